@@ -1,0 +1,1 @@
+"""Evolutionary architecture search for causal spectral language models."""

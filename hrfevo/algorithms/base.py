@@ -1,0 +1,43 @@
+"""The protocol of algorithms, and the memory of what was proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hrfevo.genome import Genome
+from hrfevo.records import Proposal, Result
+
+
+class Algorithm(Protocol):
+    """Ask and tell, with no input or output of its own.
+
+    The same seed and the same order of calls give the same proposals: a search is resumed by
+    playing its recorded calls again.
+    """
+
+    def ask(self) -> Proposal | None:
+        """What to try next, or None to wait for results (or for good, if nothing is running).
+
+        A call that returns None changes nothing.
+        """
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """What became of proposals; several at once are one generation."""
+
+
+class Seen:
+    """Genomes that were proposed already; no algorithm proposes one twice."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def add(self, genome: Genome) -> bool:
+        """Remember a genome; False if it was known."""
+        known = genome.id in self._ids
+        self._ids.add(genome.id)
+        return not known
+
+    def first_new(self, draw: Callable[[], Genome], attempts: int) -> Genome | None:
+        """Draw until a genome is new, at most `attempts` times; remember it."""
+        return next((genome for genome in (draw() for _ in range(attempts)) if self.add(genome)), None)

@@ -1,0 +1,34 @@
+"""Random search, the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hrfevo.algorithms.base import Seen
+from hrfevo.genome import sample
+from hrfevo.records import Proposal, Result
+from hrfevo.space import SearchSpace
+
+# A space in which this many draws in a row bring nothing new has, as good as surely, been searched through.
+ATTEMPTS = 2000
+
+
+class RandomSearch:
+    """Every genome uniform in the space, none twice."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._seen = Seen()
+        self._exhausted = False
+
+    def ask(self) -> Proposal | None:
+        if self._exhausted:
+            return None
+        genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
+        self._exhausted = genome is None
+        return Proposal(genome, "random") if genome else None
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Random search learns nothing."""

@@ -1,0 +1,43 @@
+"""Promotion from rung to rung, on top of any algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hrfevo.algorithms.base import Algorithm
+from hrfevo.individual import Fitness, Individual, best_first
+from hrfevo.records import Proposal, Result
+from hrfevo.space import SearchSpace
+
+
+class SuccessiveHalving:
+    """Asynchronous successive halving (Li et al. 2020) by non-dominated rank and crowding.
+
+    Whoever is among the best `promote` share of a rung goes on to the next before anything new is
+    asked for; no rung waits to be full.
+    """
+
+    def __init__(self, inner: Algorithm, space: SearchSpace) -> None:
+        self._inner, self._share, self._weights = inner, space.promote, space.weights
+        self._rungs: list[list[Individual]] = [[] for _ in space.rungs]
+        self._promoted: list[set[str]] = [set() for _ in space.rungs]
+
+    def ask(self) -> Proposal | None:
+        for rung in range(len(self._rungs) - 2, -1, -1):
+            peers, promoted = self._rungs[rung], self._promoted[rung]
+            allowed = int(len(peers) * self._share)
+            if len(promoted) >= allowed:
+                continue
+            for individual in best_first(peers, allowed):
+                if individual.genome.id not in promoted:
+                    promoted.add(individual.genome.id)
+                    return Proposal(individual.genome, "promotion", rung=rung + 1)
+        return self._inner.ask()
+
+    def tell(self, results: Sequence[Result]) -> None:
+        for result in results:
+            if result.objectives is not None:
+                fitness = Fitness(self._weights, result.objectives)
+                individual = Individual(result.proposal.genome, fitness, result.proposal.rung)
+                self._rungs[individual.rung].append(individual)
+        self._inner.tell(results)

@@ -1,0 +1,166 @@
+"""Starting and resuming a run: puts corpus, workers, algorithm and store together, and leaves the products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+
+from hrfevo.algorithms import ALGORITHMS, make_algorithm
+from hrfevo.evaluation import Evaluator, TrainingEvaluator
+from hrfevo.products import leave_products
+from hrfevo.progress import make_display
+from hrfevo.ranking import front, ranked
+from hrfevo.run_folder import RunFolder
+from hrfevo.search import Hopeless, Search
+from hrfevo.space import SearchSpace
+from hrfevo.store import Store
+from hrfevo.tables import as_table
+from hrfevo.workers import InlineWorkers, Workers
+from signal_model.corpus import load_corpus
+from signal_model.devices import choose_device
+from signal_model.errors import InputError, closest
+
+Backend = Literal["ray", "inline"]
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """Where evaluations run; may differ between a run and its resumption."""
+
+    backend: Backend = "ray"
+    workers: int | None = None
+    address: str | None = None
+    device: str = "auto"
+    store: str | None = None
+
+    def check(self, space: SearchSpace) -> None:
+        """Raises InputError for options that contradict one another or the space."""
+        if self.backend == "inline" and (self.address or (self.workers or 1) > 1):
+            raise InputError("--backend inline: runs one evaluation at a time here; leave out --address and --workers")
+        if self.address is None:
+            choose_device(self.device)
+        if self.device.startswith("cuda") and self.backend == "ray" and not space.resources.gpus:
+            raise InputError(
+                f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
+                "add --set resources.gpus=1 (or a fraction, to share one)"
+            )
+
+
+def start(
+    space: SearchSpace,
+    text: str,
+    *,
+    parent: Path,
+    seed: int,
+    algorithm: str,
+    synchronous: bool,
+    overrides: list[str],
+    machinery: Machinery,
+    console: Console,
+) -> int:
+    """Run a search in a new folder under `parent`; returns the exit code."""
+    if algorithm not in ALGORITHMS:
+        raise InputError(
+            f"--algorithm {algorithm}: no such algorithm{closest(algorithm, ALGORITHMS)}; "
+            f"accepted: {', '.join(ALGORITHMS)}"
+        )
+    machinery.check(space)
+    evaluator = _evaluator(space, machinery, console)
+    with _workers(evaluator, space, machinery, console) as workers:
+        settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
+        settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
+        folder = RunFolder.create(parent, space, text, settings, machinery.store)
+        with folder.locked():
+            store = folder.open_store(machinery.store, create=True)
+            store.create_run(folder.id, folder.path.name, folder.settings)
+            return _execute(folder, space, store, workers, console)
+
+
+def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
+    """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
+    folder = RunFolder.open(path)
+    space = folder.space()
+    if evaluations is not None:
+        budget = space.budget.model_copy(update={"evaluations": evaluations})
+        space = space.model_copy(update={"budget": budget})
+    machinery.check(space)
+    with folder.locked():
+        store = folder.open_store(machinery.store)
+        evaluator = _evaluator(space, machinery, console)
+        if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
+            raise InputError(
+                f"{path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
+                f"now {evaluator.corpus.name}); its scores could not be compared"
+            )
+        with _workers(evaluator, space, machinery, console) as workers:
+            return _execute(folder, space, store, workers, console)
+
+
+def _evaluator(space: SearchSpace, machinery: Machinery, console: Console) -> TrainingEvaluator:
+    with console.status("Reading the corpus …"):
+        corpus = load_corpus(space.corpus, space.tokenizer)
+    _say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
+    return TrainingEvaluator(space, corpus, machinery.device).in_memory()
+
+
+@contextmanager
+def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, console: Console) -> Iterator[Workers]:
+    workers: Workers
+    if machinery.backend == "inline":
+        workers = InlineWorkers(evaluator)
+    else:
+        from hrfevo.workers.ray_workers import RayWorkers
+
+        with console.status("Starting Ray workers …"):
+            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Workers, console: Console) -> int:
+    run = folder.record(store)
+    algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
+    search = Search(
+        folder.id,
+        space,
+        make_algorithm(folder.settings["algorithm"], space, algorithm_seed, folder.settings["synchronous"]),
+        workers,
+        store,
+        training_seed=int(training_seed.generate_state(1)[0]),
+    )
+    search.replay(store.evaluations(folder.id), run.seconds)
+    store.set_state(folder.id, "running")
+    _say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
+    code = 0
+    try:
+        with make_display(console, space, search) as display:
+            reason = search.run(display)
+        store.set_state(folder.id, "finished", reason)
+        _say(console, f"finished: {reason}")
+    except KeyboardInterrupt:
+        store.set_state(folder.id, "stopped", "interrupted")
+        _say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        code = 130
+    except Hopeless as error:
+        store.set_state(folder.id, "failed", str(error))
+        console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        code = 1
+    report = leave_products(folder, space, store)
+    evaluations = store.evaluations(folder.id)
+    if best := ranked(space, evaluations, 5):
+        console.print(as_table(space, best, front(space, evaluations)))
+        _say(console, f"best model  {folder.path / 'best.yaml'}")
+    _say(console, f"report      {report}")
+    return code
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,149 @@
+"""Genome → measurements: build, probe for leaks, train to a rung, probe again, measure."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from hrfevo.genome import express
+from hrfevo.records import Job, Outcome, Point, Status
+from hrfevo.space import Bounds, Metric, SearchSpace
+from signal_model.corpus import Corpus
+from signal_model.cost import flops_per_token, recurrent_state_size
+from signal_model.devices import choose_device
+from signal_model.evaluation import causality_tolerance, causality_violation
+from signal_model.files import explain
+from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.training import Diverged, train, validate
+
+
+class Evaluator(Protocol):
+    """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
+
+    def __call__(self, job: Job) -> Outcome:
+        """Evaluate one job."""
+
+
+class _Stopped(Exception):
+    """An evaluation that ends without a score, and why."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+@dataclass(frozen=True)
+class TrainingEvaluator:
+    """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process."""
+
+    space: SearchSpace
+    corpus: Corpus
+    device: str = "auto"
+
+    def in_memory(self) -> Self:
+        """The same with the tokens as plain arrays, which an object store can share between processes."""
+        corpus = replace(
+            self.corpus,
+            train=np.asarray(self.corpus.train),
+            validation=np.asarray(self.corpus.validation),
+            test=np.asarray(self.corpus.test),
+        )
+        return replace(self, corpus=corpus)
+
+    def __call__(self, job: Job) -> Outcome:
+        started = time.time()
+        torch.set_num_threads(self.space.resources.cpus)
+        device = choose_device(self.device)
+        metrics: dict[str, float] = {}
+        curve: list[Point] = []
+        status: Status = "finished"
+        reason = detail = ""
+        try:
+            self._measure(job, device, metrics, curve)
+        except _Stopped as stopped:
+            status, reason = stopped.status, stopped.reason
+        except Diverged as error:
+            status, reason = "failed", f"diverged: {error}"
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            status, reason, detail = "failed", "out of memory", str(error)
+        except Exception as error:
+            # A defect in a part of the model must not end the search; it is kept with its traceback.
+            status, reason = "failed", f"error: {type(error).__name__}: {' '.join(str(error).split())}"
+            detail = traceback.format_exc()
+        finally:
+            gc.collect()
+        return Outcome(
+            job,
+            status,
+            metrics,
+            reason,
+            detail,
+            tuple(curve),
+            started,
+            time.time(),
+            f"{socket.gethostname()}:{os.getpid()}",
+            str(device),
+        )
+
+    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> None:
+        try:
+            recipe = express(self.space, job.genome, rung=job.rung, seed=job.seed)
+        except ValidationError as error:
+            raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
+        model = build_model(recipe.model, recipe.training.seed)
+        metrics |= {
+            "parameters": count_parameters(model),
+            "flops_per_token": flops_per_token(model),
+            "state_size": recurrent_state_size(model),
+        }
+        _keep_to(self.space.constraints, metrics)
+        model.to(device)
+        _refuse_leak(model, device)
+        training = train(
+            model,
+            self.corpus,
+            recipe.training,
+            device,
+            lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
+        )
+        _refuse_leak(model, device)
+        score = validate(model, self.corpus, recipe.training, device)
+        metrics |= {
+            "bits_per_byte": score.bits_per_byte,
+            "step_time": training.step_seconds * 1000,
+            "train_seconds": training.seconds,
+            "train_tokens": training.tokens,
+        }
+        _keep_to(self.space.constraints, metrics)
+
+
+def _keep_to(constraints: Mapping[Metric, Bounds], metrics: Mapping[str, float]) -> None:
+    """Raise _Stopped for the first known metric out of bounds."""
+    for name, bounds in constraints.items():
+        if name not in metrics:
+            continue
+        value = metrics[name]
+        if bounds.max is not None and value > bounds.max:
+            raise _Stopped("infeasible", f"{name} {value:,.6g} above {bounds.max:,.6g}")
+        if bounds.min is not None and value < bounds.min:
+            raise _Stopped("infeasible", f"{name} {value:,.6g} below {bounds.min:,.6g}")
+
+
+def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
+    """Before training a leak costs nothing to find; after it, the weights that score are the ones probed."""
+    violation = causality_violation(model, model.config.vocab_size, model.config.context)
+    if math.isnan(violation):
+        raise Diverged("the logits are not numbers")
+    if violation > causality_tolerance(device):
+        raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")

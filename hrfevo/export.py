@@ -1,0 +1,26 @@
+"""A genome as a recipe that `signal-model train` reads."""
+
+from __future__ import annotations
+
+from hrfevo.genome import Genome, express
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation
+from signal_model.config import Recipe
+from signal_model.files import to_yaml
+
+
+def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
+    """Model, training, corpus and tokenizer of an evaluation, steps and seed included."""
+    return express(space, Genome(evaluation.values), rung=evaluation.rung, seed=evaluation.seed)
+
+
+def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
+    """The recipe as YAML under a comment that says where it comes from and how to train it."""
+    score = evaluation.metrics.get("bits_per_byte")
+    measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
+    header = (
+        f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
+        f"# The same score again: signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}\n"
+        f"# Longer: add --steps N\n"
+    )
+    return header + to_yaml(recipe_of(space, evaluation).to_dict())

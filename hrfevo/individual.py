@@ -1,0 +1,105 @@
+"""Individuals as DEAP knows them, and who stands where: fronts, best, logbook."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from deap import base, tools
+
+from hrfevo.genome import Genome
+
+
+class Fitness(base.Fitness):
+    """Objective values with their directions (-1 minimise, 1 maximise), kept per instance.
+
+    DEAP's own way puts the directions into classes made at run time in `deap.creator`'s globals.
+    """
+
+    def __init__(self, weights: Sequence[float], values: Sequence[float] = ()) -> None:
+        self.weights = tuple(weights)
+        super().__init__(values)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Fitness:
+        copy = Fitness(self.weights)
+        copy.wvalues = self.wvalues
+        return copy
+
+
+class Individual:
+    """A genome with its fitness at a rung. Never changed once made, so a copy is itself."""
+
+    def __init__(self, genome: Genome, fitness: Fitness, rung: int) -> None:
+        self.genome, self.fitness, self.rung = genome, fitness, rung
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Individual:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Individual) and self.genome == other.genome
+
+    def __hash__(self) -> int:
+        return hash(self.genome)
+
+
+def best_first(individuals: Sequence[Individual], count: int) -> list[Individual]:
+    """The best `count`: higher rungs first, within a rung by NSGA-II (Deb et al. 2002).
+
+    Values from different rungs are never compared with one another. Also sets the crowding
+    distances that tournaments read.
+    """
+    chosen: list[Individual] = []
+    for rung in sorted({individual.rung for individual in individuals}, reverse=True):
+        peers = [individual for individual in individuals if individual.rung == rung]
+        chosen += tools.selNSGA2(peers, min(len(peers), count - len(chosen)))
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def non_dominated(individuals: Sequence[Individual]) -> list[Individual]:
+    """The first front, best first objective first. Individuals must be of one rung."""
+    front = tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
+    front.update(list(individuals))
+    return sorted(front, key=lambda individual: (-individual.fitness.wvalues[0], individual.genome.id))
+
+
+class Standings:
+    """Who is best so far: a Pareto archive per rung and DEAP's logbook of generations."""
+
+    def __init__(self, population: int) -> None:
+        self._population = population
+        self._archives: dict[int, tools.ParetoFront] = {}
+        self._scores: list[float] = []
+        self.best: Individual | None = None
+        self.logbook = tools.Logbook()
+        self.logbook.header = ["generation", "evaluations", "best", "median", "front"]
+
+    def add(self, individual: Individual) -> None:
+        """Count a finished evaluation; at the end of each generation, write the logbook."""
+        archive = self._archives.setdefault(
+            individual.rung, tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
+        )
+        archive.update([individual])
+        better = self.best is None or (individual.rung, individual.fitness.wvalues[0]) > (
+            self.best.rung,
+            self.best.fitness.wvalues[0],
+        )
+        if better:
+            self.best = individual
+        self._scores.append(individual.fitness.values[0])
+        if len(self._scores) % self._population == 0:
+            assert self.best is not None
+            self.logbook.record(
+                generation=len(self._scores) // self._population - 1,
+                evaluations=len(self._scores),
+                best=self.best.fitness.values[0],
+                median=statistics.median(self._scores[-self._population :]),
+                front=len(self.front),
+            )
+
+    @property
+    def front(self) -> list[Individual]:
+        """The non-dominated individuals of the highest rung reached."""
+        return list(self._archives[max(self._archives)]) if self._archives else []

@@ -1,0 +1,163 @@
+"""What a running search shows: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hrfevo.records import Job, Outcome
+from hrfevo.search import Search
+from hrfevo.space import SearchSpace
+from hrfevo.tables import genes_in_words
+
+
+class Display(Protocol):
+    """An observer of a search that is shown for as long as its context lasts."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def submitted(self, job: Job) -> None: ...
+
+    def ended(self, outcome: Outcome, search: Search) -> None: ...
+
+
+def make_display(console: Console, space: SearchSpace, search: Search) -> Display:
+    """Live on a terminal, plain lines elsewhere."""
+    return LiveDisplay(console, space, search) if console.is_terminal else PlainDisplay(console, space)
+
+
+def seconds_left(space: SearchSpace, search: Search) -> float | None:
+    """Until the budget is spent, at the pace so far; None before anything has ended."""
+    budget, tally = space.budget, search.tally
+    estimates = []
+    if budget.evaluations is not None and tally.counted:
+        estimates.append(search.seconds / tally.counted * max(0, budget.evaluations - tally.counted))
+    if budget.minutes is not None:
+        estimates.append(max(0.0, 60 * budget.minutes - search.seconds))
+    return min(estimates) if estimates else None
+
+
+def worker_use(search: Search) -> float:
+    """Share of the workers' time spent on evaluations that have ended."""
+    total = search.seconds * search.workers.capacity
+    return min(1.0, search.tally.busy_seconds / total) if total else 0.0
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class PlainDisplay:
+    """One line per evaluation, one per generation; for logs and pipes."""
+
+    def __init__(self, console: Console, space: SearchSpace) -> None:
+        self._console, self._space = console, space
+        self._generations = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to take down."""
+
+    def submitted(self, job: Job) -> None:
+        """Plain lines tell of results only."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """Print what became of one evaluation."""
+        total = self._space.budget.evaluations
+        count = f"{search.tally.counted}/{total}" if total else str(search.tally.counted)
+        line = f"[{count}] {outcome.job.genome.id} "
+        if outcome.status == "finished":
+            scores = " ".join(f"{name} {outcome.metrics[name]:.6g}" for name in self._space.objectives)
+            best = search.standings.best
+            assert best is not None
+            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  best {best.fitness.values[0]:.6g}"
+        else:
+            line += f"{outcome.status}: {outcome.reason}"
+        left = seconds_left(self._space, search)
+        self._console.print(f"{line}, {clock(left)} left", markup=False, highlight=False, soft_wrap=True)
+        logbook = search.standings.logbook
+        if len(logbook) > self._generations:
+            self._generations = len(logbook)
+            entry = logbook[-1]
+            self._console.print(
+                f"generation {entry['generation']}: best {entry['best']:.6g}, median {entry['median']:.6g}, "
+                f"front {entry['front']}",
+                markup=False,
+                highlight=False,
+            )
+
+
+class LiveDisplay:
+    """A bar, the counts, the best so far, the front's size, worker use and the time left."""
+
+    def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
+        self._space, self._search = space, search
+        self._started: dict[int, float] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), expand=True
+        )
+        self._task = self._bar.add_task(space.name, total=1.0)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def submitted(self, job: Job) -> None:
+        """Count it as running."""
+        self._started[job.number] = time.monotonic()
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """It runs no longer."""
+        self._started.pop(outcome.job.number, None)
+
+    def _render(self) -> Group:
+        search, tally = self._search, self._search.tally
+        budget = self._space.budget
+        shares = [search.seconds / 60 / budget.minutes] if budget.minutes else []
+        shares += [tally.counted / budget.evaluations] if budget.evaluations else []
+        self._bar.update(self._task, completed=min(1.0, max(shares)))
+        table = Table.grid(padding=(0, 2))
+        total = f" of {budget.evaluations}" if budget.evaluations else ""
+        table.add_row(
+            "evaluations",
+            f"{tally.finished} finished, {tally.failed} failed, {tally.infeasible} infeasible, "
+            f"{len(self._started)} running{total and f' ({tally.counted}{total})'}",
+        )
+        best = search.standings.best
+        if best is not None:
+            name = next(iter(self._space.objectives))
+            table.add_row("best", f"{name} {best.fitness.values[0]:.6g}, genome {best.genome.id}")
+            genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
+            table.add_row("", genes)
+            table.add_row("front", f"{len(search.standings.front)} genomes")
+        table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
+        left = clock(seconds_left(self._space, search))
+        table.add_row("time", f"{clock(search.seconds)} so far, {left} left")
+        return Group(self._bar, table)

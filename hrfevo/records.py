@@ -1,0 +1,72 @@
+"""What passes between the parts of a search: proposals, jobs, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hrfevo.genome import Genome
+
+# finished: trained and measured. failed: stopped for a reason. infeasible: broke a constraint, not trained.
+Status = Literal["finished", "failed", "infeasible"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A genome that an algorithm wants trained to a rung, and where it comes from."""
+
+    genome: Genome
+    operator: str
+    parents: tuple[str, ...] = ()
+    rung: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation to do: `number` counts the submissions of a run from 0."""
+
+    number: int
+    genome: Genome
+    rung: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a learning curve: mean training loss since the point before."""
+
+    step: int
+    seconds: float
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `metrics` holds what was measured before it ended; `reason` says why if
+    that was early. `started` and `ended` are seconds since the epoch on the worker's clock.
+    """
+
+    job: Job
+    status: Status
+    metrics: dict[str, float]
+    reason: str = ""
+    detail: str = ""
+    curve: tuple[Point, ...] = ()
+    started: float = 0.0
+    ended: float = 0.0
+    worker: str = ""
+    device: str = ""
+
+
+def counts(status: str, metrics: Mapping[str, float]) -> bool:
+    """Whether an evaluation counts against the budget: all do but those found infeasible untrained."""
+    return status != "infeasible" or "train_seconds" in metrics
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an algorithm hears: a proposal and its objectives, or None if there are none."""
+
+    proposal: Proposal
+    objectives: tuple[float, ...] | None

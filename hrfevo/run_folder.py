@@ -1,0 +1,135 @@
+"""The folder of a run: what it was started with, its store, its report, its best model."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hrfevo.space import SearchSpace
+from hrfevo.store import Run, Store, sqlite_url, without_password
+from hrfevo.validation import parse_space
+from signal_model.config import FilesCorpusConfig
+from signal_model.errors import InputError
+from signal_model.files import read_text, write_atomically, write_json
+
+RUN_FILE, SPACE_FILE, DATABASE = "run.json", "space.yaml", "results.db"
+RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk. `settings` is what `run.json` says."""
+
+    path: Path
+    settings: dict[str, Any]
+
+    @classmethod
+    def create(
+        cls, parent: Path, space: SearchSpace, text: str, settings: dict[str, Any], store: str | None
+    ) -> RunFolder:
+        """A new folder NAME-TIMESTAMP with the space as it was written, and `run.json`."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for attempt in range(100):
+            path = parent / f"{space.name}-{stamp}{f'-{attempt + 1}' if attempt else ''}"
+            try:
+                path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                if not parent.is_dir():
+                    raise InputError(f"--out {parent}: is not a folder") from None
+            except OSError as error:
+                raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
+        else:
+            raise InputError(f"--out {parent}: cannot make a new folder there")
+        settings = settings | {
+            "id": f"{time.time_ns():x}",
+            "directory": os.getcwd(),
+            "versions": versions(),
+            "store": None,
+        }
+        if store is not None:
+            settings["store"] = without_password(store)
+        write_atomically(path / SPACE_FILE, text)
+        write_json(path / RUN_FILE, settings)
+        return cls(path, settings)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Raises InputError if `path` is no run folder."""
+        if not path.is_dir():
+            raise InputError(f"{path}: no such run folder")
+        if not (path / RUN_FILE).is_file():
+            raise InputError(f"{path}: is not a run folder (no {RUN_FILE} in it)")
+        try:
+            settings = json.loads(read_text(path / RUN_FILE))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path / RUN_FILE}:{error.lineno}: not valid JSON: {error.msg}") from None
+        needed = {"id": str, "seed": int, "algorithm": str, "synchronous": bool, "set": list, "directory": str}
+        for key, kind in needed.items():
+            if not isinstance(settings, dict) or not isinstance(settings.get(key), kind):
+                raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
+        return cls(path, settings)
+
+    @property
+    def id(self) -> str:
+        """The run's key in its store."""
+        return str(self.settings["id"])
+
+    def space(self) -> SearchSpace:
+        """The space it searches, overrides applied, paths as they were meant where it was started."""
+        path = self.path / SPACE_FILE
+        space = parse_space(read_text(path), str(path), self.settings["set"])
+        if isinstance(space.corpus, FilesCorpusConfig):
+            space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
+        return space
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one search at a time writes to a run. Raises InputError if another process does."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.path}: another hrfevo is running this search") from None
+            yield
+
+    def open_store(self, url: str | None = None, create: bool = False) -> Store:
+        """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
+        recorded = self.settings.get("store")
+        if url is None and recorded is None:
+            database = self.path / DATABASE
+            if not create and not database.is_file():
+                raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+            return Store(sqlite_url(database), create)
+        return Store(url or str(recorded), create)
+
+    def record(self, store: Store) -> Run:
+        """The run as its store knows it."""
+        return store.run(self.id)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on, and the machine's kind."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed as a package"
+    return found
+
+
+def find_runs(parent: Path) -> list[Path]:
+    """Run folders directly inside `parent`, newest first."""
+    if not parent.is_dir():
+        raise InputError(f"{parent}: no such folder")
+    return sorted((path.parent for path in parent.glob(f"*/{RUN_FILE}")), key=lambda p: p.name, reverse=True)

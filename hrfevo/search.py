@@ -1,0 +1,175 @@
+"""The loop: ask, submit, record, tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hrfevo.algorithms import Algorithm
+from hrfevo.individual import Fitness, Individual, Standings
+from hrfevo.records import Job, Outcome, Proposal, Result, counts
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation, Store
+from hrfevo.workers import Workers
+from signal_model.errors import InputError
+
+# A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
+HOPELESS_FAILURES = 8
+HOPELESS_INFEASIBLE = 2000
+
+
+class Observer(Protocol):
+    """Who is told what happens, such as a progress display."""
+
+    def submitted(self, job: Job) -> None:
+        """A job has been given to a worker."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """A job has ended and is in the store."""
+
+
+@dataclass
+class Tally:
+    """Counts of what became of evaluations, and the seconds workers spent on them."""
+
+    finished: int = 0
+    failed: int = 0
+    infeasible: int = 0
+    counted: int = 0
+    busy_seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        setattr(self, outcome.status, getattr(self, outcome.status) + 1)
+        self.counted += counts(outcome.status, outcome.metrics)
+        self.busy_seconds += outcome.ended - outcome.started
+
+
+class Hopeless(RuntimeError):
+    """Nothing succeeds; going on would waste the budget."""
+
+
+class Search:
+    """One search over a space: the only place that knows algorithm, workers and store at once."""
+
+    def __init__(
+        self,
+        run_id: str,
+        space: SearchSpace,
+        algorithm: Algorithm,
+        workers: Workers,
+        store: Store,
+        training_seed: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.run_id, self.space, self.workers = run_id, space, workers
+        self.standings = Standings(space.population)
+        self.tally = Tally()
+        self._algorithm, self._store, self._clock = algorithm, store, clock
+        self._training_seed = training_seed
+        self._proposals: dict[int, Proposal] = {}
+        self._waiting: list[Job] = []
+        self._next_number = 0
+        self._seconds_before = 0.0
+        self._started = clock()
+
+    @property
+    def seconds(self) -> float:
+        """How long the search has run, interruptions not counted."""
+        return self._seconds_before + self._clock() - self._started
+
+    def replay(self, evaluations: list[Evaluation], seconds: float) -> None:
+        """Bring the algorithm to where the store says it was: every recorded call again, in order.
+
+        Evaluations that were in flight wait to be run again. Raises InputError if the algorithm
+        now proposes something else than it did: another version, or a changed space.
+        """
+        self._seconds_before = seconds
+        calls = [(evaluation.submitted_event, evaluation, True) for evaluation in evaluations]
+        calls += [(e.ended_event, e, False) for e in evaluations if e.ended_event is not None]
+        for _, evaluation, is_submission in sorted(calls, key=lambda call: call[0]):
+            if is_submission:
+                proposal = self._algorithm.ask()
+                if proposal is None or (proposal.genome.id, proposal.rung) != (evaluation.genome, evaluation.rung):
+                    raise InputError(
+                        f"run: evaluation {evaluation.number} cannot be proposed again; the run was made with "
+                        "another version of hrfevo or of its packages (see run.json)"
+                    )
+                job = Job(evaluation.number, proposal.genome, proposal.rung, evaluation.seed)
+                self._proposals[job.number] = proposal
+                self._waiting.append(job)
+            else:
+                job = next(job for job in self._waiting if job.number == evaluation.number)
+                self._waiting.remove(job)
+                self._learn(_outcome(job, evaluation))
+        self._next_number = len(evaluations)
+
+    def run(self, observer: Observer) -> str:
+        """Search until the budget is spent or the space is; returns which, in words.
+
+        Raises Hopeless when nothing succeeds.
+        """
+        while True:
+            while self._may_submit() and (job := self._next_job()):
+                self.workers.submit(job)
+                observer.submitted(job)
+            if not self.workers.running:
+                break
+            outcome = self.workers.next_outcome()
+            self._store.record(self.run_id, outcome, self.seconds)
+            self._learn(outcome)
+            observer.ended(outcome, self)
+            self._stop_if_hopeless(outcome)
+        return "budget spent" if self._spent(0) else "no new genome left in the space"
+
+    def _may_submit(self) -> bool:
+        return self.workers.running < self.workers.capacity and not self._spent(self.workers.running)
+
+    def _spent(self, in_flight: int) -> bool:
+        budget = self.space.budget
+        by_count = budget.evaluations is not None and self.tally.counted + in_flight >= budget.evaluations
+        return by_count or (budget.minutes is not None and self.seconds >= 60 * budget.minutes)
+
+    def _next_job(self) -> Job | None:
+        if self._waiting:
+            return self._waiting.pop(0)
+        proposal = self._algorithm.ask()
+        if proposal is None:
+            return None
+        job = Job(self._next_number, proposal.genome, proposal.rung, self._training_seed)
+        self._next_number += 1
+        self._proposals[job.number] = proposal
+        self._store.submitted(self.run_id, job, proposal)
+        return job
+
+    def _learn(self, outcome: Outcome) -> None:
+        proposal = self._proposals.pop(outcome.job.number)
+        objectives = None
+        if outcome.status == "finished":
+            objectives = tuple(outcome.metrics[name] for name in self.space.objectives)
+            fitness = Fitness(self.space.weights, objectives)
+            self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
+        self.tally.add(outcome)
+        self._algorithm.tell([Result(proposal, objectives)])
+
+    def _stop_if_hopeless(self, outcome: Outcome) -> None:
+        if self.tally.finished:
+            return
+        if self.tally.failed >= max(HOPELESS_FAILURES, self.space.population):
+            raise Hopeless(f"all of the first {self.tally.failed} evaluations failed, the last with: {outcome.reason}")
+        if self.tally.infeasible >= HOPELESS_INFEASIBLE:
+            raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {outcome.reason}")
+
+
+def _outcome(job: Job, evaluation: Evaluation) -> Outcome:
+    assert evaluation.status != "running"
+    return Outcome(
+        job,
+        evaluation.status,
+        evaluation.metrics,
+        evaluation.reason,
+        started=evaluation.started or 0.0,
+        ended=evaluation.ended or 0.0,
+    )

@@ -1,0 +1,180 @@
+"""What a search space file says: typed, conditional genes, objectives, constraints, budget."""
+
+from __future__ import annotations
+
+import graphlib
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from hrfevo.genes import BaseGene, Gene, LayersGene
+from signal_model.config import Config, CorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.errors import closest
+
+Direction = Literal["minimize", "maximize"]
+Metric = Literal["bits_per_byte", "parameters", "flops_per_token", "step_time", "state_size"]
+
+# What each metric is, in the words of reports and messages.
+METRICS: dict[str, str] = {
+    "bits_per_byte": "validation loss, bits per byte",
+    "parameters": "trained parameters",
+    "flops_per_token": "forward operations per token",
+    "step_time": "median training step, ms",
+    "state_size": "numbers held while generating",
+}
+
+
+class Bounds(Config):
+    """What a metric must keep to."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Budget(Config):
+    """When the search ends: after so many evaluations or minutes, whichever comes first."""
+
+    evaluations: int | None = Field(None, ge=1, description="Trained genomes, finished or failed")
+    minutes: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.evaluations is None and self.minutes is None:
+            raise ValueError("give evaluations, minutes or both")
+        return self
+
+
+class Resources(Config):
+    """What one evaluation occupies."""
+
+    cpus: int = Field(1, ge=1, description="CPU cores and threads")
+    gpus: float = Field(0, ge=0, description="GPUs; a fraction shares one")
+
+    @field_validator("gpus")
+    @classmethod
+    def _a_fraction_or_whole(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"a fraction up to 1 or a whole number, got {gpus:g}")
+        return gpus
+
+
+class SearchSpace(Config):
+    """A search space file.
+
+    A gene is named by the setting it decides, as a dotted path into the model config
+    (`embedding.bases`), or into the training config behind `training.`.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Names the run folder")
+    description: str = ""
+    corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
+        PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
+    )
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
+    model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
+    training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
+    genes: dict[str, Gene] = Field(min_length=1)
+    objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
+    constraints: dict[Metric, Bounds] = Field(default_factory=dict)
+    rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
+    promote: float = Field(1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next")
+    population: int = Field(16, ge=4)
+    budget: Budget
+    resources: Resources = Resources()
+
+    @field_validator("rungs")
+    @classmethod
+    def _growing(cls, rungs: list[int]) -> list[int]:
+        if any(steps < 1 for steps in rungs) or sorted(set(rungs)) != rungs:
+            raise ValueError(f"rungs are training steps that grow, got {rungs}")
+        return rungs
+
+    @field_validator("training")
+    @classmethod
+    def _steps_and_seed_come_from_elsewhere(cls, training: dict[str, Any]) -> dict[str, Any]:
+        for name, source in (("steps", "rungs"), ("seed", "--seed")):
+            if name in training:
+                raise PydanticCustomError(
+                    "misfit", "is set by {source}, not here", {"place": (name,), "source": source}
+                )
+        return training
+
+    @field_validator("model")
+    @classmethod
+    def _vocabulary_comes_from_the_tokenizer(cls, model: dict[str, Any]) -> dict[str, Any]:
+        if "vocab_size" in model:
+            raise PydanticCustomError("misfit", "is set by the tokenizer, not here", {"place": ("vocab_size",)})
+        return model
+
+    @field_validator("genes")
+    @classmethod
+    def _conditions_hold_together(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
+        check_conditions(genes, ())
+        for name, gene in genes.items():
+            if isinstance(gene, LayersGene):
+                if name != "layers":
+                    raise PydanticCustomError(
+                        "misfit", "a gene of type layers must be named layers", {"place": (name,)}
+                    )
+                check_conditions(gene.genes, (name, "genes"))
+        return genes
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """-1 for an objective to minimise, 1 for one to maximise, in order."""
+        return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
+
+
+def check_conditions(genes: dict[str, Any], place: tuple[str, ...]) -> None:
+    """Raise PydanticCustomError for a `when` that names no gene, asks for a value it never has, or goes in a circle."""
+    for name, gene in genes.items():
+        for other, values in gene.conditions().items():
+            where = (*place, name, "when", other)
+            if other not in genes:
+                raise PydanticCustomError(
+                    "misfit",
+                    "{other} is no gene here{hint}; accepted: {accepted}",
+                    {
+                        "place": where,
+                        "other": repr(other),
+                        "hint": closest(other, genes),
+                        "accepted": ", ".join(g for g in genes if g != name),
+                    },
+                )
+            for value in values:
+                if not genes[other].admits(value):
+                    raise PydanticCustomError(
+                        "misfit",
+                        "{other} never has the value {value}; accepted: {domain}",
+                        {"place": where, "other": other, "value": repr(value), "domain": genes[other].domain},
+                    )
+    try:
+        ordered(genes)
+    except graphlib.CycleError as error:
+        raise PydanticCustomError(
+            "misfit",
+            "conditions go in a circle: {circle}",
+            {"place": place, "circle": " → ".join(error.args[1])},
+        ) from None
+
+
+def ordered(genes: dict[str, Any]) -> list[tuple[str, BaseGene]]:
+    """The genes, each after those its condition names, otherwise as in the file."""
+    graph = {name: list(gene.conditions()) for name, gene in genes.items()}
+    return [(name, genes[name]) for name in graphlib.TopologicalSorter(graph).static_order()]
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a search space file, for editors."""
+    schema = SearchSpace.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema

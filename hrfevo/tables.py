@@ -1,0 +1,118 @@
+"""Evaluations as a terminal table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation
+
+# Clock readings differ from run to run; listings that are compared must not hold them unless they are objectives.
+TIMINGS = ("step_time", "train_seconds")
+
+
+def record(space: SearchSpace, evaluation: Evaluation) -> dict[str, Any]:
+    """What there is to say about one evaluation, free of clocks and machines."""
+    metrics = {
+        name: value for name, value in evaluation.metrics.items() if name not in TIMINGS or name in space.objectives
+    }
+    return {
+        "genome": evaluation.genome,
+        "status": evaluation.status,
+        **({"reason": evaluation.reason} if evaluation.reason else {}),
+        "steps": space.rungs[evaluation.rung],
+        "seed": evaluation.seed,
+        "metrics": metrics,
+        "birth": evaluation.birth,
+        "generation": evaluation.birth // space.population,
+        "operator": evaluation.operator,
+        "parents": list(evaluation.parents),
+        "genes": evaluation.values,
+    }
+
+
+def as_json(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+    """A JSON list of records."""
+    return json.dumps([record(space, evaluation) for evaluation in evaluations], indent=2)
+
+
+def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+    """One row per evaluation, one column per metric and gene; lists as JSON."""
+    rows = []
+    for evaluation in evaluations:
+        row = record(space, evaluation)
+        metrics, genes = row.pop("metrics"), row.pop("genes")
+        flat = row | metrics | {f"gene:{name}": value for name, value in genes.items()}
+        rows.append({key: json.dumps(v) if isinstance(v, list | dict) else v for key, v in flat.items()})
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_table(space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation]) -> Table:
+    """The best first; a star marks the front."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("")
+    table.add_column("genome", no_wrap=True)
+    for name in space.objectives:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("gen", justify="right")
+    table.add_column("genes")
+    for evaluation in evaluations:
+        table.add_row(
+            "*" if evaluation in front else "",
+            evaluation.genome,
+            *(number(evaluation.metrics[name]) for name in space.objectives),
+            str(evaluation.birth // space.population),
+            escape(genes_in_words(evaluation.values)),
+        )
+    return table
+
+
+def show(console: Console, space: SearchSpace, evaluation: Evaluation) -> None:
+    """All about one genome, for a terminal."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("genome", evaluation.genome)
+    table.add_row("status", escape(f"{evaluation.status}{': ' if evaluation.reason else ''}{evaluation.reason}"))
+    parents = ", ".join(evaluation.parents)
+    table.add_row("origin", f"{evaluation.operator}{f' of {parents}' if parents else ''}, number {evaluation.birth}")
+    table.add_row("trained", f"{space.rungs[evaluation.rung]} steps, seed {evaluation.seed}, on {evaluation.device}")
+    for name, value in evaluation.metrics.items():
+        table.add_row(name, number(value))
+    for name, value in evaluation.values.items():
+        layers = value if name == "layers" else [value]
+        for index, layer in enumerate(layers):
+            label = f"gene {name}[{index}]" if name == "layers" else f"gene {name}"
+            table.add_row(escape(label), escape(genes_in_words(layer) if isinstance(layer, dict) else str(layer)))
+    console.print(table)
+    if evaluation.detail:
+        console.print(evaluation.detail, markup=False, highlight=False)
+
+
+def number(value: float) -> str:
+    """Whole numbers with separators, others to five digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.5g}"
+
+
+def genes_in_words(values: dict[str, Any]) -> str:
+    """`name value` of every gene, names cut to their last part."""
+    words = []
+    for name, value in values.items():
+        if name == "layers":
+            words += [f"[{genes_in_words(layer)}]" for layer in value]
+        else:
+            words.append(f"{name.rsplit('.', 1)[-1]} {value}")
+    return ", ".join(words)

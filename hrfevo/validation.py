@@ -1,0 +1,210 @@
+"""Reading a search space file: every gene is tried before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from hrfevo.genes import BaseGene, LayersGene, Value
+from hrfevo.genome import Genome, active, express, resolve, sample
+from hrfevo.space import SearchSpace
+from signal_model.errors import InputError
+from signal_model.files import Document, Place, error_message, error_place, parse_document, parse_value, read_text
+
+RANDOM_TRIALS = 300
+
+
+def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchSpace, str]:
+    """Read, override (`key=value`), validate; returns the space and the text of the file.
+
+    Raises InputError naming file, line, value and what is accepted.
+    """
+    text = read_text(path)
+    return parse_space(text, str(path), overrides), text
+
+
+def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
+    """As `load_space`, from text."""
+    document = parse_document(text, name)
+    for override in overrides:
+        _override(document.data, override)
+    space = SearchSpace.from_document(document)
+    _try_genes(space, document)
+    return space
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set {override}: expected key=value")
+    parts = key.split(".")
+    while True:
+        length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in data), None)
+        if length is None and len(parts) > 1 and parts[0] not in data:
+            data[parts[0]] = {}
+            length = 1
+        if length is None or length == len(parts):
+            data[".".join(parts)] = parse_value(text)
+            return
+        parent = data[".".join(parts[:length])]
+        if not isinstance(parent, dict):
+            raise InputError(f"--set {override}: {'.'.join(parts[:length])} is {parent!r}, which has no settings")
+        data, parts = parent, parts[length:]
+
+
+def _try_genes(space: SearchSpace, document: Document) -> None:
+    """Build a config from the extremes of every gene, then from random genomes."""
+    random = (sample(space, np.random.default_rng(seed)) for seed in range(RANDOM_TRIALS))
+    for genome in itertools.chain(_trials(space), random):
+        try:
+            express(space, genome, rung=0, seed=0)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            place = error_place(detail)
+            raise document.error(_in_space(space, genome, place), error_message(detail)) from None
+        except ValueError as error:
+            raise document.error(("genes",), str(error)) from None
+
+
+def _trials(space: SearchSpace) -> Iterator[Genome]:
+    """Genomes in which each gene in turn is active and at each of its extremes."""
+    for name, gene in space.genes.items():
+        if isinstance(gene, LayersGene):
+            for inner_name, inner in gene.genes.items():
+                for value in inner.extremes():
+                    layer = _forced(gene.genes, {inner_name: value})
+                    yield Genome(_forced(space.genes, {name: [layer] * gene.min}))
+        else:
+            for value in gene.extremes():
+                yield Genome(_forced(space.genes, {name: value}))
+
+
+def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Value]:
+    """Values in which `wanted` is active; other genes take the first value that allows it."""
+    required: dict[str, Value] = {}
+    waiting = list(wanted)
+    while waiting:
+        for other, values in genes[waiting.pop()].conditions().items():
+            if other not in wanted and other not in required:
+                required[other] = values[0]
+                waiting.append(other)
+
+    def choose(name: str, gene: BaseGene) -> Value:
+        if name in wanted or name in required:
+            return wanted.get(name, required.get(name))
+        if isinstance(gene, LayersGene):
+            return [_forced(gene.genes, {})] * gene.min
+        return gene.extremes()[0]
+
+    return resolve(genes, choose)
+
+
+def _in_space(space: SearchSpace, genome: Genome, place: Place) -> Place:
+    """Where the file says what stands at `place` of a recipe: a gene, or a fixed setting."""
+    words = [str(part) for part in place]
+    section = "training" if words and words[0] in _training_settings() else "model"
+    if words[:1] == ["layers"] and isinstance(space.genes.get("layers"), LayersGene):
+        gene = space.genes["layers"]
+        assert isinstance(gene, LayersGene)
+        inner = ".".join(words[2:])
+        found = _matching(gene.genes, inner)
+        return ("genes", "layers", "genes", found) if found else ("genes", "layers", "fixed", *words[2:])
+    dotted = ".".join(words)
+    found = _matching(genome.values, f"training.{dotted}" if section == "training" else dotted)
+    return ("genes", found) if found else (section, *place)
+
+
+def _training_settings() -> set[str]:
+    from signal_model.config import TrainingConfig
+
+    return set(TrainingConfig.model_fields)
+
+
+def _matching(names: Mapping[str, Any], path: str) -> str | None:
+    """The gene that decides `path`, or one inside it, or one it lies inside."""
+    return next(
+        (n for n in names if n == path or path.startswith(f"{n}.") or (path and n.startswith(f"{path}."))), None
+    )
+
+
+# --- size ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SpaceSize:
+    """How many different genomes there are: `discrete` of them, times a continuum of `continuous` dimensions."""
+
+    discrete: int
+    continuous: int
+
+    def __str__(self) -> str:
+        count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
+        if not self.continuous:
+            return f"{count} genomes"
+        return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
+
+
+def space_size(space: SearchSpace) -> SpaceSize:
+    """Count the genomes of a space, conditions included."""
+    return _size(space.genes)
+
+
+def _size(genes: Mapping[str, Any]) -> SpaceSize:
+    deciding = {other for gene in genes.values() for other in gene.conditions()}
+    discrete = continuous = 0
+    for values in _decisions(genes, deciding):
+        product, dimensions = 1, 0
+        for name, gene in genes.items():
+            if name in deciding or not active(gene, values):
+                continue
+            size = _gene_size(gene)
+            product *= size.discrete
+            dimensions += size.continuous
+        discrete += product
+        continuous = max(continuous, dimensions)
+    return SpaceSize(discrete, continuous)
+
+
+def _decisions(genes: Mapping[str, Any], deciding: set[str]) -> Iterator[dict[str, Value]]:
+    """Every combination of values of the genes that conditions name."""
+
+    def extend(values: dict[str, Value], waiting: list[str]) -> Iterator[dict[str, Value]]:
+        if not waiting:
+            yield values
+            return
+        name, *rest = waiting
+        gene = genes[name]
+        if not active(gene, values):
+            yield from extend(values, rest)
+            return
+        for value in _all_values(name, gene):
+            yield from extend(values | {name: value}, rest)
+
+    from hrfevo.space import ordered
+
+    yield from extend({}, [name for name, _ in ordered(dict(genes)) if name in deciding])
+
+
+def _all_values(name: str, gene: BaseGene) -> list[Value]:
+    if gene.size is None:
+        raise InputError(f"genes.{name}: a condition cannot depend on a continuous gene")
+    values = getattr(gene, "values", None)
+    return list(values) if values is not None else list(range(gene.low, gene.high + 1))  # type: ignore[attr-defined]
+
+
+def _gene_size(gene: BaseGene) -> SpaceSize:
+    if isinstance(gene, LayersGene):
+        one = _size(gene.genes)
+        counts = range(gene.min, gene.max + 1)
+        return SpaceSize(sum(one.discrete**n for n in counts), one.continuous * gene.max)
+    if gene.size is None:
+        return SpaceSize(1, getattr(gene, "dimensions", 1))
+    return SpaceSize(gene.size, 0)

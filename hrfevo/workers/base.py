@@ -1,0 +1,31 @@
+"""The protocol of workers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hrfevo.records import Job, Outcome
+
+
+class Workers(Protocol):
+    """A number of places that each evaluate one job at a time."""
+
+    capacity: int
+    """How many jobs run at once."""
+
+    @property
+    def running(self) -> int:
+        """Jobs submitted whose outcome has not been handed out."""
+
+    def submit(self, job: Job) -> None:
+        """Start a job; only while `running` is below `capacity`."""
+
+    def next_outcome(self) -> Outcome:
+        """Wait for the next job to end; only while one is running.
+
+        Every job submitted ends exactly once: a worker that dies is replaced and its job run
+        again, and a job that keeps killing workers ends as failed.
+        """
+
+    def close(self) -> None:
+        """Stop all workers; running jobs are lost to this search until it is resumed."""

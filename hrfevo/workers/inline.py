@@ -1,0 +1,33 @@
+"""Evaluations in this process, one after another: for debugging, without Ray."""
+
+from __future__ import annotations
+
+from hrfevo.evaluation import Evaluator
+from hrfevo.records import Job, Outcome
+
+
+class InlineWorkers:
+    """One place; a job runs when its outcome is asked for."""
+
+    capacity = 1
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._job: Job | None = None
+
+    @property
+    def running(self) -> int:
+        return int(self._job is not None)
+
+    def submit(self, job: Job) -> None:
+        assert self._job is None
+        self._job = job
+
+    def next_outcome(self) -> Outcome:
+        assert self._job is not None
+        outcome = self._evaluator(self._job)
+        self._job = None
+        return outcome
+
+    def close(self) -> None:
+        """Nothing to stop."""

@@ -1,0 +1,1 @@
+"""Causal spectral language models."""

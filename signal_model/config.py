@@ -1,0 +1,496 @@
+"""What a model, its training and its text are: frozen, validated, YAML and JSON both ways.
+
+Every setting is read by the part it belongs to. A part has a `kind`; settings of another kind are
+unknown keys, and unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from signal_model.errors import closest
+from signal_model.files import Document, explain, parse_document, read_document, to_yaml
+
+Spacing = Literal["linear", "log", "mel"]
+Activation = Literal["gelu", "relu2", "swiglu"]
+Interval = tuple[float, float]
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, and a key that nobody reads is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            accepted = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in accepted:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown setting{hint}; accepted: {accepted}",
+                        {"place": (str(key),), "hint": closest(key, accepted), "accepted": ", ".join(accepted)},
+                    )
+        return data
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """Validate a parsed file. Raises InputError naming file, line, value and what is accepted."""
+        try:
+            return cls.model_validate(document.data)
+        except ValidationError as error:
+            raise document.explain(error) from None
+
+    @classmethod
+    def from_yaml(cls, source: Path | str) -> Self:
+        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`)."""
+        document = read_document(source) if isinstance(source, Path) else parse_document(source, cls.__name__)
+        return cls.from_document(document)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as YAML and JSON hold it."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """YAML text that `from_yaml` reads back to an equal object."""
+        return to_yaml(self.to_dict())
+
+    def to_json(self) -> str:
+        """JSON text that `from_yaml` reads back to an equal object."""
+        return self.model_dump_json(indent=2)
+
+
+class Misfit(ValueError):
+    """A setting is fine in itself but does not fit the rest of the model."""
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class Part(Config):
+    """Settings of one part of a model, told apart from its alternatives by `kind`.
+
+    A new alternative is a subclass with a `kind` of its own, plus the module that
+    `signal_model.layers.registry` ties to it.
+    """
+
+    kind: str
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[Self]]:
+        """The alternatives of this part, by kind."""
+        found: dict[str, type[Self]] = {}
+        for child in cls.__subclasses__():
+            default = child.model_fields["kind"].default
+            found |= {default: child} if isinstance(default, str) else {}
+            found |= child.kinds()
+        return found
+
+    @classmethod
+    def parse(cls, data: Any) -> Any:
+        """The alternative that `data["kind"]` names, or `data` itself when it already is one."""
+        if not isinstance(data, dict):
+            return data
+        kinds = cls.kinds()
+        kind = data.get("kind")
+        if kind not in kinds:
+            raise PydanticCustomError(
+                "unknown_kind",
+                "{value} is no kind{hint}; accepted: {accepted}",
+                {
+                    "place": ("kind",),
+                    "value": repr(kind),
+                    "hint": closest(kind, kinds),
+                    "accepted": ", ".join(kinds),
+                },
+            )
+        return kinds[kind].model_validate(data)
+
+    def check(self, model: ModelConfig) -> None:
+        """Raise Misfit for a setting that does not fit the rest of the model."""
+
+
+_P = TypeVar("_P", bound=Part)
+_C = TypeVar("_C", bound=Config)
+
+
+def _kinds_of(part: type[_P]) -> Callable[[Any], Any]:
+    return lambda data: part.parse(data)
+
+
+@cache
+def discrete_wavelets() -> tuple[str, ...]:
+    """Names of every discrete wavelet PyWavelets knows."""
+    import pywt
+
+    return tuple(pywt.wavelist(kind="discrete"))
+
+
+def _known_wavelet(name: str) -> str:
+    if name not in discrete_wavelets():
+        raise ValueError(
+            f"{name!r} is not a discrete wavelet of PyWavelets{closest(name, discrete_wavelets())}; "
+            "accepted: haar, db1-db38, sym2-sym20, coif1-coif17, bior1.1-bior6.8, rbio1.1-rbio6.8, dmey"
+        )
+    return name
+
+
+def _ordered(pair: Interval) -> Interval:
+    if not 0 < pair[0] < pair[1]:
+        raise ValueError(f"{list(pair)} is not a range [low, high] with 0 < low < high")
+    return pair
+
+
+WaveletName = Annotated[str, Field(description="A discrete wavelet of PyWavelets"), BeforeValidator(_known_wavelet)]
+Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+class EmbeddingConfig(Part):
+    """How tokens become vectors; the output head is tied to it."""
+
+
+class _SpectralSettings(EmbeddingConfig):
+    bases: int = Field(32, ge=1, description="Harmonics B per token")
+    frequencies: Range = Field((0.5, 32.0), description="Lowest and highest frequency, cycles across the channels")
+    spacing: Spacing = Field("linear", description="How frequencies lie between the two")
+    learnable_frequencies: bool = False
+
+    _check_range = field_validator("frequencies")(_ordered)
+
+    def check(self, model: ModelConfig) -> None:
+        if self.frequencies[1] > model.width / 2:
+            needed = f"{2 * self.frequencies[1]:g}"
+            raise Misfit(
+                "frequencies",
+                f"{self.frequencies[1]:g} cycles need a width of at least {needed}, got {model.width}",
+            )
+
+
+class StandardEmbeddingConfig(EmbeddingConfig):
+    """A free vector per token."""
+
+    kind: Literal["standard"] = "standard"
+
+
+class SpectralEmbeddingConfig(_SpectralSettings):
+    """A sum of sinusoids over the channels, with amplitudes and phases per token."""
+
+    kind: Literal["spectral"] = "spectral"
+
+
+class BasisEmbeddingConfig(EmbeddingConfig):
+    """Coefficients per token on a set of functions over the channels."""
+
+    kind: Literal["basis"] = "basis"
+    functions: Literal["dct", "fourier", "wavelet", "learned"] = "dct"
+    bases: int = Field(32, ge=1, description="Number of functions, lowest frequency first")
+    wavelet: WaveletName | None = Field(None, description="Only for `functions: wavelet`")
+
+    @model_validator(mode="after")
+    def _wavelet_where_needed(self) -> Self:
+        if (self.functions == "wavelet") != (self.wavelet is not None):
+            raise ValueError(
+                f"`wavelet` must be given for `functions: wavelet` and only then, got functions {self.functions!r} "
+                f"with wavelet {self.wavelet!r}"
+            )
+        return self
+
+    def check(self, model: ModelConfig) -> None:
+        if self.bases > model.width:
+            raise Misfit("bases", f"at most the width of {model.width}, got {self.bases}")
+        if self.functions == "wavelet" and model.width % 2:
+            raise Misfit("functions", f"wavelet needs an even width, got {model.width}")
+
+
+class HybridEmbeddingConfig(_SpectralSettings):
+    """`(1 - m) * standard + m * spectral` with a learned m."""
+
+    kind: Literal["hybrid"] = "hybrid"
+    mixing: float = Field(0.5, gt=0, lt=1, description="Share m of the spectral part at the start")
+
+
+# --- mixers --------------------------------------------------------------------------------------
+
+
+class MixerConfig(Part):
+    """How positions exchange information; causal, always."""
+
+
+def _divides_width(heads: int, model: ModelConfig, even: bool = False) -> None:
+    if model.width % heads or (even and (model.width // heads) % 2):
+        sizes = " into even sizes" if even else ""
+        raise Misfit("heads", f"must divide the width of {model.width}{sizes}, got {heads}")
+
+
+class AttentionConfig(MixerConfig):
+    """Causal softmax attention with rotary positions and normalised queries and keys."""
+
+    kind: Literal["attention"] = "attention"
+    heads: int = Field(4, ge=1)
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model, even=True)
+
+
+class HarmonicConfig(MixerConfig):
+    """Gated long convolution whose kernels are sums of damped harmonics."""
+
+    kind: Literal["harmonic"] = "harmonic"
+    bases: int = Field(16, ge=1, description="Damped harmonics per head")
+    heads: int = Field(1, ge=1, description="Channels of one head share one set of harmonics")
+    frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
+    spacing: Spacing = "log"
+    timescales: Range = Field((1.0, 128.0), description="Shortest and longest decay time, tokens")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+
+    _check_ranges = field_validator("frequencies", "timescales")(_ordered)
+
+    @field_validator("frequencies")
+    @classmethod
+    def _below_nyquist(cls, pair: Interval) -> Interval:
+        if pair[1] > 0.5:
+            raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
+        return pair
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
+
+
+class WaveletConfig(MixerConfig):
+    """Gated mixing of the scales of a causal, undecimated wavelet decomposition."""
+
+    kind: Literal["wavelet"] = "wavelet"
+    families: tuple[WaveletName, ...] = Field(("db2",), min_length=1, description="One, or several to select from")
+    levels: int = Field(5, ge=1, le=20)
+    heads: int = Field(4, ge=1, description="Groups of channels with gates of their own")
+    taps: int = Field(3, ge=1, le=16, description="Taps of each scale's learned filter")
+
+    @field_validator("families")
+    @classmethod
+    def _distinct(cls, families: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(families)) < len(families):
+            raise ValueError(f"{list(families)} names a family twice")
+        return families
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
+        if 2**self.levels > model.context:
+            raise Misfit("levels", f"{self.levels} needs a context of at least {2**self.levels}, got {model.context}")
+
+
+# --- feed-forward --------------------------------------------------------------------------------
+
+
+class FeedForwardConfig(Part):
+    """What happens within a position."""
+
+    expansion: float = Field(4.0, gt=0, le=64, description="Hidden channels as a multiple of the width")
+    activation: Activation = "relu2"
+
+
+class MLPConfig(FeedForwardConfig):
+    """Two matrices (three for swiglu) and an activation."""
+
+    kind: Literal["mlp"] = "mlp"
+
+
+class SpectralFeedForwardConfig(FeedForwardConfig):
+    """`(1 - α) MLP(x) + α irfft(W ⊙ rfft(x))` along the channels, with a learned α."""
+
+    kind: Literal["spectral"] = "spectral"
+    mixing: float = Field(0.5, gt=0, lt=1, description="Share α of the spectral part at the start")
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+AnyEmbedding = Annotated[SerializeAsAny[EmbeddingConfig], BeforeValidator(_kinds_of(EmbeddingConfig))]
+AnyMixer = Annotated[SerializeAsAny[MixerConfig], BeforeValidator(_kinds_of(MixerConfig))]
+AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(_kinds_of(FeedForwardConfig))]
+
+
+class LayerConfig(Config):
+    """One block: a mixer over positions, then a feed-forward over channels."""
+
+    mixer: AnyMixer = AttentionConfig()
+    feedforward: AnyFeedForward = MLPConfig()
+
+
+class ModelConfig(Config):
+    """A SignalLLM: embedding, layers, tied head."""
+
+    vocab_size: int = Field(256, ge=2)
+    context: int = Field(128, ge=2, description="Tokens the model is trained and evaluated on at once")
+    width: int = Field(128, ge=2, description="Channels D of the residual stream")
+    embedding: AnyEmbedding = StandardEmbeddingConfig()
+    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        parts: list[tuple[tuple[str | int, ...], Part]] = [(("embedding",), self.embedding)]
+        for index, layer in enumerate(self.layers):
+            parts.append((("layers", index, "mixer"), layer.mixer))
+            parts.append((("layers", index, "feedforward"), layer.feedforward))
+        for place, part in parts:
+            try:
+                part.check(self)
+            except Misfit as misfit:
+                raise PydanticCustomError(
+                    "misfit", "{message}", {"place": (*place, misfit.setting), "message": str(misfit)}
+                ) from None
+        return self
+
+
+# --- training and text ---------------------------------------------------------------------------
+
+
+class TrainingConfig(Config):
+    """How a model is trained and on how much text it is judged."""
+
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(16, ge=1, description="Windows of `context` tokens per step")
+    learning_rate: float = Field(3e-3, gt=0)
+    final_learning_rate: float = Field(0.1, ge=0, le=1, description="Last rate as a share of the highest")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the rate rises")
+    weight_decay: float = Field(0.1, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
+    seed: int = Field(0, ge=0, description="Of the initial weights and of the order of the text")
+    validation_tokens: int = Field(65536, ge=1, description="Tokens of the validation split to score on")
+
+    @field_validator("betas")
+    @classmethod
+    def _betas_below_one(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"each must be at least 0 and below 1, got {list(betas)}")
+        return betas
+
+
+class CorpusConfig(Config):
+    """Where text comes from: the running Python, files, or a Hugging Face data set."""
+
+    source: ClassVar[str]
+
+    @classmethod
+    def parse(cls, data: Any) -> Any:
+        """`python`, `{path: …}` or `{dataset: …}`."""
+        if data == "python":
+            return PythonCorpusConfig()
+        if isinstance(data, dict):
+            for kind in (PythonCorpusConfig, FilesCorpusConfig, DatasetCorpusConfig):
+                if kind.source in data:
+                    return kind.model_validate(data)
+        if isinstance(data, CorpusConfig):
+            return data
+        raise PydanticCustomError(
+            "unknown_kind",
+            "{value} is no corpus; accepted: python, a mapping with `path`, a mapping with `dataset`",
+            {"value": repr(data)},
+        )
+
+
+class PythonCorpusConfig(CorpusConfig):
+    """The documentation and the standard library's source of the running Python, split by file."""
+
+    source = "python"
+    python: Literal[True] = True
+
+
+class FilesCorpusConfig(CorpusConfig):
+    """Text files: a file, a folder, a glob, several of them, or one of these for each split."""
+
+    source = "path"
+    path: str | tuple[str, ...] | dict[Literal["train", "validation", "test"], str | tuple[str, ...]]
+    split: Literal["file", "position"] = Field(
+        "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
+    )
+
+    def resolved(self, base: Path) -> FilesCorpusConfig:
+        """The same with paths made absolute, so that it means the same from any folder."""
+
+        def absolute(paths: str | tuple[str, ...]) -> str | tuple[str, ...]:
+            if isinstance(paths, str):
+                return str(base / Path(paths).expanduser())
+            return tuple(str(base / Path(path).expanduser()) for path in paths)
+
+        if isinstance(self.path, dict):
+            return self.model_copy(update={"path": {split: absolute(p) for split, p in self.path.items()}})
+        return self.model_copy(update={"path": absolute(self.path)})
+
+
+class DatasetCorpusConfig(CorpusConfig):
+    """A data set that `datasets.load_dataset` finds, local or on the hub."""
+
+    source = "dataset"
+    dataset: str
+    config: str | None = None
+    text: str = Field("text", description="The column that holds the text")
+
+
+AnyCorpus = Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)]
+
+
+class TokenizerConfig(Config):
+    """Bytes, or byte-pair encoding trained on the training split."""
+
+    kind: Literal["bytes", "bpe"] = "bytes"
+    size: int = Field(256, ge=256, le=65536, description="Size of the vocabulary")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, data: Any) -> Any:
+        return {"kind": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _size_fits(self) -> Self:
+        if self.kind == "bytes" and self.size != 256:
+            raise ValueError(f"bytes have a vocabulary of 256, got {self.size}")
+        if self.kind == "bpe" and self.size < 258:
+            raise ValueError(f"bpe needs a size of at least 258 (256 bytes, end of text, one merge), got {self.size}")
+        return self
+
+
+class Recipe(Config):
+    """Everything one training needs; the file that a search exports and `signal-model train` reads."""
+
+    model: ModelConfig
+    training: TrainingConfig = TrainingConfig()
+    corpus: AnyCorpus | None = None
+    tokenizer: TokenizerConfig = TokenizerConfig()
+
+    @classmethod
+    def load(cls, path: Path | str) -> Recipe:
+        """Read a recipe, or a bare model config, which is a recipe with the other settings at their defaults."""
+        document = read_document(path)
+        if "model" in document.data:
+            return cls.from_document(document)
+        return cls(model=ModelConfig.from_document(document))
+
+
+def updated(config: _C, changes: dict[str, Any], what: str) -> _C:
+    """`config` with some settings changed and validated again. Raises InputError naming `what`."""
+    try:
+        return type(config).model_validate(config.to_dict() | changes)
+    except ValidationError as error:
+        raise explain(error, what) from None

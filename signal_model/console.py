@@ -1,0 +1,26 @@
+"""How both command lines start and how they report what the user can mend."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from signal_model.errors import InputError
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A typer app with plain tracebacks and no command of its own."""
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line. An InputError is one line on standard error and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stderr.close()
+        sys.exit(141)

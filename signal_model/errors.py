@@ -1,0 +1,20 @@
+"""The one exception that means "what you gave us cannot be used"."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    Its text is one line that names the place, the value and what is accepted. Command lines print
+    it and exit with code 2; every other exception is a defect and keeps its traceback.
+    """
+
+
+def closest(value: object, accepted: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the accepted word nearest to `value`, or an empty string."""
+    matches = difflib.get_close_matches(str(value), list(accepted), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

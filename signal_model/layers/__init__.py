@@ -1,0 +1,1 @@
+"""The modules a model is built from, one idea per file."""

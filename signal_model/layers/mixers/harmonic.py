@@ -1,0 +1,88 @@
+"""A gated long convolution whose kernels are sums of damped harmonics."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from signal_model.config import HarmonicConfig, ModelConfig
+from signal_model.layers.convolution import ShortConvolution
+from signal_model.layers.mixers.base import Mixer, State
+from signal_model.layers.registry import implements
+from signal_model.transforms.fourier import causal_convolution
+from signal_model.transforms.harmonics import damped_harmonics, spaced
+
+
+@implements(HarmonicConfig)
+class HarmonicMixer(Mixer):
+    """y = W_o (q ⊙ (h * (k ⊙ v))) with h_c(t) = Σ_i g_i e^{-λ_i t} (α_ci cos ω_i t + β_ci sin ω_i t).
+
+    The H heads have B pairs (λ, ω) each, shared by the head's channels; α and β are per channel, so
+    all kernels are one product of coefficients with a basis. g_i = sqrt(1 - e^{-2λ_i}) keeps the
+    energy of a harmonic independent of its decay (Orvieto et al. 2023, eq. 7). Gating and short
+    convolutions on q, k, v are those of Hyena (Poli et al. 2023) and H3 (Fu et al. 2023).
+
+    Training convolves by Fourier transform, O(T log T). Generation carries B complex numbers per
+    channel: s ← e^{-λ + iω} s + k ⊙ v, read out by the coefficients.
+    """
+
+    def __init__(self, config: HarmonicConfig, model: ModelConfig) -> None:
+        super().__init__()
+        width, heads, bases = model.width, config.heads, config.bases
+        self.project = nn.Linear(width, 3 * width, bias=False)
+        self.short = ShortConvolution(3 * width, config.short_convolution)
+        self.output = nn.Linear(width, width, bias=False)
+        # Low frequencies decay slowly and high ones fast, as the scales of a wavelet do.
+        frequency = 2 * math.pi * spaced(config.frequencies, bases, config.spacing)
+        decay = 1 / spaced(config.timescales, bases, "log").flip(0)
+        self.log_frequency = nn.Parameter(frequency.log().repeat(heads, 1))  # (H, B), radians per token
+        self.log_decay = nn.Parameter(decay.log().repeat(heads, 1))  # (H, B), per token
+        # α, then β, of the channels of each head
+        self.coefficients = nn.Parameter(torch.randn(heads, width // heads, 2 * bases) / math.sqrt(bases))
+
+    def kernel(self, length: int) -> Tensor:
+        """h, (D, length), at least in float32."""
+        decay, frequency = self._rates()
+        basis = damped_harmonics(decay, frequency, length)
+        return torch.einsum("hcb,hbt->hct", self._gains(decay), basis).flatten(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.short(self.project(x)).chunk(3, dim=-1)
+        mixed = causal_convolution(key * value, self.kernel(x.shape[1]))
+        result: Tensor = self.output(query * mixed)
+        return result
+
+    def start(self, batch: int) -> State:
+        heads, channels, bases = self.coefficients.shape
+        # Real parts, then imaginary parts, of each harmonic's sum.
+        return [self.short.start(batch), self.log_decay.new_zeros(batch, heads, channels, bases)]
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        projected, past = self.short.step(self.project(x), state[0])
+        query, key, value = projected.chunk(3, dim=-1)
+        decay, frequency = self._rates()
+        cosine, sine = damped_harmonics(decay, frequency, 2)[..., 1].chunk(2, dim=-1)  # (H, B)
+        real, imaginary = state[1].chunk(2, dim=-1)  # (batch, H, C, B)
+        update = (key * value).view(*real.shape[:3], 1)
+        turned = [
+            real * cosine[:, None] - imaginary * sine[:, None] + update,
+            real * sine[:, None] + imaginary * cosine[:, None],
+        ]
+        sums = torch.cat(turned, dim=-1)
+        mixed = torch.einsum("nhcb,hcb->nhc", sums, self._gains(decay).to(sums.dtype)).flatten(1)
+        return self.output(query * mixed.to(query.dtype)), [past, sums]
+
+    def _rates(self) -> tuple[Tensor, Tensor]:
+        """λ and ω, (H, B): in half precision neighbouring slow harmonics would fall together."""
+        decay: Tensor = self.log_decay
+        frequency: Tensor = self.log_frequency
+        if decay.dtype in (torch.bfloat16, torch.float16):
+            decay, frequency = decay.float(), frequency.float()
+        return decay.exp(), frequency.exp()
+
+    def _gains(self, decay: Tensor) -> Tensor:
+        """Coefficients with g_i multiplied in, (H, C, 2B)."""
+        gain = torch.sqrt(-torch.expm1(-2 * decay))
+        return self.coefficients.to(decay.dtype) * gain.repeat(1, 2)[:, None]

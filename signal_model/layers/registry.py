@@ -1,0 +1,33 @@
+"""Which module builds which part: one table from config class to module class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import nn
+
+from signal_model.config import ModelConfig, Part
+
+_M = TypeVar("_M", bound=type[nn.Module])
+_MODULES: dict[type[Part], Callable[[Part, ModelConfig], nn.Module]] = {}
+
+
+def implements(config: type[Part]) -> Callable[[_M], _M]:
+    """Class decorator: the module is what `config` describes, constructed as `Module(config, model)`.
+
+    Raises ValueError if the config already has a module: two for one kind would shadow each other.
+    """
+
+    def register(module: _M) -> _M:
+        if config in _MODULES:
+            raise ValueError(f"{config.__name__} already has a module, {_MODULES[config]!r}")
+        _MODULES[config] = module
+        return module
+
+    return register
+
+
+def build(config: Part, model: ModelConfig) -> nn.Module:
+    """The module for one part of a model. Raises KeyError for a config without a module."""
+    return _MODULES[type(config)](config, model)

@@ -1,0 +1,103 @@
+"""SignalLLM: embedding, blocks of mixer and feed-forward, tied head."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signal_model.config import LayerConfig, ModelConfig
+from signal_model.layers.embeddings import build_embedding
+from signal_model.layers.feedforward import build_feedforward
+from signal_model.layers.mixers import State, build_mixer
+
+
+class Block(nn.Module):
+    """x + mixer(norm(x)), then x + feedforward(norm(x))."""
+
+    def __init__(self, layer: LayerConfig, config: ModelConfig) -> None:
+        super().__init__()
+        self.mixer_norm = nn.RMSNorm(config.width)
+        self.mixer = build_mixer(layer.mixer, config)
+        self.feedforward_norm = nn.RMSNorm(config.width)
+        self.feedforward = build_feedforward(layer.feedforward, config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) → (B, T, D)."""
+        x = x + self.mixer(self.mixer_norm(x))
+        result: Tensor = x + self.feedforward(self.feedforward_norm(x))
+        return result
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One position: (B, D) and the mixer's state → (B, D) and the next state."""
+        mixed, state = self.mixer.step(self.mixer_norm(x), state)
+        x = x + mixed
+        return x + self.feedforward(self.feedforward_norm(x)), state
+
+
+class SignalLLM(nn.Module):
+    """A causal language model: logits at position t depend on tokens at positions ≤ t only.
+
+    Root-mean-square normalisation (Zhang & Sennrich 2019) before every part, after the embedding
+    and before the head; no biases in the residual stream.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = build_embedding(config.embedding, config)
+        self.blocks = nn.ModuleList(Block(layer, config) for layer in config.layers)
+        self.norm = nn.RMSNorm(config.width)
+        self._initialise()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) of token numbers → logits (B, T, V)."""
+        x = self._embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.embedding.logits(self.norm(x))
+
+    def start(self, batch: int) -> list[State]:
+        """The state before the first token, one for each block."""
+        return [block.mixer.start(batch) for block in self._blocks()]
+
+    def step(self, tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
+        """One position: tokens (B,) and the states → logits (B, V) and the next states."""
+        x = self._embed(tokens)
+        after = []
+        for block, state in zip(self._blocks(), states, strict=True):
+            x, state = block.step(x, state)
+            after.append(state)
+        return self.embedding.logits(self.norm(x)), after
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        return F.rms_norm(self.embedding(tokens), (self.config.width,))
+
+    def _blocks(self) -> list[Block]:
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def _initialise(self) -> None:
+        """Matrices keep the variance of their input; those that write into the residual stream are
+        scaled down with depth (Radford et al. 2019), so that the sum over blocks keeps it too."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear):
+                scale = 1 / math.sqrt(module.in_features)
+                if name.endswith(".output"):
+                    scale /= math.sqrt(2 * len(self.blocks))
+                nn.init.normal_(module.weight, std=scale)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+
+def build_model(config: ModelConfig, seed: int) -> SignalLLM:
+    """A model with weights drawn from `seed` alone, on the CPU; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return SignalLLM(config)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Numbers that training changes."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,0 +1,83 @@
+"""Causal, undecimated wavelet decomposition along the sequence.
+
+The à trous algorithm (Holschneider et al. 1989; Shensa 1992) with one-sided filters:
+a_j(t) = Σ_k g(k) a_{j-1}(t - 2^{j-1} k) and d_j = a_{j-1} - a_j, so that x = a_J + Σ_j d_j exactly
+and with no delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@cache
+def lowpass(wavelet: str) -> tuple[float, ...]:
+    """The wavelet's low-pass taps from PyWavelets, scaled to sum to one.
+
+    Zeros that PyWavelets pads some biorthogonal filters with are cut off at both ends. Of the two
+    directions the reconstruction filter is taken: where they differ (Daubechies) its weight lies on
+    the most recent samples.
+    """
+    import pywt
+
+    taps = list(pywt.Wavelet(wavelet).rec_lo)
+    while taps[0] == 0:
+        taps.pop(0)
+    while taps[-1] == 0:
+        taps.pop()
+    total = sum(taps)
+    return tuple(float(tap / total) for tap in taps)
+
+
+def reach(wavelet: str, level: int) -> int:
+    """How many tokens back level `level` (from 1) looks into the level before it."""
+    return (len(lowpass(wavelet)) - 1) << (level - 1)
+
+
+def dilated_filter(signal: Tensor, taps: Sequence[float], dilation: int) -> Tensor:
+    """y(t) = Σ_k taps[k] signal(t - k · dilation) along dimension 1 of (B, T, D); zero before the start."""
+    length = signal.shape[1]
+    # The taps that look back before the start of the sequence meet zeros only.
+    taps = taps[: (length - 1) // dilation + 1]
+    past = (len(taps) - 1) * dilation
+    padded = F.pad(signal, (0, 0, past, 0))
+    output = taps[0] * signal
+    for k, tap in enumerate(taps[1:], start=1):
+        start = past - k * dilation
+        output = output.add_(padded[:, start : start + length], alpha=tap)
+    return output
+
+
+def causal_decomposition(signal: Tensor, wavelet: str, levels: int) -> list[Tensor]:
+    """[d_1, …, d_J, a_J], each (B, T, D) like `signal`, whose sum is `signal`."""
+    bands = []
+    approximation = signal
+    for level in range(1, levels + 1):
+        smoother = dilated_filter(approximation, lowpass(wavelet), 2 ** (level - 1))
+        bands.append(approximation - smoother)
+        approximation = smoother
+    return [*bands, approximation]
+
+
+def step_decomposition(sample: Tensor, past: list[Tensor], wavelet: str) -> tuple[list[Tensor], list[Tensor]]:
+    """One step of `causal_decomposition` on (B, D), given each level's past input (B, reach, D), oldest first.
+
+    Returns the bands at this position and the past for the next one.
+    """
+    taps = lowpass(wavelet)
+    bands, after = [], []
+    approximation = sample
+    for level, before in enumerate(past, start=1):
+        window = torch.cat([before, approximation[:, None]], dim=1)
+        weights = window.new_tensor(taps)
+        # taps[k] meets the sample k · 2^(level-1) ago, counted from the window's end.
+        smoother = torch.einsum("k,bkd->bd", weights, window.flip(1)[:, :: 2 ** (level - 1)])
+        bands.append(approximation - smoother)
+        after.append(window[:, 1:])
+        approximation = smoother
+    return [*bands, approximation], after

@@ -1,0 +1,567 @@
+"""Tokenizers lose nothing, splits share nothing, the cache survives everything, errors say what to do."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from signal_model import corpus as module
+from signal_model.config import CorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.corpus import (
+    BPETokenizer,
+    ByteTokenizer,
+    Corpus,
+    cache_directory,
+    load_corpus,
+    tokenizer_from_json,
+)
+from signal_model.errors import InputError
+
+BYTES = TokenizerConfig()
+BPE = TokenizerConfig(kind="bpe", size=300)
+PROSE = [f"The {n}th wave carries {n * n} of its neighbours' tones; naïve or not, 🌊.\n" * 5 for n in range(40)]
+
+texts = st.text() | st.lists(
+    st.sampled_from(
+        [
+            "<|endoftext|>",
+            "wave",
+            " ",
+            "\n",
+            "\r\n",
+            "\t",
+            "  ",
+            "é",
+            "日本",
+            "🌊",
+            "👩‍🔬",
+            "\ufeff",
+            "1",
+            "'s",
+        ]
+    )
+).map("".join)
+
+
+# --- tokenizers ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bpe() -> BPETokenizer:
+    return BPETokenizer.train(PROSE, 300)
+
+
+@settings(deadline=None)
+@given(texts)
+@example("a\0b")
+def test_bytes_lose_nothing(text: str) -> None:
+    tokenizer = ByteTokenizer()
+    tokens = tokenizer.encode(text)
+    kept = text.replace("\0", "\ufffd")
+    assert tokens.dtype == np.uint8
+    assert tokenizer.end_of_text not in tokens
+    assert tokenizer.decode(tokens) == kept
+    assert tokenizer.byte_lengths[tokens].sum() == len(kept.encode())
+
+
+@settings(deadline=None)
+@given(texts)
+@example("a\0b")
+@example("ab é🌊 " * 30_000)  # several pieces
+def test_bpe_loses_nothing(bpe: BPETokenizer, text: str) -> None:
+    tokens = bpe.encode(text)
+    assert tokens.dtype == np.uint16
+    assert bpe.end_of_text not in tokens
+    assert bpe.decode(tokens) == text
+    assert bpe.byte_lengths[tokens].sum() == len(text.encode())
+    assert (tokenizer_from_json(bpe.to_json(), "x").encode(text) == tokens).all()
+
+
+def test_decode_drops_separators_and_replaces_broken_bytes(bpe: BPETokenizer) -> None:
+    for tokenizer in (ByteTokenizer(), bpe):
+        wave = tokenizer.encode("🌊").tolist()
+        assert tokenizer.decode([0, *wave, 0, 0]) == "🌊"
+        assert tokenizer.decode(tokenizer.encode("é").tolist()[:1]) in ("é", "\ufffd")
+        assert len(tokenizer.byte_lengths) == tokenizer.vocab_size
+        assert tokenizer.byte_lengths[tokenizer.end_of_text] == 0
+    assert ByteTokenizer().decode([0x61, 0xC3]) == "a\ufffd"
+    assert tokenizer_from_json(ByteTokenizer().to_json(), "x").vocab_size == 256
+
+
+def test_bpe_training_repeats_and_reaches_its_size(bpe: BPETokenizer) -> None:
+    assert bpe.vocab_size == 300
+    assert BPETokenizer.train(iter(PROSE), 300).to_json() == bpe.to_json()
+    with pytest.raises(InputError, match=r"tokenizer.size: .* for \d+ tokens, not for 5000"):
+        BPETokenizer.train(PROSE, 5000)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: None,
+        lambda data: {"kind": "words"},
+        lambda data: data | {"normalizer": {"type": "Lowercase"}},
+        lambda data: data | {"added_tokens": []},
+        lambda data: data | {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}},
+        lambda data: data | {"model": data["model"] | {"vocab": {"<|endoftext|>": 0}, "merges": []}},
+        lambda data: data | {"model": data["model"] | {"vocab": data["model"]["vocab"] | {"zzz": 999}}},
+        lambda data: data | {"model": data["model"] | {"vocab": data["model"]["vocab"] | {"日": 300}}},
+    ],
+)
+def test_what_is_no_tokenizer_is_refused(bpe: BPETokenizer, damage: Callable[[Any], Any]) -> None:
+    with pytest.raises(InputError, match=r"^here.json: is not a tokenizer of signal_model: "):
+        tokenizer_from_json(json.dumps(damage(json.loads(bpe.to_json()))), "here.json")
+    with pytest.raises(InputError, match=r"^here.json: is not a tokenizer"):
+        tokenizer_from_json(bpe.to_json()[:-20], "here.json")
+
+
+# --- splits --------------------------------------------------------------------------------------
+
+
+def write(folder: Path, contents: list[str], name: str = "{}.txt") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, content in enumerate(contents):
+        (folder / name.format(number)).write_bytes(content.encode())
+    return folder
+
+
+def files(path: Any, split: str = "file") -> FilesCorpusConfig:
+    return FilesCorpusConfig.model_validate({"path": path, "split": split})
+
+
+def documents(tokens: np.ndarray) -> list[str]:
+    assert tokens[-1] == 0
+    return [part.decode() for part in bytes(tokens).split(b"\0")[:-1]]
+
+
+def together(corpus: Corpus) -> list[str]:
+    return [text for part in split_documents(corpus).values() for text in part]
+
+
+def split_documents(corpus: Corpus) -> dict[str, list[str]]:
+    return {name: documents(getattr(corpus, name)) for name in module.SPLITS}
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=50), min_size=3, max_size=60))
+def test_carving_gives_every_document_one_home(contents: list[str]) -> None:
+    found = module._documents(contents)
+    for names in (("validation", "test"), ("test",)):
+        if len(found) <= len(names):
+            continue
+        parts = module._carve(found, names, "x", "y")
+        assert set(parts) == {"train", *names}
+        assert all(parts.values())
+        assert sorted(digest for part in parts.values() for digest in part) == list(found)
+        again = module._carve(module._documents(reversed(contents * 2)), names, "x", "y")
+        assert [list(part) for part in again.values()] == [list(part) for part in parts.values()]
+
+
+def test_one_huge_document_among_tiny_ones_is_for_training() -> None:
+    parts = module._carve(module._documents(["x" * 1000, "a", "b"]), ("validation", "test"), "x", "y")
+    assert [len("".join(parts[name].values())) for name in module.SPLITS] == [1000, 1, 1]
+
+
+def test_a_split_depends_on_content_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [f"document {n}: " + "wave " * (n % 37) for n in range(400)]
+    write(tmp_path / "one", contents)
+    write(tmp_path / "two" / "deep" / "er", contents[::-1] + contents[:50], "other{}.md")
+    write(tmp_path / "two" / ".hidden", ["not this"])
+    write(tmp_path / "two", ["nor this"], ".{}.txt")
+    write(tmp_path / "two", ["", " \n"], "empty{}.txt")
+    one = load_corpus(files(str(tmp_path / "one")), BYTES, tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    two = load_corpus(files(["two/**/*.md", "two/deep/er/other0.md", "two"]), BYTES, tmp_path / "cache2")
+    assert (one.name, one.content_hash) == (two.name, two.content_hash)
+    assert one.name.startswith("files ")
+    parts = split_documents(one)
+    assert parts == split_documents(two)
+    assert sorted(together(one)) == sorted(contents)
+    for name in ("validation", "test"):
+        assert 0.045 < len(getattr(one, name)) / len("\0".join(contents)) < 0.055
+    for name in module.SPLITS:
+        assert isinstance(getattr(one, name), np.memmap)
+        assert not getattr(one, name).flags.writeable
+
+
+def test_given_splits_are_kept_and_text_is_not_normalised(tmp_path: Path) -> None:
+    write(tmp_path, ["\ufeffa\r\nb\r", "c  \n", "d\0", "d2"])
+    paths = {"train": f"{tmp_path}/0.txt", "validation": f"{tmp_path}/1.txt", "test": f"{tmp_path}/[23].txt"}
+    corpus = load_corpus(files(paths), BYTES, tmp_path / "cache")
+    parts = split_documents(corpus)
+    assert parts["train"] == ["\ufeffa\r\nb\r"]
+    assert parts["validation"] == ["c  \n"]
+    assert sorted(parts["test"]) == ["d2", "d\ufffd"]
+
+
+def test_split_by_position_cuts_one_file(tmp_path: Path) -> None:
+    text = "".join(chr(0x3042 + n % 80) for n in range(1000))
+    write(tmp_path, [text])
+    corpus = load_corpus(files(f"{tmp_path}/0.txt", "position"), BYTES, tmp_path / "cache")
+    parts = together(corpus)
+    assert [len(part) for part in parts] == [900, 50, 50]
+    assert "".join(parts) == text
+
+
+def test_python_corpus_is_source_and_documentation(tmp_path: Path) -> None:
+    corpus = load_corpus(PythonCorpusConfig(), BYTES, tmp_path)
+    text = "".join(documents(corpus.train))
+    assert corpus.name.startswith("python 3.")
+    assert len(text) > 5_000_000
+    assert len(split_documents(corpus)["test"]) > 5
+
+
+def test_python_corpus_leaves_out_tests_packages_and_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lib = write(tmp_path / "lib", ["import os", "import re"], "m{}.py")
+    write(lib / "pydoc_data", ["topics"], "topics{}.py")
+    write(lib / "idlelib", ["help"], "{}.txt")
+    for folder in (
+        "site-packages/x",
+        "dist-packages",
+        "test",
+        "json/tests",
+        "config-3.11-x86_64",
+        "__pycache__",
+    ):
+        write(lib / folder, [folder], "{}.py")
+    write(lib, ["build"], "_sysconfigdata_{}.py")
+    write(lib, ["binary"], "{}.so")
+    (lib / "latin.py").write_bytes(b"# caf\xe9")
+    (lib / "sitecustomize.py").symlink_to("/nowhere")
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(lib))
+    corpus = load_corpus(PythonCorpusConfig(), BYTES, tmp_path / "cache")
+    assert sorted(together(corpus)) == ["help", "import os", "import re", "topics"]
+    shutil.rmtree(lib)
+    lib.mkdir()
+    with pytest.raises(InputError, match=r"^python: .*without its library's source"):
+        load_corpus(PythonCorpusConfig(), BYTES, tmp_path / "cache")
+
+
+NOTHING = "no such file, and as a glob it matches none"
+
+
+@pytest.mark.parametrize(
+    ("path", "split", "message"),
+    [
+        ("nowhere.txt", "file", f"path: nowhere.txt: {NOTHING}"),
+        ("few/*.md", "file", rf"path: few/\*.md: {NOTHING}"),
+        (["few", "nowhere"], "file", f"path: nowhere: {NOTHING}"),
+        ("hollow", "file", "path: hollow: holds no file"),
+        ([], "file", "path: .*no text"),
+        ("empty", "file", "path: empty: there is no text"),
+        ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*`split: position`"),
+        ("few", "position", "path: few: `split: position` is for one file, not 2; use `split: file`"),
+        ("few/0.txt", "position", "path: few/0.txt: 3 characters are too few .* it takes 20"),
+        ("blank.txt", "position", "path: blank.txt: the validation split holds no text"),
+        ("binary", "file", r"path: binary/x.png: is not UTF-8 text \(.* at byte 0\); .*glob"),
+        ({"train": "few", "test": "few"}, "file", "path: .* all needed, validation missing"),
+        (
+            {"train": "few", "validation": "blank.txt", "test": "few/1.txt"},
+            "file",
+            "path: few/1.txt: .* in train and in test",
+        ),
+        (
+            {"train": "few", "validation": "empty", "test": "blank.txt"},
+            "file",
+            "path: the validation split holds no text",
+        ),
+        (
+            {"train": "few", "validation": "few", "test": "few"},
+            "position",
+            "path: `split: position` is for one file",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Any, split: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "few", ["one", "two", "two"])
+    write(tmp_path / "empty", ["", "\n"])
+    write(tmp_path / "hollow" / ".git", ["x"])
+    write(tmp_path, ["x" * 50 + " " * 50], "blank.txt")
+    (tmp_path / "binary").mkdir()
+    (tmp_path / "binary" / "x.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=f"^{message}") as raised:
+        load_corpus(files(path, split), BYTES, tmp_path / "cache")
+    assert "\n" not in str(raised.value)
+
+
+# --- cache ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prose(tmp_path: Path) -> FilesCorpusConfig:
+    return files(str(write(tmp_path / "prose", PROSE)))
+
+
+def content(corpus: Corpus) -> list[bytes]:
+    return [getattr(corpus, name).tobytes() for name in module.SPLITS]
+
+
+def test_settings_and_text_have_entries_of_their_own(prose: FilesCorpusConfig, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = load_corpus(prose, BPE, cache)
+    assert first.train.dtype == np.uint16
+    assert first.tokenizer.byte_lengths[first.train].sum() == load_corpus(prose, BYTES, cache).train.astype(bool).sum()
+    load_corpus(prose, TokenizerConfig(kind="bpe", size=301), cache)
+    write(tmp_path / "prose", ["changed"])
+    load_corpus(prose, BPE, cache)
+    assert len(list(cache.iterdir())) == 4
+    meta = json.loads((cache / first.content_hash / "meta.json").read_text())
+    assert meta["tokens"] == {name: len(getattr(first, name)) for name in module.SPLITS}
+    assert (meta["dtype"], meta["name"]) == ("<u2", first.name)
+
+
+def damage_nothing(entry: Path) -> None:
+    pass
+
+
+def damage_size(entry: Path) -> None:
+    os.truncate(entry / "test.bin", 10)
+
+
+def damage_file(entry: Path) -> None:
+    (entry / "train.bin").unlink()
+
+
+def damage_tokenizer(entry: Path) -> None:
+    (entry / "tokenizer.json").write_text(ByteTokenizer().to_json())
+
+
+def damage_meta(entry: Path) -> None:
+    (entry / "meta.json").write_text("[]")
+
+
+def damage_counts(entry: Path) -> None:
+    (entry / "meta.json").write_text('{"tokens": {"train": 3}}')
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_nothing, damage_size, damage_file, damage_tokenizer, damage_meta, damage_counts]
+)
+def test_what_is_cached_is_used_unless_damaged(
+    prose: FilesCorpusConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    cache = tmp_path / "cache"
+    first = load_corpus(prose, BPE, cache)
+    before = content(first)
+    damage(cache / first.content_hash)
+    if damage is damage_nothing:
+        monkeypatch.setattr(module, "_build", None)
+    second = load_corpus(prose, BPE, cache)
+    assert content(second) == before
+    assert [entry.name for entry in cache.iterdir()] == [first.content_hash]
+    monkeypatch.setattr(module, "_build", None)
+    assert content(load_corpus(prose, BPE, cache)) == before
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+@pytest.mark.parametrize("what_happens", ["another process is done", "the entry disappears"])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_others_may_be_faster_at_every_step(
+    prose: FilesCorpusConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_damaged: bool,
+    what_happens: str,
+    step: int,
+) -> None:
+    wanted = load_corpus(prose, BYTES, tmp_path / "cache of my own")
+    cache = tmp_path / "cache"
+    entry = cache / wanted.content_hash
+    if is_damaged:
+        load_corpus(prose, BYTES, cache)
+        damage_size(entry)
+    rename, steps = os.rename, []
+
+    def slow_rename(source: Path, target: Path) -> None:
+        steps.append(source.name)
+        if len(steps) == step:
+            with monkeypatch.context() as others:
+                others.setattr(os, "rename", rename)
+                if what_happens == "another process is done":
+                    load_corpus(prose, BYTES, cache)
+                else:
+                    shutil.rmtree(entry, ignore_errors=True)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", slow_rename)
+    loaded = load_corpus(prose, BYTES, cache)
+    assert 1 <= len(steps) <= 3
+    assert content(loaded) == content(wanted)
+    if step == 1 and what_happens == "another process is done":
+        assert steps == steps[:1]
+        assert Path(loaded.train.filename).parent == entry  # the winner's, not the copy that was discarded
+    assert [left.name for left in cache.iterdir()] == [entry.name]
+    assert module._open(entry, BYTES) is not None
+
+
+def load_and_damage(corpus: CorpusConfig, cache: Path, barrier: Any, results: Any, is_vandal: bool) -> None:
+    for number in range(20):
+        barrier.wait(60)
+        loaded = load_corpus(corpus, BYTES, cache)
+        results.put((loaded.content_hash, content(loaded)))
+        barrier.wait(60)
+        if is_vandal and number % 3 == 0:
+            shutil.rmtree(cache / loaded.content_hash)
+        elif is_vandal and number < 19:
+            (cache / loaded.content_hash / "test.bin").unlink()
+
+
+def die_before_installing(corpus: CorpusConfig, cache: Path) -> None:
+    module._install = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+    load_corpus(corpus, BYTES, cache)
+
+
+def test_processes_share_a_cache_and_may_be_killed(prose: FilesCorpusConfig, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    spawn = multiprocessing.get_context("spawn")
+    barrier, results = spawn.Barrier(3), spawn.Queue()
+    killed = spawn.Process(target=die_before_installing, args=(prose, cache))
+    others = [spawn.Process(target=load_and_damage, args=(prose, cache, barrier, results, n == 0)) for n in range(3)]
+    for process in (killed, *others):
+        process.start()
+    seen = [results.get(timeout=60) for _ in range(3 * 20)]
+    for process in (killed, *others):
+        process.join(60)
+    assert [killed.exitcode, *(process.exitcode for process in others)] == [-signal.SIGKILL, 0, 0, 0]
+    corpus = load_corpus(prose, BYTES, tmp_path / "cache of my own")
+    assert seen == [(corpus.content_hash, content(corpus))] * 60
+    left = sorted(cache.iterdir())
+    assert left[-1].name == corpus.content_hash
+    assert len(left) <= 2  # and what the killed process had written, hidden
+    assert all(entry.name.startswith(".") for entry in left[:-1])
+
+
+def test_an_unwritable_cache_is_an_input_error(prose: FilesCorpusConfig, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"^.*/file/cache: .* Not a directory; set \$SIGNAL_MODEL_CACHE"):
+        load_corpus(prose, BYTES, tmp_path / "file" / "cache")
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/fourier")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.delenv("SIGNAL_MODEL_CACHE", raising=False)
+    assert cache_directory() == Path("/home/fourier/.cache/signal_model")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_directory() == Path("/xdg/signal_model")
+    monkeypatch.setenv("SIGNAL_MODEL_CACHE", "~/mine")
+    assert cache_directory() == Path("/home/fourier/mine")
+
+
+# --- data sets -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, where `datasets` asks no network and keeps its own cache."""
+    import datasets
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load_dataset(**settings: str) -> Corpus:
+    return load_corpus(CorpusConfig.parse(settings), BYTES, Path("cache"))
+
+
+def write_rows(file: Path, rows: list[Any], column: str = "text") -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps({column: row, "n": 1}) + "\n" for row in rows))
+
+
+def test_missing_splits_are_carved_from_train(here: Path) -> None:
+    rows = [f"story {n}\nand its end" for n in range(100)]
+    write_rows(here / "data" / "train.jsonl", [*rows, "", None, *rows[:9]], "story")
+    corpus = load_dataset(dataset="data", text="story")
+    assert corpus.name == "data"
+    assert sorted(together(corpus)) == sorted(rows)
+    assert [len(part) for part in split_documents(corpus).values()] == [90, 5, 5]
+
+
+@pytest.mark.parametrize("form", ["parquet", "save_to_disk"])
+def test_splits_of_a_data_set_are_kept_but_for_rows_in_two(here: Path, form: str) -> None:
+    import datasets
+
+    rows = {"train": ["a", "b", "c", "v", "t"], "validation": ["v", "v2", "u"], "test": ["t", "t", "u"]}
+    parts = datasets.DatasetDict({name: datasets.Dataset.from_dict({"text": part}) for name, part in rows.items()})
+    if form == "parquet":
+        (here / "data").mkdir()
+        for name, part in parts.items():
+            part.to_parquet(here / "data" / f"{name}.parquet")
+    else:
+        parts.save_to_disk(here / "data")
+    found = split_documents(load_dataset(dataset="./data"))
+    assert {name: sorted(part) for name, part in found.items()} == {
+        "train": ["a", "b", "c"],
+        "validation": ["v", "v2"],
+        "test": ["t", "u"],
+    }
+
+
+def test_running_text_stays_together(here: Path) -> None:
+    lines = [" = Wave = \n", "", " It rolls . \n", " It rolls . \n"]
+    for name in module.SPLITS:
+        write_rows(here / "lines" / f"{name}.jsonl", [f" = {name} = \n", *lines])
+    found = split_documents(load_dataset(dataset="lines"))
+    assert found["test"] == [" = test = \n" + "".join(lines)]
+    write(here / "plain", ["one\ntwo\n\nthree\n", "four\n", "five\n"])
+    assert sorted(together(load_dataset(dataset="plain"))) == ["five\n", "four\n", "one\ntwo\n\nthree\n"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": "./nowhere"}, "dataset: ./nowhere: there is no such folder"),
+        (
+            {"dataset": "no-body/no-thing"},
+            "dataset: no-body/no-thing: cannot be loaded: Couldn't (reach|find) ",
+        ),
+        ({"dataset": "hollow"}, "dataset: hollow: cannot be loaded: .*doesn't contain any data files"),
+        (
+            {"dataset": "good", "config": "fine"},
+            "dataset: good/fine: cannot be loaded: .*'fine' not found. Avail",
+        ),
+        ({"dataset": "good", "text": "story"}, "dataset: good: there is no column 'story'; there is text, n"),
+        ({"dataset": "good", "text": "n"}, "dataset: good: column 'n' holds int64, not text"),
+        (
+            {"dataset": "good"},
+            r"dataset: good: no validation and test split: too few .* \(2\); save it as text",
+        ),
+        (
+            {"dataset": "lines"},
+            "dataset: lines: no validation and test split: .*its rows are lines of one text: ",
+        ),
+        ({"dataset": "testing"}, "dataset: testing: there is no train split; there is test"),
+        ({"dataset": "same"}, "dataset: same: the train split holds no text of its own"),
+        ({"dataset": "broken"}, "dataset: broken: cannot be loaded: "),
+    ],
+)
+def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], message: str) -> None:
+    (here / "hollow").mkdir()
+    write_rows(here / "good" / "train.jsonl", ["a", "b", "b"])
+    write_rows(here / "lines" / "train.jsonl", ["a\n", "b\n", "c\n", "d\n"])
+    write_rows(here / "testing" / "test.jsonl", ["a"])
+    write_rows(here / "same" / "train.jsonl", ["a"])
+    write_rows(here / "same" / "validation.jsonl", ["a", "b"])
+    (here / "broken").mkdir()
+    (here / "broken" / "train.parquet").write_text("not this")
+    with pytest.raises(InputError, match=f"^{message}") as raised:
+        load_dataset(**settings)
+    assert "\n" not in str(raised.value)
