@@ -254,13 +254,13 @@ def validate(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
-    from hrfevo.validation import load_space, space_size
+    from hrfevo.validation import gene_count, load_space, space_size
 
     loaded, _ = load_space(space, list(set_ or []))
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
     limits = [f"{loaded.budget.evaluations} evaluations"] if loaded.budget.evaluations else []
     limits += [f"{loaded.budget.minutes:g} minutes"] if loaded.budget.minutes else []
-    print(f"{space}: valid; {len(loaded.genes)} genes, {space_size(loaded)}; {objectives}; {' or '.join(limits)}")
+    print(f"{space}: valid; {gene_count(loaded)} genes, {space_size(loaded)}; {objectives}; {' or '.join(limits)}")
 
 
 @app.command()

@@ -43,6 +43,8 @@ class Machinery:
         """Raises InputError for options that contradict one another or the space."""
         if self.backend == "inline" and (self.address or (self.workers or 1) > 1):
             raise InputError("--backend inline: runs one evaluation at a time here; leave out --address and --workers")
+        if self.store is not None:
+            Store(self.store).close()  # a database that cannot be opened is said before anything is made
         if self.address is None:
             choose_device(self.device)
         if self.device.startswith("cuda") and self.backend == "ray" and not space.resources.gpus:
@@ -91,7 +93,9 @@ def resume(path: Path, evaluations: int | None, machinery: Machinery, console: C
         space = space.model_copy(update={"budget": budget})
     machinery.check(space)
     with folder.locked():
-        store = folder.open_store(machinery.store)
+        # A run that was killed before it began begins now.
+        store = folder.open_store(machinery.store, create=True)
+        store.create_run(folder.id, folder.path.name, folder.settings)
         evaluator = _evaluator(space, machinery, console)
         if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
             raise InputError(

@@ -128,7 +128,7 @@ class IntGene(UnitGene):
 
     def from_unit(self, unit: Sequence[float]) -> int:
         # Each number owns the half step to either side, so that the ends are as likely as the rest.
-        value = round(_scaled(unit[0], self.low - 0.5, self.high + 0.5, self.log))
+        value = round(_between(unit[0], self.low - 0.5, self.high + 0.5, self.log))
         return min(max(value, self.low), self.high)
 
     def to_unit(self, value: Value) -> list[float]:
@@ -137,7 +137,7 @@ class IntGene(UnitGene):
     def neighbour(self, value: Value, step: int) -> int:
         """One up or down; the other way at an end."""
         moved = value + step if self.low <= value + step <= self.high else value - step
-        return min(max(moved, self.low), self.high)
+        return int(min(max(moved, self.low), self.high))
 
     def admits(self, value: Value) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
@@ -300,10 +300,13 @@ Gene = Annotated[
 ]
 
 
-def _scaled(unit: float, low: float, high: float, log: bool) -> float:
+def _between(unit: float, low: float, high: float, log: bool) -> float:
     unit = min(max(unit, 0.0), 1.0)
-    value = low * (high / low) ** unit if log else low + (high - low) * unit
-    return min(max(rounded(value), low), high)
+    return float(low * (high / low) ** unit if log else low + (high - low) * unit)
+
+
+def _scaled(unit: float, low: float, high: float, log: bool) -> float:
+    return min(max(rounded(_between(unit, low, high, log)), low), high)
 
 
 def _unscaled(value: float, low: float, high: float, log: bool) -> float:

@@ -37,6 +37,12 @@ class RunFolder:
         cls, parent: Path, space: SearchSpace, text: str, settings: dict[str, Any], store: str | None
     ) -> RunFolder:
         """A new folder NAME-TIMESTAMP with the space as it was written, and `run.json`."""
+        settings = settings | {
+            "id": f"{time.time_ns():x}",
+            "directory": os.getcwd(),
+            "versions": versions(),
+            "store": without_password(store) if store is not None else None,
+        }
         stamp = time.strftime("%Y%m%d-%H%M%S")
         for attempt in range(100):
             path = parent / f"{space.name}-{stamp}{f'-{attempt + 1}' if attempt else ''}"
@@ -50,14 +56,6 @@ class RunFolder:
                 raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
         else:
             raise InputError(f"--out {parent}: cannot make a new folder there")
-        settings = settings | {
-            "id": f"{time.time_ns():x}",
-            "directory": os.getcwd(),
-            "versions": versions(),
-            "store": None,
-        }
-        if store is not None:
-            settings["store"] = without_password(store)
         write_atomically(path / SPACE_FILE, text)
         write_json(path / RUN_FILE, settings)
         return cls(path, settings)

@@ -9,7 +9,14 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from hrfevo.genes import BaseGene, Gene, LayersGene
-from signal_model.config import Config, CorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.config import (
+    Config,
+    CorpusConfig,
+    DatasetCorpusConfig,
+    FilesCorpusConfig,
+    PythonCorpusConfig,
+    TokenizerConfig,
+)
 from signal_model.errors import closest
 
 Direction = Literal["minimize", "maximize"]
@@ -176,5 +183,15 @@ def ordered(genes: dict[str, Any]) -> list[tuple[str, BaseGene]]:
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a search space file, for editors."""
     schema = SearchSpace.model_json_schema()
+    settings = schema["properties"]
+    settings["tokenizer"] = {"anyOf": [{"const": "bytes"}, settings["tokenizer"]]}
+    settings["corpus"] = {
+        "description": settings["corpus"]["description"],
+        "anyOf": [
+            {"const": "python"},
+            FilesCorpusConfig.model_json_schema(),
+            DatasetCorpusConfig.model_json_schema(),
+        ],
+    }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema

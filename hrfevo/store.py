@@ -157,8 +157,10 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------
 
     def create_run(self, run_id: str, name: str, settings: dict[str, Any]) -> None:
-        """Begin a run."""
+        """Begin a run; one that has begun is left as it is."""
         with self._engine.begin() as connection:
+            if connection.scalar(sa.select(_runs.c.id).where(_runs.c.id == run_id)) is not None:
+                return
             connection.execute(
                 _runs.insert().values(
                     id=run_id,
@@ -308,11 +310,13 @@ def sqlite_url(path: Path) -> str:
 def without_password(url: str) -> str:
     """A store's address as it may be written down. Raises InputError if it is none."""
     try:
-        return sa.make_url(url).set(password=None).render_as_string(hide_password=False)
+        full = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise InputError(
             f"store {url!r}: is no database address; accepted: sqlite:///PATH or postgresql+psycopg://…"
         ) from None
+    bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, full.database, full.query)
+    return bare.render_as_string(hide_password=False)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

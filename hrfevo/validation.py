@@ -152,6 +152,11 @@ class SpaceSize:
         return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
 
 
+def gene_count(space: SearchSpace) -> int:
+    """Genes of a space; those of layers count once, however many layers there are."""
+    return sum(1 + len(gene.genes) if isinstance(gene, LayersGene) else 1 for gene in space.genes.values())
+
+
 def space_size(space: SearchSpace) -> SpaceSize:
     """Count the genomes of a space, conditions included."""
     return _size(space.genes)

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from signal_model.errors import closest
-from signal_model.files import Document, explain, parse_document, read_document, to_yaml
+from signal_model.files import Document, dotted, explain, parse_document, read_document, to_yaml
 
 Spacing = Literal["linear", "log", "mel"]
 Activation = Literal["gelu", "relu2", "swiglu"]
@@ -114,10 +114,10 @@ class Part(Config):
         if kind not in kinds:
             raise PydanticCustomError(
                 "unknown_kind",
-                "{value} is no kind{hint}; accepted: {accepted}",
+                "{value}{hint}; accepted: {accepted}",
                 {
                     "place": ("kind",),
-                    "value": repr(kind),
+                    "value": "is missing" if kind is None else f"{kind!r} is no kind",
                     "hint": closest(kind, kinds),
                     "accepted": ", ".join(kinds),
                 },
@@ -356,7 +356,13 @@ class ModelConfig(Config):
                 part.check(self)
             except Misfit as misfit:
                 raise PydanticCustomError(
-                    "misfit", "{message}", {"place": (*place, misfit.setting), "message": str(misfit)}
+                    "misfit",
+                    "{where}: {message}",
+                    {
+                        "place": (*place, misfit.setting),
+                        "where": dotted((*place, misfit.setting)),
+                        "message": str(misfit),
+                    },
                 ) from None
         return self
 

@@ -24,7 +24,7 @@ def flops_per_token(model: SignalLLM) -> float:
     tokens = torch.zeros(1, model.config.context, dtype=torch.long, device=device)
     with torch.no_grad(), OperationCounter() as counter:
         model(tokens)
-    return counter.total / model.config.context
+    return float(counter.total) / model.config.context
 
 
 def recurrent_state_size(model: SignalLLM) -> int:

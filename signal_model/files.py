@@ -71,7 +71,9 @@ def error_place(detail: ErrorDetails) -> Place:
 def error_message(detail: ErrorDetails) -> str:
     """What a pydantic error says, with the value that caused it."""
     message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] in ("unknown_key", "unknown_kind", "misfit", "value_error", "missing"):
+    if detail["type"] == "misfit":  # says where by itself, for those who read pydantic's text
+        return str(detail.get("ctx", {}).get("message", message))
+    if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
         return message
     return f"{message}, got {detail['input']!r}"
 

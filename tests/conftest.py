@@ -1,0 +1,127 @@
+"""Fixtures shared by all tests: a cache of tokens, a small text, a small search space."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+ROOT = Path(__file__).parent.parent
+SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))
+
+TINY_SPACE = """
+name: tiny
+corpus: {path: TEXT}
+model: {context: 32, width: 16}
+training: {batch_size: 4, validation_tokens: 1024}
+genes:
+  training.learning_rate: {type: float, low: 1e-3, high: 3e-2, log: true}
+  embedding.kind: {type: choice, values: [standard, spectral]}
+  embedding.bases: {type: int, low: 2, high: 8, when: {embedding.kind: spectral}}
+  embedding.frequencies: {type: interval, low: 0.5, high: 8, log: true, when: {embedding.kind: spectral}}
+  layers:
+    type: layers
+    min: 1
+    max: 2
+    fixed: {feedforward: {kind: mlp}}
+    genes:
+      mixer.kind: {type: choice, values: [attention, harmonic, wavelet]}
+      mixer.levels: {type: int, low: 1, high: 4, when: {mixer.kind: wavelet}}
+      feedforward.expansion: {type: ordered, values: [1.0, 2.0]}
+objectives: {bits_per_byte: minimize, parameters: minimize}
+rungs: [3]
+population: 4
+budget: {evaluations: 10}
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tokens made by tests stay out of the user's cache, and are made once."""
+    before = os.environ.get("SIGNAL_MODEL_CACHE")
+    os.environ["SIGNAL_MODEL_CACHE"] = str(tmp_path_factory.mktemp("tokens"))
+    yield
+    if before is None:
+        del os.environ["SIGNAL_MODEL_CACHE"]
+    else:
+        os.environ["SIGNAL_MODEL_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real text, small: some modules of the running Python."""
+    folder = tmp_path_factory.mktemp("text")
+    library = Path(os.__file__).parent
+    for name in ("ast", "bisect", "calendar", "cmd", "csv", "fnmatch", "gzip", "heapq", "json/decoder", "textwrap"):
+        source = library / f"{name}.py"
+        shutil.copy(source, folder / f"{source.stem}.txt")
+    return folder
+
+
+@pytest.fixture
+def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
+    """A search space file whose evaluations take a tenth of a second."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
+    return path
+
+
+def postgres_binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of our own on loopback, without a password, gone after the tests."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must install PostgreSQL (Debian's package postgresql)")
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    folder = tmp_path_factory.mktemp("postgresql")
+    # The server refuses to run as root; Debian's package brings a user of its own.
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        prefix = ["runuser", "-u", "postgres", "--"]
+        for path in (folder, *folder.parents[:2]):
+            path.chmod(0o755)
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    make = [binaries / "initdb", "-D", data, "-U", "hrfevo", "--auth=trust", "--no-sync"]
+    subprocess.run([*prefix, *map(str, make)], check=True, capture_output=True, cwd="/")
+    serve = [binaries / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder, "-c", "fsync=off"]
+    with subprocess.Popen([*prefix, *map(str, serve)], stderr=subprocess.DEVNULL, cwd="/") as server:
+        url = f"postgresql+psycopg://hrfevo@127.0.0.1:{port}/postgres"
+        for _ in range(100):
+            try:
+                sa.create_engine(url).connect().close()
+                break
+            except sa.exc.OperationalError:
+                time.sleep(0.1)
+        yield url
+        subprocess.run(
+            [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "stop", "-m", "immediate"], check=True, cwd="/"
+        )
+
+
+def command(name: str, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run `hrfevo` or `signal-model` as a user would, in a process of its own."""
+    module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True, timeout=timeout
+    )

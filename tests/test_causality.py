@@ -1,0 +1,198 @@
+"""No output depends on later input: every part, every length, two dtypes; and who leaks is caught."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hrfevo.evaluation import TrainingEvaluator
+from hrfevo.genome import Genome
+from hrfevo.records import Job
+from hrfevo.validation import load_space, parse_space
+from signal_model.config import FeedForwardConfig, LayerConfig, MixerConfig, ModelConfig
+from signal_model.corpus import load_corpus
+from signal_model.evaluation import causality_tolerance, causality_violation
+from signal_model.layers.feedforward import build_feedforward
+from signal_model.layers.mixers import Mixer, build_mixer
+from signal_model.layers.mixers.base import State
+from signal_model.layers.registry import implements
+from signal_model.model import SignalLLM, build_model
+
+WIDTH = 8
+MIXERS = [
+    {"kind": "attention", "heads": 2},
+    {"kind": "harmonic", "bases": 4},
+    {"kind": "harmonic", "bases": 3, "heads": 2, "spacing": "linear", "short_convolution": 1},
+    {"kind": "wavelet", "families": ["db2"], "levels": 4},
+    {"kind": "wavelet", "families": ["haar", "bior2.2", "sym4"], "levels": 3, "heads": 2, "taps": 1},
+    {"kind": "wavelet", "families": ["dmey"], "levels": 2},
+]
+FEEDFORWARDS = [
+    *({"kind": kind, "activation": a} for kind in ("mlp", "spectral") for a in ("gelu", "relu2", "swiglu")),
+]
+EMBEDDINGS = [
+    {"kind": "standard"},
+    {"kind": "spectral", "bases": 3, "frequencies": [0.5, 4]},
+    {"kind": "spectral", "bases": 3, "frequencies": [0.5, 4], "spacing": "mel", "learnable_frequencies": True},
+    {"kind": "hybrid", "bases": 3, "frequencies": [0.5, 4], "spacing": "log"},
+    *({"kind": "basis", "bases": 5, "functions": functions} for functions in ("dct", "fourier", "learned")),
+    {"kind": "basis", "bases": 5, "functions": "wavelet", "wavelet": "db2"},
+]
+# Direct sums give the past bit for bit. Fourier transforms round relative to the largest value of the
+# sequence, in float32 for bfloat16 input too, where that moves a result by one unit in the last place at most.
+ROUNDING = {torch.float32: 2e-6, torch.bfloat16: 2**-7}
+
+lengths = st.integers(1, 300)
+dtypes = st.sampled_from([torch.float32, torch.bfloat16])
+seeds = st.integers(0, 2**20)
+
+
+def model_config(**settings: object) -> ModelConfig:
+    return ModelConfig.model_validate({"width": WIDTH, "context": 300, "vocab_size": 17} | settings)
+
+
+def assert_same_past(before: Tensor, after: Tensor, cut: int, exact: bool) -> None:
+    """Outputs (T, …) agree before position `cut`."""
+    assert before.isfinite().all()
+    if exact:
+        assert torch.equal(before[:cut], after[:cut])
+    elif cut:
+        tolerance = ROUNDING[before.dtype] * max(float(before.abs().max()), float(after.abs().max()))
+        assert float((before[:cut] - after[:cut]).abs().max()) <= tolerance
+
+
+@pytest.mark.parametrize("settings_", MIXERS, ids=str)
+@given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_mixers(settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, length - 1))
+    torch.manual_seed(seed)
+    config = MixerConfig.parse(settings_)
+    mixer = build_mixer(config, model_config()).to(dtype)
+    x = torch.randn(1, length, WIDTH, dtype=dtype)
+    changed = x.clone()
+    changed[:, cut:] = torch.randn(1, length - cut, WIDTH, dtype=dtype) * 10
+    with torch.no_grad():
+        before, after = mixer(x)[0], mixer(changed)[0]
+    assert_same_past(before, after, cut, exact=config.kind != "harmonic")
+    assert not torch.equal(before[cut:], after[cut:])
+
+
+@pytest.mark.parametrize("settings_", FEEDFORWARDS, ids=str)
+@given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_feedforwards(
+    settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject
+) -> None:
+    """A feed-forward sees one position only: neither past nor future."""
+    position = data.draw(st.integers(0, length - 1))
+    torch.manual_seed(seed)
+    module = build_feedforward(FeedForwardConfig.parse(settings_), model_config()).to(dtype)
+    x = torch.randn(length, WIDTH, dtype=dtype)
+    changed = x.clone()
+    changed[position] += 1
+    with torch.no_grad():
+        before, after = module(x), module(changed)
+    others = torch.arange(length) != position
+    assert torch.equal(before[others], after[others])
+    assert not torch.equal(before[position], after[position])
+
+
+@pytest.mark.parametrize("settings_", EMBEDDINGS, ids=str)
+@given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_embeddings_and_heads(
+    settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject
+) -> None:
+    """Whole models, so that embedding and tied head are tried where they are used."""
+    cut = data.draw(st.integers(0, length - 1))
+    config = model_config(embedding=settings_, layers=[{"mixer": {"kind": "attention", "heads": 2}}])
+    model = build_model(config, seed).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(17, (1, length), generator=generator)
+    changed = tokens.clone()
+    changed[:, cut:] = (changed[:, cut:] + 1) % 17
+    with torch.no_grad():
+        before, after = model(tokens)[0], model(changed)[0]
+    assert_same_past(before, after, cut, exact=True)
+    assert not torch.equal(before[cut:], after[cut:])
+
+
+@pytest.mark.parametrize("mixer", MIXERS, ids=str)
+def test_the_probe_passes_every_mixer_in_float64(mixer: dict[str, object]) -> None:
+    model = build_model(model_config(context=100, layers=[{"mixer": mixer, "feedforward": {"kind": "spectral"}}]), 0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert causality_violation(model, 17, 100) < 1e-12
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+# --- a mixer that leaks, registered as any user's would be ----------------------------------------
+
+
+class LeakyConfig(MixerConfig):
+    kind: Literal["leaky"] = "leaky"
+    amount: float = 1.0
+
+
+@implements(LeakyConfig)
+class LeakyMixer(Mixer):
+    """Adds the mean over the whole sequence, as earlier spectral models did."""
+
+    def __init__(self, config: LeakyConfig, model: ModelConfig) -> None:
+        super().__init__()
+        self.amount = config.amount
+        self.output = torch.nn.Linear(model.width, model.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.output(x + self.amount * x.mean(1, keepdim=True))
+        return result
+
+    def start(self, batch: int) -> State:
+        return []
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.output(x), state
+
+
+@pytest.mark.parametrize("amount", [1.0, 1e-6])
+def test_the_probe_catches_leaks_however_small(amount: float) -> None:
+    config = model_config(context=64, layers=(LayerConfig(mixer=LeakyConfig(amount=amount)),))
+    model = SignalLLM(config)
+    assert causality_violation(model, 17, 64) > 10 * causality_tolerance(torch.device("cpu"))
+
+
+def test_a_leaking_genome_is_recorded_as_failed(tiny_space) -> None:
+    text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[attention, wavelet, leaky]")
+    space = parse_space(text, "space")
+    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+
+    def outcome_of(mixer: str):
+        layer = {"mixer.kind": mixer, "feedforward.expansion": 1.0}
+        genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+        return evaluator(Job(0, genome, 0, 0))
+
+    leaky, honest = outcome_of("leaky"), outcome_of("attention")
+    assert leaky.status == "failed"
+    assert leaky.reason.startswith("leak: looks at future tokens")
+    assert "bits_per_byte" not in leaky.metrics
+    assert honest.status == "finished"
+    assert np.isfinite(honest.metrics["bits_per_byte"])
+
+
+def test_a_leak_that_appears_in_training_is_caught_too(tiny_space, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights that score are probed, not only the initial ones."""
+    space, _ = load_space(tiny_space)
+    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+    import hrfevo.evaluation as evaluation
+
+    violations = iter([0.0, 0.5])
+    monkeypatch.setattr(evaluation, "causality_violation", lambda *_: next(violations))
+    layer = {"mixer.kind": "attention", "feedforward.expansion": 1.0}
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    assert evaluator(Job(0, genome, 0, 0)).reason.startswith("leak")

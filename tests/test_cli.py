@@ -1,0 +1,259 @@
+"""Both commands as a newcomer uses them, mistakes included."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from signal_model.config import Recipe
+
+from .conftest import ROOT, TINY_SPACE, command
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
+    """A small finished run."""
+    folder = tmp_path_factory.mktemp("runs")
+    space = folder / "tiny.yaml"
+    space.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
+    result = command("hrfevo", "run", space, "--out", folder / "out", "--backend", "inline", "--set", "population=6")
+    assert result.returncode == 0, result.stderr
+    (path,) = (folder / "out").iterdir()
+    return path
+
+
+def assert_one_clear_line(result: subprocess.CompletedProcess[str], says: str) -> None:
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    assert "Traceback" not in result.stdout + result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert says in lines[0], lines[0]
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("embedding.bases:", "embedding.basis:"), "embedding.basis: unknown setting"),
+        (("low: 2, high: 8,", "low: 8, high: 2,"), "low must be below high, got low 8 and high 2"),
+        (
+            (
+                "mixer.levels: {",
+                "mixer.families: {type: choice, values: [[db99]], when: {mixer.kind: wavelet}}\n      mixer.levels: {",
+            ),
+            "'db99' is not a discrete wavelet",
+        ),
+        (("{path: TEXT}", "{path: /nowhere/*.txt}"), "/nowhere/*.txt"),
+        (("{path: TEXT}", "{path: EMPTY}"), "empty"),
+        (("{path: TEXT}", "{dataset: /nowhere/data}"), "/nowhere/data"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["run"])
+def test_a_bad_space_is_one_line(
+    verb: str, change: tuple[str, str], says: str, tmp_path: Path, text_folder: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "empty.txt").touch()
+    path = tmp_path / "space.yaml"
+    assert change[0] in TINY_SPACE
+    path.write_text(
+        TINY_SPACE.replace(*change).replace("TEXT", str(text_folder)).replace("EMPTY", str(empty / "empty.txt"))
+    )
+    result = command("hrfevo", verb, path, "--backend", "inline", "--out", tmp_path / "out")
+    assert_one_clear_line(result, says)
+    assert not (tmp_path / "out").exists()  # nothing is left behind by a run that never began
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "missing.yaml"], "missing.yaml: no such file"),
+        (["validate", "missing.yaml"], "missing.yaml: no such file"),
+        (["validate", "."], "is a folder, not a file"),
+        (["best", "."], "is not a run folder (no run.json in it)"),
+        (["resume", "nowhere"], "nowhere: no such run folder"),
+        (["report", "nowhere"], "nowhere: no such run folder"),
+        (["list", "nowhere"], "nowhere: no such folder"),
+        (["run", "SPACE", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster answers there"),
+        (["run", "SPACE", "--address", "ray://127.0.0.1:1"], "no Ray cluster answers there"),
+        (["run", "SPACE", "--address", "auto"], "--address auto: no Ray cluster answers there"),
+        (["run", "SPACE", "--address", "nonsense"], "expected auto, HOST:PORT or ray://HOST:PORT"),
+        (["run", "SPACE", "--algorithm", "evolutoin"], "did you mean 'evolution'?"),
+        (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
+        (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),
+        (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "is no database address"),
+        (["run", "SPACE", "--set", "genes.embedding.kind.type=chioce"], "chioce"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line(arguments: list[object], says: str, tmp_path: Path, tiny_space: Path) -> None:
+    given = [tiny_space if argument == "SPACE" else argument for argument in arguments]
+    if arguments[0] == "run":
+        given += ["--out", tmp_path / "out"]
+    result = command("hrfevo", *given)
+    assert_one_clear_line(result, says)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> None:
+    assert_one_clear_line(command("hrfevo", "show", run, "zzz"), "no genome of this run")
+    assert_one_clear_line(command("hrfevo", "export", run, "--output", run / "best.yaml"), "exists")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text('{"id": 3')
+    assert_one_clear_line(command("hrfevo", "best", broken), "run.json:1: not valid JSON")
+    (broken / "run.json").write_text('{"id": 3}')
+    assert_one_clear_line(command("hrfevo", "best", broken), "id: missing or not of type str")
+    (broken / "run.json").write_bytes((run / "run.json").read_bytes())
+    assert_one_clear_line(command("hrfevo", "best", broken), "has no results yet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "missing.yaml", "--output", "OUT"], "missing.yaml: no such file"),
+        (["train", "MODEL", "--output", "OUT"], "names no corpus"),
+        (["train", "MODEL", "--output", "OUT", "--corpus", "/nowhere"], "/nowhere"),
+        (
+            ["train", "MODEL", "--output", "OUT", "--corpus", "python", "--tokenizer", "{kind: bpe, size: 300}"],
+            "does not match the tokenizer's 300",
+        ),
+        (
+            ["train", "BAD", "--output", "OUT", "--corpus", "python"],
+            "layers[0].mixer.levels: 9 needs a context of at least 512",
+        ),
+        (["evaluate", "."], "is no checkpoint (no model.safetensors in it)"),
+        (["generate", ".", "--prompt", "x"], "is no checkpoint"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_signal_models_mistakes_are_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("width: 16\nlayers:\n- mixer: {kind: harmonic}\n")
+    (tmp_path / "bad.yaml").write_text("layers:\n- mixer: {kind: wavelet, levels: 9}\n")
+    names = {"MODEL": tmp_path / "model.yaml", "BAD": tmp_path / "bad.yaml", "OUT": tmp_path / "out"}
+    assert_one_clear_line(command("signal-model", *[names.get(a, a) for a in arguments]), says)
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_everything_it_promises(run: Path) -> None:
+    assert {"space.yaml", "run.json", "results.db", "report.html", "best.yaml"} <= {p.name for p in run.iterdir()}
+    settings = json.loads((run / "run.json").read_text())
+    assert settings["seed"] == 0
+    assert settings["set"] == ["population=6"]
+    assert settings["versions"]["torch"]
+    assert (run / "space.yaml").read_text().startswith("\nname: tiny")
+
+
+def test_best_show_list_and_export_agree(run: Path, tmp_path: Path) -> None:
+    best = json.loads(command("hrfevo", "best", run, "--top", 3, "--format", "json").stdout)
+    assert 1 <= len(best) <= 3
+    rows = list(csv.DictReader(io.StringIO(command("hrfevo", "best", run, "--top", 3, "--format", "csv").stdout)))
+    assert [row["genome"] for row in rows] == [one["genome"] for one in best]
+    assert float(rows[0]["bits_per_byte"]) == best[0]["metrics"]["bits_per_byte"]
+    table = command("hrfevo", "best", run).stdout
+    assert best[0]["genome"] in table
+    shown = command("hrfevo", "show", run, best[0]["genome"][:8]).stdout
+    assert "bits_per_byte" in shown
+    listed = json.loads(command("hrfevo", "list", run.parent, "--format", "json").stdout)
+    assert listed == [
+        {
+            "run": run.name,
+            "state": "finished",
+            "finished": 10,
+            "failed": 0,
+            "best": best[0]["metrics"]["bits_per_byte"],
+            "genome": best[0]["genome"],
+        }
+    ]
+    output = tmp_path / "model.yaml"
+    assert command("hrfevo", "export", run, "--output", output).returncode == 0
+    assert Recipe.load(output) == Recipe.load(run / "best.yaml")
+    other = tmp_path / "other.yaml"
+    assert command("hrfevo", "export", run, best[-1]["genome"], "--output", other).returncode == 0
+    assert best[-1]["genome"] in other.read_text()
+
+
+def test_the_exported_model_trains_to_the_same_score_evaluates_and_speaks(run: Path, tmp_path: Path) -> None:
+    best = json.loads(command("hrfevo", "best", run, "--top", 1, "--format", "json").stdout)[0]
+    trained = command("signal-model", "train", run / "best.yaml", "--output", tmp_path / "model", "--threads", 1)
+    assert trained.returncode == 0, trained.stderr
+    figures = json.loads((tmp_path / "model" / "figures.json").read_text())
+    assert figures["validation"]["bits_per_byte"] == best["metrics"]["bits_per_byte"]
+    assert figures["parameters"] == best["metrics"]["parameters"]
+    score = f"{best['metrics']['bits_per_byte']:.6f} bits per byte"
+    assert score in trained.stdout
+    evaluated = command("signal-model", "evaluate", tmp_path / "model", "--threads", 1)
+    assert score in evaluated.stdout, evaluated.stderr
+    tested = command("signal-model", "evaluate", tmp_path / "model", "--split", "test", "--threads", 1)
+    assert tested.stdout.startswith("test of")
+    spoken = command("signal-model", "generate", tmp_path / "model", "--prompt", "def ", "--tokens", 20)
+    assert spoken.stdout.startswith("def ")
+    assert_one_clear_line(
+        command("signal-model", "train", run / "best.yaml", "--output", tmp_path / "model"), "holds a trained model"
+    )
+
+
+def test_report_can_be_made_again(run: Path) -> None:
+    before = (run / "report.html").stat().st_mtime_ns
+    result = command("hrfevo", "report", run)
+    assert result.stdout.strip() == str(run / "report.html")
+    assert (run / "report.html").stat().st_mtime_ns > before
+
+
+def test_validate_says_how_large_the_space_is() -> None:
+    result = command("hrfevo", "validate", ROOT / "search_spaces" / "embeddings.yaml")
+    assert result.returncode == 0
+    assert "valid; 7 genes, 676 discrete combinations, up to 3 continuous dimensions" in result.stdout
+
+
+def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) -> None:
+    options = ["--backend", "inline", "--evaluations", 5, "--out", tmp_path, "--store", postgresql]
+    assert command("hrfevo", "run", tiny_space, *options).returncode == 0
+    (run,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert not (run / "results.db").exists()
+    assert len(json.loads(command("hrfevo", "best", run, "--format", "json").stdout)) == 5
+
+
+# --- speed and independence ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["best", "RUN"], ["list", "RUNS"], ["validate", "SPACE"]], ids=" ".join
+)
+def test_commands_that_need_no_torch_or_ray_do_not_import_them(arguments: list[str], run: Path) -> None:
+    names = {"RUN": run, "RUNS": run.parent, "SPACE": ROOT / "search_spaces" / "quick.yaml"}
+    code = (
+        "import sys\nfrom hrfevo.cli import main\n"
+        f"sys.argv = {['hrfevo', *(str(names.get(a, a)) for a in arguments)]!r}\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'ray', 'optuna', 'pandas', 'plotly', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    started = time.perf_counter()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert time.perf_counter() - started < 10
+
+
+def test_inline_runs_do_not_import_ray(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = ["hrfevo", "run", str(tiny_space), "--backend", "inline", "--evaluations", "4", "--out", str(tmp_path)]
+    code = (
+        f"import sys\nfrom hrfevo.cli import main\nsys.argv = {arguments!r}\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'ray' not in sys.modules\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

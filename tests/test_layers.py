@@ -1,0 +1,218 @@
+"""Layers and transforms against their formulas and against independent implementations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import pywt
+import scipy.fft
+import scipy.signal
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signal_model.config import HarmonicConfig, MixerConfig, ModelConfig
+from signal_model.layers.embeddings import (
+    HybridEmbedding,
+    SpectralEmbedding,
+    build_embedding,
+    dct_basis,
+    fourier_basis,
+    wavelet_packet_basis,
+)
+from signal_model.layers.mixers import build_mixer
+from signal_model.layers.mixers.harmonic import HarmonicMixer
+from signal_model.model import build_model
+from signal_model.transforms.fourier import causal_convolution, fast_length
+from signal_model.transforms.harmonics import spaced
+from signal_model.transforms.wavelets import causal_decomposition, lowpass
+
+from .test_causality import EMBEDDINGS, MIXERS
+
+DISCRETE = pywt.wavelist(kind="discrete")
+
+
+# --- transforms ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_causal_convolution_is_scipys(length: int, taps: int, seed: int) -> None:
+    taps = min(taps, length)
+    generator = np.random.default_rng(seed)
+    signal, kernel = generator.normal(size=(2, length, 3)), generator.normal(size=(3, taps))
+    ours = causal_convolution(torch.from_numpy(signal), torch.from_numpy(kernel)).numpy()
+    for batch in range(2):
+        for channel in range(3):
+            theirs = scipy.signal.lfilter(kernel[channel], 1.0, signal[batch, :, channel])
+            np.testing.assert_allclose(ours[batch, :, channel], theirs, atol=1e-10)
+
+
+def test_fast_length_is_scipys_for_real_transforms() -> None:
+    for n in range(1, 3000):
+        even = next(m for m in range(n, 2 * n + 3) if m % 2 == 0 and scipy.fft.next_fast_len(m, real=True) == m)
+        assert fast_length(n) == even, n
+
+
+@pytest.mark.parametrize("wavelet", DISCRETE)
+def test_wavelet_bands_sum_to_the_signal_and_follow_the_algorithm(wavelet: str) -> None:
+    """Exact additive reconstruction, and level by level what scipy filters with the same dilated taps."""
+    taps = lowpass(wavelet)
+    assert math.isclose(sum(taps), 1, abs_tol=1e-12)
+    signal = torch.randn(2, 150, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    bands = causal_decomposition(signal, wavelet, 4)
+    torch.testing.assert_close(torch.stack(bands).sum(0), signal, atol=1e-12, rtol=0)
+    approximation = signal.numpy()
+    for level in range(4):
+        dilated = np.zeros((len(taps) - 1) * 2**level + 1)
+        dilated[:: 2**level] = taps
+        smoother = scipy.signal.lfilter(dilated, 1.0, approximation, axis=1)
+        np.testing.assert_allclose(bands[level].numpy(), approximation - smoother, atol=1e-12)
+        approximation = smoother
+    np.testing.assert_allclose(bands[4].numpy(), approximation, atol=1e-12)
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "db5", "sym4"])
+def test_approximations_are_pywavelets_swt_delayed(wavelet: str) -> None:
+    """Away from the edges level j of `pywt.swt` is ours, 2^(j/2) times larger and earlier by
+    (2^j - 1) · L / 2 samples, for the wavelet whose filters are reversed in time."""
+    levels, n = 3, 512
+    signal = np.random.default_rng(0).normal(size=n)
+    # PyWavelets convolves with dec_lo, the reversal of the reconstruction filter that lowpass takes.
+    reference = pywt.Wavelet(wavelet)
+    reversed_bank = (reference.rec_lo, reference.rec_hi, reference.dec_lo, reference.dec_hi)
+    ours = signal
+    theirs = pywt.swt(signal, pywt.Wavelet("reversed", filter_bank=reversed_bank), levels, trim_approx=False)
+    taps = np.array(lowpass(wavelet))
+    for level in range(1, levels + 1):
+        dilated = np.zeros((len(taps) - 1) * 2 ** (level - 1) + 1)
+        dilated[:: 2 ** (level - 1)] = taps
+        ours = scipy.signal.lfilter(dilated, 1.0, ours)
+        delay = (2**level - 1) * len(taps) // 2
+        approximation = theirs[levels - level][0] / 2 ** (level / 2)
+        inner = slice(200, 300)
+        np.testing.assert_allclose(ours[inner.start + delay : inner.stop + delay], approximation[inner], atol=1e-10)
+
+
+def test_spacings() -> None:
+    for spacing in ("linear", "log", "mel"):
+        values = spaced((0.5, 32.0), 9, spacing).numpy()
+        np.testing.assert_allclose(values[[0, -1]], [0.5, 32.0], rtol=1e-6)
+        assert np.all(np.diff(values) > 0)
+    np.testing.assert_allclose(np.diff(spaced((1, 9), 5, "linear").numpy()), 2)
+    np.testing.assert_allclose(spaced((1, 16), 5, "log").numpy(), [1, 2, 4, 8, 16], rtol=1e-6)
+    hertz = spaced((100.0, 8000.0), 20, "mel").double().numpy()
+    np.testing.assert_allclose(np.diff(2595 * np.log10(1 + hertz / 700), n=2), 0, atol=1e-3)
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+def test_spectral_embedding_is_its_formula(learnable: bool) -> None:
+    """E(v)_d = Σ_i a_i sin(2π f_i τ_d + φ_i), from the amplitudes and phases that it shows."""
+    settings_ = {"kind": "spectral", "bases": 5, "frequencies": [0.5, 6], "learnable_frequencies": learnable}
+    config = ModelConfig(vocab_size=11, width=16, embedding=settings_)  # type: ignore[arg-type]
+    embedding = build_embedding(config.embedding, config)
+    assert isinstance(embedding, SpectralEmbedding)
+    grid = (torch.arange(16) + 0.5) / 16
+    angle = 2 * math.pi * embedding.frequencies[:, None] * grid + embedding.phases[:, :, None]
+    formula = (embedding.amplitudes[:, :, None] * angle.sin()).sum(1) * math.sqrt(2 / 16)
+    torch.testing.assert_close(embedding(torch.arange(11)[None])[0], formula, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings_", EMBEDDINGS, ids=str)
+def test_heads_are_tied(settings_: dict[str, object]) -> None:
+    """Logits are inner products with the very vectors that the lookup gives."""
+    config = ModelConfig(vocab_size=11, width=16, embedding=settings_)  # type: ignore[arg-type]
+    embedding = build_embedding(config.embedding, config)
+    vectors = embedding(torch.arange(11)[None])[0]
+    hidden = torch.randn(2, 3, 16)
+    torch.testing.assert_close(embedding.logits(hidden), hidden @ vectors.T, atol=1e-5, rtol=1e-5)
+
+
+def test_hybrid_mixing_is_the_number_asked_for() -> None:
+    config = ModelConfig(vocab_size=11, width=16, embedding={"kind": "hybrid", "mixing": 0.3, "frequencies": [1, 4]})  # type: ignore[arg-type]
+    embedding = build_embedding(config.embedding, config)
+    assert isinstance(embedding, HybridEmbedding)
+    assert float(embedding.mixing) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("width", [8, 12, 96])
+def test_fixed_bases(width: int) -> None:
+    identity = torch.eye(width)
+    np.testing.assert_allclose(
+        dct_basis(width, width).numpy(), scipy.fft.dct(np.eye(width), norm="ortho", axis=0), atol=1e-6
+    )
+    torch.testing.assert_close(fourier_basis(width, width) @ fourier_basis(width, width).T, identity, atol=1e-5, rtol=0)
+    for wavelet in ("haar", "db4", "sym5"):
+        basis = wavelet_packet_basis(wavelet, width, width)
+        torch.testing.assert_close(basis @ basis.T, identity, atol=1e-5, rtol=0)
+        # Lowest frequency first: the first function of the first band crosses zero least.
+        crossings = (basis.sign().diff(dim=1) != 0).sum(1)
+        assert crossings[: width // 4].float().mean() < crossings[-width // 4 :].float().mean()
+
+
+# --- mixers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings_", MIXERS, ids=str)
+@given(length=st.integers(1, 80), seed=st.integers(0, 99))
+@settings(max_examples=10, deadline=None)
+def test_two_forms_one_computation(settings_: dict[str, object], length: int, seed: int) -> None:
+    """The recurrent form gives what the parallel form gives, and its state keeps its size."""
+    config = ModelConfig(width=8, context=100, layers=[{"mixer": settings_}])  # type: ignore[arg-type]
+    torch.manual_seed(seed)
+    mixer = build_mixer(MixerConfig.parse(settings_), config)
+    x = torch.randn(2, length, 8)
+    state = mixer.start(2)
+    sizes, outputs = [], []
+    with torch.no_grad():
+        for t in range(length):
+            output, state = mixer.step(x[:, t], state)
+            outputs.append(output)
+            sizes.append(sum(tensor.numel() for tensor in state))
+        torch.testing.assert_close(torch.stack(outputs, 1), mixer(x), atol=1e-5, rtol=1e-4)
+    if settings_["kind"] != "attention":
+        assert len(set(sizes)) == 1
+
+
+def test_harmonic_kernel_is_its_formula() -> None:
+    config = ModelConfig(width=6, layers=[{"mixer": {"kind": "harmonic", "bases": 3, "heads": 2}}])  # type: ignore[arg-type]
+    mixer = build_mixer(config.layers[0].mixer, config)
+    assert isinstance(mixer, HarmonicMixer)
+    decay, frequency = mixer.log_decay.exp(), mixer.log_frequency.exp()
+    kernel = mixer.kernel(20).detach()
+    for channel in range(6):
+        head = channel // 3
+        alpha, beta = mixer.coefficients[head, channel % 3].chunk(2)
+        for t in (0, 1, 7, 19):
+            gain = torch.sqrt(1 - torch.exp(-2 * decay[head]))
+            wave = alpha * torch.cos(frequency[head] * t) + beta * torch.sin(frequency[head] * t)
+            expected = (gain * torch.exp(-decay[head] * t) * wave).sum()
+            assert float(kernel[channel, t]) == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_harmonics_start_where_the_config_says() -> None:
+    settings_ = HarmonicConfig(bases=4, frequencies=(0.01, 0.25), timescales=(2, 64), spacing="log")
+    mixer = build_mixer(settings_, ModelConfig(width=8))
+    assert isinstance(mixer, HarmonicMixer)
+    cycles = (mixer.log_frequency.exp() / (2 * math.pi)).detach()[0]
+    np.testing.assert_allclose(cycles[[0, -1]], [0.01, 0.25], rtol=1e-5)
+    np.testing.assert_allclose(
+        sorted(1 / mixer.log_decay.exp().detach()[0]), [2, 2 * 32 ** (1 / 3), 2 * 32 ** (2 / 3), 64], rtol=1e-5
+    )
+
+
+def test_initialisation_leaves_the_global_generator_alone_and_depends_on_the_seed_only() -> None:
+    config = ModelConfig(width=16)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = build_model(config, 1)
+    assert torch.equal(torch.rand(3), expected)
+    again, other = build_model(config, 1), build_model(config, 2)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first.blocks[0].mixer.project.weight, other.blocks[0].mixer.project.weight)

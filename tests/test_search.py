@@ -1,0 +1,339 @@
+"""The whole loop with real workers and a real store: repeatable, resumable, never stopped by a genome."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hrfevo.algorithms import make_algorithm
+from hrfevo.evaluation import TrainingEvaluator
+from hrfevo.records import Job, Outcome
+from hrfevo.run_folder import RunFolder
+from hrfevo.search import Hopeless, Search
+from hrfevo.space import Resources, SearchSpace
+from hrfevo.store import Store, sqlite_url
+from hrfevo.validation import load_space
+from hrfevo.workers import InlineWorkers, Workers
+from signal_model.corpus import load_corpus
+from signal_model.errors import InputError
+
+from .conftest import command
+
+QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An evaluator whose outcomes follow from the genome, except where `script` says otherwise."""
+
+    script: str = ""
+    folder: str = ""
+
+    def __call__(self, job: Job) -> Outcome:
+        now = time.time()
+        if self.script == "kill once" and job.number == 2:
+            marker = Path(self.folder) / "killed"
+            if not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        if self.script == "kill always" and job.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.script == "all fail" or (self.script == "some fail" and job.number % 3 == 0):
+            return Outcome(job, "failed", {}, "diverged: the loss is nan", started=now, ended=now)
+        if self.script == "infeasible" and job.number % 2 == 0:
+            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters above", started=now, ended=now)
+        quality = int(job.genome.id, 16) / 16**12
+        metrics = {"bits_per_byte": quality, "parameters": float(len(job.genome.text)), "train_seconds": 0.0}
+        return Outcome(job, "finished", metrics, started=now, ended=now)
+
+
+def search(space: SearchSpace, workers: Workers, store: Store, run: str, **options: Any) -> Search:
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0), options.pop("synchronous", False))
+    return Search(run, space, algorithm, workers, store, training_seed=5, **options)
+
+
+@pytest.fixture
+def space(tiny_space: Path) -> SearchSpace:
+    return load_space(tiny_space)[0]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    opened = Store(sqlite_url(tmp_path / "results.db"))
+    opened.create_run("run", "run", {})
+    return opened
+
+
+def statuses(store: Store) -> list[str]:
+    return [evaluation.status for evaluation in store.evaluations("run")]
+
+
+def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: Store) -> None:
+    one = search(space, InlineWorkers(Scripted("some fail")), store, "run")
+    assert one.run(QUIET) == "budget spent"
+    assert statuses(store).count("failed") == 4
+    assert len(statuses(store)) == 10
+    assert one.tally.counted == 10
+
+
+def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, store: Store) -> None:
+    search(space, InlineWorkers(Scripted("infeasible")), store, "run").run(QUIET)
+    assert statuses(store).count("finished") == 10
+    assert statuses(store).count("infeasible") >= 9
+
+
+def test_a_search_in_which_nothing_succeeds_says_so(space: SearchSpace, store: Store) -> None:
+    with pytest.raises(Hopeless, match="all of the first 8 evaluations failed, the last with: diverged"):
+        search(space, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
+
+
+def test_a_budget_in_minutes_ends_the_search(space: SearchSpace, store: Store) -> None:
+    space = space.model_copy(update={"budget": space.budget.model_copy(update={"evaluations": None, "minutes": 1.0})})
+    ticks = iter(range(0, 10_000, 7))
+    one = search(space, InlineWorkers(Scripted()), store, "run", clock=lambda: float(next(ticks)))
+    assert one.run(QUIET) == "budget spent"
+    assert 2 <= len(statuses(store)) <= 6
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+@pytest.mark.parametrize("stop_after", [1, 4, 7])
+def test_a_resumed_search_is_the_search_it_would_have_been(
+    space: SearchSpace, tmp_path: Path, stop_after: int, synchronous: bool
+) -> None:
+    """Stopped dead after some evaluations, one in flight; the proposals that follow are the same."""
+    whole = Store(sqlite_url(tmp_path / "whole.db"))
+    whole.create_run("run", "run", {})
+    search(space, InlineWorkers(Scripted("some fail")), whole, "run", synchronous=synchronous).run(QUIET)
+
+    class Power(InlineWorkers):
+        left = stop_after
+
+        def next_outcome(self) -> Outcome:
+            if not self.left:
+                raise SystemExit("power cut")
+            self.left -= 1
+            return super().next_outcome()
+
+    cut = Store(sqlite_url(tmp_path / "cut.db"))
+    cut.create_run("run", "run", {})
+    with pytest.raises(SystemExit):
+        search(space, Power(Scripted("some fail")), cut, "run", synchronous=synchronous).run(QUIET)
+    assert statuses(cut).count("running") == 1
+    resumed = search(space, InlineWorkers(Scripted("some fail")), cut, "run", synchronous=synchronous)
+    resumed.replay(cut.evaluations("run"), seconds=100.0)
+    assert resumed.seconds >= 100
+    resumed.run(QUIET)
+
+    def story(store: Store) -> list[tuple[Any, ...]]:
+        return [
+            (e.number, e.genome, e.operator, e.parents, e.rung, e.status, e.metrics) for e in store.evaluations("run")
+        ]
+
+    assert story(cut) == story(whole)
+
+
+# --- Ray -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("script", "failed"), [("kill once", 0), ("kill always", 1)])
+def test_a_worker_that_dies_is_replaced_and_its_job_retried(
+    space: SearchSpace, store: Store, tmp_path: Path, script: str, failed: int
+) -> None:
+    from hrfevo.workers.ray_workers import RayWorkers
+
+    workers = RayWorkers(Scripted(script, str(tmp_path)), Resources(), 2)
+    try:
+        search(space, workers, store, "run").run(QUIET)
+    finally:
+        workers.close()
+    assert len(statuses(store)) == 10
+    assert statuses(store).count("failed") == failed
+    if failed:
+        assert store.evaluations("run")[2].reason == "worker died 3 times"
+
+
+def best(run: Path) -> str:
+    result = command("hrfevo", "best", run, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def only_run(folder: Path) -> Path:
+    (run,) = folder.iterdir()
+    return run
+
+
+def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
+    tiny_space: Path, tmp_path: Path
+) -> None:
+    """`best --format json` is the same text, twice inline and with one and two Ray workers."""
+    outputs = []
+    for index, options in enumerate((["--backend", "inline"],) * 2 + (["--workers", 1], ["--workers", 2])):
+        out = tmp_path / str(index)
+        result = command("hrfevo", "run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
+        assert result.returncode == 0, result.stderr + result.stdout
+        outputs.append(best(only_run(out)))
+    assert len(json.loads(outputs[0])) >= 4
+    assert outputs[0] == outputs[1] == outputs[2] == outputs[3]
+    other = tmp_path / "other"
+    command("hrfevo", "run", tiny_space, "--out", other, "--seed", 5, "--synchronous", "--backend", "inline")
+    assert best(only_run(other)) != outputs[0]
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
+    tiny_space: Path, tmp_path: Path, backend: str
+) -> None:
+    """Killed several times at random; each finished evaluation stays as it was and the budget is met."""
+    out = tmp_path / "out"
+    arguments = ["run", tiny_space, "--out", out, "--backend", backend, "--evaluations", 24]
+    run: Path | None = None
+    finished: dict[int, dict[str, float]] = {}
+    generator = random.Random(backend)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for_progress(out, len(finished) + generator.randint(1, 4), process)
+        time.sleep(generator.random() * 0.2)
+        process.kill()
+        process.wait()
+        run = only_run(out)
+        evaluations = read(run)
+        for number, metrics in finished.items():
+            assert evaluations[number].metrics == metrics, "a finished evaluation was repeated or lost"
+        finished = {n: e.metrics for n, e in evaluations.items() if e.status == "finished"}
+        arguments = ["resume", run, "--backend", backend]
+    result = command("hrfevo", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert run is not None
+    evaluations = read(run)
+    assert {n: evaluations[n].metrics for n in finished} == finished
+    assert sum(e.status in ("finished", "failed") for e in evaluations.values()) == 24
+    assert not any(e.status == "running" for e in evaluations.values())
+    assert len({(e.genome, e.rung) for e in evaluations.values()}) == len(evaluations)
+    assert (run / "report.html").is_file()
+    again = command("hrfevo", "resume", run, "--backend", backend)
+    assert again.returncode == 0
+    assert len(read(run)) == len(evaluations)
+
+
+def read(run: Path) -> dict[int, Any]:
+    folder = RunFolder.open(run)
+    store = folder.open_store()
+    try:
+        return {evaluation.number: evaluation for evaluation in store.evaluations(folder.id)}
+    finally:
+        store.close()
+
+
+def wait_for_progress(out: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        runs = list(out.glob("*/results.db"))
+        try:
+            if runs and sum(e.status == "finished" for e in read(runs[0].parent).values()) >= count:
+                return
+        except InputError:
+            pass  # the run is just being made
+        time.sleep(0.05)
+    assert process.poll() is None, "the search ended before it could be killed"
+
+
+def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["run", tiny_space, "--out", out, "--evaluations", 500, "--workers", 1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for_progress(out, 3, process)  # type: ignore[arg-type]
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Go on with: hrfevo resume {only_run(out)}" in output
+    assert "Traceback" not in errors + output
+    assert (only_run(out) / "report.html").is_file()
+    assert (only_run(out) / "best.yaml").is_file()
+    listed = command("hrfevo", "list", out, "--format", "json")
+    assert json.loads(listed.stdout)[0]["state"] == "stopped"
+
+
+def test_two_searches_cannot_write_to_one_run(tiny_space: Path, tmp_path: Path) -> None:
+    command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline", "--evaluations", 4)
+    folder = RunFolder.open(only_run(tmp_path / "out"))
+    with folder.locked():
+        result = command("hrfevo", "resume", folder.path, "--backend", "inline", "--evaluations", 6)
+    assert result.returncode == 2
+    assert "another hrfevo is running this search" in result.stderr
+
+
+# --- evaluation ----------------------------------------------------------------------------------
+
+
+def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
+    from hrfevo.genome import Genome, express
+    from signal_model.model import build_model, count_parameters
+
+    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+    outcome = evaluator(Job(0, genome, 0, 7))
+    assert outcome.status == "finished"
+    recipe = express(space, genome, rung=0, seed=7)
+    assert outcome.metrics["parameters"] == count_parameters(build_model(recipe.model, 7))
+    assert outcome.metrics["train_tokens"] == 3 * 4 * 32
+    assert [point.step for point in outcome.curve] == [1, 2, 3]
+    assert evaluator(Job(1, genome, 0, 7)).metrics["bits_per_byte"] == outcome.metrics["bits_per_byte"]
+    assert evaluator(Job(2, genome, 0, 8)).metrics["bits_per_byte"] != outcome.metrics["bits_per_byte"]
+
+
+def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:
+    from hrfevo.genome import Genome
+    from hrfevo.space import Bounds
+
+    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    corpus = load_corpus(space.corpus, space.tokenizer)
+    bounded = space.model_copy(update={"constraints": {"parameters": Bounds(max=100)}})
+    outcome = TrainingEvaluator(bounded, corpus, "cpu")(Job(0, genome, 0, 7))
+    assert outcome.status == "infeasible"
+    assert "parameters" in outcome.reason
+    assert "above 100" in outcome.reason
+    assert not outcome.curve
+
+
+def test_divergence_and_defects_are_outcomes_with_a_reason(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hrfevo.evaluation as evaluation
+    from hrfevo.genome import Genome
+
+    layer = {"mixer.kind": "attention", "feedforward.expansion": 1.0}
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    corpus = load_corpus(space.corpus, space.tokenizer)
+    wild = space.model_copy(update={"training": dict(space.training) | {"weight_decay": 1e30}})
+    assert TrainingEvaluator(wild, corpus, "cpu")(Job(0, genome, 0, 7)).reason.startswith("diverged: the loss is")
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a defect\nin two lines")
+
+    monkeypatch.setattr(evaluation, "train", broken)
+    outcome = TrainingEvaluator(space, corpus, "cpu")(Job(0, genome, 0, 7))
+    assert (outcome.status, outcome.reason) == ("failed", "error: RuntimeError: a defect in two lines")
+    assert "Traceback" in outcome.detail

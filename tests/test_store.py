@@ -1,0 +1,142 @@
+"""The results store on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hrfevo.genome import Genome
+from hrfevo.records import Job, Outcome, Point, Proposal
+from hrfevo.store import SCHEMA_VERSION, Store, sqlite_url, without_password
+from signal_model.errors import InputError
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = sqlite_url(tmp_path / "results.db") if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    opened = Store(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def run_id(store: Store, request: pytest.FixtureRequest) -> str:
+    name = f"{time.time_ns():x}"
+    store.create_run(name, request.node.name[:50], {"seed": 3})
+    return name
+
+
+def job(number: int, rung: int = 0, genome: int | None = None) -> Job:
+    return Job(number, Genome({"i": number if genome is None else genome, "text": "<é🦊>"}), rung, 2**40)
+
+
+def submit(store: Store, run: str, one: Job) -> None:
+    store.submitted(run, one, Proposal(one.genome, "mutation", ("abc", "def"), one.rung))
+
+
+def finished(one: Job, score: float = 1.5) -> Outcome:
+    points = tuple(Point(step, step / 10, 5.0 / step) for step in (1, 2, 3))
+    return Outcome(
+        one, "finished", {"bits_per_byte": score}, curve=points, started=1.0, ended=2.5, worker="w:1", device="cpu"
+    )
+
+
+def test_what_was_recorded_is_read_back(store: Store, run_id: str) -> None:
+    one, other, promoted = job(0), job(1), job(2, rung=1, genome=0)
+    submit(store, run_id, one)
+    submit(store, run_id, other)
+    assert store.record(run_id, finished(one), seconds=4.0)
+    submit(store, run_id, promoted)
+    assert store.record(run_id, Outcome(other, "failed", {}, "diverged", "trace"), seconds=5.0)
+    first, second, third = store.evaluations(run_id)
+    assert (first.status, first.metrics, first.values, first.seed) == (
+        "finished",
+        {"bits_per_byte": 1.5},
+        {"i": 0, "text": "<é🦊>"},
+        2**40,
+    )
+    assert (second.status, second.reason, second.detail) == ("failed", "diverged", "trace")
+    assert (third.status, third.rung, third.genome, third.ended) == ("running", 1, first.genome, None)
+    assert [e.birth for e in (first, second, third)] == [0, 1, 0]  # a promotion is no birth
+    assert first.parents == ("abc", "def")
+    assert [e.submitted_event for e in (first, second, third)] == [0, 1, 3]
+    assert [first.ended_event, second.ended_event] == [2, 4]
+    assert store.curves(run_id) == {0: list(finished(one).curve)}
+    run = store.run(run_id)
+    assert (run.state, run.seconds, run.settings) == ("running", 5.0, {"seed": 3})
+    store.set_state(run_id, "finished", "budget spent")
+    assert store.run(run_id).state == "finished"
+
+
+def test_a_late_or_repeated_result_changes_nothing(store: Store, run_id: str) -> None:
+    submit(store, run_id, job(0))
+    assert store.record(run_id, finished(job(0), 1.0), seconds=1.0)
+    assert not store.record(run_id, finished(job(0), 9.0), seconds=2.0)
+    assert not store.record(run_id, finished(job(7), 9.0), seconds=2.0)
+    (only,) = store.evaluations(run_id)
+    assert only.metrics == {"bits_per_byte": 1.0}
+    assert store.run(run_id).seconds == 1.0
+    assert len(store.curves(run_id)[0]) == 3
+
+
+def test_the_same_evaluation_cannot_be_submitted_twice(store: Store, run_id: str) -> None:
+    submit(store, run_id, job(0))
+    with pytest.raises(sa.exc.IntegrityError):
+        submit(store, run_id, job(1, genome=0))
+    assert len(store.evaluations(run_id)) == 1
+
+
+def test_runs_do_not_mix_and_a_reopened_store_counts_on(store: Store, run_id: str) -> None:
+    submit(store, run_id, job(0))
+    store.record(run_id, finished(job(0)), seconds=1.0)
+    other = f"{run_id}b"
+    store.create_run(other, "other", {})
+    submit(store, other, job(0))
+    again = Store(store._engine.url.render_as_string(hide_password=False), create=False)
+    submit(again, run_id, job(1))
+    last = again.evaluations(run_id)[-1]
+    assert (last.birth, last.submitted_event) == (1, 2)
+    assert len(again.evaluations(other)) == 1
+    again.close()
+
+
+def test_unknown_run_and_other_schema_are_refused(store: Store, run_id: str) -> None:
+    with pytest.raises(InputError, match="has no run nothing"):
+        store.run("nothing")
+    url = store._engine.url.render_as_string(hide_password=False)
+    try:
+        with store._engine.begin() as connection:
+            connection.execute(sa.text("UPDATE schema_version SET version = 99"))
+        with pytest.raises(InputError, match=f"has schema version 99, this hrfevo reads version {SCHEMA_VERSION}"):
+            Store(url)
+    finally:
+        with store._engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE schema_version SET version = {SCHEMA_VERSION}"))
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://x/y", "sqlite:////no/such/folder/x.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"]
+)
+def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(url: str) -> None:
+    with pytest.raises(InputError) as error:
+        Store(url)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.db").write_text("not a database, but long enough to be looked at " * 30)
+    with pytest.raises(InputError, match="file is not a database"):
+        Store(sqlite_url(tmp_path / "results.db"), create=False)
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    with pytest.raises(InputError, match="no such table"):
+        Store(sqlite_url(empty), create=False)
+
+
+def test_passwords_are_not_written_down() -> None:
+    assert without_password("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me@host/db"
