@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d+)|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"),
+    re.compile(r"^[-+]?(?:(?:\d[\d_]*\.?|\d*\.\d)[\d_]*[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"),
     list("-+0123456789."),
 )
 
@@ -110,22 +110,20 @@ def read_document(path: Path | str) -> Document:
 def parse_document(text: str, name: str) -> Document:
     """As `read_document`, from text; `name` stands for the file in messages."""
     lines: dict[Place, int] = {}
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is not None:
             _index(node, (), lines, name, depth=0)
         data = loader.construct_document(node) if node is not None else None
+    except InputError:
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
+        raise InputError(f"{where}: not valid YAML: {_one_line(error.problem or error.context)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{name}: not valid YAML: {_one_line(error)}") from None
     if not isinstance(data, dict):
         raise InputError(f"{name}: expected a mapping of settings, got {type(data).__name__}")
     return Document(name, data, lines)
@@ -152,13 +150,14 @@ def _index(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, de
 
 def parse_value(text: str) -> Any:
     """One YAML value from a command line, such as `8`, `1e-3`, `[db2, db4]`."""
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
-    except yaml.YAMLError:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"{text!r} is not a YAML value") from None
-    finally:
-        loader.dispose()
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def to_yaml(data: Any) -> str:

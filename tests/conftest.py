@@ -105,7 +105,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     make = [binaries / "initdb", "-D", data, "-U", "hrfevo", "--auth=trust", "--no-sync"]
     subprocess.run([*prefix, *map(str, make)], check=True, capture_output=True, cwd="/")
     serve = [binaries / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder, "-c", "fsync=off"]
-    with subprocess.Popen([*prefix, *map(str, serve)], stderr=subprocess.DEVNULL, cwd="/") as server:
+    with subprocess.Popen([*prefix, *map(str, serve)], stderr=subprocess.DEVNULL, cwd="/"):
         url = f"postgresql+psycopg://hrfevo@127.0.0.1:{port}/postgres"
         for _ in range(100):
             try:

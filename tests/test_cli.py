@@ -92,7 +92,7 @@ def test_a_bad_space_is_one_line(
         (["run", "SPACE", "--algorithm", "evolutoin"], "did you mean 'evolution'?"),
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
         (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),
-        (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "is no database address"),
+        (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "accepted: sqlite:///PATH or postgresql"),
         (["run", "SPACE", "--set", "genes.embedding.kind.type=chioce"], "chioce"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
