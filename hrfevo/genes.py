@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from signal_model.config import Config
+from signal_model.settings import Config
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
 Value = Any

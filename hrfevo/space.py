@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.genes import BaseGene, Gene, LayersGene
 from signal_model.config import (
-    Config,
     CorpusConfig,
     DatasetCorpusConfig,
     FilesCorpusConfig,
@@ -18,6 +17,7 @@ from signal_model.config import (
     TokenizerConfig,
 )
 from signal_model.errors import closest
+from signal_model.settings import Config
 
 Direction = Literal["minimize", "maximize"]
 Metric = Literal["bits_per_byte", "parameters", "flops_per_token", "step_time", "state_size"]

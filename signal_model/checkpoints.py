@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from signal_model.config import Recipe
-from signal_model.corpus import Tokenizer, tokenizer_from_json
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
 from signal_model.model import SignalLLM
+from signal_model.tokenizers import Tokenizer, tokenizer_from_json
 
 if TYPE_CHECKING:
     import torch

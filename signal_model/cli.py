@@ -144,8 +144,8 @@ def generate(
 
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
-    from signal_model.config import updated
     from signal_model.files import parse_value
+    from signal_model.settings import updated
 
     changes: dict[str, Any] = {}
     if corpus is not None:

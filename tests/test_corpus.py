@@ -16,16 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signal_model import corpus as module
+from signal_model import text as text_module
 from signal_model.config import CorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
-from signal_model.corpus import (
-    BPETokenizer,
-    ByteTokenizer,
-    Corpus,
-    cache_directory,
-    load_corpus,
-    tokenizer_from_json,
-)
+from signal_model.corpus import Corpus, cache_directory, load_corpus
 from signal_model.errors import InputError
+from signal_model.tokenizers import BPETokenizer, ByteTokenizer, tokenizer_from_json
 
 BYTES = TokenizerConfig()
 BPE = TokenizerConfig(kind="bpe", size=300)
@@ -155,20 +150,20 @@ def split_documents(corpus: Corpus) -> dict[str, list[str]]:
 @settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=50), min_size=3, max_size=60))
 def test_carving_gives_every_document_one_home(contents: list[str]) -> None:
-    found = module._documents(contents)
+    found = text_module._documents(contents)
     for names in (("validation", "test"), ("test",)):
         if len(found) <= len(names):
             continue
-        parts = module._carve(found, names, "x", "y")
+        parts = text_module._carve(found, names, "x", "y")
         assert set(parts) == {"train", *names}
         assert all(parts.values())
         assert sorted(digest for part in parts.values() for digest in part) == list(found)
-        again = module._carve(module._documents(reversed(contents * 2)), names, "x", "y")
+        again = text_module._carve(text_module._documents(reversed(contents * 2)), names, "x", "y")
         assert [list(part) for part in again.values()] == [list(part) for part in parts.values()]
 
 
 def test_one_huge_document_among_tiny_ones_is_for_training() -> None:
-    parts = module._carve(module._documents(["x" * 1000, "a", "b"]), ("validation", "test"), "x", "y")
+    parts = text_module._carve(text_module._documents(["x" * 1000, "a", "b"]), ("validation", "test"), "x", "y")
     assert [len("".join(parts[name].values())) for name in module.SPLITS] == [1000, 1, 1]
 
 

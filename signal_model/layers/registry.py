@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from torch import nn
 
-from signal_model.config import ModelConfig, Part
+from signal_model.config import ModelConfig
+from signal_model.settings import Part
 
 _M = TypeVar("_M", bound=type[nn.Module])
 _MODULES: dict[type[Part], Callable[[Part, ModelConfig], nn.Module]] = {}
