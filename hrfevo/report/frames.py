@@ -1,0 +1,123 @@
+"""Store records as pandas frames; what figures and notebooks start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from hrfevo import ranking
+from hrfevo.genes import BaseGene, FloatGene, IntGene, LayersGene
+from hrfevo.records import Point
+from hrfevo.space import METRICS, Direction, SearchSpace
+from hrfevo.store import Evaluation
+
+GENE = "gene:"
+
+_COLUMNS = ("number", "genome", "birth", "generation", "operator", "parents", "rung", "steps", "status", "reason")
+
+
+def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> pd.DataFrame:
+    """One row per evaluation: origin, status, metrics, and a column `gene:<name>` per gene.
+
+    `minutes` counts from the first submission to the end. `front` marks the non-dominated ones of the
+    highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
+    an interval is a pair (low, high); genes that are not active are missing.
+    """
+    began = min((evaluation.submitted for evaluation in evaluations), default=0.0)
+    winners = {evaluation.number for evaluation in ranking.front(space, evaluations)}
+    rows = [_row(evaluation, space, began, evaluation.number in winners) for evaluation in evaluations]
+    genes = sorted({name for row in rows for name in row if name.startswith(GENE)}, key=_gene_order(space))
+    measured = [*METRICS, *sorted({name for e in evaluations for name in e.metrics} - set(METRICS))]
+    kinds: dict[str, str] = dict.fromkeys(("minutes", *measured), "float64")
+    kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps"), "int64") | {"front": "bool"}
+    kinds |= {name: _kind(space, name) for name in genes}
+    columns = [*_COLUMNS, "minutes", "front", *measured, *genes]
+    # Each column by itself: pandas would make the choice 1 into 1.0 where others are missing.
+    return pd.DataFrame(
+        {name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(name, "object")) for name in columns}
+    )
+
+
+def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
+    """One row per point of every learning curve; `number` is that of the evaluation."""
+    rows = [(number, p.step, p.seconds, p.bits_per_byte) for number, points in curves.items() for p in points]
+    return pd.DataFrame(rows, columns=["number", "step", "seconds", "bits_per_byte"])
+
+
+def finished_at(frame: pd.DataFrame, rung: int | None = None) -> pd.DataFrame:
+    """The finished evaluations of a rung, by default of the highest reached, in order of birth.
+
+    Scores from different rungs are never compared with one another.
+    """
+    finished = frame[frame["status"] == "finished"]
+    rung = finished["rung"].max() if rung is None else rung
+    return finished[finished["rung"] == rung].sort_values("birth", kind="stable")
+
+
+def best_of(top: pd.DataFrame, metric: str, direction: Direction) -> pd.Series:
+    """The evaluation that leads the front, or the rest where none of the front is among them."""
+    rising = [False, direction == "minimize", True]
+    return top.sort_values(["front", metric, "genome"], ascending=rising).iloc[0]
+
+
+def gene_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that hold values of genes."""
+    return [name for name in map(str, frame.columns) if name.startswith(GENE)]
+
+
+def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) -> dict[str, Any]:
+    return {
+        "number": evaluation.number,
+        "genome": evaluation.genome,
+        "birth": evaluation.birth,
+        "generation": evaluation.birth // space.population,
+        "operator": evaluation.operator,
+        "parents": evaluation.parents,
+        "rung": evaluation.rung,
+        "steps": space.rungs[evaluation.rung],
+        "status": evaluation.status,
+        "reason": evaluation.reason,
+        "minutes": None if evaluation.ended is None else (evaluation.ended - began) / 60,
+        "front": front,
+        **evaluation.metrics,
+        **dict(_gene_columns(evaluation.values)),
+    }
+
+
+def _gene_columns(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if name == "layers":
+            yield f"{GENE}{name}", len(value)
+            for index, layer in enumerate(value):
+                yield from ((f"{GENE}layers[{index}].{inner}", _cell(v)) for inner, v in layer.items())
+        else:
+            yield f"{GENE}{name}", _cell(value)
+
+
+def _cell(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _gene_of(space: SearchSpace, column: str) -> tuple[BaseGene, tuple[int, int, int]]:
+    """The gene of a column, and where it stands among all columns."""
+    name = column.removeprefix(GENE)
+    names = list(space.genes)
+    if not name.startswith("layers["):
+        return space.genes[name], (names.index(name), -1, 0)
+    layers = space.genes["layers"]
+    assert isinstance(layers, LayersGene)
+    index, _, inner = name.removeprefix("layers[").partition("].")
+    return layers.genes[inner], (names.index("layers"), int(index), list(layers.genes).index(inner))
+
+
+def _gene_order(space: SearchSpace) -> Callable[[str], tuple[int, int, int]]:
+    return lambda column: _gene_of(space, column)[1]
+
+
+def _kind(space: SearchSpace, column: str) -> str:
+    gene, _ = _gene_of(space, column)
+    if isinstance(gene, IntGene | LayersGene):
+        return "Int64"
+    return "float64" if isinstance(gene, FloatGene) else "object"

@@ -1,0 +1,186 @@
+"""How figures look: colours, the Plotly template, safe text, axis ranges.
+
+Colours are from Okabe & Ito and from cividis, which colour-blind readers can tell apart. Those of
+single traces have a contrast of at least 3:1 on white and on dark pages alike.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import textwrap
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+from hrfevo.space import METRICS, Direction
+
+Mode = Literal["light", "dark"]
+
+SHADES = 10
+
+# Vermillion is the best, blue the many, wherever they appear.
+BEST, MANY, OTHER, FAINT = "#D55E00", "#0072B2", "#009E73", "#808080"
+
+COUNTED = ("parameters", "flops_per_token", "state_size")
+
+# Of pages and figures: text, secondary text, grid lines, background, raised surfaces.
+INK: dict[Mode, dict[str, str]] = {
+    "light": {"ink": "#1b1f24", "quiet": "#59636e", "grid": "#e3e6ea", "ground": "#ffffff", "raised": "#f6f7f9"},
+    "dark": {"ink": "#e8eaed", "quiet": "#a2abb5", "grid": "#30363d", "ground": "#14171c", "raised": "#1d2127"},
+}
+
+
+def scale(mode: Mode = "light", count: int = 10) -> list[str]:
+    """Colours from the best score to the worst: the best stands out most from the background."""
+    first, last = (0.0, 0.88) if mode == "light" else (1.0, 0.22)
+    rgb = sample_colorscale("Cividis", np.linspace(first, last, count), colortype="tuple")
+    return ["#" + "".join(f"{round(255 * channel):02x}" for channel in colour) for colour in rgb]
+
+
+def template(mode: Mode = "light") -> go.layout.Template:
+    """The template that all figures share, on a transparent background."""
+    ink = INK[mode]
+    font = {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13, "color": ink["ink"]}
+    axis = {
+        "gridcolor": ink["grid"],
+        "linecolor": ink["quiet"],
+        "tickcolor": ink["quiet"],
+        "tickfont": {"color": ink["quiet"], "size": 12},
+        "showline": True,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "automargin": True,
+        "title": {"standoff": 8, "font": {"size": 13}},
+    }
+    return go.layout.Template(
+        layout={
+            "font": font,
+            "title": {
+                "x": 0,
+                "xref": "paper",
+                "y": 1,
+                "yanchor": "top",
+                "pad": {"t": 16},
+                "font": {"size": 18},
+                "subtitle": {"font": {"color": ink["quiet"]}},
+            },
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": [MANY, BEST, OTHER, FAINT],
+            "coloraxis": {"colorscale": scale(mode), "colorbar": {"outlinewidth": 0, "thickness": 12}},
+            "hoverlabel": {"bgcolor": ink["raised"], "bordercolor": ink["quiet"], "font": font, "align": "left"},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": ink["quiet"], "activecolor": ink["ink"]},
+            "margin": {"l": 8, "r": 12, "t": 120, "b": 8},
+            "hovermode": "closest",
+            "barcornerradius": 3,
+            "xaxis": axis,
+            "yaxis": axis,
+        },
+        data={"scatter": [{"marker": {"line": {"width": 0}}}], "bar": [{"marker": {"line": {"width": 0}}}]},
+    )
+
+
+def figure(title: str, caption: str, **layout: Any) -> go.Figure:
+    """An empty figure with its title, and a caption that says what to see."""
+    subtitle = "<br>".join(textwrap.wrap(text(caption), 110, break_long_words=False))
+    return go.Figure(
+        layout={"template": template(), "title": {"text": title, "subtitle": {"text": subtitle}}, **layout}
+    )
+
+
+def caption_of(figure: go.Figure) -> str:
+    """The caption as plain text."""
+    return html.unescape(str(figure.layout.title.subtitle.text).replace("<br>", " "))
+
+
+def text(value: object) -> str:
+    """Text that Plotly shows as it stands: its labels read <b>, <a href> and entities as HTML does."""
+    return html.escape(str(value), quote=False)
+
+
+def shown(value: Any, width: int | None = None) -> str:
+    """A gene's value in words: as YAML writes it, numbers to four digits, cut to `width`."""
+    if isinstance(value, bool) or value is None:
+        words = json.dumps(value)
+    elif isinstance(value, float):
+        words = f"{value:.4g}"
+    elif isinstance(value, list | tuple):
+        words = "[" + ", ".join(shown(item) for item in value) + "]"
+    else:
+        words = value if isinstance(value, str) else json.dumps(value)
+    return words if width is None or len(words) <= width else words[: width - 1] + "…"
+
+
+def shades(scores: pd.Series, direction: Direction, axis: go.layout.Coloraxis) -> np.ndarray:
+    """Which of SHADES colours each score has on a colour axis, 0 for the best; for lines, which have none."""
+    best, worst = (axis.cmin, axis.cmax) if direction == "minimize" else (axis.cmax, axis.cmin)
+    share = (scores.to_numpy(dtype=float) - best) / ((worst - best) or 1)
+    places: np.ndarray = np.clip(share * SHADES, 0, SHADES - 1).astype(int)
+    return places
+
+
+def shaded_line(shade: int, width: float) -> dict[str, Any]:
+    """A line in one of SHADES colours. The page repaints it from `meta` for dark screens."""
+    colours = {mode: scale(mode, SHADES)[shade] for mode in INK}
+    return {"mode": "lines", "line": {"color": colours["light"], "width": width}, "meta": colours}
+
+
+def with_gaps(values: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """Values with a gap before each of these places: many lines drawn as one."""
+    filler = np.nan if values.dtype.kind in "if" else ""
+    gapped: np.ndarray = np.insert(values.astype(float) if values.dtype.kind in "if" else values, gaps, filler)
+    return gapped
+
+
+def colour_axis(scores: pd.Series, metric: str, direction: Direction) -> dict[str, Any]:
+    """Colours with the median in their middle, the best at the end that stands out."""
+    low, high = focus(scores, direction, reach=2) if len(scores) else (0.0, 1.0)
+    bar = {"title": {"text": METRICS[metric], "side": "right"}}
+    return {"cmin": low, "cmax": high, "reversescale": direction == "maximize", "colorbar": bar}
+
+
+def metric_axis(metric: str) -> dict[str, Any]:
+    """Title with unit, and ticks that suit the size of the numbers."""
+    return {"title": {"text": METRICS[metric]}, "tickformat": "~s" if metric in COUNTED else ""}
+
+
+def measured(metric: str, value: float) -> str:
+    """A measurement as text: all of a metric with the same decimals, so that columns line up."""
+    return format(value, metric_format(metric))
+
+
+def in_words(metric: str, figures: str) -> str:
+    """A written measurement with name and unit: `validation loss 2.1043 bits per byte`."""
+    name, _, unit = METRICS[metric].partition(", ")
+    return f"{name} {figures} {unit}".strip()
+
+
+def metric_format(metric: str) -> str:
+    """How a metric is written; Python and Plotly read this alike."""
+    return ",.0f" if metric in COUNTED else ",.4g" if metric == "step_time" else ".4f"
+
+
+def focus(values: pd.Series, direction: Direction, reach: float = 4) -> tuple[float, float]:
+    """The range in which differences among good scores can be seen: from the best to `reach` times as far
+    as the median is, or to the worst where that is nearer. A few bad outliers do not flatten the rest.
+    """
+    sign = 1.0 if direction == "minimize" else -1.0
+    scores = np.sort(sign * np.asarray(values, dtype=float))
+    best, median, worst = scores[0], float(np.median(scores)), scores[-1]
+    limit = min(worst, best + reach * (median - best)) if median > best else worst
+    low, high = sorted((sign * best, sign * limit))
+    return float(low), float(high)
+
+
+def padded(low: float, high: float, log: bool = False, share: float = 0.05) -> list[float]:
+    """An axis range with room at both ends; exponents of ten if it is logarithmic."""
+    low, high = (math.log10(low), math.log10(high)) if log else (low, high)
+    room = share * (high - low) or abs(low) * share or share
+    return [low - room, high + room]
