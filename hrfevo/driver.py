@@ -13,7 +13,6 @@ from rich.console import Console
 
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
-from hrfevo.products import leave_products
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
@@ -157,6 +156,8 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
         store.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
+    from hrfevo.products import leave_products  # plotly and pandas are needed only now
+
     report = leave_products(folder, space, store)
     evaluations = store.evaluations(folder.id)
     if best := ranked(space, evaluations, 5):

@@ -18,7 +18,9 @@ from signal_model.errors import InputError
 from signal_model.evaluation import fixed_windows, score_text
 from signal_model.generation import filter_logits, generate
 from signal_model.model import SignalLLM, build_model, count_parameters
-from signal_model.training import Diverged, learning_rate_factor, parameter_groups, run_recipe, train
+from signal_model.training import Diverged, learning_rate_factor, parameter_groups, run_recipe, train, validate
+
+from .test_causality import EMBEDDINGS, MIXERS
 
 CPU = torch.device("cpu")
 MIXED = {
@@ -154,6 +156,25 @@ def test_top_k_and_top_p() -> None:
     assert filter_logits(logits, None, 0.8).isfinite().tolist() == [True, True, False, False]
     assert filter_logits(logits, None, 0.81).isfinite().tolist() == [True, True, True, False]
     assert filter_logits(logits.flip(0), None, 0.01).isfinite().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("embedding", EMBEDDINGS, ids=str)
+@pytest.mark.parametrize("mixer", MIXERS[:5], ids=str)
+def test_every_part_trains_in_bfloat16_too(
+    mixer: dict[str, object], embedding: dict[str, object], corpus: Corpus
+) -> None:
+    """Mixed precision as CUDA has it, here on the CPU: weights in float32, every one with a gradient."""
+    layer = {"mixer": mixer, "feedforward": {"kind": "spectral", "activation": "swiglu"}}
+    config = ModelConfig.model_validate({"width": 16, "context": 32, "embedding": embedding, "layers": [layer]})
+    model = build_model(config, 0)
+    training = TrainingConfig(steps=2, batch_size=2, precision="bfloat16", validation_tokens=64)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    assert math.isfinite(train(model, corpus, training, CPU).curve[-1].nats_per_token)
+    assert math.isfinite(validate(model, corpus, training, CPU).bits_per_byte)
+    for name, parameter in model.named_parameters():
+        assert parameter.dtype == torch.float32
+        if parameter.requires_grad:
+            assert not torch.equal(parameter, before[name]), f"{name} is not trained"
 
 
 def test_cost_is_counted_from_the_built_model() -> None:

@@ -143,11 +143,14 @@ class HybridEmbedding(Embedding):
         return torch.sigmoid(self.mixing_logit)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return torch.lerp(self.standard(tokens), self.spectral(tokens), self.mixing)
+        return self._mixed(self.standard(tokens), self.spectral(tokens))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        standard, spectral = self.standard.logits(hidden), self.spectral.logits(hidden)
-        return torch.lerp(standard, spectral, self.mixing.to(standard.dtype))
+        return self._mixed(self.standard.logits(hidden), self.spectral.logits(hidden))
+
+    def _mixed(self, standard: Tensor, spectral: Tensor) -> Tensor:
+        # Under autocast a lookup stays in float32 and a product does not.
+        return torch.lerp(standard, spectral.to(standard.dtype), self.mixing.to(standard.dtype))
 
 
 def dct_basis(count: int, width: int) -> Tensor:
