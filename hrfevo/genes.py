@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from hrfevo.conditions import in_order
 from signal_model.settings import Config
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
@@ -37,6 +39,7 @@ class BaseGene(Config):
         description="Active only if each gene named here is active and has this value (or one of this list)",
     )
 
+    @cached_property
     def conditions(self) -> dict[str, list[Value]]:
         """Accepted values of each gene that this one depends on."""
         return {name: values if isinstance(values, list) else [values] for name, values in self.when.items()}
@@ -270,6 +273,11 @@ class LayersGene(BaseGene):
     max: int = Field(ge=1, le=64)
     fixed: dict[str, Any] = Field(default_factory=dict, description="Settings that every layer has")
     genes: dict[str, ScalarGene] = Field(min_length=1, description="Genes of one layer, such as mixer.kind")
+
+    @field_validator("genes")
+    @classmethod
+    def _conditions_decided_first(cls, genes: dict[str, ScalarGene]) -> dict[str, ScalarGene]:
+        return in_order(genes)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

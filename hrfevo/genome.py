@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
-from hrfevo.space import SearchSpace, ordered
+from hrfevo.space import SearchSpace
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
 
 Values = dict[str, Value]
@@ -42,21 +43,16 @@ class Genome:
         return hash(self.text)
 
 
-def active(gene: BaseGene, values: Mapping[str, Value]) -> bool:
-    """Whether a gene's condition holds, given the values of the genes before it."""
-    return all(name in values and values[name] in accepted for name, accepted in gene.conditions().items())
-
-
 def resolve(genes: Mapping[str, Any], choose: Callable[[str, BaseGene], Value]) -> Values:
-    """Ask `choose` for the value of every active gene, in an order in which conditions are decided first.
+    """Ask `choose` for the value of every active gene of a space or layer; conditions are decided first.
 
     Sampling, crossover, mutation and canonical form are all this function with another `choose`.
     """
     values: Values = {}
-    for name, gene in ordered(dict(genes)):
+    for name, gene in genes.items():
         if active(gene, values):
             values[name] = choose(name, gene)
-    return {name: values[name] for name in genes if name in values}
+    return values
 
 
 def sample(space: SearchSpace, generator: np.random.Generator) -> Genome:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import graphlib
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from hrfevo.genes import BaseGene, Gene, LayersGene
+from hrfevo.conditions import in_order
+from hrfevo.genes import Gene, LayersGene
 from signal_model.config import (
     CorpusConfig,
     DatasetCorpusConfig,
@@ -16,7 +16,6 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
-from signal_model.errors import closest
 from signal_model.settings import Config
 
 Direction = Literal["minimize", "maximize"]
@@ -124,60 +123,17 @@ class SearchSpace(Config):
 
     @field_validator("genes")
     @classmethod
-    def _conditions_hold_together(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
-        check_conditions(genes, ())
+    def _conditions_decided_first(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
         for name, gene in genes.items():
-            if isinstance(gene, LayersGene):
-                if name != "layers":
-                    raise PydanticCustomError(
-                        "misfit", "a gene of type layers must be named layers", {"place": (name,)}
-                    )
-                check_conditions(gene.genes, (name, "genes"))
-        return genes
+            if isinstance(gene, LayersGene) and name != "layers":
+                message = "a gene of type layers must be named layers"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
+        return in_order(genes)
 
     @property
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
-
-
-def check_conditions(genes: dict[str, Any], place: tuple[str, ...]) -> None:
-    """Raise PydanticCustomError for a `when` that names no gene, asks for a value it never has, or goes in a circle."""
-    for name, gene in genes.items():
-        for other, values in gene.conditions().items():
-            where = (*place, name, "when", other)
-            if other not in genes:
-                raise PydanticCustomError(
-                    "misfit",
-                    "{other} is no gene here{hint}; accepted: {accepted}",
-                    {
-                        "place": where,
-                        "other": repr(other),
-                        "hint": closest(other, genes),
-                        "accepted": ", ".join(g for g in genes if g != name),
-                    },
-                )
-            for value in values:
-                if not genes[other].admits(value):
-                    raise PydanticCustomError(
-                        "misfit",
-                        "{other} never has the value {value}; accepted: {domain}",
-                        {"place": where, "other": other, "value": repr(value), "domain": genes[other].domain},
-                    )
-    try:
-        ordered(genes)
-    except graphlib.CycleError as error:
-        raise PydanticCustomError(
-            "misfit",
-            "conditions go in a circle: {circle}",
-            {"place": place, "circle": " → ".join(error.args[1])},
-        ) from None
-
-
-def ordered(genes: dict[str, Any]) -> list[tuple[str, BaseGene]]:
-    """The genes, each after those its condition names, otherwise as in the file."""
-    graph = {name: list(gene.conditions()) for name, gene in genes.items()}
-    return [(name, genes[name]) for name in graphlib.TopologicalSorter(graph).static_order()]
 
 
 def json_schema() -> dict[str, Any]:

@@ -83,6 +83,21 @@ _curves = sa.Table(
 )
 
 
+# Built once: putting a statement together costs several times what the database needs to run it.
+_NEW_GENOME, _NEW_EVALUATION = _genomes.insert(), _evaluations.insert()
+_ENDED_COLUMNS = ("status", "reason", "detail", "metrics", "worker", "device", "started", "ended", "ended_event")
+_EVALUATION_ENDED = (
+    _evaluations.update()
+    .where(
+        _evaluations.c.run_id == sa.bindparam("of_run"),
+        _evaluations.c.number == sa.bindparam("of_number"),
+        _evaluations.c.status == "running",
+    )
+    .values({name: sa.bindparam(name) for name in _ENDED_COLUMNS})
+)
+_RUN_LASTED = _runs.update().where(_runs.c.id == sa.bindparam("of_run")).values(seconds=sa.bindparam("seconds"))
+
+
 @dataclass(frozen=True)
 class Run:
     """One search. `settings` is everything it was started with, as JSON."""
@@ -148,7 +163,7 @@ class Store:
                 f"store {_shown(url)}: has schema version {version}, this hrfevo reads version {SCHEMA_VERSION}"
             )
         self._events: dict[str, int] = {}
-        self._births: dict[str, int] = {}
+        self._genomes: dict[str, set[str]] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -181,32 +196,29 @@ class Store:
     def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
         """Keep a job before a worker gets it, and its genome if it is new."""
         with self._engine.begin() as connection:
-            known = connection.scalar(
-                sa.select(_genomes.c.birth).where(_genomes.c.run_id == run_id, _genomes.c.id == job.genome.id)
-            )
-            if known is None:
-                connection.execute(
-                    _genomes.insert().values(
-                        run_id=run_id,
-                        id=job.genome.id,
-                        birth=self._next_birth(connection, run_id),
-                        operator=proposal.operator,
-                        parents=list(proposal.parents),
-                        values=dict(job.genome.values),
-                    )
-                )
-            connection.execute(
-                _evaluations.insert().values(
-                    run_id=run_id,
-                    number=job.number,
-                    genome_id=job.genome.id,
-                    rung=job.rung,
-                    seed=job.seed,
-                    status="running",
-                    submitted=time.time(),
-                    submitted_event=self._next_event(connection, run_id),
-                )
-            )
+            known = self._known_genomes(connection, run_id)
+            if job.genome.id not in known:
+                genome = {
+                    "run_id": run_id,
+                    "id": job.genome.id,
+                    "birth": len(known),
+                    "operator": proposal.operator,
+                    "parents": list(proposal.parents),
+                    "values": dict(job.genome.values),
+                }
+                connection.execute(_NEW_GENOME, genome)
+            evaluation = {
+                "run_id": run_id,
+                "number": job.number,
+                "genome_id": job.genome.id,
+                "rung": job.rung,
+                "seed": job.seed,
+                "status": "running",
+                "submitted": time.time(),
+                "submitted_event": self._next_event(connection, run_id),
+            }
+            connection.execute(_NEW_EVALUATION, evaluation)
+        known.add(job.genome.id)
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
         """Keep what became of a job, in one transaction; `seconds` is how long the run has lasted.
@@ -215,42 +227,25 @@ class Store:
         never overwrites the first.
         """
         with self._engine.begin() as connection:
-            changed = connection.execute(
-                _evaluations.update()
-                .where(
-                    _evaluations.c.run_id == run_id,
-                    _evaluations.c.number == outcome.job.number,
-                    _evaluations.c.status == "running",
-                )
-                .values(
-                    status=outcome.status,
-                    reason=outcome.reason,
-                    detail=outcome.detail,
-                    metrics=outcome.metrics,
-                    worker=outcome.worker,
-                    device=outcome.device,
-                    started=outcome.started,
-                    ended=outcome.ended,
-                    ended_event=self._next_event(connection, run_id),
-                )
-            )
-            if changed.rowcount != 1:
+            ended = {
+                "of_run": run_id,
+                "of_number": outcome.job.number,
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "detail": outcome.detail,
+                "metrics": outcome.metrics,
+                "worker": outcome.worker,
+                "device": outcome.device,
+                "started": outcome.started,
+                "ended": outcome.ended,
+                "ended_event": self._next_event(connection, run_id),
+            }
+            if connection.execute(_EVALUATION_ENDED, ended).rowcount != 1:
                 return False
             if outcome.curve:
-                connection.execute(
-                    _curves.insert(),
-                    [
-                        {
-                            "run_id": run_id,
-                            "number": outcome.job.number,
-                            "step": point.step,
-                            "seconds": point.seconds,
-                            "bits_per_byte": point.bits_per_byte,
-                        }
-                        for point in outcome.curve
-                    ],
-                )
-            connection.execute(_runs.update().where(_runs.c.id == run_id).values(seconds=seconds))
+                key = {"run_id": run_id, "number": outcome.job.number}
+                connection.execute(_curves.insert(), [key | vars(point) for point in outcome.curve])
+            connection.execute(_RUN_LASTED, {"of_run": run_id, "seconds": seconds})
         return True
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
@@ -261,12 +256,11 @@ class Store:
         self._events[run_id] += 1
         return self._events[run_id]
 
-    def _next_birth(self, connection: sa.Connection, run_id: str) -> int:
-        if run_id not in self._births:
-            query = sa.select(sa.func.count()).select_from(_genomes).where(_genomes.c.run_id == run_id)
-            self._births[run_id] = connection.scalar(query) or 0
-        self._births[run_id] += 1
-        return self._births[run_id] - 1
+    def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
+        if run_id not in self._genomes:
+            query = sa.select(_genomes.c.id).where(_genomes.c.run_id == run_id)
+            self._genomes[run_id] = set(connection.scalars(query))
+        return self._genomes[run_id]
 
     # --- reading ---------------------------------------------------------------------------------
 

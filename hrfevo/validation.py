@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
-from hrfevo.genome import Genome, active, express, resolve, sample
+from hrfevo.genome import Genome, express, resolve, sample
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError
 from signal_model.files import Document, Place, error_message, error_place, parse_document, parse_value, read_text
@@ -92,7 +93,7 @@ def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Val
     required: dict[str, Value] = {}
     waiting = list(wanted)
     while waiting:
-        for other, values in genes[waiting.pop()].conditions().items():
+        for other, values in genes[waiting.pop()].conditions.items():
             if other not in wanted and other not in required:
                 required[other] = values[0]
                 waiting.append(other)
@@ -163,7 +164,7 @@ def space_size(space: SearchSpace) -> SpaceSize:
 
 
 def _size(genes: Mapping[str, Any]) -> SpaceSize:
-    deciding = {other for gene in genes.values() for other in gene.conditions()}
+    deciding = {other for gene in genes.values() for other in gene.conditions}
     discrete = continuous = 0
     for values in _decisions(genes, deciding):
         product, dimensions = 1, 0
@@ -193,9 +194,7 @@ def _decisions(genes: Mapping[str, Any], deciding: set[str]) -> Iterator[dict[st
         for value in _all_values(name, gene):
             yield from extend(values | {name: value}, rest)
 
-    from hrfevo.space import ordered
-
-    yield from extend({}, [name for name, _ in ordered(dict(genes)) if name in deciding])
+    yield from extend({}, [name for name in genes if name in deciding])
 
 
 def _all_values(name: str, gene: BaseGene) -> list[Value]:
