@@ -93,15 +93,15 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         ("type: float", "type: flaot", "flaot", "'flaot'"),
         ("heads: 4", "heads: 5", "heads: 5", "must divide the width of 96 into even sizes, got 5"),
         ("budget: {evaluations: 72}", "budget: {}", "budget", "give evaluations, minutes or both"),
-        ("rungs: [240]", "rungs: [240, 80]", "rungs", "rungs are training steps that grow, got [240, 80]"),
+        ("rungs: [180]", "rungs: [180, 80]", "rungs", "rungs are training steps that grow, got [180, 80]"),
         ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "'bits_per_byte', 'parameters'"),
         ("corpus: python", "corpus: pyton", "corpus", "'pyton' is no corpus"),
         ("population: 16", "population: sixteen", "population", "got 'sixteen'"),
         ("population: 16", "populaton: 16", "populaton", "did you mean 'population'?"),
         ("low: 0.25, high: 48", "low: 0.25, high: 480", "low: 0.25", "480 cycles need a width of at least 960, got 96"),
         ("training:", "training:\n  steps: 3", "  steps: 3", "is set by rungs, not here"),
-        ("rungs: [240]", "rungs: [240", "population", "not valid YAML"),
-        ("rungs: [240]", "rungs: [240]\nrungs: [80]", "rungs: [80]", "rungs stands twice"),
+        ("rungs: [180]", "rungs: [180", "population", "not valid YAML"),
+        ("rungs: [180]", "rungs: [180]\nrungs: [80]", "rungs: [80]", "rungs stands twice"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: str, says: str) -> None:
