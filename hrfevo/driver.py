@@ -52,6 +52,13 @@ class Machinery:
                 "add --set resources.gpus=1 (or a fraction, to share one)"
             )
 
+    def leaves_gpu_idle(self, space: SearchSpace) -> bool:
+        """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
+        import torch
+
+        on_this_machine = self.backend == "ray" and self.address is None
+        return on_this_machine and not space.resources.gpus and torch.cuda.is_available()
+
 
 def start(
     space: SearchSpace,
@@ -72,6 +79,8 @@ def start(
             f"accepted: {', '.join(ALGORITHMS)}"
         )
     machinery.check(space)
+    if machinery.leaves_gpu_idle(space):
+        _say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     evaluator = _evaluator(space, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}

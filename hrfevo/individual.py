@@ -52,10 +52,20 @@ def best_first(individuals: Sequence[Individual], count: int) -> list[Individual
     chosen: list[Individual] = []
     for rung in sorted({individual.rung for individual in individuals}, reverse=True):
         peers = [individual for individual in individuals if individual.rung == rung]
-        chosen += tools.selNSGA2(peers, min(len(peers), count - len(chosen)))
+        # DEAP's own default sorts in quadratic time; its fast sort (Fortin et al. 2013) cannot take one objective.
+        several = len(peers[0].fitness.wvalues) > 1
+        wanted = min(len(peers), count - len(chosen))
+        chosen += tools.selNSGA2(peers, wanted, nd="log") if several else _best_by_value(peers)[:wanted]
         if len(chosen) == count:
             break
     return chosen
+
+
+def _best_by_value(individuals: Sequence[Individual]) -> list[Individual]:
+    """With one objective rank is value, and nothing is crowded."""
+    for individual in individuals:
+        individual.fitness.crowding_dist = 0.0
+    return sorted(individuals, key=lambda individual: individual.fitness.wvalues, reverse=True)
 
 
 def non_dominated(individuals: Sequence[Individual]) -> list[Individual]:

@@ -23,6 +23,9 @@ class _Actor:
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
 
+    def ready(self) -> None:
+        """Returns once the process has started."""
+
     def evaluate(self, job: Job) -> Outcome:
         return self._evaluator(job)
 
@@ -40,9 +43,8 @@ class RayWorkers:
         import ray
 
         self._ray = ray
-        self._owns_ray = address is None
         if address is None:
-            self.capacity = count or _fitting(os.cpu_count() or 1, resources)
+            self.capacity = _local_room(resources, count)
             _start_local(ray, self.capacity, resources)
         else:
             _join(ray, address)
@@ -52,10 +54,15 @@ class RayWorkers:
                 ray.shutdown()
                 raise
         self._evaluator = ray.put(evaluator)
-        # The driver may sit on the same machine: actors wait for results of torch, not of each other.
         self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
         self._idle = [self._new_actor() for _ in range(self.capacity)]
         self._running: dict[Any, tuple[Job, Any, int]] = {}
+        try:
+            # A worker that cannot start at all is a defect of the installation, not of a genome.
+            ray.get([actor.ready.remote() for actor in self._idle])
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def running(self) -> int:
@@ -96,10 +103,26 @@ class RayWorkers:
         self._running[actor.evaluate.remote(job)] = (job, actor, attempt)
 
 
-def _fitting(cpus: float, resources: Resources, gpus: float | None = None) -> int:
-    by_cpu = int(cpus // resources.cpus)
-    by_gpu = int(gpus / resources.gpus + 1e-9) if gpus is not None and resources.gpus else by_cpu
-    return max(1, min(by_cpu, by_gpu))
+def _local_room(resources: Resources, count: int | None) -> int:
+    """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
+    by_cpu = max(1, (os.cpu_count() or 1) // resources.cpus)
+    if not resources.gpus:
+        return count or by_cpu
+    import torch
+
+    gpus = torch.cuda.device_count()
+    by_gpu = _times(gpus, resources.gpus)
+    if (count or 1) > by_gpu:
+        raise InputError(
+            f"resources.gpus: {resources.gpus:g} for each of {count or 1} workers, "
+            f"but this machine has {gpus} CUDA GPUs"
+        )
+    return count or min(by_cpu, by_gpu)
+
+
+def _times(total: float, each: float) -> int:
+    """How often `each` goes into `total`, fractions such as 0.1 included."""
+    return int(total / each + 1e-9)
 
 
 def _start_local(ray: Any, workers: int, resources: Resources) -> None:
@@ -131,7 +154,9 @@ def _join(ray: Any, address: str) -> None:
 def _room(ray: Any, resources: Resources, count: int | None, address: str) -> int:
     total = ray.cluster_resources()
     cpus, gpus = total.get("CPU", 0), total.get("GPU", 0)
-    room = _fitting(cpus, resources, gpus) if cpus >= resources.cpus and gpus >= min(resources.gpus, 1e-9) else 0
+    room = _times(cpus, resources.cpus)
+    if resources.gpus:
+        room = min(room, _times(gpus, resources.gpus))
     wanted = count or room
     if not 0 < wanted <= room:
         raise InputError(
