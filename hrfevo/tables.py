@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -107,12 +107,33 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.5g}"
 
 
-def genes_in_words(values: dict[str, Any]) -> str:
-    """`name value` of every gene, names cut to their last part."""
+def genes_in_words(values: Mapping[str, Any]) -> str:
+    """`name value` of every gene, layers in brackets."""
+    inner = {name for layer in values.get("layers", ()) for name in layer}
+    names = short_names([*values, *sorted(inner)])
     words = []
     for name, value in values.items():
         if name == "layers":
             words += [f"[{genes_in_words(layer)}]" for layer in value]
         else:
-            words.append(f"{name.rsplit('.', 1)[-1]} {value}")
+            words.append(f"{names[name]} {_shown(value)}")
     return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ("+" if any(isinstance(item, str) for item in value) else "–").join(map(str, value))
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each dotted name cut to the shortest end that no other has; `mixer.kind` is just `mixer`."""
+    whole = {name: name.removesuffix(".kind") for name in names}
+    short = {}
+    for name, plain in whole.items():
+        parts = plain.split(".")
+        ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+        short[name] = next(
+            (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in whole.values()) == 1), plain
+        )
+    return short

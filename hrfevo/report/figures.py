@@ -31,8 +31,9 @@ from hrfevo.report.style import (
     text,
     with_gaps,
 )
-from hrfevo.report.words import plural, short_names
+from hrfevo.report.words import plural
 from hrfevo.space import METRICS, Direction, Metric
+from hrfevo.tables import short_names
 
 Objectives = Mapping[Metric, Direction]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,19 +11,7 @@ import pandas as pd
 from hrfevo.report.frames import best_of, finished_at
 from hrfevo.report.style import in_words, measured, shown
 from hrfevo.space import SearchSpace
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each dotted name cut to the shortest end that no other has; `mixer.kind` is just `mixer`."""
-    whole = {name: name.removesuffix(".kind") for name in names}
-    short = {}
-    for name, plain in whole.items():
-        parts = plain.split(".")
-        ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
-        short[name] = next(
-            (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in whole.values()) == 1), plain
-        )
-    return short
+from hrfevo.tables import short_names
 
 
 def gene_lines(values: Mapping[str, Any], space: SearchSpace) -> list[tuple[str, list[tuple[str, str]]]]:
