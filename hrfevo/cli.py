@@ -126,8 +126,11 @@ def list_command(
 
     rows: list[dict[str, Any]] = []
     for path in find_runs(folder):
-        opened = RunFolder.open(path)
-        space, record, evaluations = _read(opened, None)
+        try:
+            space, record, evaluations = _read(RunFolder.open(path), None)
+        except InputError as error:
+            typer.echo(f"{path.name} cannot be read: {error}", err=True)
+            continue
         winners = front(space, evaluations)
         rows.append(
             {

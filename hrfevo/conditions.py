@@ -66,6 +66,9 @@ def _check(genes: Mapping[str, Conditional], name: str, other: str, values: list
                 "accepted": ", ".join(g for g in genes if g != name),
             },
         )
+    if not values:
+        message = "names no value, so the gene could never be active"
+        raise PydanticCustomError("misfit", "{message}", {"place": place, "message": message})
     for value in values:
         if not genes[other].admits(value):
             raise PydanticCustomError(

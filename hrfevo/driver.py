@@ -21,6 +21,7 @@ from hrfevo.space import SearchSpace
 from hrfevo.store import Store
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers
+from signal_model.config import ModelConfig
 from signal_model.corpus import load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
@@ -88,7 +89,7 @@ def start(
         folder = RunFolder.create(parent, space, text, settings, machinery.store)
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
-            store.create_run(folder.id, folder.path.name, folder.settings)
+            folder.begin(store)
             return _execute(folder, space, store, workers, console)
 
 
@@ -101,9 +102,11 @@ def resume(path: Path, evaluations: int | None, machinery: Machinery, console: C
         space = space.model_copy(update={"budget": budget})
     machinery.check(space)
     with folder.locked():
-        # A run that was killed before it began begins now.
-        store = folder.open_store(machinery.store, create=True)
-        store.create_run(folder.id, folder.path.name, folder.settings)
+        # A run that was killed before it began begins now; one that began must still have its results.
+        store = folder.open_store(machinery.store, create=not folder.began)
+        if not folder.began:
+            folder.begin(store)
+        folder.record(store)
         evaluator = _evaluator(space, machinery, console)
         if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
             raise InputError(
@@ -117,6 +120,13 @@ def resume(path: Path, evaluations: int | None, machinery: Machinery, console: C
 def _evaluator(space: SearchSpace, machinery: Machinery, console: Console) -> TrainingEvaluator:
     with console.status("Reading the corpus …"):
         corpus = load_corpus(space.corpus, space.tokenizer)
+    context = space.model.get("context", ModelConfig.model_fields["context"].default)
+    for split in ("train", "validation"):
+        if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
+            raise InputError(
+                f"corpus {corpus.name}: its {split} split of {tokens} tokens is shorter than one window of "
+                f"model.context + 1 = {context + 1}"
+            )
     _say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
     return TrainingEvaluator(space, corpus, machinery.device).in_memory()
 

@@ -121,8 +121,8 @@ class IntGene(UnitGene):
     """A whole number from `low` to `high`, both included, evenly or (log) by ratio."""
 
     type: Literal["int"]
-    low: int
-    high: int
+    low: int = Field(ge=-(2**53), le=2**53)
+    high: int = Field(ge=-(2**53), le=2**53)
     log: bool = False
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -21,7 +22,7 @@ from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
 
-RUN_FILE, SPACE_FILE, DATABASE = "run.json", "space.yaml", "results.db"
+RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
 
@@ -41,6 +42,7 @@ class RunFolder:
             "id": f"{time.time_ns():x}",
             "directory": os.getcwd(),
             "versions": versions(),
+            "space_hash": _hash(text),
             "store": without_password(store) if store is not None else None,
         }
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -71,10 +73,23 @@ class RunFolder:
             settings = json.loads(read_text(path / RUN_FILE))
         except json.JSONDecodeError as error:
             raise InputError(f"{path / RUN_FILE}:{error.lineno}: not valid JSON: {error.msg}") from None
-        needed = {"id": str, "seed": int, "algorithm": str, "synchronous": bool, "set": list, "directory": str}
+        except RecursionError:
+            raise InputError(f"{path / RUN_FILE}: not valid JSON: nested too deep") from None
+        needed = {
+            "id": str,
+            "space_hash": str,
+            "corpus": dict,
+            "seed": int,
+            "algorithm": str,
+            "synchronous": bool,
+            "set": list,
+            "directory": str,
+        }
         for key, kind in needed.items():
             if not isinstance(settings, dict) or not isinstance(settings.get(key), kind):
                 raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
+        if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
+            raise InputError(f"{path / RUN_FILE}: seed must be at least 0 and set a list of key=value")
         return cls(path, settings)
 
     @property
@@ -85,7 +100,10 @@ class RunFolder:
     def space(self) -> SearchSpace:
         """The space it searches, overrides applied, paths as they were meant where it was started."""
         path = self.path / SPACE_FILE
-        space = parse_space(read_text(path), str(path), self.settings["set"])
+        text = read_text(path)
+        if _hash(text) != self.settings["space_hash"]:
+            raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
+        space = parse_space(text, str(path), self.settings["set"])
         if isinstance(space.corpus, FilesCorpusConfig):
             space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
         return space
@@ -110,9 +128,23 @@ class RunFolder:
             return Store(sqlite_url(database), create)
         return Store(url or str(recorded), create)
 
+    @property
+    def began(self) -> bool:
+        """Whether the run has been entered into its store."""
+        return (self.path / BEGAN_FILE).exists()
+
+    def begin(self, store: Store) -> None:
+        """Enter the run into its store, and note that it is there."""
+        store.create_run(self.id, self.path.name, self.settings)
+        (self.path / BEGAN_FILE).touch()
+
     def record(self, store: Store) -> Run:
         """The run as its store knows it."""
         return store.run(self.id)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

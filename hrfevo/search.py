@@ -122,6 +122,8 @@ class Search:
             self._learn(outcome)
             observer.ended(outcome, self)
             self._stop_if_hopeless(outcome)
+        if self.tally.failed and not self.tally.finished:
+            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {outcome.reason}")
         return "budget spent" if self._spent(0) else "no new genome left in the space"
 
     def _may_submit(self) -> bool:

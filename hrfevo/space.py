@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hrfevo.conditions import in_order
@@ -34,8 +34,8 @@ METRICS: dict[str, str] = {
 class Bounds(Config):
     """What a metric must keep to."""
 
-    min: float | None = None
-    max: float | None = None
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -50,7 +50,7 @@ class Budget(Config):
     """When the search ends: after so many evaluations or minutes, whichever comes first."""
 
     evaluations: int | None = Field(None, ge=1, description="Trained genomes, finished or failed")
-    minutes: float | None = Field(None, gt=0)
+    minutes: FiniteFloat | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -62,8 +62,8 @@ class Budget(Config):
 class Resources(Config):
     """What one evaluation occupies."""
 
-    cpus: int = Field(1, ge=1, description="CPU cores and threads")
-    gpus: float = Field(0, ge=0, description="GPUs; a fraction shares one")
+    cpus: int = Field(1, ge=1, le=1024, description="CPU cores and threads")
+    gpus: FiniteFloat = Field(0, ge=0, le=1024, description="GPUs; a fraction shares one")
 
     @field_validator("gpus")
     @classmethod
@@ -130,10 +130,35 @@ class SearchSpace(Config):
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
         return in_order(genes)
 
+    @model_validator(mode="after")
+    def _nothing_fixed_and_searched(self) -> Self:
+        for name, gene in self.genes.items():
+            place = ("training", name.removeprefix("training.")) if name.startswith("training.") else ("model", name)
+            settings = getattr(self, place[0])
+            if _holds(settings, place[1].split(".")):
+                raise _shadowed((place[0], *place[1].split(".")), name)
+            for inner in gene.genes if isinstance(gene, LayersGene) else ():
+                if isinstance(gene, LayersGene) and _holds(gene.fixed, inner.split(".")):
+                    raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
+        return self
+
     @property
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
+
+
+def _holds(settings: Any, path: list[str]) -> bool:
+    for key in path:
+        if not isinstance(settings, dict) or key not in settings:
+            return False
+        settings = settings[key]
+    return True
+
+
+def _shadowed(place: tuple[str, ...], gene: str) -> PydanticCustomError:
+    message = f"is fixed here and searched as gene {gene}; remove one of the two"
+    return PydanticCustomError("misfit", "{message}", {"place": place, "message": message})
 
 
 def json_schema() -> dict[str, Any]:

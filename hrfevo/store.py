@@ -148,6 +148,8 @@ class Store:
             ) from None
         if self._engine.dialect.name == "sqlite":
             sa_event.listen(self._engine, "connect", _prepare_sqlite)
+            if create:
+                sa_event.listen(self._engine, "connect", _write_ahead)
         try:
             if create:
                 _metadata.create_all(self._engine)
@@ -302,23 +304,37 @@ def sqlite_url(path: Path) -> str:
 
 
 def without_password(url: str) -> str:
-    """A store's address as it may be written down. Raises InputError if it is none."""
+    """A store's address as it may be written down: no password, no relative path.
+
+    Raises InputError if it is none, or of a database in memory.
+    """
     try:
         full = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise InputError(
             f"store {url!r}: is no database address; accepted: sqlite:///PATH or postgresql+psycopg://…"
         ) from None
-    bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, full.database, full.query)
+    database = full.database
+    if full.get_backend_name() == "sqlite":
+        if not database or database == ":memory:":
+            raise InputError(f"store {url}: forgets everything at the end; accepted: sqlite:///PATH")
+        database = str(Path(database).absolute())  # means the same from any folder
+    bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, database, full.query)
     return bare.render_as_string(hide_password=False)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Readers do not block the writer; a killed process loses nothing, a power cut at most the last commits.
+    # A killed process loses nothing, a power cut at most the last commits. The time to wait for others comes
+    # first: another process may be recovering the log of a killed one right now.
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("busy_timeout=30000", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(connection: Any, _: Any) -> None:
+    # Readers then do not block the writer. The file remembers it; a reader need not, and must not, ask again.
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _shown(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,7 +23,7 @@ CorpusOption = Annotated[
     typer.Option(help="python, a file, folder or glob, or a YAML mapping such as '{dataset: wikitext, config: …}'"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads; all cores unless given")]
 
 
 @app.command()
@@ -32,7 +33,7 @@ def train(
     corpus: CorpusOption = None,
     tokenizer: Annotated[str | None, typer.Option(help="bytes, or '{kind: bpe, size: 1024}'")] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1)] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
@@ -40,8 +41,12 @@ def train(
     """Train a model; what the file does not say has the defaults of the library."""
     from signal_model.config import Recipe
 
-    if output.is_file():
-        raise InputError(f"{output}: is a file, not a folder")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
+    if not os.access(output, os.W_OK):
+        raise InputError(f"--output {output}: cannot be written to")
     if (output / "model.safetensors").exists() and not overwrite:
         raise InputError(f"{output}: holds a trained model; name another folder or add --overwrite")
     recipe = _changed(Recipe.load(model), corpus, tokenizer, {"steps": steps, "seed": seed})
@@ -51,13 +56,16 @@ def train(
     from signal_model.checkpoints import save_checkpoint
     from signal_model.corpus import load_corpus
     from signal_model.model import count_parameters
-    from signal_model.training import check_vocabulary, run_recipe
+    from signal_model.training import Diverged, check_vocabulary, run_recipe
 
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer)
     check_vocabulary(recipe.model, text)
     print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
-    trained, training, score = run_recipe(recipe, text, chosen, _print_point)
+    try:
+        trained, training, score = run_recipe(recipe, text, chosen, _print_point)
+    except Diverged as error:
+        raise InputError(f"{model}: training diverged: {error}; try a lower training.learning_rate") from None
     figures = {
         "validation": {"bits_per_byte": score.bits_per_byte, "nats_per_token": score.nats_per_token},
         "parameters": count_parameters(trained),
@@ -105,8 +113,10 @@ def evaluate(
             "evaluate a bpe model on the corpus it was trained on"
         )
     violation = causality_violation(trained, recipe.model.vocab_size, recipe.model.context)
-    if violation > causality_tolerance(chosen):
-        raise InputError(f"{directory}: looks at future tokens (violation {violation:.2g}); its loss means nothing")
+    if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
+        raise InputError(
+            f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); its loss means nothing"
+        )
     tokens_of_split = text.validation if split == "validation" else text.test
     windows = fixed_windows(tokens_of_split, recipe.model.context, recipe.training.validation_tokens)
     with compute_in(chosen, recipe.training.precision):
@@ -125,7 +135,7 @@ def generate(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time")] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1)] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0)] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     device: DeviceOption = "cpu",
     threads: ThreadsOption = 1,
 ) -> None:
@@ -135,7 +145,10 @@ def generate(
 
     chosen = _prepare(device, threads)
     trained, _, tokenizer = load_checkpoint(directory, chosen)
-    ids = tokenizer.encode(prompt).tolist()
+    try:
+        ids = tokenizer.encode(prompt).tolist()
+    except (UnicodeEncodeError, TypeError):
+        raise InputError("--prompt: is not text in UTF-8") from None
     started = time.perf_counter()
     produced = list(sample(trained, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
     print(prompt + tokenizer.decode(produced))

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from signal_model.errors import closest
@@ -40,11 +40,13 @@ def _known_wavelet(name: str) -> str:
 
 
 def _ordered(pair: Interval) -> Interval:
-    if not 0 < pair[0] < pair[1]:
+    # Bounds that float32, in which models compute, tells from zero and from infinity.
+    if not 1e-30 <= pair[0] < pair[1] <= 1e30:
         raise ValueError(f"{list(pair)} is not a range [low, high] with 0 < low < high")
     return pair
 
 
+NonEmpty = Annotated[str, Field(min_length=1)]
 WaveletName = Annotated[str, Field(description="A discrete wavelet of PyWavelets"), BeforeValidator(_known_wavelet)]
 Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]
 
@@ -57,7 +59,7 @@ class EmbeddingConfig(Part):
 
 
 class _SpectralSettings(EmbeddingConfig):
-    bases: int = Field(32, ge=1, description="Harmonics B per token")
+    bases: int = Field(32, ge=1, le=2**16, description="Harmonics B per token")
     frequencies: Range = Field((0.5, 32.0), description="Lowest and highest frequency, cycles across the channels")
     spacing: Spacing = Field("linear", description="How frequencies lie between the two")
     learnable_frequencies: bool = False
@@ -90,7 +92,7 @@ class BasisEmbeddingConfig(EmbeddingConfig):
 
     kind: Literal["basis"] = "basis"
     functions: Literal["dct", "fourier", "wavelet", "learned"] = "dct"
-    bases: int = Field(32, ge=1, description="Number of functions, lowest frequency first")
+    bases: int = Field(32, ge=1, le=2**16, description="Number of functions, lowest frequency first")
     wavelet: WaveletName | None = Field(None, description="Only for `functions: wavelet`")
 
     @model_validator(mode="after")
@@ -133,7 +135,7 @@ class AttentionConfig(MixerConfig):
     """Causal softmax attention with rotary positions and normalised queries and keys."""
 
     kind: Literal["attention"] = "attention"
-    heads: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1, le=2**16)
 
     def check(self, model: ModelConfig) -> None:
         _divides_width(self.heads, model, even=True)
@@ -143,8 +145,8 @@ class HarmonicConfig(MixerConfig):
     """Gated long convolution whose kernels are sums of damped harmonics."""
 
     kind: Literal["harmonic"] = "harmonic"
-    bases: int = Field(16, ge=1, description="Damped harmonics per head")
-    heads: int = Field(1, ge=1, description="Channels of one head share one set of harmonics")
+    bases: int = Field(16, ge=1, le=2**16, description="Damped harmonics per head")
+    heads: int = Field(1, ge=1, le=2**16, description="Channels of one head share one set of harmonics")
     frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
     spacing: Spacing = "log"
     timescales: Range = Field((1.0, 128.0), description="Shortest and longest decay time, tokens")
@@ -169,7 +171,7 @@ class WaveletConfig(MixerConfig):
     kind: Literal["wavelet"] = "wavelet"
     families: tuple[WaveletName, ...] = Field(("db2",), min_length=1, description="One, or several to select from")
     levels: int = Field(5, ge=1, le=20)
-    heads: int = Field(4, ge=1, description="Groups of channels with gates of their own")
+    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with gates of their own")
     taps: int = Field(3, ge=1, le=16, description="Taps of each scale's learned filter")
 
     @field_validator("families")
@@ -225,11 +227,11 @@ class LayerConfig(Config):
 class ModelConfig(Config):
     """A SignalLLM: embedding, layers, tied head."""
 
-    vocab_size: int = Field(256, ge=2)
-    context: int = Field(128, ge=2, description="Tokens the model is trained and evaluated on at once")
-    width: int = Field(128, ge=2, description="Channels D of the residual stream")
+    vocab_size: int = Field(256, ge=2, le=2**24)
+    context: int = Field(128, ge=2, le=2**24, description="Tokens the model is trained and evaluated on at once")
+    width: int = Field(128, ge=2, le=2**16, description="Channels D of the residual stream")
     embedding: AnyEmbedding = StandardEmbeddingConfig()
-    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1)
+    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=1024)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -259,17 +261,17 @@ class ModelConfig(Config):
 class TrainingConfig(Config):
     """How a model is trained and on how much text it is judged."""
 
-    steps: int = Field(1000, ge=1)
-    batch_size: int = Field(16, ge=1, description="Windows of `context` tokens per step")
-    learning_rate: float = Field(3e-3, gt=0)
+    steps: int = Field(1000, ge=1, le=2**40)
+    batch_size: int = Field(16, ge=1, le=2**20, description="Windows of `context` tokens per step")
+    learning_rate: FiniteFloat = Field(3e-3, gt=0)
     final_learning_rate: float = Field(0.1, ge=0, le=1, description="Last rate as a share of the highest")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the rate rises")
-    weight_decay: float = Field(0.1, ge=0)
+    weight_decay: FiniteFloat = Field(0.1, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient")
+    gradient_clip: FiniteFloat = Field(1.0, gt=0, description="Largest norm of the gradient")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
-    seed: int = Field(0, ge=0, description="Of the initial weights and of the order of the text")
-    validation_tokens: int = Field(65536, ge=1, description="Tokens of the validation split to score on")
+    seed: int = Field(0, ge=0, lt=2**63, description="Of the initial weights and of the order of the text")
+    validation_tokens: int = Field(65536, ge=1, le=2**40, description="Tokens of the validation split to score on")
 
     @field_validator("betas")
     @classmethod
@@ -313,7 +315,11 @@ class FilesCorpusConfig(CorpusConfig):
     """Text files: a file, a folder, a glob, several of them, or one of these for each split."""
 
     source = "path"
-    path: str | tuple[str, ...] | dict[Literal["train", "validation", "test"], str | tuple[str, ...]]
+    path: (
+        NonEmpty
+        | Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+        | dict[Literal["train", "validation", "test"], NonEmpty | tuple[NonEmpty, ...]]
+    )
     split: Literal["file", "position"] = Field(
         "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -16,6 +17,9 @@ def new_app(help_text: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> None:
     """Run a command line. An InputError is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
     try:
         app()
     except InputError as error:

@@ -75,7 +75,8 @@ def error_message(detail: ErrorDetails) -> str:
         return str(detail.get("ctx", {}).get("message", message))
     if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
         return message
-    return f"{message}, got {detail['input']!r}"
+    value = repr(detail["input"])
+    return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
 
 
 def explain(error: ValidationError, what: str) -> InputError:
@@ -112,6 +113,8 @@ def parse_document(text: str, name: str) -> Document:
     lines: dict[Place, int] = {}
     try:
         loader = _Loader(text)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
+            raise InputError(f"{name}: YAML aliases (*name) are not read; write the values out")
         node = loader.get_single_node()
         if node is not None:
             _index(node, (), lines, name, depth=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -21,6 +22,7 @@ def filter_logits(logits: Tensor, top_k: int | None, top_p: float | None) -> Ten
         ordered, order = logits.sort(descending=True)
         probability = ordered.softmax(-1)
         outside = probability.cumsum(-1) - probability >= top_p
+        outside[..., 0] = False  # the likeliest token stays, however small p is
         logits = logits.masked_fill(outside.scatter(-1, order, outside), -torch.inf)
     return logits
 
@@ -44,8 +46,8 @@ def generate(
     """
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")
-    if temperature < 0:
-        raise InputError(f"temperature: at least 0, got {temperature}")
+    if not 0 <= temperature < math.inf:
+        raise InputError(f"temperature: a number of at least 0, got {temperature}")
     if top_k is not None and top_k < 1:
         raise InputError(f"top_k: at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
@@ -57,11 +59,15 @@ def generate(
     for token in prompt:
         logits, states = model.step(torch.tensor([int(token)], device=device), states)
     for index in range(count):
+        if not logits.isfinite().all():
+            raise InputError("model: its logits are not finite numbers")
         if temperature == 0:
             token = int(logits[0].argmax())
         else:
-            filtered = filter_logits(logits[0].float() / temperature, top_k, top_p)
-            token = int(torch.multinomial(filtered.softmax(-1).cpu(), 1, generator=generator))
+            # In double precision and relative to the largest, so that no temperature overflows.
+            scaled = (logits[0].double().cpu() - logits[0].double().cpu().max()) / temperature
+            filtered = filter_logits(scaled, top_k, top_p)
+            token = int(torch.multinomial(filtered.softmax(-1), 1, generator=generator))
         yield token
         if index + 1 < count:
             logits, states = model.step(torch.tensor([token], device=device), states)

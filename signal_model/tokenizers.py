@@ -141,7 +141,7 @@ def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer:
         except Exception as error:  # tokenizers raises nothing more specific
             raise ValueError(str(error)) from error
         return BPETokenizer(parsed)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: is not a tokenizer of signal_model: {error}") from error
 
 

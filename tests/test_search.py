@@ -202,13 +202,14 @@ def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
     finished: dict[int, dict[str, float]] = {}
     generator = random.Random(backend)
     for _ in range(2):
+        log = tmp_path / "log"
         process = subprocess.Popen(
             [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=log.open("w"),
             start_new_session=True,
         )
-        wait_for_progress(out, len(finished) + generator.randint(1, 4), process)
+        wait_for_progress(out, len(finished) + generator.randint(1, 4), process, log)
         time.sleep(generator.random() * 0.2)
         process.kill()
         process.wait()
@@ -241,7 +242,7 @@ def read(run: Path) -> dict[int, Any]:
         store.close()
 
 
-def wait_for_progress(out: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_progress(out: Path, count: int, process: subprocess.Popen[Any], log: Path | None = None) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         runs = list(out.glob("*/results.db"))
@@ -251,7 +252,7 @@ def wait_for_progress(out: Path, count: int, process: subprocess.Popen[bytes]) -
         except InputError:
             pass  # the run is just being made
         time.sleep(0.05)
-    assert process.poll() is None, "the search ended before it could be killed"
+    assert process.poll() is None, f"the search ended before it could be killed: {log.read_text() if log else ''}"
 
 
 def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_pat
         text=True,
         start_new_session=True,
     )
-    wait_for_progress(out, 3, process)  # type: ignore[arg-type]
+    wait_for_progress(out, 3, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
