@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -290,6 +291,8 @@ def _read(folder: RunFolder, store: str | None) -> tuple[SearchSpace, Run, list[
 def _console() -> Console:
     from rich.console import Console
 
+    # Whoever asks a search to end, by Ctrl-C or by SIGTERM, gets the same clean end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return Console()
 
 

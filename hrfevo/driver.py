@@ -96,12 +96,11 @@ def start(
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
     """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
     folder = RunFolder.open(path)
-    space = folder.space()
-    if evaluations is not None:
-        budget = space.budget.model_copy(update={"evaluations": evaluations})
-        space = space.model_copy(update={"budget": budget})
-    machinery.check(space)
     with folder.locked():
+        if evaluations is not None:
+            folder = folder.overridden(f"budget.evaluations={evaluations}")
+        space = folder.space()
+        machinery.check(space)
         # A run that was killed before it began begins now; one that began must still have its results.
         store = folder.open_store(machinery.store, create=not folder.began)
         if not folder.began:

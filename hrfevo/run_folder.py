@@ -108,6 +108,12 @@ class RunFolder:
             space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
         return space
 
+    def overridden(self, override: str) -> RunFolder:
+        """The same run with one more `key=value`, from now on."""
+        settings = self.settings | {"set": [*self.settings["set"], override]}
+        write_json(self.path / RUN_FILE, settings)
+        return RunFolder(self.path, settings)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one search at a time writes to a run. Raises InputError if another process does."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError
 
@@ -284,9 +285,12 @@ class Store:
             .where(_evaluations.c.run_id == run_id)
             .order_by(_evaluations.c.number)
         )
-        with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Evaluation(**(dict(row) | {"parents": tuple(row["parents"])})) for row in rows]
+        try:
+            with self._engine.connect() as connection:
+                rows = connection.execute(query).mappings().all()
+        except (ValueError, sa.exc.DatabaseError) as error:
+            raise InputError(f"store: the results of run {run_id} are damaged: {_one_line(error)}") from None
+        return [_evaluation(dict(row)) for row in rows]
 
     def curves(self, run_id: str) -> dict[int, list[Point]]:
         """Learning curves by evaluation number."""
@@ -296,6 +300,23 @@ class Store:
             for row in connection.execute(query):
                 curves.setdefault(row.number, []).append(Point(row.step, row.seconds, row.bits_per_byte))
         return curves
+
+
+def _evaluation(row: dict[str, Any]) -> Evaluation:
+    """A row as a record. Raises InputError if it is none that this store wrote."""
+    values, metrics, parents = row["values"], row["metrics"], row["parents"]
+    sound = (
+        isinstance(values, dict)
+        and Genome(values).id == row["genome"]
+        and isinstance(metrics, dict)
+        and all(isinstance(value, int | float) for value in metrics.values())
+        and isinstance(parents, list)
+        and row["status"] in ("running", "finished", "failed", "infeasible")
+        and (row["status"] == "running") == (row["ended_event"] is None)
+    )
+    if not sound:
+        raise InputError(f"store: evaluation {row['number']} is damaged")
+    return Evaluation(**(row | {"parents": tuple(parents)}))
 
 
 def sqlite_url(path: Path) -> str:

@@ -115,7 +115,8 @@ def evaluate(
     violation = causality_violation(trained, recipe.model.vocab_size, recipe.model.context)
     if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
         raise InputError(
-            f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); its loss means nothing"
+            f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
+            "its loss means nothing"
         )
     tokens_of_split = text.validation if split == "validation" else text.test
     windows = fixed_windows(tokens_of_split, recipe.model.context, recipe.training.validation_tokens)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -93,6 +95,8 @@ def test_a_bad_space_is_one_line(
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
         (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),
         (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "accepted: sqlite:///PATH or postgresql"),
+        (["run", "SPACE", "--set", "model.embedding.kind=hybrid"], "is fixed here and searched as gene embedding.kind"),
+        (["run", "SPACE", "--set", "model.context=100000"], "is shorter than one window of model.context + 1"),
         (["run", "SPACE", "--set", "genes.embedding.kind.type=chioce"], "chioce"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
@@ -119,6 +123,37 @@ def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> Non
     assert_one_clear_line(command("hrfevo", "best", broken), "has no results yet")
 
 
+def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> None:
+    """A changed space, lost results or a damaged row would mix what cannot be compared."""
+
+    def copied(name: str) -> Path:
+        return Path(shutil.copytree(run, tmp_path / name))
+
+    changed = copied("changed")
+    (changed / "space.yaml").write_text((run / "space.yaml").read_text().replace("width: 16", "width: 32"))
+    for verb in ("resume", "best", "report"):
+        assert_one_clear_line(command("hrfevo", verb, changed), "has changed since the run began")
+    lost = copied("lost")
+    (lost / "results.db").unlink()
+    before = (lost / "best.yaml").read_bytes()
+    assert_one_clear_line(command("hrfevo", "resume", lost, "--backend", "inline"), "has no results")
+    assert (lost / "best.yaml").read_bytes() == before
+    for column, value in (("metrics", "{"), ("metrics", "3"), ("status", "foo")):
+        damaged = copied(f"damaged {column} {value}")
+        with sqlite3.connect(damaged / "results.db") as database:
+            database.execute(f"UPDATE evaluations SET {column} = ? WHERE number = 2", (value,))
+        database.close()
+        assert_one_clear_line(command("hrfevo", "best", damaged), "damaged")
+
+
+def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    assert command("hrfevo", "resume", copy, "--backend", "inline", "--evaluations", 12).returncode == 0
+    assert json.loads((copy / "run.json").read_text())["set"][-1] == "budget.evaluations=12"
+    listed = json.loads(command("hrfevo", "list", tmp_path, "--format", "json").stdout)
+    assert listed[0]["finished"] == 12
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -133,6 +168,8 @@ def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> Non
             ["train", "BAD", "--output", "OUT", "--corpus", "python"],
             "layers[0].mixer.levels: 9 needs a context of at least 512",
         ),
+        (["train", "MODEL", "--output", "MODEL", "--corpus", "python"], "cannot be made a folder"),
+        (["train", "WILD", "--output", "OUT", "--corpus", "python", "--steps", "3"], "training diverged: the loss is"),
         (["evaluate", "."], "is no checkpoint (no model.safetensors in it)"),
         (["generate", ".", "--prompt", "x"], "is no checkpoint"),
     ],
@@ -141,7 +178,13 @@ def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> Non
 def test_signal_models_mistakes_are_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("width: 16\nlayers:\n- mixer: {kind: harmonic}\n")
     (tmp_path / "bad.yaml").write_text("layers:\n- mixer: {kind: wavelet, levels: 9}\n")
-    names = {"MODEL": tmp_path / "model.yaml", "BAD": tmp_path / "bad.yaml", "OUT": tmp_path / "out"}
+    (tmp_path / "wild.yaml").write_text("model: {width: 16}\ntraining: {weight_decay: 1e30}\n")
+    names = {
+        "WILD": tmp_path / "wild.yaml",
+        "MODEL": tmp_path / "model.yaml",
+        "BAD": tmp_path / "bad.yaml",
+        "OUT": tmp_path / "out",
+    }
     assert_one_clear_line(command("signal-model", *[names.get(a, a) for a in arguments]), says)
 
 

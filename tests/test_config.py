@@ -66,6 +66,7 @@ def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) ->
         ("- 1", "expected a mapping of settings, got list"),
         ("", "expected a mapping of settings, got NoneType"),
         ("width: !!python/object/apply:os.system [ls]", "not valid YAML"),
+        ("a: &a [1]\nb: [*a, *a]", "YAML aliases (*name) are not read"),
         ("? [1, 2]\n: 3", "a key must be a plain word"),
         ("[" * 100 + "]" * 100, "nested more than 50 deep"),
     ],

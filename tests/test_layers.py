@@ -137,7 +137,7 @@ def test_hybrid_mixing_is_the_number_asked_for() -> None:
     config = ModelConfig(vocab_size=11, width=16, embedding={"kind": "hybrid", "mixing": 0.3, "frequencies": [1, 4]})  # type: ignore[arg-type]
     embedding = build_embedding(config.embedding, config)
     assert isinstance(embedding, HybridEmbedding)
-    assert float(embedding.mixing) == pytest.approx(0.3)
+    assert embedding.mixing.item() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("width", [8, 12, 96])

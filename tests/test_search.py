@@ -87,6 +87,13 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
     assert one.tally.counted == 10
 
 
+def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:
+    budget = space.budget.model_copy(update={"evaluations": 3})
+    few = space.model_copy(update={"budget": budget})
+    with pytest.raises(Hopeless, match="all 3 evaluations failed"):
+        search(few, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
+
+
 def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, store: Store) -> None:
     search(space, InlineWorkers(Scripted("infeasible")), store, "run").run(QUIET)
     assert statuses(store).count("finished") == 10

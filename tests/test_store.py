@@ -140,3 +140,9 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_passwords_are_not_written_down() -> None:
     assert without_password("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me@host/db"
+
+
+def test_addresses_of_files_are_written_down_whole() -> None:
+    assert without_password("sqlite:///results.db") == f"sqlite:///{Path.cwd() / 'results.db'}"
+    with pytest.raises(InputError, match="forgets everything"):
+        without_password("sqlite://")

@@ -155,6 +155,7 @@ def test_top_k_and_top_p() -> None:
     assert filter_logits(logits, 2, None).isfinite().tolist() == [True, True, False, False]
     assert filter_logits(logits, None, 0.8).isfinite().tolist() == [True, True, False, False]
     assert filter_logits(logits, None, 0.81).isfinite().tolist() == [True, True, True, False]
+    assert filter_logits(logits, None, 1e-300).isfinite().tolist() == [True, False, False, False]
     assert filter_logits(logits.flip(0), None, 0.01).isfinite().tolist() == [False, False, False, True]
 
 
