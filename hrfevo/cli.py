@@ -278,7 +278,7 @@ def schema(
     from signal_model.files import write_json
 
     if output is None:
-        print(json.dumps(json_schema(), indent=2))
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     else:
         write_json(output, json_schema())
 

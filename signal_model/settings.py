@@ -88,6 +88,9 @@ class Part(Config):
     @classmethod
     def parse(cls, data: Any) -> Any:
         """The alternative that `data["kind"]` names, or `data` itself when it already is one."""
+        if isinstance(data, str):
+            message = f"expected a mapping such as {{kind: {data}}}, got {data!r}"
+            raise PydanticCustomError("misfit", "{message}", {"place": (), "message": message})
         if not isinstance(data, dict):
             return data
         kinds = cls.kinds()

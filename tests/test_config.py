@@ -50,6 +50,7 @@ def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) ->
         ("\nwidth: -3", "2: width: Input should be greater than or equal to 2, got -3"),
         ("embedding:\n  kind: spectrl", "2: embedding.kind: 'spectrl' is no kind (did you mean 'spectral'?)"),
         ("embedding:\n  bases: 3", "1: embedding.kind: is missing; accepted: "),
+        ("embedding: standard", "1: embedding: expected a mapping such as {kind: standard}, got 'standard'"),
         ("embedding: {kind: standard, bases: 3}", "embedding.bases: unknown setting; accepted: kind"),
         ("embedding: {kind: basis, wavelet: db2}", "`wavelet` must be given for `functions: wavelet` and only then"),
         (
