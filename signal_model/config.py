@@ -46,7 +46,6 @@ def _ordered(pair: Interval) -> Interval:
     return pair
 
 
-NonEmpty = Annotated[str, Field(min_length=1)]
 WaveletName = Annotated[str, Field(description="A discrete wavelet of PyWavelets"), BeforeValidator(_known_wavelet)]
 Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]
 
@@ -315,14 +314,19 @@ class FilesCorpusConfig(CorpusConfig):
     """Text files: a file, a folder, a glob, several of them, or one of these for each split."""
 
     source = "path"
-    path: (
-        NonEmpty
-        | Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
-        | dict[Literal["train", "validation", "test"], NonEmpty | tuple[NonEmpty, ...]]
-    )
+    path: str | tuple[str, ...] | dict[Literal["train", "validation", "test"], str | tuple[str, ...]]
     split: Literal["file", "position"] = Field(
         "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
     )
+
+    @field_validator("path")
+    @classmethod
+    def _names_something(cls, path: Any) -> Any:
+        # An empty path would be the whole working folder.
+        for given in path.values() if isinstance(path, dict) else [path]:
+            if not given or "" in ([given] if isinstance(given, str) else given):
+                raise ValueError(f"names no file, got {given!r}")
+        return path
 
     def resolved(self, base: Path) -> FilesCorpusConfig:
         """The same with paths made absolute, so that it means the same from any folder."""

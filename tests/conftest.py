@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,20 +84,19 @@ def postgres_binaries() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """A server of our own on loopback, without a password, gone after the tests."""
     binaries = postgres_binaries()
     if binaries is None:
         if os.environ.get("CI"):
             pytest.fail("CI must install PostgreSQL (Debian's package postgresql)")
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    folder = tmp_path_factory.mktemp("postgresql")
+    # Not below pytest's own folder, which is closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="hrfevo-postgresql-"))
     # The server refuses to run as root; Debian's package brings a user of its own.
     prefix: list[str] = []
     if os.geteuid() == 0:
         prefix = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
     data = folder / "data"
     with socket.socket() as free:
@@ -117,6 +117,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         subprocess.run(
             [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "stop", "-m", "immediate"], check=True, cwd="/"
         )
+    shutil.rmtree(folder)
 
 
 def command(name: str, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:

@@ -160,6 +160,7 @@ def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
         (["train", "missing.yaml", "--output", "OUT"], "missing.yaml: no such file"),
         (["train", "MODEL", "--output", "OUT"], "names no corpus"),
         (["train", "MODEL", "--output", "OUT", "--corpus", "/nowhere"], "/nowhere"),
+        (["train", "MODEL", "--output", "OUT", "--corpus", ""], "corpus.path: names no file, got ''"),
         (
             ["train", "MODEL", "--output", "OUT", "--corpus", "python", "--tokenizer", "{kind: bpe, size: 300}"],
             "does not match the tokenizer's 300",

@@ -252,7 +252,6 @@ NOTHING = "no such file, and as a glob it matches none"
         ("few/*.md", "file", rf"path: few/\*.md: {NOTHING}"),
         (["few", "nowhere"], "file", f"path: nowhere: {NOTHING}"),
         ("hollow", "file", "path: hollow: holds no file"),
-        ([], "file", "path: .*no text"),
         ("empty", "file", "path: empty: there is no text"),
         ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*`split: position`"),
         ("few", "position", "path: few: `split: position` is for one file, not 2; use `split: file`"),
