@@ -22,6 +22,7 @@ from hrfevo.space import Bounds, Metric, SearchSpace
 from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
 from signal_model.devices import choose_device
+from signal_model.errors import one_line
 from signal_model.evaluation import causality_tolerance, causality_violation
 from signal_model.files import explain
 from signal_model.model import SignalLLM, build_model, count_parameters
@@ -79,7 +80,7 @@ class TrainingEvaluator:
             status, reason, detail = "failed", "out of memory", str(error)
         except Exception as error:
             # A defect in a part of the model must not end the search; it is kept with its traceback.
-            status, reason = "failed", f"error: {type(error).__name__}: {' '.join(str(error).split())}"
+            status, reason = "failed", f"error: {type(error).__name__}: {one_line(error)}"
             detail = traceback.format_exc()
         finally:
             gc.collect()

@@ -68,9 +68,14 @@ def _best_by_value(individuals: Sequence[Individual]) -> list[Individual]:
     return sorted(individuals, key=lambda individual: individual.fitness.wvalues, reverse=True)
 
 
+def _new_archive() -> tools.ParetoFront:
+    """Two genomes with equal fitness are both kept; one genome is kept once."""
+    return tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
+
+
 def non_dominated(individuals: Sequence[Individual]) -> list[Individual]:
     """The first front, best first objective first. Individuals must be of one rung."""
-    front = tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
+    front = _new_archive()
     front.update(list(individuals))
     return sorted(front, key=lambda individual: (-individual.fitness.wvalues[0], individual.genome.id))
 
@@ -88,9 +93,7 @@ class Standings:
 
     def add(self, individual: Individual) -> None:
         """Count a finished evaluation; at the end of each generation, write the logbook."""
-        archive = self._archives.setdefault(
-            individual.rung, tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
-        )
+        archive = self._archives.setdefault(individual.rung, _new_archive())
         archive.update([individual])
         better = self.best is None or (individual.rung, individual.fitness.wvalues[0]) > (
             self.best.rung,

@@ -133,13 +133,14 @@ class SearchSpace(Config):
     @model_validator(mode="after")
     def _nothing_fixed_and_searched(self) -> Self:
         for name, gene in self.genes.items():
-            place = ("training", name.removeprefix("training.")) if name.startswith("training.") else ("model", name)
-            settings = getattr(self, place[0])
-            if _holds(settings, place[1].split(".")):
-                raise _shadowed((place[0], *place[1].split(".")), name)
-            for inner in gene.genes if isinstance(gene, LayersGene) else ():
-                if isinstance(gene, LayersGene) and _holds(gene.fixed, inner.split(".")):
-                    raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
+            section = "training" if name.startswith("training.") else "model"
+            path = name.removeprefix("training.").split(".")
+            if _holds(getattr(self, section), path):
+                raise _shadowed((section, *path), name)
+            if isinstance(gene, LayersGene):
+                for inner in gene.genes:
+                    if _holds(gene.fixed, inner.split(".")):
+                        raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
         return self
 
     @property

@@ -16,7 +16,7 @@ from sqlalchemy import event as sa_event
 
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
-from signal_model.errors import InputError
+from signal_model.errors import InputError, one_line
 
 SCHEMA_VERSION = 1
 
@@ -145,7 +145,7 @@ class Store:
             self._engine = sa.create_engine(url)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise InputError(
-                f"store {_shown(url)}: {_one_line(error)}; accepted: sqlite:///PATH or postgresql+psycopg://…"
+                f"store {_shown(url)}: {one_line(error)}; accepted: sqlite:///PATH or postgresql+psycopg://…"
             ) from None
         if self._engine.dialect.name == "sqlite":
             sa_event.listen(self._engine, "connect", _prepare_sqlite)
@@ -160,7 +160,7 @@ class Store:
                     connection.execute(_schema.insert().values(version=SCHEMA_VERSION))
                     version = SCHEMA_VERSION
         except sa.exc.SQLAlchemyError as error:
-            raise InputError(f"store {_shown(url)}: {_one_line(getattr(error, 'orig', None) or error)}") from None
+            raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"store {_shown(url)}: has schema version {version}, this hrfevo reads version {SCHEMA_VERSION}"
@@ -289,7 +289,7 @@ class Store:
             with self._engine.connect() as connection:
                 rows = connection.execute(query).mappings().all()
         except (ValueError, sa.exc.DatabaseError) as error:
-            raise InputError(f"store: the results of run {run_id} are damaged: {_one_line(error)}") from None
+            raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
         return [_evaluation(dict(row)) for row in rows]
 
     def curves(self, run_id: str) -> dict[int, list[Point]]:
@@ -363,7 +363,3 @@ def _shown(url: str) -> str:
         return sa.make_url(url).render_as_string(hide_password=True)
     except sa.exc.ArgumentError:
         return repr(url)
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

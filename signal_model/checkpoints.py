@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from signal_model.config import Recipe
-from signal_model.errors import InputError
+from signal_model.errors import InputError, one_line
 from signal_model.files import read_text, write_atomically, write_json
 from signal_model.model import SignalLLM
 from signal_model.tokenizers import Tokenizer, tokenizer_from_json
@@ -45,8 +45,7 @@ def load_checkpoint(directory: Path, device: torch.device) -> tuple[SignalLLM, R
     except SafetensorError as error:
         raise InputError(f"{path}: is not a safetensors file: {error}") from None
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: does not fit {RECIPE}: {reason}") from None
+        raise InputError(f"{path}: does not fit {RECIPE}: {one_line(error)}") from None
     return model.to(device).eval(), recipe, tokenizer
 
 

@@ -14,6 +14,11 @@ class InputError(ValueError):
     """
 
 
+def one_line(text: object) -> str:
+    """An error's text, or any other, without its line breaks."""
+    return " ".join(str(text).split())
+
+
 def closest(value: object, accepted: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the accepted word nearest to `value`, or an empty string."""
     matches = difflib.get_close_matches(str(value), list(accepted), n=1)

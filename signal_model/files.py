@@ -14,14 +14,22 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from yaml.composer import ComposerError
 
-from signal_model.errors import InputError
+from signal_model.errors import InputError, one_line
 
 Place = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that also reads `1e-3` as a number, as YAML 1.2 does."""
+    """SafeLoader that also reads `1e-3` as a number, as YAML 1.2 does, and no aliases: a short file of
+    aliases to aliases would stand for more values than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            problem = "YAML aliases (*name) are not read; write the values out"
+            raise ComposerError(None, None, problem, self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver(
@@ -113,8 +121,6 @@ def parse_document(text: str, name: str) -> Document:
     lines: dict[Place, int] = {}
     try:
         loader = _Loader(text)
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
-            raise InputError(f"{name}: YAML aliases (*name) are not read; write the values out")
         node = loader.get_single_node()
         if node is not None:
             _index(node, (), lines, name, depth=0)
@@ -124,9 +130,9 @@ def parse_document(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise InputError(f"{where}: not valid YAML: {_one_line(error.problem or error.context)}") from None
+        raise InputError(f"{where}: not valid YAML: {one_line(error.problem or error.context)}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{name}: not valid YAML: {_one_line(error)}") from None
+        raise InputError(f"{name}: not valid YAML: {one_line(error)}") from None
     if not isinstance(data, dict):
         raise InputError(f"{name}: expected a mapping of settings, got {type(data).__name__}")
     return Document(name, data, lines)
@@ -157,10 +163,6 @@ def parse_value(text: str) -> Any:
         return _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"{text!r} is not a YAML value") from None
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
 
 
 def to_yaml(data: Any) -> str:

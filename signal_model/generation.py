@@ -64,9 +64,9 @@ def generate(
         if temperature == 0:
             token = int(logits[0].argmax())
         else:
-            # In double precision and relative to the largest, so that no temperature overflows.
-            scaled = (logits[0].double().cpu() - logits[0].double().cpu().max()) / temperature
-            filtered = filter_logits(scaled, top_k, top_p)
+            # In double precision, which not every device has, and relative to the largest: no temperature overflows.
+            last = logits[0].cpu().double()
+            filtered = filter_logits((last - last.max()) / temperature, top_k, top_p)
             token = int(torch.multinomial(filtered.softmax(-1), 1, generator=generator))
         yield token
         if index + 1 < count:

@@ -11,7 +11,7 @@ from typing import Any
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
 from hrfevo.space import Resources
-from signal_model.errors import InputError
+from signal_model.errors import InputError, one_line
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
@@ -147,8 +147,7 @@ def _join(ray: Any, address: str) -> None:
     except ValueError:
         raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
     except (ConnectionError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"--address {address}: no Ray cluster answers there ({reason})") from None
+        raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
 
 
 def _room(ray: Any, resources: Resources, count: int | None, address: str) -> int:
