@@ -115,13 +115,13 @@ def express(space: SearchSpace, genome: Genome, *, rung: int, seed: int) -> Reci
 def expressed_settings(space: SearchSpace, genome: Genome) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of the model and of the training, not yet validated."""
     model = copy.deepcopy(space.model) | {"vocab_size": space.tokenizer.size}
-    training = dict(space.training)
+    training = copy.deepcopy(space.training)
     for name, value in genome.values.items():
         gene = space.genes[name]
         if isinstance(gene, LayersGene):
             model[name] = [_layer_settings(gene, layer) for layer in value]
         elif name.startswith("training."):
-            training[name.removeprefix("training.")] = value
+            _put(training, name.removeprefix("training."), value)
         else:
             _put(model, name, value)
     return model, training

@@ -1,12 +1,13 @@
-"""A trained model on disk: weights, config, tokenizer, figures. Read with no code from the file."""
+"""A trained model on disk, and a training that is not finished. Read with no code from the file."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from signal_model.config import Recipe
@@ -14,11 +15,13 @@ from signal_model.errors import InputError, one_line
 from signal_model.files import read_text, write_atomically, write_json
 from signal_model.model import SignalLLM
 from signal_model.tokenizers import Tokenizer, tokenizer_from_json
+from signal_model.training import CurvePoint, Trainer
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS, RECIPE, TOKENIZER, FIGURES = "model.safetensors", "recipe.json", "tokenizer.json", "figures.json"
+UNFINISHED = "training.safetensors"
 
 
 def save_checkpoint(
@@ -59,3 +62,50 @@ def load_figures(directory: Path) -> dict[str, Any]:
     if not isinstance(figures, dict):
         raise InputError(f"{path}: expected a mapping of figures")
     return figures
+
+
+def save_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
+    """Write all that decides what comes next into one file, in one step: a kill leaves this or the one before."""
+    state = trainer.state_dict()
+    tensors = {f"model.{name}": tensor for name, tensor in state["model"].items()}
+    for number, parameters in enumerate(state["optimizers"]):
+        for index, values in parameters.items():
+            tensors |= {f"optimizer.{number}.{index}.{key}": value for key, value in values.items()}
+    plain = {key: state[key] for key in ("windows", "step", "seconds", "paces")}
+    plain |= {"curve": [asdict(point) for point in state["curve"]], "recipe": recipe.to_dict()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(directory / UNFINISHED, save(contiguous, {"state": json.dumps(plain)}))
+
+
+def load_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
+    """Set `trainer` to where the unfinished training in `directory` was.
+
+    Raises InputError if there is none, it is damaged, or it is one of another recipe.
+    """
+    path = directory / UNFINISHED
+    if not path.is_file():
+        raise InputError(f"{directory}: holds no unfinished training (no {UNFINISHED} in it)")
+    try:
+        with safe_open(path, framework="pt", device=str(trainer.device)) as file:
+            plain = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: is not an unfinished training: {one_line(error)}") from None
+    if different := _difference(plain["recipe"], recipe.to_dict(), ""):
+        raise InputError(f"{path}: is a training of another recipe ({different}); resume with the recipe it began with")
+    optimizers: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in trainer.optimizers]
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, index, key = name.split(".")
+            optimizers[int(number)].setdefault(int(index), {})[key] = tensor
+    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    curve = [CurvePoint(**point) for point in plain["curve"]]
+    trainer.load_state_dict(plain | {"model": weights, "optimizers": optimizers, "curve": curve})
+
+
+def _difference(kept: Any, given: Any, place: str) -> str:
+    """The first setting in which two recipes differ, as text; empty if there is none."""
+    if isinstance(kept, dict) and isinstance(given, dict):
+        differences = (_difference(kept.get(key), given.get(key), f"{place}.{key}") for key in kept | given)
+        return next(filter(None, differences), "")
+    return "" if kept == given else f"{place.lstrip('.')} was {kept!r} and is {given!r}"

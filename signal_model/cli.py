@@ -1,8 +1,9 @@
-"""signal-model train | evaluate | generate."""
+"""signal-model train | evaluate | generate | analyze."""
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,7 +15,6 @@ from signal_model.errors import InputError
 
 if TYPE_CHECKING:
     from signal_model.config import Recipe
-    from signal_model.training import CurvePoint
 
 app = new_app("Train, evaluate and sample causal spectral language models.")
 
@@ -28,7 +28,7 @@ ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU th
 
 @app.command()
 def train(
-    model: Annotated[Path, typer.Argument(help="A model config, or a recipe that a search exported")],
+    model: Annotated[str, typer.Argument(help="A model config, a recipe that a search exported, or a preset's name")],
     output: Annotated[Path, typer.Option(help="Folder for the trained model")],
     corpus: CorpusOption = None,
     tokenizer: Annotated[str | None, typer.Option(help="bytes, or '{kind: bpe, size: 1024}'")] = None,
@@ -36,49 +36,59 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1)] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share each batch, by Ray Train")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training in the folder")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
-    from signal_model.config import Recipe
-
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
     if not os.access(output, os.W_OK):
         raise InputError(f"--output {output}: cannot be written to")
-    if (output / "model.safetensors").exists() and not overwrite:
-        raise InputError(f"{output}: holds a trained model; name another folder or add --overwrite")
-    recipe = _changed(Recipe.load(model), corpus, tokenizer, {"steps": steps, "seed": seed})
+    recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
 
-    from signal_model.checkpoints import save_checkpoint
-    from signal_model.corpus import load_corpus
-    from signal_model.model import count_parameters
-    from signal_model.training import Diverged, check_vocabulary, run_recipe
+    import torch
 
+    from signal_model.corpus import load_corpus
+    from signal_model.folder import refuse_occupied, train_in_folder
+    from signal_model.logs import Bar, Lines
+    from signal_model.training import Diverged, check_vocabulary
+
+    refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer)
     check_vocabulary(recipe.model, text)
     print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
+    shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:
-        trained, training, score = run_recipe(recipe, text, chosen, _print_point)
+        if workers > 1:
+            from signal_model.distributed import train_with_ray
+
+            figures = train_with_ray(
+                recipe,
+                output,
+                workers=workers,
+                gpus=chosen.type == "cuda",
+                threads=threads or max(1, torch.get_num_threads() // workers),
+                resume=resume,
+                tensorboard=tensorboard,
+                shown=shown,
+            )
+        else:
+            figures = train_in_folder(
+                recipe, text, chosen, output, resume=resume, tensorboard=tensorboard, logs=[shown]
+            )
     except Diverged as error:
         raise InputError(f"{model}: training diverged: {error}; try a lower training.learning_rate") from None
-    figures = {
-        "validation": {"bits_per_byte": score.bits_per_byte, "nats_per_token": score.nats_per_token},
-        "parameters": count_parameters(trained),
-        "seconds": training.seconds,
-        "step_seconds": training.step_seconds,
-        "tokens": training.tokens,
-        "corpus": text.name,
-        "corpus_hash": text.content_hash,
-    }
-    save_checkpoint(output, trained, recipe, text.tokenizer, figures)
+    score = figures["validation"]
     print(
-        f"validation {score.bits_per_byte:.6f} bits per byte, {score.nats_per_token:.4f} nats per token; "
-        f"{count_parameters(trained):,} parameters; {training.seconds:.1f} s; saved in {output}"
+        f"validation {score['bits_per_byte']:.6f} bits per byte, {score['nats_per_token']:.4f} nats per token; "
+        f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
 
 
@@ -90,6 +100,12 @@ def evaluate(
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens to score on; those of training unless given")
     ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=2, help="Tokens of a window; those of training unless given")
+    ] = None,
+    by_position: Annotated[
+        bool, typer.Option("--by-position", help="Also the loss at each distance from the start")
+    ] = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
@@ -97,7 +113,13 @@ def evaluate(
     from signal_model.checkpoints import load_checkpoint
     from signal_model.corpus import load_corpus
     from signal_model.devices import compute_in
-    from signal_model.evaluation import causality_tolerance, causality_violation, fixed_windows, score_text
+    from signal_model.evaluation import (
+        causality_tolerance,
+        causality_violation,
+        fixed_windows,
+        loss_by_position,
+        score_text,
+    )
     from signal_model.training import check_vocabulary
 
     chosen = _prepare(device, threads)
@@ -119,13 +141,48 @@ def evaluate(
             "its loss means nothing"
         )
     tokens_of_split = text.validation if split == "validation" else text.test
-    windows = fixed_windows(tokens_of_split, recipe.model.context, recipe.training.validation_tokens)
+    windows = fixed_windows(tokens_of_split, length or recipe.model.context, recipe.training.validation_tokens)
     with compute_in(chosen, recipe.training.precision):
         score = score_text(trained, windows, tokenizer.byte_lengths, chosen)
+        losses = loss_by_position(trained, windows, chosen) if by_position else None
     print(
         f"{split} of {text.name}: {score.bits_per_byte:.6f} bits per byte, "
-        f"{score.nats_per_token:.4f} nats per token over {score.tokens:,} tokens"
+        f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
+        f"accuracy {score.accuracy:.1%} over {score.tokens:,} tokens"
     )
+    if losses is not None:
+        print("position         nats per token")
+        starts = [0, *(2**n for n in range(len(losses).bit_length()) if 2**n < len(losses))]
+        for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
+            print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
+
+
+@app.command("export")
+def export_model(
+    directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
+    output: Annotated[Path, typer.Option(help="Folder for the model as `transformers` has it")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+) -> None:
+    """Write a trained model as a folder that `transformers` loads (after `import signal_model.interchange`)."""
+    from signal_model.interchange import to_transformers
+
+    _refuse_model_in(output, overwrite)
+    to_transformers(directory, output)
+    print(f"{output}: written; import signal_model.interchange, then AutoModelForCausalLM.from_pretrained loads it")
+
+
+@app.command("import")
+def import_model(
+    folder: Annotated[Path, typer.Argument(help="A folder that `export` or `save_pretrained` wrote")],
+    output: Annotated[Path, typer.Option(help="Folder for the trained model as `train` writes it")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+) -> None:
+    """Take a SignalLLM back from `transformers`."""
+    from signal_model.interchange import from_transformers
+
+    _refuse_model_in(output, overwrite)
+    from_transformers(folder, output)
+    print(f"{output}: written")
 
 
 @app.command()
@@ -143,6 +200,7 @@ def generate(
     """Continue a prompt, one token at a time."""
     from signal_model.checkpoints import load_checkpoint
     from signal_model.generation import generate as sample
+    from signal_model.generation import stream_text
 
     chosen = _prepare(device, threads)
     trained, _, tokenizer = load_checkpoint(directory, chosen)
@@ -151,9 +209,91 @@ def generate(
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
     started = time.perf_counter()
-    produced = list(sample(trained, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
-    print(prompt + tokenizer.decode(produced))
+    produced = sample(trained, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    print(prompt, end="", flush=True)
+    for piece in stream_text(tokenizer, produced):
+        print(piece, end="", flush=True)
+    print()
     typer.echo(f"{tokens / (time.perf_counter() - started):.0f} tokens per second", err=True)
+
+
+@app.command()
+def analyze(
+    model: Annotated[str, typer.Argument(help="A folder that `train` wrote, a model config, a recipe or a preset")],
+    output: Annotated[Path | None, typer.Option(help="Folder for a page of figures and CSV tables")] = None,
+    text: Annotated[Path | None, typer.Option(help="A text file: at which time scales do activations vary?")] = None,
+    backward: Annotated[bool, typer.Option("--backward", help="Count the backward pass too")] = False,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Show where a model's parameters, operations and time go, and the spectra of its parts."""
+    from signal_model.analysis.activations import text_windows
+    from signal_model.analysis.report import analyze as analysis_of
+    from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
+    from signal_model.checkpoints import load_checkpoint
+    from signal_model.files import read_text
+    from signal_model.model import build_model, count_parameters
+    from signal_model.tokenizers import ByteTokenizer, Tokenizer
+
+    chosen = _prepare(device, threads)
+    tokenizer: Tokenizer | None
+    if Path(model).is_dir():
+        examined, recipe, tokenizer = load_checkpoint(Path(model), chosen)
+        about = "trained"
+    else:
+        recipe = _recipe(model)
+        examined = build_model(recipe.model, recipe.training.seed).to(chosen)
+        tokenizer = ByteTokenizer() if recipe.tokenizer.kind == "bytes" else None
+        about = f"untrained, seed {recipe.training.seed}"
+    windows = None
+    if text is not None:
+        if tokenizer is None or tokenizer.vocab_size > recipe.model.vocab_size:
+            raise InputError(f"--text: {model} has no tokenizer that fits it; give a folder that `train` wrote")
+        windows = text_windows(read_text(text), tokenizer, recipe.model.context, str(text))
+    if output is not None:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
+        if not os.access(output, os.W_OK):
+            raise InputError(f"--output {output}: cannot be written to")
+
+    analysis = analysis_of(examined, windows, backward)
+    subtitle = f"{about}; {count_parameters(examined):,} parameters; context {recipe.model.context}; device {chosen}"
+    tables = component_table(analysis, by_block=False), kind_table(analysis)
+    print(f"{model}: {subtitle}", *map(as_text, tables), f"{headline(analysis)}.", sep="\n\n")
+    if output is None:
+        print("Add --output FOLDER for figures and tables.")
+    else:
+        page, *files = write(analysis, output, f"Analysis of {Path(model).name or model}", subtitle)
+        print(f"{page}, and {len(files)} CSV files beside it")
+
+
+@app.command("coherence")
+def coherence_of_texts(
+    files: Annotated[list[str], typer.Argument(help="Texts in English; - is standard input")],
+) -> None:
+    """Score how far the order of a text's sentences hangs together; about 0.5 is that of a random order."""
+    from signal_model.coherence import coherence
+    from signal_model.files import read_text
+
+    names = ("combined", "entity", "lexical", "semantic", "discourse", "repetition", "function_words")
+    lines = []
+    for file in files:
+        try:
+            scores = coherence(sys.stdin.read() if file == "-" else read_text(file))
+        except ValueError as error:
+            raise InputError(str(error) if isinstance(error, InputError) else f"{file}: {error}") from None
+        lines.append(
+            "  ".join(f"{getattr(scores, name):>{len(name)}.3f}" for name in names) + f"  {scores.sentences:>9}  {file}"
+        )
+    print("  ".join((*names, "sentences", "text")))
+    print("\n".join(lines))
+
+
+def _refuse_model_in(output: Path, overwrite: bool) -> None:
+    if (output / "model.safetensors").exists() and not overwrite:
+        raise InputError(f"{output}: holds a model; name another folder or add --overwrite")
 
 
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
@@ -185,8 +325,12 @@ def _prepare(device: str, threads: int | None) -> Any:
     return choose_device(device)
 
 
-def _print_point(point: CurvePoint) -> None:
-    print(f"step {point.step:>7}  {point.bits_per_byte:8.4f} bits per byte  {point.seconds:8.1f} s", flush=True)
+def _recipe(model: str) -> Recipe:
+    """What a file holds or, where there is no such file, a preset's name stands for."""
+    from signal_model.config import ModelConfig, Recipe
+
+    looks_like_name = not Path(model).exists() and not Path(model).suffix and os.sep not in model
+    return Recipe(model=ModelConfig.preset(model)) if looks_like_name else Recipe.load(model)
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from signal_model.errors import closest
+from signal_model.errors import InputError, closest
 from signal_model.files import dotted, read_document
+from signal_model.presets import PRESETS
 from signal_model.settings import Config, Misfit, Part
 
 Spacing = Literal["linear", "log", "mel"]
@@ -117,6 +118,53 @@ class HybridEmbeddingConfig(_SpectralSettings):
     mixing: float = Field(0.5, gt=0, lt=1, description="Share m of the spectral part at the start")
 
 
+# --- positions -----------------------------------------------------------------------------------
+
+
+class PositionsConfig(Part):
+    """What a token's place adds to its vector; rotary positions belong to attention."""
+
+
+class NoPositionsConfig(PositionsConfig):
+    """Nothing: mixers tell positions apart themselves."""
+
+    kind: Literal["none"] = "none"
+
+
+class SignalPositionsConfig(PositionsConfig):
+    """A sum of sinusoids over the sequence, with frequencies and coefficients that are learned."""
+
+    kind: Literal["signal"] = "signal"
+    bases: int = Field(16, ge=1, le=2**16, description="Sinusoids shared by all channels")
+    frequencies: Range = Field((0.0005, 0.25), description="Lowest and highest frequency, cycles per token")
+    spacing: Spacing = "log"
+    learnable_frequencies: bool = True
+
+    _check_range = field_validator("frequencies")(_ordered)
+
+
+# --- filter banks --------------------------------------------------------------------------------
+
+
+class FilterBankConfig(Part):
+    """What filters the residual stream before a block."""
+
+
+class NoFilterBankConfig(FilterBankConfig):
+    """Nothing."""
+
+    kind: Literal["none"] = "none"
+
+
+class LearnedFilterBankConfig(FilterBankConfig):
+    """Learned causal filters at several scales, weighted per token, added to what enters the block."""
+
+    kind: Literal["learned"] = "learned"
+    filters: int = Field(16, ge=1, le=4096, description="Filters M of each scale")
+    scales: int = Field(3, ge=1, le=16, description="Scale s looks at every 2^s-th token")
+    taps: int = Field(8, ge=2, le=64, description="Taps of each filter")
+
+
 # --- mixers --------------------------------------------------------------------------------------
 
 
@@ -131,13 +179,29 @@ def _divides_width(heads: int, model: ModelConfig, even: bool = False) -> None:
 
 
 class AttentionConfig(MixerConfig):
-    """Causal softmax attention with rotary positions and normalised queries and keys."""
+    """Causal softmax attention with normalised queries and keys."""
 
     kind: Literal["attention"] = "attention"
     heads: int = Field(4, ge=1, le=2**16)
+    rotary: bool = Field(True, description="Rotary positions")
+    window: int | None = Field(None, ge=1, le=2**24, description="Tokens seen, the present one included; none is all")
+    short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
 
     def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model, even=True)
+        _divides_width(self.heads, model, even=self.rotary)
+
+
+class FourierAttentionConfig(MixerConfig):
+    """Causal linear convolution of queries, keys and values with one another, by Fourier transform."""
+
+    kind: Literal["fourier_attention"] = "fourier_attention"
+    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with a decay and a norm of their own")
+    timescales: Range = Field((4.0, 256.0), description="Shortest and longest decay time of queries and keys, tokens")
+
+    _check_range = field_validator("timescales")(_ordered)
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
 
 
 class HarmonicConfig(MixerConfig):
@@ -212,6 +276,8 @@ class SpectralFeedForwardConfig(FeedForwardConfig):
 # --- the model -----------------------------------------------------------------------------------
 
 AnyEmbedding = Annotated[SerializeAsAny[EmbeddingConfig], BeforeValidator(EmbeddingConfig.parse)]
+AnyPositions = Annotated[SerializeAsAny[PositionsConfig], BeforeValidator(PositionsConfig.parse)]
+AnyFilterBank = Annotated[SerializeAsAny[FilterBankConfig], BeforeValidator(FilterBankConfig.parse)]
 AnyMixer = Annotated[SerializeAsAny[MixerConfig], BeforeValidator(MixerConfig.parse)]
 AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(FeedForwardConfig.parse)]
 
@@ -219,6 +285,7 @@ AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(Fe
 class LayerConfig(Config):
     """One block: a mixer over positions, then a feed-forward over channels."""
 
+    filter_bank: AnyFilterBank = NoFilterBankConfig()
     mixer: AnyMixer = AttentionConfig()
     feedforward: AnyFeedForward = MLPConfig()
 
@@ -230,12 +297,27 @@ class ModelConfig(Config):
     context: int = Field(128, ge=2, le=2**24, description="Tokens the model is trained and evaluated on at once")
     width: int = Field(128, ge=2, le=2**16, description="Channels D of the residual stream")
     embedding: AnyEmbedding = StandardEmbeddingConfig()
+    positions: AnyPositions = NoPositionsConfig()
     layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=1024)
+
+    @classmethod
+    def preset(cls, name: str) -> ModelConfig:
+        """A model by name, such as `signalllm-18m` or its twin `transformer-18m`.
+
+        Raises ValueError naming the accepted ones.
+        """
+        if name not in PRESETS:
+            raise InputError(f"preset: {name!r} is none{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
+        return cls.model_validate(PRESETS[name])
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        parts: list[tuple[tuple[str | int, ...], Part]] = [(("embedding",), self.embedding)]
+        parts: list[tuple[tuple[str | int, ...], Part]] = [
+            (("embedding",), self.embedding),
+            (("positions",), self.positions),
+        ]
         for index, layer in enumerate(self.layers):
+            parts.append((("layers", index, "filter_bank"), layer.filter_bank))
             parts.append((("layers", index, "mixer"), layer.mixer))
             parts.append((("layers", index, "feedforward"), layer.feedforward))
         for place, part in parts:
@@ -257,17 +339,60 @@ class ModelConfig(Config):
 # --- training and text ---------------------------------------------------------------------------
 
 
+class OptimizerConfig(Part):
+    """What turns gradients into steps."""
+
+
+class AdamWConfig(OptimizerConfig):
+    """AdamW for every parameter."""
+
+    kind: Literal["adamw"] = "adamw"
+
+
+class MuonConfig(OptimizerConfig):
+    """Muon for the matrices inside blocks, AdamW for all other parameters."""
+
+    kind: Literal["muon"] = "muon"
+    learning_rate: FiniteFloat = Field(0.02, gt=0, description="Of the matrices")
+    momentum: float = Field(0.95, ge=0, lt=1)
+
+
+class ScheduleConfig(Part):
+    """How the learning rate falls after the warm-up."""
+
+
+class CosineConfig(ScheduleConfig):
+    """Half a cosine over all the steps."""
+
+    kind: Literal["cosine"] = "cosine"
+
+
+class WarmupStableDecayConfig(ScheduleConfig):
+    """Constant, then a straight line down."""
+
+    kind: Literal["wsd"] = "wsd"
+    decay: float = Field(0.2, gt=0, le=1, description="Share of the steps in which the rate falls")
+
+
+AnyOptimizer = Annotated[SerializeAsAny[OptimizerConfig], BeforeValidator(OptimizerConfig.parse)]
+AnySchedule = Annotated[SerializeAsAny[ScheduleConfig], BeforeValidator(ScheduleConfig.parse)]
+
+
 class TrainingConfig(Config):
     """How a model is trained and on how much text it is judged."""
 
     steps: int = Field(1000, ge=1, le=2**40)
     batch_size: int = Field(16, ge=1, le=2**20, description="Windows of `context` tokens per step")
+    accumulation: int = Field(1, ge=1, le=2**20, description="Parts of a batch that are computed one after another")
+    optimizer: AnyOptimizer = AdamWConfig()
     learning_rate: FiniteFloat = Field(3e-3, gt=0)
+    schedule: AnySchedule = CosineConfig()
     final_learning_rate: float = Field(0.1, ge=0, le=1, description="Last rate as a share of the highest")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the rate rises")
     weight_decay: FiniteFloat = Field(0.1, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: FiniteFloat = Field(1.0, gt=0, description="Largest norm of the gradient")
+    spectral_loss_weight: FiniteFloat = Field(0.0, ge=0, description="Weight of the embedding's spectral roughness")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
     seed: int = Field(0, ge=0, lt=2**63, description="Of the initial weights and of the order of the text")
     validation_tokens: int = Field(65536, ge=1, le=2**40, description="Tokens of the validation split to score on")
@@ -278,6 +403,16 @@ class TrainingConfig(Config):
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"each must be at least 0 and below 1, got {list(betas)}")
         return betas
+
+    @model_validator(mode="after")
+    def _batch_splits_evenly(self) -> Self:
+        if self.batch_size % self.accumulation:
+            raise ValueError(f"`accumulation` must divide the batch_size of {self.batch_size}, got {self.accumulation}")
+        if isinstance(self.schedule, WarmupStableDecayConfig) and self.warmup + self.schedule.decay > 1:
+            raise ValueError(
+                f"`warmup` and `schedule.decay` must not exceed 1 together, got {self.warmup} and {self.schedule.decay}"
+            )
+        return self
 
 
 class CorpusConfig(Config):

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import sys
+import time
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
+from signal_model.devices import wait_for
 from signal_model.model import SignalLLM
+from signal_model.operations import Kind, Work, first_tensor, name_of, work_of
+
+# Arithmetic that these modules' functions dispatch is filtering by wavelets, whatever operators it uses.
+WAVELETS = ("signal_model.transforms.wavelets", "signal_model.transforms.dwt")
 
 
 def flops_per_token(model: SignalLLM) -> float:
     """Floating-point operations of one forward pass over a full context, per token.
 
-    Counted by operation, as they are dispatched: matrix products, attention, convolutions, Fourier
-    transforms (2.5 n log2 n for a real one of n samples, Cooley & Tukey) and the multiplications
-    and additions of elements, which make up a wavelet decomposition.
+    Counted by operator, as torch dispatches them, by the conventions of `signal_model.operations`.
     """
-    device = next(model.parameters()).device
-    tokens = torch.zeros(1, model.config.context, dtype=torch.long, device=device)
+    tokens = context_of_tokens(model)
     with torch.no_grad(), OperationCounter() as counter:
         model(tokens)
     return float(counter.total) / model.config.context
+
+
+def context_of_tokens(model: SignalLLM) -> Tensor:
+    """One window of the full context, (1, T), on the model's device."""
+    device = next(model.parameters()).device
+    return torch.zeros(1, model.config.context, dtype=torch.long, device=device)
 
 
 def recurrent_state_size(model: SignalLLM) -> int:
@@ -44,32 +55,106 @@ def recurrent_state_size(model: SignalLLM) -> int:
     return sizes[0] + (model.config.context - 1) * (sizes[1] - sizes[0])
 
 
-class OperationCounter(TorchDispatchMode):
-    """Adds up the floating-point operations of everything torch dispatches inside the context."""
+class Row(NamedTuple):
+    """What counts are kept by."""
 
-    def __init__(self) -> None:
+    place: Hashable
+    """What was in `OperationCounter.place`; in a backward pass, where the forward operation was."""
+    backward: bool
+    kind: Kind
+    operator: str
+
+
+@dataclass
+class Sum:
+    """What all calls of one row come to."""
+
+    calls: int = 0
+    flops: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Counts:
+    """What an `OperationCounter` saw."""
+
+    rows: dict[Row, Sum] = field(default_factory=dict)
+    uncounted: Counter[str] = field(default_factory=Counter)
+    """Operators that may be arithmetic and have no rule, with the elements of their results."""
+    uses: dict[str, Counter[Kind]] = field(default_factory=dict)
+    """Forward operations that read each watched tensor, by kind."""
+
+
+class OperationCounter(TorchDispatchMode):
+    """Adds up the floating-point operations of everything torch dispatches inside the context.
+
+    Whoever runs the model may set `place` to say which part is running. `watched` tensors are known
+    by their storage, views of them too. Operators are timed, each until it has ended, if the device
+    that they run on is given.
+    """
+
+    def __init__(self, watched: Mapping[str, Tensor] | None = None, timed: torch.device | None = None) -> None:
         super().__init__()
-        self.total: int = 0
+        self.place: Hashable = None
+        self.counts = Counts()
+        self._timed = timed
+        self._names = {tensor.untyped_storage().data_ptr(): name for name, tensor in (watched or {}).items()}
+        # Which forward operation made each node of the autograd graph: its place, and whether a wavelet's.
+        self._origins: dict[int, tuple[Hashable, bool]] = {}
+        self._origin: tuple[Hashable, bool] = (None, False)
+
+    @property
+    def total(self) -> int:
+        """Operations counted so far."""
+        return sum(row.flops for row in self.counts.rows.values())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        packet = func.overloadpacket
-        aten = torch.ops.aten
-        if packet in flop_registry:
-            self.total += flop_registry[packet](*args, **(kwargs or {}), out_val=result)
-        elif packet is aten._scaled_dot_product_flash_attention_for_cpu:
-            self.total += sdpa_flop_count(args[0].shape, args[1].shape, args[2].shape)
-        elif packet is aten._fft_r2c:
-            self.total += _real_transform(args[0])
-        elif packet is aten._fft_c2r:
-            self.total += _real_transform(result)
-        elif packet in (aten.add, aten.add_, aten.sub, aten.mul):
-            self.total += result.numel() * (6 if packet is aten.mul and result.is_complex() else 1)
-        elif packet is aten.addcmul:
-            self.total += 2 * result.numel()
+        kwargs = kwargs or {}
+        backward = torch._C._current_graph_task_id() != -1
+        place, wavelet = self._origin_in_graph() if backward else self._origin_in_code()
+        started = self._now()
+        result = func(*args, **kwargs)
+        seconds = self._now() - started
+        work = work_of(func, args, kwargs, result)
+        if work is None:
+            seen = first_tensor(result)
+            self.counts.uncounted[name_of(func)] += seen.numel() if seen is not None else 0
+            work = Work("data movement", 0)
+        kind: Kind = "wavelet filter" if wavelet and work.flops else work.kind
+        row = self.counts.rows.setdefault(Row(place, backward, kind, name_of(func)), Sum())
+        row.calls += 1
+        row.flops += work.flops
+        row.seconds += seconds
+        if self._names and work.flops and not backward:
+            self._note_use(args, kind, work.flops)
         return result
 
+    def _origin_in_code(self) -> tuple[Hashable, bool]:
+        frame, wavelet = sys._getframe(2), False
+        while frame.f_back is not None and not wavelet:
+            wavelet = frame.f_globals.get("__name__") in WAVELETS
+            frame = frame.f_back
+        # Autograd has numbered this operation's node, the latest one, before it dispatches the operation.
+        if torch.is_grad_enabled() or self._origins:
+            self._origins[torch._C._autograd._get_sequence_nr() - 1] = (self.place, wavelet)
+        return self.place, wavelet
 
-def _real_transform(signal: Tensor) -> int:
-    """A real Fourier transform along the last axis of a real `signal`."""
-    return round(2.5 * signal.numel() * math.log2(max(2, signal.shape[-1])))
+    def _origin_in_graph(self) -> tuple[Hashable, bool]:
+        # No node is current while the engine sums gradients: they count to the node that gave the last one.
+        node = torch._C._current_autograd_node()
+        if node is not None:
+            self._origin = self._origins.get(node._sequence_nr(), self._origin)
+        return self._origin
+
+    def _note_use(self, args: Any, kind: Kind, flops: int) -> None:
+        for argument in args:
+            if isinstance(argument, Tensor):
+                name = self._names.get(argument.untyped_storage().data_ptr())
+                if name is not None:
+                    self.counts.uses.setdefault(name, Counter())[kind] += flops
+
+    def _now(self) -> float:
+        if self._timed is None:
+            return 0.0
+        wait_for(self._timed)
+        return time.perf_counter()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.errors import InputError
@@ -22,6 +23,8 @@ class TextScore:
     nats: float
     tokens: int
     bytes: int
+    correct: int
+    """Tokens that the model held likeliest."""
 
     @property
     def bits_per_byte(self) -> float:
@@ -32,6 +35,16 @@ class TextScore:
     def nats_per_token(self) -> float:
         """The cross-entropy that training minimises."""
         return self.nats / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        """e to the nats per token; comparable between models of the same tokenizer only."""
+        return math.exp(self.nats_per_token)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of tokens that the model held likeliest."""
+        return self.correct / self.tokens
 
 
 def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
@@ -58,16 +71,40 @@ def score_text(
 
     `byte_lengths` (V,) says how many bytes of text each token stands for.
     """
+    nats, correct = 0.0, 0
+    for logits, targets in _predictions(model, windows, device, batch_size):
+        nats += F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
+        correct += int((logits.argmax(-1) == targets).sum())
+    predicted = windows[:, 1:]
+    return TextScore(nats, predicted.size, int(byte_lengths[predicted].sum()), correct)
+
+
+@torch.no_grad()
+def loss_by_position(model: nn.Module, windows: np.ndarray, device: torch.device, batch_size: int = 8) -> np.ndarray:
+    """Mean nats of the token at each position of windows (N, T + 1), (T,): what a longer past is worth.
+
+    A model that makes use of its past has a curve that falls; one that does not hold beyond the
+    length it was trained on has one that rises there.
+    """
+    total = torch.zeros(windows.shape[1] - 1, device=device)
+    for logits, targets in _predictions(model, windows, device, batch_size):
+        total += F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(0)
+    result: np.ndarray = total.cpu().numpy() / len(windows)
+    return result
+
+
+def _predictions(
+    model: nn.Module, windows: np.ndarray, device: torch.device, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits (B, T, V), at least in float32, and the tokens (B, T) that came, batch by batch."""
     training = model.training
     model.eval()
-    total = 0.0
-    for start in range(0, len(windows), batch_size):
-        batch = torch.from_numpy(windows[start : start + batch_size]).to(device)
-        logits = model(batch[:, :-1])
-        total += F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten(), reduction="sum").item()
-    model.train(training)
-    targets = windows[:, 1:]
-    return TextScore(total, targets.size, int(byte_lengths[targets].sum()))
+    try:
+        for start in range(0, len(windows), batch_size):
+            batch = torch.from_numpy(windows[start : start + batch_size]).to(device)
+            yield model(batch[:, :-1]).float(), batch[:, 1:]
+    finally:
+        model.train(training)
 
 
 @torch.no_grad()

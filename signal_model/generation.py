@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from signal_model.errors import InputError
 from signal_model.model import SignalLLM
+from signal_model.tokenizers import Tokenizer
+
+LONGEST_CHARACTER = 4  # bytes of UTF-8
 
 
 def filter_logits(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
@@ -71,3 +74,20 @@ def generate(
         yield token
         if index + 1 < count:
             logits, states = model.step(torch.tensor([token], device=device), states)
+
+
+def stream_text(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
+    """The text of tokens as it comes, never half a character: pieces that join to what `decode` gives for all.
+
+    (Where the bytes are no UTF-8, pieces may hold another number of U+FFFD than the whole would.)
+    """
+    pending: list[int] = []
+    for token in tokens:
+        pending.append(token)
+        text = tokenizer.decode(pending)
+        if text.endswith("\ufffd") and len(pending) < LONGEST_CHARACTER:
+            continue
+        pending = []
+        yield text
+    if pending:
+        yield tokenizer.decode(pending)

@@ -11,14 +11,18 @@ from torch.nn import functional as F
 from signal_model.config import LayerConfig, ModelConfig
 from signal_model.layers.embeddings import build_embedding
 from signal_model.layers.feedforward import build_feedforward
+from signal_model.layers.filter_bank import build_filter_bank
 from signal_model.layers.mixers import State, build_mixer
+from signal_model.layers.positions import build_positions
 
 
 class Block(nn.Module):
-    """x + mixer(norm(x)), then x + feedforward(norm(x))."""
+    """x + mixer(norm(x)), then x + feedforward(norm(x)); before both, if asked for, x + bank(norm(x))."""
 
     def __init__(self, layer: LayerConfig, config: ModelConfig) -> None:
         super().__init__()
+        self.filter_bank = build_filter_bank(layer.filter_bank, config)
+        self.filter_bank_norm = None if self.filter_bank is None else nn.RMSNorm(config.width)
         self.mixer_norm = nn.RMSNorm(config.width)
         self.mixer = build_mixer(layer.mixer, config)
         self.feedforward_norm = nn.RMSNorm(config.width)
@@ -26,15 +30,27 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) → (B, T, D)."""
+        if self.filter_bank is not None and self.filter_bank_norm is not None:
+            x = x + self.filter_bank(self.filter_bank_norm(x))
         x = x + self.mixer(self.mixer_norm(x))
         result: Tensor = x + self.feedforward(self.feedforward_norm(x))
         return result
 
+    def start(self, batch: int) -> State:
+        """The state before the first position: the mixer's, then the filter bank's."""
+        state = self.mixer.start(batch)
+        return state if self.filter_bank is None else [*state, *self.filter_bank.start(batch)]
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One position: (B, D) and the mixer's state → (B, D) and the next state."""
+        """One position: (B, D) and the state → (B, D) and the next state."""
+        bank: State = []
+        if self.filter_bank is not None and self.filter_bank_norm is not None:
+            *state, past = state
+            filtered, bank = self.filter_bank.step(self.filter_bank_norm(x), [past])
+            x = x + filtered
         mixed, state = self.mixer.step(self.mixer_norm(x), state)
         x = x + mixed
-        return x + self.feedforward(self.feedforward_norm(x)), state
+        return x + self.feedforward(self.feedforward_norm(x)), [*state, *bank]
 
 
 class SignalLLM(nn.Module):
@@ -48,6 +64,7 @@ class SignalLLM(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = build_embedding(config.embedding, config)
+        self.positions = build_positions(config.positions, config)
         self.blocks = nn.ModuleList(Block(layer, config) for layer in config.layers)
         self.norm = nn.RMSNorm(config.width)
         self._initialise()
@@ -55,25 +72,34 @@ class SignalLLM(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) of token numbers → logits (B, T, V)."""
         x = self._embed(tokens)
+        if self.positions is not None:
+            x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         for block in self.blocks:
             x = block(x)
         return self.embedding.logits(self.norm(x))
 
     def start(self, batch: int) -> list[State]:
-        """The state before the first token, one for each block."""
-        return [block.mixer.start(batch) for block in self._blocks()]
+        """The state before the first token: the position where it is used, then one for each block."""
+        position = torch.zeros(batch, dtype=torch.long, device=self.norm.weight.device)
+        return [[] if self.positions is None else [position], *(block.start(batch) for block in self._blocks())]
 
     def step(self, tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
         """One position: tokens (B,) and the states → logits (B, V) and the next states."""
         x = self._embed(tokens)
-        after = []
-        for block, state in zip(self._blocks(), states, strict=True):
+        after: list[State] = [[]]
+        if self.positions is not None:
+            (position,) = states[0]
+            x = x + self.positions(position)
+            after = [[position + 1]]
+        for block, state in zip(self._blocks(), states[1:], strict=True):
             x, state = block.step(x, state)
             after.append(state)
         return self.embedding.logits(self.norm(x)), after
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        return F.rms_norm(self.embedding(tokens), (self.config.width,))
+        # The residual stream keeps the precision of the weights, also where autocast multiplies in a lower one.
+        vectors = self.embedding(tokens).to(self.norm.weight.dtype)
+        return F.rms_norm(vectors, (self.config.width,))
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]

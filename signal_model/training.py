@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.corpus import Corpus
@@ -19,8 +22,11 @@ from signal_model.devices import compute_in, wait_for
 from signal_model.errors import InputError
 from signal_model.evaluation import LN2, TextScore, fixed_windows, score_text
 from signal_model.model import SignalLLM, build_model
+from signal_model.optimization import build_optimizers, learning_rate_factor, set_learning_rates
+from signal_model.transforms.spectra import spectral_roughness
 
 CURVE_POINTS = 20
+MOST_STEPS_BETWEEN_POINTS = 1000
 
 
 class Diverged(ArithmeticError):
@@ -47,36 +53,208 @@ class Training:
     tokens: int
 
 
-def random_windows(tokens: np.ndarray, context: int, batch_size: int, seed: int) -> Iterator[np.ndarray]:
+@dataclass(frozen=True)
+class Replica:
+    """One of `count` processes that train the same model, each on its share of every batch."""
+
+    rank: int = 0
+    count: int = 1
+
+    def wrapped(self, model: SignalLLM) -> nn.Module:
+        """The model, with gradients averaged over all replicas."""
+        return model if self.count == 1 else DistributedDataParallel(model)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Average over all replicas."""
+        if self.count > 1:
+            torch.distributed.all_reduce(value)
+            value /= self.count
+        return value
+
+
+class Windows:
     """Endless batches (batch_size, context + 1) of windows that start anywhere; the seed fixes all of them."""
-    if len(tokens) <= context:
-        raise InputError(
-            f"corpus: the training split of {len(tokens)} tokens is shorter than "
-            f"one window of context + 1 = {context + 1}"
+
+    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
+        if len(tokens) <= context:
+            raise InputError(
+                f"corpus: the training split of {len(tokens)} tokens is shorter than "
+                f"one window of context + 1 = {context + 1}"
+            )
+        self.tokens, self.batch_size = tokens, batch_size
+        self.offsets = np.arange(context + 1)
+        self.generator = np.random.default_rng(np.random.SeedSequence(seed))
+
+    def next(self) -> np.ndarray:
+        """The next batch, int64."""
+        starts = self.generator.integers(0, len(self.tokens) - len(self.offsets) + 1, self.batch_size)
+        return np.asarray(self.tokens[starts[:, None] + self.offsets], dtype=np.int64)
+
+
+class Trainer:
+    """A training in progress: `run` takes it to its last step, or to an earlier one and later on.
+
+    AdamW or Muon, a learning rate that warms up and falls, clipped gradients, batches computed in
+    `accumulation` parts and shared between replicas. `state_dict` holds all that decides what comes
+    next: a trainer that loads it goes on to the same losses, to the bit on a CPU.
+    """
+
+    def __init__(
+        self,
+        model: SignalLLM,
+        corpus: Corpus,
+        config: TrainingConfig,
+        device: torch.device,
+        replica: Replica | None = None,
+    ) -> None:
+        """Raises InputError if the corpus is too short, its vocabulary not the model's, or a batch cannot be shared."""
+        check_vocabulary(model.config, corpus)
+        self.replica = replica or Replica()
+        parts = config.accumulation * self.replica.count
+        if config.batch_size % parts:
+            raise InputError(
+                f"training.batch_size: {config.batch_size} windows cannot be shared by {self.replica.count} processes "
+                f"in {config.accumulation} parts each"
+            )
+        self.model = model.to(device).train()
+        self.config, self.device, self.byte_lengths = config, device, corpus.tokenizer.byte_lengths
+        self.windows = Windows(corpus.train, model.config.context, config.batch_size, config.seed)
+        self.optimizers = build_optimizers(model, config)
+        self.interval = min(MOST_STEPS_BETWEEN_POINTS, max(1, config.steps // CURVE_POINTS))
+        self.step = 0
+        self.seconds = 0.0
+        self.curve: list[CurvePoint] = []
+        self.paces: list[float] = []
+        self._since_point = _Since(torch.zeros((), device=device))
+        self._wrapped = self.replica.wrapped(model)
+
+    def run(
+        self,
+        on_point: Callable[[CurvePoint], None] | None = None,
+        *,
+        until: int | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Training:
+        """Train up to step `until` (default: the last); `on_point` hears of each point of the curve, `on_step`
+        of each step.
+
+        `step_seconds` of the result is the median over the curve's intervals, the device waited for
+        at each. Raises Diverged when the loss of an interval is not finite.
+        """
+        last = self.config.steps if until is None else min(until, self.config.steps)
+        self.model.train()
+        mark = time.perf_counter()
+        while self.step < last:
+            set_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
+            self._take_step()
+            if on_step:
+                on_step(self.step)
+            if self.step % self.interval == 0 or self.step == self.config.steps:
+                nats = (
+                    float(self.replica.mean(self._since_point.nats)) / self._since_point.steps
+                )  # waits for the device
+                if not math.isfinite(nats):
+                    raise Diverged(f"the loss is {nats} at step {self.step}")
+                mark = self._clock(mark)
+                self._add_point(nats)
+                if on_point:
+                    on_point(self.curve[-1])
+                    mark = time.perf_counter()
+        wait_for(self.device)
+        self._clock(mark)
+        return self.training()
+
+    def training(self) -> Training:
+        """What there is so far."""
+        tokens = self.step * self.config.batch_size * self.model.config.context
+        pace = statistics.median(self.paces) if self.paces else math.nan
+        return Training(tuple(self.curve), self.seconds, pace, tokens)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimisers' state, the place in the text, the curve.
+
+        To be taken at a point of the curve; in between, the sums since the last point are not part of it.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
+            "windows": self.windows.generator.bit_generator.state,
+            "step": self.step,
+            "seconds": self.seconds,
+            "curve": self.curve,
+            "paces": self.paces,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where the trainer that gave `state` was."""
+        self.model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.windows.generator.bit_generator.state = state["windows"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.curve, self.paces = list(state["curve"]), list(state["paces"])
+        self._since_point = _Since(torch.zeros((), device=self.device))
+
+    def _take_step(self) -> None:
+        batch = self.windows.next()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        parts = np.split(batch[self.replica.rank :: self.replica.count], self.config.accumulation)
+        for index, part in enumerate(parts):
+            windows = torch.from_numpy(part).to(self.device)
+            with self._synchronised(last=index + 1 == len(parts)):
+                loss = self._loss(windows) / len(parts)
+                loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self._since_point.count(batch[:, 1:], self.byte_lengths)
+
+    def _loss(self, windows: Tensor) -> Tensor:
+        """What is minimised; what is reported leaves the regulariser out."""
+        with compute_in(self.device, self.config.precision):
+            logits = self._wrapped(windows[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
+        self._since_point.nats += loss.detach() / self.config.accumulation
+        if self.config.spectral_loss_weight:
+            loss = loss + self.config.spectral_loss_weight * spectral_roughness(self.model.embedding(windows[:, :-1]))
+        return loss
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[object]:
+        """Replicas exchange gradients once per step, with the last part of the batch."""
+        return (
+            nullcontext() if last or not isinstance(self._wrapped, DistributedDataParallel) else self._wrapped.no_sync()
         )
-    generator = np.random.default_rng(np.random.SeedSequence(seed))
-    offsets = np.arange(context + 1)
-    while True:
-        starts = generator.integers(0, len(tokens) - context, batch_size)
-        yield np.asarray(tokens[starts[:, None] + offsets], dtype=np.int64)
+
+    def _clock(self, mark: float) -> float:
+        now = time.perf_counter()
+        self.seconds += now - mark
+        self._since_point.seconds += now - mark
+        return now
+
+    def _add_point(self, nats: float) -> None:
+        since = self._since_point
+        self.paces.append(since.seconds / since.steps)
+        bits = nats * since.tokens / LN2 / max(1, since.bytes)
+        self.curve.append(CurvePoint(self.step, self.seconds, nats, bits))
+        self._since_point = _Since(torch.zeros((), device=self.device))
 
 
-def learning_rate_factor(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up to 1, then half a cosine down to `final_learning_rate`; `step` counts from 0."""
-    warmup = round(config.warmup * config.steps)
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = (step - warmup) / max(1, config.steps - 1 - warmup)
-    return config.final_learning_rate + (1 - config.final_learning_rate) * (1 + math.cos(math.pi * progress)) / 2
+@dataclass
+class _Since:
+    """Sums since the last point of the curve."""
 
+    nats: Tensor
+    steps: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay for matrices; none for vectors, scalars and filters' rates."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+    def count(self, targets: np.ndarray, byte_lengths: np.ndarray) -> None:
+        self.steps += 1
+        self.tokens += targets.size
+        self.bytes += int(byte_lengths[targets].sum())
 
 
 def train(
@@ -86,57 +264,8 @@ def train(
     device: torch.device,
     on_point: Callable[[CurvePoint], None] | None = None,
 ) -> Training:
-    """Train `model` in place on `corpus.train`; `on_point` hears of each point of the learning curve.
-
-    AdamW (Loshchilov & Hutter 2019), warm-up and cosine, clipped gradients. `step_seconds` is the
-    median over the curve's intervals, the device waited for at each. Raises Diverged when the loss
-    of an interval is not finite.
-    """
-    check_vocabulary(model.config, corpus)
-    model.to(device).train()
-    context = model.config.context
-    batches = random_windows(corpus.train, context, config.batch_size, config.seed)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=config.betas, fused=True
-    )
-    interval = max(1, config.steps // CURVE_POINTS)
-    curve: list[CurvePoint] = []
-    paces: list[float] = []
-    loss_sum = torch.zeros((), device=device)
-    tokens_seen = bytes_seen = steps_seen = 0
-    started = mark = time.perf_counter()
-    for step in range(config.steps):
-        batch = next(batches)
-        windows = torch.from_numpy(batch).to(device)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(step, config)
-        with compute_in(device, config.precision):
-            logits = model(windows[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-        optimizer.step()
-        loss_sum += loss.detach()
-        steps_seen += 1
-        tokens_seen += windows[:, 1:].numel()
-        bytes_seen += int(corpus.tokenizer.byte_lengths[batch[:, 1:]].sum())
-        if (step + 1) % interval == 0 or step + 1 == config.steps:
-            nats = loss_sum.item() / steps_seen  # waits for the device
-            if not math.isfinite(nats):
-                raise Diverged(f"the loss is {nats} at step {step + 1}")
-            now = time.perf_counter()
-            paces.append((now - mark) / steps_seen)
-            bits = nats * tokens_seen / LN2 / max(1, bytes_seen)
-            curve.append(CurvePoint(step + 1, now - started, nats, bits))
-            if on_point:
-                on_point(curve[-1])
-            loss_sum = torch.zeros((), device=device)
-            tokens_seen = bytes_seen = steps_seen = 0
-            mark = time.perf_counter()
-    wait_for(device)
-    seconds = time.perf_counter() - started
-    return Training(tuple(curve), seconds, statistics.median(paces), config.steps * config.batch_size * context)
+    """Train `model` in place on `corpus.train`, from its first step to its last. Raises what `Trainer` does."""
+    return Trainer(model, corpus, config, device).run(on_point)
 
 
 def validate(model: SignalLLM, corpus: Corpus, config: TrainingConfig, device: torch.device) -> TextScore:
@@ -165,5 +294,6 @@ def check_vocabulary(model: ModelConfig, corpus: Corpus) -> None:
     """Raise InputError if the model's vocabulary is not the tokenizer's."""
     if model.vocab_size != corpus.tokenizer.vocab_size:
         raise InputError(
-            f"model.vocab_size: {model.vocab_size} does not match the tokenizer's {corpus.tokenizer.vocab_size}"
+            f"model.vocab_size: {model.vocab_size} does not match the tokenizer's {corpus.tokenizer.vocab_size}; "
+            "give the model that size, or the tokenizer this one, as in --tokenizer '{kind: bpe, size: …}'"
         )

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signal_model.config import HarmonicConfig, MixerConfig, ModelConfig
+from signal_model.config import FilterBankConfig, HarmonicConfig, MixerConfig, ModelConfig
 from signal_model.layers.embeddings import (
     HybridEmbedding,
     SpectralEmbedding,
@@ -22,14 +22,18 @@ from signal_model.layers.embeddings import (
     fourier_basis,
     wavelet_packet_basis,
 )
+from signal_model.layers.filter_bank import FilterBank, build_filter_bank
 from signal_model.layers.mixers import build_mixer
+from signal_model.layers.mixers.attention import windowed_attention
+from signal_model.layers.mixers.fourier_attention import FourierAttention
 from signal_model.layers.mixers.harmonic import HarmonicMixer
+from signal_model.layers.positions import SignalPositions, build_positions
 from signal_model.model import build_model
 from signal_model.transforms.fourier import causal_convolution, fast_length
 from signal_model.transforms.harmonics import spaced
 from signal_model.transforms.wavelets import causal_decomposition, lowpass
 
-from .test_causality import EMBEDDINGS, MIXERS
+from .test_causality import EMBEDDINGS, FILTER_BANKS, MIXERS
 
 DISCRETE = pywt.wavelist(kind="discrete")
 
@@ -158,14 +162,15 @@ def test_fixed_bases(width: int) -> None:
 # --- mixers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings_", MIXERS, ids=str)
+@pytest.mark.parametrize("settings_", [*MIXERS, *FILTER_BANKS], ids=str)
 @given(length=st.integers(1, 80), seed=st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
 def test_two_forms_one_computation(settings_: dict[str, object], length: int, seed: int) -> None:
     """The recurrent form gives what the parallel form gives, and its state keeps its size."""
-    config = ModelConfig(width=8, context=100, layers=[{"mixer": settings_}])  # type: ignore[arg-type]
+    config = ModelConfig(width=8, context=100)
     torch.manual_seed(seed)
-    mixer = build_mixer(MixerConfig.parse(settings_), config)
+    mixer = build_filter_bank(FilterBankConfig.parse(settings_), config) if settings_ in FILTER_BANKS else None
+    mixer = mixer or build_mixer(MixerConfig.parse(settings_), config)
     x = torch.randn(2, length, 8)
     state = mixer.start(2)
     sizes, outputs = [], []
@@ -174,9 +179,85 @@ def test_two_forms_one_computation(settings_: dict[str, object], length: int, se
             output, state = mixer.step(x[:, t], state)
             outputs.append(output)
             sizes.append(sum(tensor.numel() for tensor in state))
-        torch.testing.assert_close(torch.stack(outputs, 1), mixer(x), atol=1e-5, rtol=1e-4)
-    if settings_["kind"] != "attention":
-        assert len(set(sizes)) == 1
+        # The product of three spectra rounds more than a direct sum.
+        tolerance = 1e-4 if settings_["kind"] == "fourier_attention" else 1e-5
+        torch.testing.assert_close(torch.stack(outputs, 1), mixer(x), atol=tolerance, rtol=1e-4)
+    keeps_all = settings_["kind"] == "fourier_attention" or (
+        settings_["kind"] == "attention" and "window" not in settings_
+    )
+    assert len(set(sizes)) == (length if keeps_all else 1)
+
+
+def test_fourier_attention_is_its_triple_sum() -> None:
+    """z(t) = Σ_{i+j+l = t} e^{-λ(i+j)} q(i) k(j) v(l) / N(t), term by term, normalised per head and gated."""
+    config = ModelConfig(width=4, layers=[{"mixer": {"kind": "fourier_attention", "heads": 2}}])  # type: ignore[arg-type]
+    mixer = build_mixer(config.layers[0].mixer, config).double()
+    assert isinstance(mixer, FourierAttention)
+    x = torch.randn(1, 7, 4, dtype=torch.float64)
+    gate, query, key, value = (part[0] for part in mixer.project(x).chunk(4, dim=-1))
+    query, key = (part.view(7, 2, 2) for part in (query, key))
+    query, key = ((p / p.square().mean(-1, keepdim=True).sqrt()).flatten(1) for p in (query, key))
+    decay = mixer.log_decay.exp().repeat_interleave(2)
+    for t in range(7):
+        terms = [
+            torch.exp(-decay * (i + j)) * query[i] * key[j] * value[t - i - j]
+            for i in range(t + 1)
+            for j in range(t + 1 - i)
+        ]
+        size = torch.stack([torch.exp(-2 * decay * (i + j)) for i in range(t + 1) for j in range(t + 1 - i)]).sum(0)
+        z = torch.stack(terms).sum(0) / size.sqrt()
+        normed = (z.view(2, 2) / z.view(2, 2).square().mean(1, keepdim=True).sqrt()).flatten()
+        expected = mixer.output(torch.nn.functional.silu(gate[t]) * normed)
+        torch.testing.assert_close(mixer(x)[0, t], expected, atol=1e-8, rtol=1e-6)
+
+
+def test_fourier_attention_is_bounded_for_any_input() -> None:
+    """Constant input adds up most; without the norm the triple sum grows as the square of the position."""
+    config = ModelConfig(width=8, layers=[{"mixer": {"kind": "fourier_attention", "timescales": [1e5, 1e6]}}])  # type: ignore[arg-type]
+    mixer = build_mixer(config.layers[0].mixer, config)
+    with torch.no_grad():
+        output = mixer(torch.ones(1, 3000, 8))[0]
+        gate = torch.nn.functional.silu(mixer.project(torch.ones(8))[:8])
+    # Each head's channels have a mean square of one, so none is above sqrt(channels of a head).
+    largest = math.sqrt(2) * gate.norm() * torch.linalg.matrix_norm(mixer.output.weight, 2)
+    assert float(output.norm(dim=-1).max()) <= float(largest)
+
+
+def test_filter_bank_is_its_formula() -> None:
+    """y(t) = Σ_s Σ_m w_sm(t) Σ_k f_sm(k) x(t - 2^s k), over more than one block of positions."""
+    config = ModelConfig(width=8, layers=[{"filter_bank": {"kind": "learned", "filters": 2, "scales": 3, "taps": 3}}])  # type: ignore[arg-type]
+    bank = build_filter_bank(config.layers[0].filter_bank, config)
+    assert isinstance(bank, FilterBank)
+    x = torch.randn(2, 150, 8)
+    weights = bank.weights(x).unflatten(-1, (3, 2))
+    expected = torch.zeros_like(x)
+    for scale in range(3):
+        for tap in range(3):
+            lag = tap << scale
+            shifted = torch.nn.functional.pad(x, (0, 0, lag, 0))[:, :150]
+            expected += (weights[:, :, scale] @ bank.filters[scale, :, tap, None]) * shifted
+    torch.testing.assert_close(bank(x), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 64, 100])
+@pytest.mark.parametrize("length", [1, 6, 7, 8, 63, 100])
+def test_windowed_attention_is_masked_attention(window: int, length: int) -> None:
+    query, key, value = torch.randn(3, 2, 3, length, 4, dtype=torch.float64)
+    distance = torch.arange(length)[:, None] - torch.arange(length)
+    mask = (distance >= 0) & (distance < window)
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    torch.testing.assert_close(windowed_attention(query, key, value, window), expected)
+
+
+def test_signal_positions_are_their_formula() -> None:
+    config = ModelConfig(width=8, positions={"kind": "signal", "bases": 3, "frequencies": [0.01, 0.2]})  # type: ignore[arg-type]
+    positions = build_positions(config.positions, config)
+    assert isinstance(positions, SignalPositions)
+    alpha, beta = positions.coefficients.chunk(2)
+    for t in (0, 1, 50):
+        angle = positions.frequencies * t
+        torch.testing.assert_close(positions(torch.tensor([t]))[0], angle.sin() @ alpha + angle.cos() @ beta)
+    np.testing.assert_allclose(positions.frequencies.detach()[[0, -1]] / (2 * math.pi), [0.01, 0.2], rtol=1e-5)
 
 
 def test_harmonic_kernel_is_its_formula() -> None:

@@ -24,7 +24,7 @@ from signal_model.config import ModelConfig, Recipe
 from signal_model.errors import InputError
 from signal_model.files import parse_document
 from signal_model.model import build_model
-from signal_model.training import learning_rate_factor, parameter_groups
+from signal_model.optimization import learning_rate_factor, parameter_groups
 
 from .conftest import ROOT, SPACES
 

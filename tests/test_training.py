@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +15,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from signal_model.checkpoints import load_checkpoint, save_checkpoint
+from signal_model.checkpoints import load_checkpoint, load_training, save_checkpoint, save_training
 from signal_model.config import FilesCorpusConfig, ModelConfig, Recipe, TokenizerConfig, TrainingConfig
 from signal_model.corpus import Corpus, load_corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
 from signal_model.errors import InputError
-from signal_model.evaluation import fixed_windows, score_text
-from signal_model.generation import filter_logits, generate
+from signal_model.evaluation import fixed_windows, loss_by_position, score_text
+from signal_model.generation import filter_logits, generate, stream_text
 from signal_model.model import SignalLLM, build_model, count_parameters
-from signal_model.training import Diverged, learning_rate_factor, parameter_groups, run_recipe, train, validate
+from signal_model.optimization import build_optimizers, learning_rate_factor, parameter_groups, set_learning_rates
+from signal_model.presets import PRESETS
+from signal_model.tokenizers import ByteTokenizer
+from signal_model.training import Diverged, Trainer, run_recipe, train, validate
+from signal_model.transforms.spectra import spectral_roughness
 
+from .conftest import command
 from .test_causality import EMBEDDINGS, MIXERS
 
 CPU = torch.device("cpu")
@@ -83,6 +93,166 @@ def test_schedule_warms_up_and_falls_as_a_cosine() -> None:
     np.testing.assert_allclose(factors[10:], expected)
 
 
+def test_stable_rate_then_straight_line_down() -> None:
+    config = TrainingConfig(steps=100, warmup=0.1, final_learning_rate=0.2, schedule={"kind": "wsd", "decay": 0.25})  # type: ignore[arg-type]
+    factors = [learning_rate_factor(step, config) for step in range(100)]
+    np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
+    np.testing.assert_allclose(factors[10:75], 1)
+    np.testing.assert_allclose(factors[74:], np.linspace(1, 0.2, 26))
+
+
+def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
+    model = build_model(ModelConfig.model_validate(MIXED), 0)
+    muon, adamw = build_optimizers(model, TrainingConfig(optimizer={"kind": "muon", "learning_rate": 0.05}))  # type: ignore[arg-type]
+    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(adamw, torch.optim.AdamW)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    by_muon, by_adamw = (
+        {names[id(p)] for group in optimizer.param_groups for p in group["params"]} for optimizer in (muon, adamw)
+    )
+    assert by_muon | by_adamw == {name for name, p in model.named_parameters() if p.requires_grad}
+    assert not by_muon & by_adamw
+    assert {"blocks.0.mixer.project.weight", "blocks.2.feedforward.output.weight"} <= by_muon
+    assert {"embedding.standard.weight", "blocks.0.mixer.coefficients", "blocks.0.mixer.short.weight"} <= by_adamw
+    set_learning_rates([muon, adamw], 0.5)
+    assert {group["lr"] for group in muon.param_groups} == {0.025}
+    assert {group["lr"] for group in adamw.param_groups} == {0.0015}
+
+
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole(corpus: Corpus) -> None:
+    gradients, losses = [], []
+    for accumulation in (1, 4):
+        model = build_model(ModelConfig.model_validate(MIXED), 0)
+        config = TrainingConfig(steps=1, batch_size=8, accumulation=accumulation)
+        losses.append(train(model, corpus, config, CPU).curve[0].nats_per_token)
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, parts, atol=1e-6, rtol=1e-3)
+
+
+def test_the_spectral_loss_smooths_embeddings_and_stays_out_of_the_curve(corpus: Corpus) -> None:
+    assert spectral_roughness(torch.ones(3, 8)) == 0
+    assert spectral_roughness(torch.tensor([1.0, -1.0]).repeat(3, 4)) == 1
+    noise = torch.randn(2000, 128, generator=torch.Generator().manual_seed(0))
+    assert float(spectral_roughness(noise)) == pytest.approx(1 / 3, abs=0.01)
+    frequencies = np.fft.fftfreq(9)[None] * 9 / 4.5
+    power = np.abs(np.fft.fft(noise[:5, :9].double().numpy())) ** 2
+    expected = (power * frequencies**2).sum() / power.sum()
+    assert float(spectral_roughness(noise[:5, :9].double())) == pytest.approx(expected, rel=1e-9)
+    roughness, first_loss = [], []
+    for weight in (0.0, 5.0):
+        model = build_model(ModelConfig(context=48, width=32), 0)
+        config = TrainingConfig(steps=20, batch_size=8, learning_rate=1e-2, spectral_loss_weight=weight)
+        first_loss.append(train(model, corpus, config, CPU).curve[0].nats_per_token)
+        roughness.append(spectral_roughness(model.embedding(torch.arange(256))).item())
+    assert roughness[1] < 0.8 * roughness[0]
+    assert first_loss[0] == first_loss[1]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_training_is_the_training_it_would_have_been(
+    optimizer: str, corpus: Corpus, text_folder: Path, tmp_path: Path
+) -> None:
+    """To the bit: stop at a point, write, read into another trainer built anew, go on."""
+    recipe = Recipe.model_validate(
+        {
+            "model": MIXED,
+            "training": {"steps": 40, "batch_size": 4, "optimizer": {"kind": optimizer}, "seed": 3},
+            "corpus": {"path": str(text_folder)},
+        }
+    )
+    whole = Trainer(build_model(recipe.model, 3), corpus, recipe.training, CPU)
+    whole.run()
+    first = Trainer(build_model(recipe.model, 3), corpus, recipe.training, CPU)
+    first.run(until=18)
+    save_training(tmp_path, first, recipe)
+    second = Trainer(build_model(recipe.model, 99), corpus, recipe.training, CPU)
+    load_training(tmp_path, second, recipe)
+    second.run()
+    assert [point.nats_per_token for point in second.curve] == [point.nats_per_token for point in whole.curve]
+    assert all(torch.equal(a, b) for a, b in zip(second.model.parameters(), whole.model.parameters(), strict=True))
+    other = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": 50})})
+    with pytest.raises(InputError, match=r"training\.steps was 40 and is 50"):
+        load_training(tmp_path, second, other)
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="not an unfinished training"):
+        load_training(tmp_path, second, recipe)
+
+
+def test_killed_in_a_folder_and_resumed_from_the_command_line(text_folder: Path, tmp_path: Path) -> None:
+    """The same weights, the same log, nothing in it twice; and TensorBoard's events hold the curve."""
+    recipe = {
+        "model": {"context": 32, "width": 16, "layers": [{"mixer": {"kind": "harmonic"}}]},
+        "training": {"steps": 400, "batch_size": 4, "validation_tokens": 512},
+        "corpus": {"path": str(text_folder)},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    train_command = [sys.executable, "-m", "signal_model.cli", "train", tmp_path / "recipe.yaml", "--threads", "1"]
+    subprocess.run([*train_command, "--output", tmp_path / "whole", "--tensorboard"], check=True, capture_output=True)
+    with subprocess.Popen([*train_command, "--output", tmp_path / "killed"], stdout=subprocess.DEVNULL) as process:
+        log = tmp_path / "killed" / "log.jsonl"
+        while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 3):
+            time.sleep(0.01)
+        process.kill()
+    refused = command("signal-model", *train_command[3:], "--output", tmp_path / "killed")
+    assert refused.returncode == 2
+    assert "unfinished training; add --resume" in refused.stderr
+    resumed = command("signal-model", *train_command[3:], "--output", tmp_path / "killed", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "killed")]
+    curves = [[(json.loads(line)["step"], json.loads(line)["nats_per_token"]) for line in lines] for lines in logs]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 20
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "killed" / "training.safetensors").exists()
+    assert command("signal-model", *train_command[3:], "--output", tmp_path / "whole", "--resume").returncode == 2
+    assert tensorboard_curve(tmp_path / "whole" / "tensorboard", "train/nats_per_token") == pytest.approx(
+        dict(curves[0])
+    )
+
+
+def tensorboard_curve(folder: Path, tag: str) -> dict[int, float]:
+    """Read an event file: records of an 8-byte length, 4 bytes of checksum, an Event, 4 more of checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    (path,) = folder.glob("events*")
+    data, found = path.read_bytes(), {}
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        event = Event.FromString(data[12 : 12 + length])
+        found |= {event.step: value.simple_value for value in event.summary.value if value.tag == tag}
+        data = data[length + 16 :]
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path) -> None:
+    """Ray Train over gloo: the same losses as a single process, but for rounding."""
+    recipe = {
+        "model": {"context": 32, "width": 16, "layers": [{"mixer": {"kind": "harmonic", "bases": 4}}, {}]},
+        "training": {"steps": 40, "batch_size": 8, "accumulation": 2, "validation_tokens": 512},
+        "corpus": {"path": str(text_folder)},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    curves = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        done = command(
+            "signal-model", "train", tmp_path / "recipe.yaml", "--output", folder, "--workers", workers, "--threads", 1
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("bits per byte") == 21
+        curves.append([json.loads(line)["nats_per_token"] for line in (folder / "log.jsonl").read_text().splitlines()])
+    np.testing.assert_allclose(*curves, rtol=1e-4)
+    assert sorted(p.name for p in (tmp_path / "1").iterdir()) == sorted(p.name for p in (tmp_path / "2").iterdir())
+    odd = command("signal-model", "train", tmp_path / "recipe.yaml", "--output", tmp_path / "3", "--workers", 3)
+    assert odd.returncode == 2
+    assert "must divide the batch_size of 8" in odd.stderr
+
+
 def test_divergence_is_an_error_not_a_number(corpus: Corpus) -> None:
     model = build_model(ModelConfig.model_validate(MIXED), 0)
     with torch.no_grad():
@@ -104,6 +274,21 @@ def test_score_is_the_mean_surprise_of_each_next_token(corpus: Corpus, trained: 
     assert score.tokens == windows[:, 1:].size
     assert score.bytes == int((windows[:, 1:] != 0).sum())  # the end of a document stands for no byte
     assert score.bits_per_byte == pytest.approx(nats / math.log(2) / score.bytes, rel=1e-5)
+
+
+def test_accuracy_perplexity_and_loss_by_position(corpus: Corpus, trained: tuple[SignalLLM, Recipe]) -> None:
+    model, _ = trained
+    windows = fixed_windows(corpus.validation, 96, 960)  # twice the length of training
+    score = score_text(model, windows, corpus.tokenizer.byte_lengths, CPU)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(windows[:, :-1]))
+    targets = torch.from_numpy(windows[:, 1:])
+    assert score.accuracy == pytest.approx(float((logits.argmax(-1) == targets).double().mean()))
+    assert score.perplexity == pytest.approx(math.exp(score.nats_per_token))
+    by_position = loss_by_position(model, windows, CPU, batch_size=3)
+    expected = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0].mean(0)
+    np.testing.assert_allclose(by_position, expected, rtol=1e-4)
+    assert by_position.mean() == pytest.approx(score.nats_per_token, rel=1e-5)
 
 
 def test_windows_are_fixed_spread_and_do_not_overlap() -> None:
@@ -134,6 +319,28 @@ def test_checkpoint_gives_back_the_model(trained: tuple[SignalLLM, Recipe], corp
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(InputError, match="is no checkpoint"):
         load_checkpoint(tmp_path, CPU)
+
+
+def test_streamed_text_is_the_text_and_never_half_a_character() -> None:
+    tokenizer = ByteTokenizer()
+    text = "naïve – 日本 🎉 end"
+    pieces = list(stream_text(tokenizer, text.encode()))
+    assert "".join(pieces) == text
+    assert all("\ufffd" not in piece for piece in pieces)
+    assert pieces[:3] == ["n", "a", "ï"]
+    assert "".join(stream_text(tokenizer, b"ab\xff\xfe")) == "ab\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_have_the_size_of_their_name(name: str) -> None:
+    config = ModelConfig.preset(name)
+    with torch.device("meta"):
+        size = count_parameters(SignalLLM(config))
+    named = int(name.rsplit("-", 1)[1].removesuffix("m")) * 1e6
+    assert abs(size / named - 1) < 0.05
+    assert config.vocab_size == 50257
+    with pytest.raises(InputError, match="did you mean"):
+        ModelConfig.preset(name[:-1])
 
 
 def test_generation_follows_the_parallel_form(trained: tuple[SignalLLM, Recipe]) -> None:

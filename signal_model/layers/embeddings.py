@@ -189,7 +189,7 @@ def wavelet_packet_basis(wavelet: str, count: int, width: int) -> Tensor:
     analysis = np.concatenate([node.data for node in packet.get_level(levels, order="freq")])
     functions = np.linalg.inv(analysis).T
     functions /= np.linalg.norm(functions, axis=1, keepdims=True)
-    return torch.from_numpy(functions[:count]).float()
+    return torch.from_numpy(functions[:count]).float().contiguous()
 
 
 def build_embedding(config: EmbeddingConfig, model: ModelConfig) -> Embedding:

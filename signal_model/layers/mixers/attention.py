@@ -1,4 +1,4 @@
-"""Softmax attention, the strong baseline: rotary positions, normalised queries and keys."""
+"""Softmax attention, the strong baseline: over all of the past, or over a window of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import AttentionConfig, ModelConfig
+from signal_model.layers.convolution import ShortConvolution
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.positions import rotary_angles, rotate
 from signal_model.layers.registry import implements
@@ -14,43 +15,101 @@ from signal_model.layers.registry import implements
 
 @implements(AttentionConfig)
 class AttentionMixer(Mixer):
-    """Causal multi-head attention (Vaswani et al. 2017) with rotary positions and query-key
-    normalisation (Henry et al. 2020). The state is the keys and values of all positions so far."""
+    """Causal multi-head attention (Vaswani et al. 2017) with rotary positions (Su et al. 2021),
+    query-key normalisation (Henry et al. 2020) and, if asked for, a short causal convolution on
+    q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
+
+    The state is the keys and values of all positions so far or, with a window of W tokens, of the
+    last W - 1 and the number of those seen.
+    """
 
     def __init__(self, config: AttentionConfig, model: ModelConfig) -> None:
         super().__init__()
-        self.heads = config.heads
+        self.heads, self.window, self.rotary = config.heads, config.window, config.rotary
         self.project = nn.Linear(model.width, 3 * model.width, bias=False)
+        taps = config.short_convolution
+        self.short = ShortConvolution(3 * model.width, taps) if taps > 1 else None
         self.output = nn.Linear(model.width, model.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self._heads(x)
-        angles = rotary_angles(torch.arange(x.shape[1], device=x.device), query.shape[-1])
-        mixed = F.scaled_dot_product_attention(rotate(query, *angles), rotate(key, *angles), value, is_causal=True)
+        projected = self.project(x)
+        if self.short is not None:
+            projected = self.short(projected)
+        query, key, value = self._heads(projected)
+        query, key = self._turn(torch.arange(x.shape[1], device=x.device), query, key)
+        if self.window is None or self.window >= x.shape[1]:
+            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            mixed = windowed_attention(query, key, value, self.window)
         return self._merge(mixed)
 
     def start(self, batch: int) -> State:
         width = self.output.in_features
-        empty = self.output.weight.new_zeros(batch, self.heads, 0, width // self.heads)
-        return [empty, empty]
+        kept = 0 if self.window is None else self.window - 1
+        empty = self.output.weight.new_zeros(batch, self.heads, kept, width // self.heads)
+        state = [empty, empty]
+        if self.window is not None:
+            state.append(torch.zeros(batch, dtype=torch.long, device=empty.device))
+        return state if self.short is None else [*state, self.short.start(batch)]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        query, key, value = self._heads(x[:, None])
-        keys, values = state
-        angles = rotary_angles(torch.tensor([keys.shape[2]], device=x.device), query.shape[-1])
-        keys = torch.cat([keys, rotate(key, *angles)], dim=2)
-        values = torch.cat([values, value], dim=2)
-        mixed = F.scaled_dot_product_attention(rotate(query, *angles), keys, values)
-        return self._merge(mixed)[:, 0], [keys, values]
+        keys, values, *rest = state
+        projected = self.project(x)
+        if self.short is not None:
+            projected, rest[-1] = self.short.step(projected, rest[-1])
+        query, key, value = self._heads(projected[:, None])
+        seen = torch.tensor([keys.shape[2]], device=x.device) if self.window is None else rest[0]
+        query, key = self._turn(seen[:1], query, key)
+        keys, values = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
+        if self.window is None:
+            mixed = F.scaled_dot_product_attention(query, keys, values)
+        else:
+            # The places before the first token hold nothing yet.
+            age = torch.arange(self.window - 1, -1, -1, device=x.device)
+            mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=age <= seen[:, None, None, None])
+            keys, values, rest[0] = keys[:, :, 1:], values[:, :, 1:], seen + 1
+        return self._merge(mixed)[:, 0], [keys, values, *rest]
 
-    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) → query, key, value, each (B, H, T, D / H); the first two of unit mean square."""
-        batch, length, width = x.shape
-        split = self.project(x).view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
+    def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3D) → query, key, value, each (B, H, T, D / H); the first two of unit mean square."""
+        query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         size = (query.shape[-1],)
         return F.rms_norm(query, size).to(value.dtype), F.rms_norm(key, size).to(value.dtype), value
+
+    def _turn(self, positions: Tensor, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.rotary:
+            return query, key
+        angles = rotary_angles(positions, query.shape[-1])
+        return rotate(query, *angles), rotate(key, *angles)
 
     def _merge(self, mixed: Tensor) -> Tensor:
         result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return result
+
+
+def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
+    """Attention of each position to the last `window` positions, itself included: O(T · window).
+
+    All are (B, H, T, C) and so is the result. The sequence is cut into blocks of `window` positions; each
+    block meets its own keys and those of the block before, and a mask leaves the band.
+    """
+    batch, heads, length, channels = query.shape
+    blocks = -(-length // window)
+    missing = blocks * window - length
+
+    def blocked(x: Tensor, before: int) -> Tensor:
+        """(B, H, T, C) → (B · blocks, H, before + window, C), each block after the `before` positions that precede it."""
+        padded = F.pad(x, (0, 0, before, missing))
+        return padded.unfold(2, before + window, window).permute(0, 2, 1, 4, 3).flatten(0, 1)
+
+    position = torch.arange(window, device=query.device)[:, None]
+    other = torch.arange(2 * window, device=query.device)
+    band = (other > position) & (other <= position + window)
+    first = band & (other >= window)  # nothing precedes the first block
+    mask = torch.stack([first, *[band] * (blocks - 1)]).repeat(batch, 1, 1)[:, None]
+    mixed = F.scaled_dot_product_attention(
+        blocked(query, 0), blocked(key, window), blocked(value, window), attn_mask=mask
+    )
+    joined = mixed.unflatten(0, (batch, blocks)).transpose(1, 2).flatten(2, 3)
+    result: Tensor = joined[:, :, :length]
+    return result

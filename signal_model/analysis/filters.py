@@ -1,0 +1,163 @@
+"""Filters of a model: impulse responses and frequency responses, along the sequence and along the channels.
+
+Found are: every module with a method `kernel(length)` or `responses()` that returns causal filters
+(F, length); learned short convolutions; the bands of wavelet mixers; the spectral filters of feed-forwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from signal_model.analysis.embeddings import HIGH, LOW
+from signal_model.layers.convolution import ShortConvolution
+from signal_model.layers.feedforward import SpectralFeedForward
+from signal_model.layers.mixers.wavelet import WaveletMixer
+from signal_model.model import SignalLLM
+from signal_model.transforms.wavelets import causal_decomposition, reach
+
+LEARNED = "learned"
+
+
+@runtime_checkable
+class HasKernel(Protocol):
+    """A module that filters along the sequence."""
+
+    def kernel(self, length: int) -> Tensor:
+        """Impulse responses of its causal filters, (F, length)."""
+
+
+@runtime_checkable
+class HasResponses(Protocol):
+    """A module that filters along the sequence and whose filters end by themselves."""
+
+    def responses(self) -> Tensor:
+        """Impulse responses of its causal filters, (F, K)."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Causal filters of one module: one for each channel, or those of a bank."""
+
+    module: str
+    """Its name in the model, such as `blocks.0.mixer.short`."""
+    name: str
+    """What tells filters of one part of the model apart, such as `short` or `detail 1`."""
+    layer: int | None
+    origin: str
+    """`learned`, or the wavelet that they belong to."""
+    taps: Tensor
+    """Impulse responses (F, K) in float64; lags 0 … K - 1 in tokens."""
+
+    def response(self, points: int) -> Tensor:
+        """H(f) = Σ_k h(k) e^{-2πifk} at f = 0 … 0.5 cycles per token, evenly spaced: (F, points), complex."""
+        size = 2 * (points - 1)
+        # Taps that lie whole periods of the grid apart meet the same e^{-2πifk}.
+        folds = -(-self.taps.shape[1] // size)
+        padded = torch.nn.functional.pad(self.taps, (0, folds * size - self.taps.shape[1]))
+        response: Tensor = torch.fft.rfft(padded.unflatten(1, (folds, size)).sum(1))
+        return response
+
+
+@torch.no_grad()
+def sequence_filters(model: SignalLLM) -> list[Filters]:
+    """All causal filters along the sequence, in the order of the model's modules; kernels over the full context."""
+    found: list[Filters] = []
+    of_bands: dict[str, str] = {}
+    for module_name, module in model.named_modules():
+        parts = module_name.split(".")
+        layer = int(parts[1]) if parts[0] == "blocks" and len(parts) > 1 else None
+        name = of_bands.get(module_name) or ".".join(parts[3:])
+        if isinstance(module, WaveletMixer):
+            bands = [*(f"detail {level}" for level in range(1, module.levels + 1)), f"approximation {module.levels}"]
+            of_bands |= {f"{module_name}.filters.{index}": band for index, band in enumerate(bands)}
+            for family in module.families:
+                responses = zip(bands, wavelet_responses(family, module.levels), strict=True)
+                found.extend(Filters(module_name, band, layer, family, taps) for band, taps in responses)
+        if isinstance(module, ShortConvolution):
+            found.append(Filters(module_name, name or "taps", layer, LEARNED, _spread(module)))
+        elif isinstance(module, HasKernel):
+            taps = module.kernel(model.config.context).double().cpu()
+            found.append(Filters(module_name, name or "kernel", layer, LEARNED, taps))
+        elif isinstance(module, HasResponses):
+            found.append(Filters(module_name, name or "bank", layer, LEARNED, module.responses().double().cpu()))
+    return found
+
+
+def wavelet_responses(wavelet: str, levels: int) -> list[Tensor]:
+    """Impulse responses of the causal decomposition's bands d_1 … d_J, a_J, each (1, K) in float64."""
+    length = 1 + sum(reach(wavelet, level) for level in range(1, levels + 1))
+    impulse = torch.zeros(1, length, 1, dtype=torch.float64)
+    impulse[0, 0] = 1
+    return [band[:, :, 0] for band in causal_decomposition(impulse, wavelet, levels)]
+
+
+def impulse_frame(filters: list[Filters], channels: int = 8) -> pd.DataFrame:
+    """One row per tap: `module`, `filter`, `layer`, `origin`, `channel` (or number in a bank), `lag` in tokens,
+    `value`; at most `channels` channels of each filter, evenly spread."""
+    frames = []
+    for one in filters:
+        count, length = one.taps.shape
+        chosen = np.unique(np.linspace(0, count - 1, min(channels, count)).round().astype(int))
+        columns = {
+            "channel": np.repeat(chosen, length),
+            "lag": np.tile(np.arange(length), len(chosen)),
+            "value": one.taps[chosen].numpy().ravel(),
+        }
+        frames.append(_named(one, columns))
+    return _together(frames, ["channel", "lag", "value"])
+
+
+def response_frame(filters: list[Filters], points: int = 257) -> pd.DataFrame:
+    """One row per filter and frequency: `module`, `filter`, `layer`, `origin`, `frequency` in cycles per token,
+    and the gain |H|: `gain` (median), `low`, `high` (10th and 90th percentile) over channels."""
+    frames = []
+    for one in filters:
+        low, median, high = np.quantile(one.response(points).abs().numpy(), [LOW, 0.5, HIGH], axis=0)
+        columns = {"frequency": np.linspace(0, 0.5, points), "gain": median, "low": low, "high": high}
+        frames.append(_named(one, columns))
+    return _together(frames, ["frequency", "gain", "low", "high"])
+
+
+@torch.no_grad()
+def channel_filter_frame(model: SignalLLM) -> pd.DataFrame:
+    """Spectral filters of feed-forwards, one row per layer and frequency: `layer`, `cycles` across the channels,
+    `gain` |W|, `phase` in radians, `mixing`, the share α of the spectral part."""
+    frames = []
+    for layer, block in enumerate(model.blocks):
+        feedforward = block.get_submodule("feedforward")
+        if isinstance(feedforward, SpectralFeedForward):
+            weight = torch.view_as_complex(feedforward.filter.double().cpu().contiguous())
+            columns = {
+                "layer": layer,
+                "cycles": np.arange(len(weight)),
+                "gain": weight.abs().numpy(),
+                "phase": weight.angle().numpy(),
+                "mixing": float(feedforward.mixing),
+            }
+            frames.append(pd.DataFrame(columns))
+    columns_of_all = ["layer", "cycles", "gain", "phase", "mixing"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns_of_all)
+
+
+def _spread(module: ShortConvolution) -> Tensor:
+    """Taps of a dilated convolution with the zeros between them, (C, past + 1)."""
+    taps = torch.zeros(module.weight.shape[1], module.past + 1, dtype=torch.float64)
+    taps[:, :: module.dilation] = module.weight.double().cpu().T
+    return taps
+
+
+def _named(one: Filters, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    about = {"module": one.module, "filter": one.name, "layer": one.layer, "origin": one.origin}
+    return pd.DataFrame(about | columns).astype({"layer": "Int64"})
+
+
+def _together(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not frames:
+        return pd.DataFrame(columns=["module", "filter", "layer", "origin", *columns])
+    return pd.concat(frames, ignore_index=True)

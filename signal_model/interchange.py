@@ -1,0 +1,433 @@
+"""SignalLLM as a `transformers` model, and folders from one form to the other and back, bit for bit.
+
+Importing this module registers the model: `AutoModelForCausalLM.from_pretrained(folder)` then loads what
+`to_transformers` wrote, with no code from the folder. `AutoTokenizer` needs nothing registered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from signal_model.checkpoints import load_checkpoint, load_figures, save_checkpoint
+from signal_model.config import ModelConfig, Recipe
+from signal_model.errors import InputError, one_line
+from signal_model.files import explain, read_text, write_atomically, write_json
+from signal_model.layers.mixers import State
+from signal_model.model import SignalLLM, build_model
+from signal_model.tokenizers import (
+    END_OF_TEXT,
+    BPETokenizer,
+    ByteTokenizer,
+    _byte_of_character,
+    tokenizer_from_json,
+)
+
+try:
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        GenerationConfig,
+        GenerationMixin,
+        PreTrainedConfig,
+        PreTrainedModel,
+    )
+    from transformers.cache_utils import Cache
+    from transformers.modeling_outputs import CausalLMOutputWithPast
+    from transformers.utils import can_return_tuple
+except ModuleNotFoundError as missing:
+    if missing.name != "transformers":
+        raise
+    raise InputError("transformers: is not installed; add it with pip install 'hrfevo[transformers]'") from None
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+GENERATION = "generation_config.json"
+PREFIX = "model."
+EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
+
+
+class SignalLLMConfig(PreTrainedConfig):
+    """A recipe as plain data: `recipe["model"]` is the `ModelConfig`, the rest is how it was trained.
+
+    What the recipe leaves out has the library's defaults. Raises InputError for a recipe that is none.
+    """
+
+    model_type = "signal_llm"
+    recipe: dict[str, Any] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        try:
+            self.recipe = Recipe.model_validate(self.recipe or {"model": {}}).to_dict()
+        except ValidationError as error:
+            raise explain(error, "recipe") from None
+        super().__post_init__(**kwargs)
+
+    def model_config(self) -> ModelConfig:
+        """The frozen config that `SignalLLM` is built from."""
+        assert self.recipe is not None
+        return ModelConfig.model_validate(self.recipe["model"])
+
+    @property
+    def vocab_size(self) -> int:
+        return self.model_config().vocab_size
+
+    @property
+    def hidden_size(self) -> int:
+        return self.model_config().width
+
+    @property
+    def num_hidden_layers(self) -> int:
+        return len(self.model_config().layers)
+
+
+class SignalLLMCache(Cache):
+    """The recurrent state of every block, after `length` tokens."""
+
+    is_croppable = False
+
+    def __init__(self, states: list[State], length: int = 0) -> None:
+        super().__init__(layers=[])
+        self.states = states
+        self.length = length
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self.length
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        self.states = [[part.index_select(0, beam_idx.to(part.device)) for part in state] for state in self.states]
+
+    batch_select_indices = reorder_cache
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        self.states = [[part.repeat_interleave(repeats, 0) for part in state] for state in self.states]
+
+    def reset(self) -> None:
+        raise InputError("past_key_values: a recurrent state cannot be emptied; begin without one")
+
+    def crop(self, tokens_to_remove: int) -> None:
+        raise InputError("past_key_values: a recurrent state cannot go back; begin without one")
+
+
+class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
+    """`SignalLLM` behind the interface of `transformers`; `model` is the one inside.
+
+    Without a cache all positions are computed at once, as in training. With one (`generate` uses it)
+    tokens are taken one at a time, as by `signal_model.generation`. The head is the embedding, in
+    `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
+    """
+
+    config_class = SignalLLMConfig
+    main_input_name = "input_ids"
+    accepts_loss_kwargs = True
+    _is_stateful = True  # so that speculative decoding, which takes tokens back, is refused
+
+    def __init__(self, config: SignalLLMConfig) -> None:
+        super().__init__(config)
+        # Parts keep some of their numbers in float32; `to` treats them as it does for a model that is loaded.
+        self.model = SignalLLM(config.model_config()).to(torch.get_default_dtype())
+        self._fixed = [name for name, weight in self.model.named_parameters() if not weight.requires_grad]
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_key_values: SignalLLMCache | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: Tensor | int | None = None,
+        inputs_embeds: None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> CausalLMOutputWithPast:
+        """Tokens (B, T) → logits (B, T, V), and with `labels` (B, T) the mean loss in nats.
+
+        `attention_mask` (B, T) is 1 for tokens and 0 for padding before or after them, whose logits mean
+        nothing. With a cache it covers what the cache holds too, (B, past + T), and is all 1. A label is
+        what the position before it predicts; -100 does not count, nor what padding would predict.
+
+        Raises InputError for any other mask, and for what a SignalLLM neither takes nor gives.
+        """
+        asked = {
+            "inputs_embeds": inputs_embeds,
+            "output_attentions": output_attentions,
+            "output_hidden_states": output_hidden_states,
+        }
+        for name, value in asked.items():
+            if value is not None and value is not False:
+                raise InputError(f"{name}: is not supported by SignalLLM")
+        if not input_ids.shape[1]:
+            raise InputError("input_ids: must hold at least one token")
+        cache = past_key_values
+        if cache is None and use_cache:
+            cache = SignalLLMCache(self.model.start(len(input_ids)))
+        elif cache is not None and not isinstance(cache, SignalLLMCache):
+            raise InputError(f"past_key_values: accepted is a SignalLLMCache, got a {type(cache).__name__}")
+        padding = self._padding(
+            attention_mask, len(input_ids), input_ids.shape[1] + (0 if cache is None else cache.length)
+        )
+        if cache is not None:
+            if padding is not None:
+                raise InputError("attention_mask: a cache takes no padding; give use_cache=False")
+            logits = self._one_by_one(input_ids, cache, logits_to_keep if isinstance(logits_to_keep, int) else 0)
+        else:
+            logits = self.model(input_ids) if padding is None else self._all_at_once(input_ids, padding)
+        if isinstance(logits_to_keep, Tensor):
+            logits = logits[:, logits_to_keep]
+        elif logits_to_keep:
+            logits = logits[:, -logits_to_keep:]
+        loss = None
+        if labels is not None:
+            if padding is not None:
+                labels = labels.clone()
+                labels[:, 1:][padding[:, :-1]] = -100
+            loss = self.loss_function(logits, labels, logits.shape[-1], num_items_in_batch=num_items_in_batch)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+
+    @staticmethod
+    def _padding(mask: Tensor | None, batch: int, length: int) -> Tensor | None:
+        """Where padding stands, (B, T), or None where there is none."""
+        if mask is None:
+            return None
+        if mask.shape != (batch, length):
+            raise InputError(f"attention_mask: must be of shape {(batch, length)}, got {tuple(mask.shape)}")
+        padding = mask == 0
+        return padding if padding.any() else None
+
+    def _all_at_once(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """Rows are turned until their tokens come first, where padding cannot reach them, and back."""
+        length = tokens.shape[1]
+        positions = torch.arange(length, device=tokens.device)
+        start = (~padding).int().argmax(1, keepdim=True)
+        end = start + (~padding).sum(1, keepdim=True)
+        if not torch.equal(padding, (positions < start) | (positions >= end)):
+            raise InputError("attention_mask: the tokens of a row must stand together, with padding before or after")
+        logits = self.model(tokens.take_along_dim((positions + start) % length, 1))
+        return torch.take_along_dim(logits, ((positions - start) % length)[..., None], 1)
+
+    def _one_by_one(self, tokens: Tensor, cache: SignalLLMCache, keep: int) -> Tensor:
+        """Take tokens into the cache; logits of the last `keep`, or of all for 0."""
+        logits: deque[Tensor] = deque(maxlen=keep or None)
+        for token in tokens.unbind(1):
+            scores, cache.states = self.model.step(token, cache.states)
+            cache.length += 1
+            logits.append(scores)
+        return torch.stack(tuple(logits), dim=1)
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        next_sequence_length: int | None = None,
+        past_key_values: SignalLLMCache | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """As in `transformers`, but rows of different lengths are computed without a cache: a step of the
+        recurrent form is one position for all rows.
+
+        Raises InputError for rows that end in padding, which have no last token to continue.
+        """
+        if attention_mask is not None and (attention_mask == 0).any():
+            if (attention_mask[:, -1] == 0).any():
+                raise InputError("attention_mask: some rows end in padding; to generate, pad on the left")
+            if past_key_values is None:
+                next_sequence_length = None
+                kwargs["use_cache"] = False
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(
+            input_ids,
+            next_sequence_length=next_sequence_length,
+            past_key_values=past_key_values,
+            attention_mask=attention_mask,
+            **kwargs,
+        )
+        return inputs
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    @classmethod
+    def get_init_context(cls, *args: Any, **kwargs: Any) -> list[Any]:
+        # Parts compute tables while they are built, which takes real numbers.
+        meta = torch.device("meta")
+        return [context for context in super().get_init_context(*args, **kwargs) if context != meta]
+
+    def init_weights(self) -> None:
+        """Nothing: `SignalLLM` has drawn its weights itself."""
+
+    @torch.no_grad()
+    def initialize_weights(self) -> None:
+        """After loading: compute what a file of weights does not hold, tables that follow from the config; and
+        keep the weights fixed that are, as transformers would train every one it loads."""
+        for name in self._fixed:
+            self.model.get_parameter(name).requires_grad_(False)
+        named = [*self.model.named_parameters(), *self.model.named_buffers()]
+        absent = {name: tensor for name, tensor in named if not getattr(tensor, "_is_hf_initialized", False)}
+        if absent:
+            built = build_model(self.model.config, 0)
+            fresh = dict([*built.named_parameters(), *built.named_buffers()])
+            for name, tensor in absent.items():
+                tensor.copy_(fresh[name])
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.embedding
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        raise InputError("set_input_embeddings: embedding and head of a SignalLLM are one part, and stay")
+
+    def get_output_embeddings(self) -> None:
+        """None: the head is the embedding."""
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
+    ) -> nn.Module:
+        """The embedding, where nothing is to change. Raises InputError for any other size."""
+        size = self.config.vocab_size
+        if new_num_tokens not in (None, size) or (pad_to_multiple_of is not None and size % pad_to_multiple_of):
+            raise InputError(f"resize_token_embeddings: a SignalLLM keeps the {size} tokens it was built with")
+        return self.get_input_embeddings()
+
+
+AutoConfig.register(SignalLLMConfig.model_type, SignalLLMConfig, exist_ok=True)
+AutoModelForCausalLM.register(SignalLLMConfig, SignalLLMForCausalLM, exist_ok=True)
+
+
+def to_transformers(checkpoint: Path, output: Path) -> None:
+    """Write the model in `checkpoint`, a folder of `signal-model train`, as a folder for `transformers`.
+
+    The recipe goes into config.json, its corpus with the paths it names; the figures go into the weights
+    file, whose next writer drops them: they are of these weights. Both tokenizers become fast ones that give
+    the same tokens, up to 65,536 characters of text at once: signal_model cuts longer texts there.
+
+    Raises InputError naming the file that is missing or damaged, or the folder that cannot be written.
+    """
+    model, recipe, tokenizer = load_checkpoint(checkpoint, torch.device("cpu"))
+    figures = load_figures(checkpoint)
+    _make_folder(output, checkpoint)
+    config = SignalLLMConfig(recipe=recipe.to_dict(), architectures=[SignalLLMForCausalLM.__name__], dtype="float32")
+    write_atomically(output / CONFIG, config.to_json_string())
+    end = tokenizer.end_of_text
+    write_atomically(output / GENERATION, GenerationConfig(eos_token_id=end, pad_token_id=end).to_json_string())
+    fast = _byte_level_json() if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
+    write_atomically(output / TOKENIZER, fast)
+    # Text that spells the separator is text; generation continues the end of a row, so padding stands before it.
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END_OF_TEXT,
+        "split_special_tokens": True,
+        "padding_side": "left",
+        "clean_up_tokenization_spaces": False,
+    }
+    write_json(output / TOKENIZER_CONFIG, settings)
+    weights = {PREFIX + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(output / WEIGHTS, save(weights, {"format": "pt", "figures": json.dumps(figures)}))
+
+
+def from_transformers(folder: Path, output: Path) -> None:
+    """Write the SignalLLM in `folder`, as `save_pretrained` or `to_transformers` left it, as a checkpoint.
+
+    Figures are those of `to_transformers`, or none where the weights were written since. Raises
+    InputError naming the file that is missing, damaged or not of a SignalLLM.
+    """
+    config = _read_json(folder / CONFIG)
+    kind, accepted = config.get("model_type"), SignalLLMConfig.model_type
+    if kind != accepted:
+        raise InputError(f"{folder / CONFIG}: is not of a SignalLLM: model_type {kind!r}; accepted: {accepted!r}")
+    try:
+        recipe = Recipe.model_validate(config.get("recipe"))
+    except ValidationError as error:
+        raise explain(error, f"{folder / CONFIG}: recipe") from None
+    tokenizer = _read_tokenizer(folder / TOKENIZER)
+    weights, figures = _read_weights(folder)
+    model = SignalLLM(recipe.model)
+    try:
+        model.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"{folder}: weights do not fit {CONFIG}: {one_line(error)}") from None
+    _make_folder(output, folder)
+    save_checkpoint(output, model, recipe, tokenizer, figures)
+
+
+def _make_folder(output: Path, source: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made a folder: {error.strerror}") from None
+    if output.samefile(source):
+        raise InputError(f"{output}: holds what is read; name another folder to write to")
+
+
+def _byte_level_json() -> str:
+    """`ByteTokenizer` as a tokenizer of `tokenizers`: byte-level BPE that merges nothing."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    number = {character: byte for character, byte in _byte_of_character().items() if byte}
+    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ByteTokenizer.end_of_text, **number}, merges=[]))
+    tokenizer.normalizer = normalizers.Replace("\0", "\ufffd")
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    return str(tokenizer.to_str())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deep") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected a mapping, got {type(data).__name__}")
+    return data
+
+
+def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
+    # transformers keeps there how its last call padded and cut texts, and a step that adds no tokens.
+    data = _read_json(path) | {"padding": None, "truncation": None}
+    last = data.get("post_processor")
+    if isinstance(last, dict) and last.get("special_tokens") == {}:
+        data["post_processor"] = None
+    if data == json.loads(_byte_level_json()):
+        return ByteTokenizer()
+    return tokenizer_from_json(json.dumps(data), str(path))
+
+
+def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights by name, and the figures kept beside them. `save_pretrained` may have cut them into several files."""
+    files = [WEIGHTS]
+    if not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file():
+        parts = _read_json(folder / INDEX).get("weight_map")
+        if not isinstance(parts, dict):
+            raise InputError(f"{folder / INDEX}: has no weight_map, which names the files of weights")
+        files = sorted({str(part) for part in parts.values()})
+    weights: dict[str, Tensor] = {}
+    figures: dict[str, Any] = {}
+    for name in files:
+        path = folder / name
+        try:
+            with safe_open(path, framework="pt") as file:
+                weights |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 — not a mapping
+                kept = json.loads((file.metadata() or {}).get("figures", "{}"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except (SafetensorError, json.JSONDecodeError) as error:
+            raise InputError(f"{path}: is not a safetensors file: {error}") from None
+        if not isinstance(kept, dict):
+            raise InputError(f"{path}: its figures are no mapping")
+        figures |= kept
+        for key, tensor in weights.items():
+            if tensor.dtype not in EXACT:
+                raise InputError(f"{path}: {key}: {tensor.dtype} does not fit into float32; save it in float32")
+    return weights, figures

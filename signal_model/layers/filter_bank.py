@@ -1,0 +1,81 @@
+"""A bank of learned causal filters over the residual stream."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signal_model.config import FilterBankConfig, LearnedFilterBankConfig, ModelConfig, NoFilterBankConfig
+from signal_model.layers.mixers.base import Mixer, State
+from signal_model.layers.registry import build, implements
+
+# Positions that one small matrix product serves. Larger blocks multiply more zeros, smaller ones repeat more of the past.
+BLOCK = 64
+
+
+@implements(LearnedFilterBankConfig)
+class FilterBank(Mixer):
+    """y(t) = Σ_s Σ_m w_sm(t) Σ_k f_sm(k) x(t - 2^s k): filters shared by all channels, weights per token.
+
+    After Verma & Pilanci (2024, arXiv 2406.10254), who learn M = 144 filters over the activations of a
+    language model and let each token weight them; w is linear in x(t). What a token does with the
+    bank is a filter of its own, Σ_sm w_sm(t) f_sm: those of a block of positions are the rows of a
+    banded matrix, so that all channels are filtered by one matrix product, O(T · (BLOCK + reach)).
+
+    S·M·(K + D) parameters. The state is the past that the filters reach, whatever the length.
+    """
+
+    def __init__(self, config: LearnedFilterBankConfig, model: ModelConfig) -> None:
+        super().__init__()
+        scales, filters, taps = config.scales, config.filters, config.taps
+        # y then enters the residual stream at about a tenth of its size.
+        self.filters = nn.Parameter(torch.randn(scales, filters, taps) * 0.1 / math.sqrt(scales * filters * taps))
+        self.weights = nn.Linear(model.width, scales * filters, bias=False)
+        self.width = model.width
+
+    @property
+    def reach(self) -> int:
+        """How many tokens back the longest filter looks."""
+        scales, _, taps = self.filters.shape
+        return (taps - 1) << (scales - 1)
+
+    def responses(self) -> Tensor:
+        """Impulse responses of all filters, zeros between the taps of the coarser scales, (S·M, reach + 1)."""
+        scales, filters, taps = self.filters.shape
+        rows = []
+        for scale in range(scales):
+            spread = F.pad(self.filters[scale, :, :, None], (0, (1 << scale) - 1)).flatten(1)
+            rows.append(F.pad(spread, (0, self.reach + 1 - spread.shape[1])))
+        return torch.cat(rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length, reach = x.shape[1], self.reach
+        block = min(BLOCK, length)
+        missing = -length % block
+        lags = self.weights(F.pad(x, (0, 0, 0, missing))) @ self.responses().flip(1)  # (B, T, reach + 1), oldest first
+        # Row t of a block starts at column t: a row of `reach + block` read back as one shorter shifts each by one more.
+        rows = F.pad(lags.unflatten(1, (-1, block)), (0, block)).flatten(2)[..., : block * (reach + block)]
+        banded = rows.unflatten(-1, (block, reach + block))
+        past = F.pad(x, (0, 0, reach, missing)).unfold(1, reach + block, block).transpose(2, 3)
+        filtered: Tensor = banded @ past
+        return filtered.flatten(1, 2)[:, :length]
+
+    def start(self, batch: int) -> State:
+        return [self.filters.new_zeros(batch, self.reach, self.width)]
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        window = torch.cat([state[0], x[:, None]], dim=1)
+        lags = self.weights(x) @ self.responses().flip(1)
+        return (lags[:, None] @ window)[:, 0], [window[:, 1:]]
+
+
+def build_filter_bank(config: FilterBankConfig, model: ModelConfig) -> Mixer | None:
+    """The filter bank that `config` describes; it mixes positions as mixers do."""
+    if isinstance(config, NoFilterBankConfig):
+        return None
+    module = build(config, model)
+    assert isinstance(module, Mixer)
+    return module
