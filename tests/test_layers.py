@@ -218,8 +218,8 @@ def test_fourier_attention_is_bounded_for_any_input() -> None:
     with torch.no_grad():
         output = mixer(torch.ones(1, 3000, 8))[0]
         gate = torch.nn.functional.silu(mixer.project(torch.ones(8))[:8])
-    # Each head's channels have a mean square of one, so none is above sqrt(channels of a head).
-    largest = math.sqrt(2) * gate.norm() * torch.linalg.matrix_norm(mixer.output.weight, 2)
+        # Each head's channels have a mean square of one, so none is above sqrt(channels of a head).
+        largest = math.sqrt(2) * gate.norm() * torch.linalg.matrix_norm(mixer.output.weight, 2)
     assert float(output.norm(dim=-1).max()) <= float(largest)
 
 

@@ -20,7 +20,7 @@ from signal_model.config import (
     ModelConfig,
     SpectralEmbeddingConfig,
     StandardEmbeddingConfig,
-    _SpectralSettings,
+    SpectralSettings,
 )
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import channel_basis, spaced
@@ -83,7 +83,7 @@ class SpectralEmbedding(FactoredEmbedding):
     Kept as coefficients of sine (a cos φ) and cosine (a sin φ): 2·B per token.
     """
 
-    def __init__(self, config: _SpectralSettings, model: ModelConfig) -> None:
+    def __init__(self, config: SpectralSettings, model: ModelConfig) -> None:
         super().__init__(model.vocab_size, 2 * config.bases, model.width)
         frequencies = spaced(config.frequencies, config.bases, config.spacing)
         self.width = model.width

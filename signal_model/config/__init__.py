@@ -1,0 +1,110 @@
+"""What a model, its training and its text are: frozen, validated, YAML and JSON both ways.
+
+Every setting is read by the part it belongs to. A part has a `kind`; settings of another kind are
+unknown keys, and unknown keys are errors.
+"""
+
+from signal_model.config.embeddings import (
+    BasisEmbeddingConfig,
+    EmbeddingConfig,
+    HybridEmbeddingConfig,
+    SpectralEmbeddingConfig,
+    SpectralSettings,
+    StandardEmbeddingConfig,
+)
+from signal_model.config.mixers import (
+    AttentionConfig,
+    FilterBankConfig,
+    FourierAttentionConfig,
+    HarmonicConfig,
+    LearnedFilterBankConfig,
+    MixerConfig,
+    NoFilterBankConfig,
+    NoPositionsConfig,
+    PositionsConfig,
+    SignalPositionsConfig,
+    WaveletConfig,
+)
+from signal_model.config.model import (
+    AnyEmbedding,
+    AnyFeedForward,
+    AnyFilterBank,
+    AnyMixer,
+    AnyPositions,
+    FeedForwardConfig,
+    LayerConfig,
+    MLPConfig,
+    ModelConfig,
+    SpectralFeedForwardConfig,
+)
+from signal_model.config.recipe import Recipe
+from signal_model.config.text import (
+    AnyCorpus,
+    CorpusConfig,
+    DatasetCorpusConfig,
+    FilesCorpusConfig,
+    PythonCorpusConfig,
+    TokenizerConfig,
+)
+from signal_model.config.training import (
+    AdamWConfig,
+    AnyOptimizer,
+    AnySchedule,
+    CosineConfig,
+    MuonConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+    WarmupStableDecayConfig,
+)
+from signal_model.config.types import Activation, Interval, Spacing, discrete_wavelets
+
+__all__ = [
+    "Activation",
+    "AdamWConfig",
+    "AnyCorpus",
+    "AnyEmbedding",
+    "AnyFeedForward",
+    "AnyFilterBank",
+    "AnyMixer",
+    "AnyOptimizer",
+    "AnyPositions",
+    "AnySchedule",
+    "AttentionConfig",
+    "BasisEmbeddingConfig",
+    "CorpusConfig",
+    "CosineConfig",
+    "DatasetCorpusConfig",
+    "EmbeddingConfig",
+    "FeedForwardConfig",
+    "FilesCorpusConfig",
+    "FilterBankConfig",
+    "FourierAttentionConfig",
+    "HarmonicConfig",
+    "HybridEmbeddingConfig",
+    "Interval",
+    "LayerConfig",
+    "LearnedFilterBankConfig",
+    "MLPConfig",
+    "MixerConfig",
+    "ModelConfig",
+    "MuonConfig",
+    "NoFilterBankConfig",
+    "NoPositionsConfig",
+    "OptimizerConfig",
+    "PositionsConfig",
+    "PythonCorpusConfig",
+    "Recipe",
+    "ScheduleConfig",
+    "SignalPositionsConfig",
+    "Spacing",
+    "SpectralEmbeddingConfig",
+    "SpectralFeedForwardConfig",
+    "SpectralSettings",
+    "StandardEmbeddingConfig",
+    "TokenizerConfig",
+    "TrainingConfig",
+    "WarmupStableDecayConfig",
+    "WaveletConfig",
+    "discrete_wavelets",
+]

@@ -1,0 +1,136 @@
+"""How positions are told apart and exchange information, causally."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, field_validator
+
+from signal_model.config.types import Interval, Range, Spacing, WaveletName, ordered
+from signal_model.settings import Misfit, Part
+
+if TYPE_CHECKING:
+    from signal_model.config.model import ModelConfig
+
+
+class PositionsConfig(Part):
+    """What a token's place adds to its vector; rotary positions belong to attention."""
+
+
+class NoPositionsConfig(PositionsConfig):
+    """Nothing: mixers tell positions apart themselves."""
+
+    kind: Literal["none"] = "none"
+
+
+class SignalPositionsConfig(PositionsConfig):
+    """A sum of sinusoids over the sequence, with frequencies and coefficients that are learned."""
+
+    kind: Literal["signal"] = "signal"
+    bases: int = Field(16, ge=1, le=2**16, description="Sinusoids shared by all channels")
+    frequencies: Range = Field((0.0005, 0.25), description="Lowest and highest frequency, cycles per token")
+    spacing: Spacing = "log"
+    learnable_frequencies: bool = True
+
+    _check_range = field_validator("frequencies")(ordered)
+
+
+class FilterBankConfig(Part):
+    """What filters the residual stream before a block."""
+
+
+class NoFilterBankConfig(FilterBankConfig):
+    """Nothing."""
+
+    kind: Literal["none"] = "none"
+
+
+class LearnedFilterBankConfig(FilterBankConfig):
+    """Learned causal filters at several scales, weighted per token, added to what enters the block."""
+
+    kind: Literal["learned"] = "learned"
+    filters: int = Field(16, ge=1, le=4096, description="Filters M of each scale")
+    scales: int = Field(3, ge=1, le=16, description="Scale s looks at every 2^s-th token")
+    taps: int = Field(8, ge=2, le=64, description="Taps of each filter")
+
+
+class MixerConfig(Part):
+    """How positions exchange information; causal, always."""
+
+
+def _divides_width(heads: int, model: ModelConfig, even: bool = False) -> None:
+    if model.width % heads or (even and (model.width // heads) % 2):
+        sizes = " into even sizes" if even else ""
+        raise Misfit("heads", f"must divide the width of {model.width}{sizes}, got {heads}")
+
+
+class AttentionConfig(MixerConfig):
+    """Causal softmax attention with normalised queries and keys."""
+
+    kind: Literal["attention"] = "attention"
+    heads: int = Field(4, ge=1, le=2**16)
+    rotary: bool = Field(True, description="Rotary positions")
+    window: int | None = Field(None, ge=1, le=2**24, description="Tokens seen, the present one included; none is all")
+    short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model, even=self.rotary)
+
+
+class FourierAttentionConfig(MixerConfig):
+    """Causal linear convolution of queries, keys and values with one another, by Fourier transform."""
+
+    kind: Literal["fourier_attention"] = "fourier_attention"
+    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with a decay and a norm of their own")
+    timescales: Range = Field((4.0, 256.0), description="Shortest and longest decay time of queries and keys, tokens")
+
+    _check_range = field_validator("timescales")(ordered)
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
+
+
+class HarmonicConfig(MixerConfig):
+    """Gated long convolution whose kernels are sums of damped harmonics."""
+
+    kind: Literal["harmonic"] = "harmonic"
+    bases: int = Field(16, ge=1, le=2**16, description="Damped harmonics per head")
+    heads: int = Field(1, ge=1, le=2**16, description="Channels of one head share one set of harmonics")
+    frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
+    spacing: Spacing = "log"
+    timescales: Range = Field((1.0, 128.0), description="Shortest and longest decay time, tokens")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+
+    _check_ranges = field_validator("frequencies", "timescales")(ordered)
+
+    @field_validator("frequencies")
+    @classmethod
+    def _below_nyquist(cls, pair: Interval) -> Interval:
+        if pair[1] > 0.5:
+            raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
+        return pair
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
+
+
+class WaveletConfig(MixerConfig):
+    """Gated mixing of the scales of a causal, undecimated wavelet decomposition."""
+
+    kind: Literal["wavelet"] = "wavelet"
+    families: tuple[WaveletName, ...] = Field(("db2",), min_length=1, description="One, or several to select from")
+    levels: int = Field(5, ge=1, le=20)
+    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with gates of their own")
+    taps: int = Field(3, ge=1, le=16, description="Taps of each scale's learned filter")
+
+    @field_validator("families")
+    @classmethod
+    def _distinct(cls, families: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(families)) < len(families):
+            raise ValueError(f"{list(families)} names a family twice")
+        return families
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model)
+        if 2**self.levels > model.context:
+            raise Misfit("levels", f"{self.levels} needs a context of at least {2**self.levels}, got {model.context}")

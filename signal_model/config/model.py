@@ -1,0 +1,104 @@
+"""What a model is: embedding, layers, and whether their settings fit together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic_core import PydanticCustomError
+
+from signal_model.config.embeddings import EmbeddingConfig, StandardEmbeddingConfig
+from signal_model.config.mixers import (
+    AttentionConfig,
+    FilterBankConfig,
+    MixerConfig,
+    NoFilterBankConfig,
+    NoPositionsConfig,
+    PositionsConfig,
+)
+from signal_model.config.types import Activation
+from signal_model.errors import InputError, closest
+from signal_model.files import dotted
+from signal_model.presets import PRESETS
+from signal_model.settings import Config, Misfit, Part
+
+
+class FeedForwardConfig(Part):
+    """What happens within a position."""
+
+    expansion: float = Field(4.0, gt=0, le=64, description="Hidden channels as a multiple of the width")
+    activation: Activation = "relu2"
+
+
+class MLPConfig(FeedForwardConfig):
+    """Two matrices (three for swiglu) and an activation."""
+
+    kind: Literal["mlp"] = "mlp"
+
+
+class SpectralFeedForwardConfig(FeedForwardConfig):
+    """`(1 - α) MLP(x) + α irfft(W ⊙ rfft(x))` along the channels, with a learned α."""
+
+    kind: Literal["spectral"] = "spectral"
+    mixing: float = Field(0.5, gt=0, lt=1, description="Share α of the spectral part at the start")
+
+
+AnyEmbedding = Annotated[SerializeAsAny[EmbeddingConfig], BeforeValidator(EmbeddingConfig.parse)]
+AnyPositions = Annotated[SerializeAsAny[PositionsConfig], BeforeValidator(PositionsConfig.parse)]
+AnyFilterBank = Annotated[SerializeAsAny[FilterBankConfig], BeforeValidator(FilterBankConfig.parse)]
+AnyMixer = Annotated[SerializeAsAny[MixerConfig], BeforeValidator(MixerConfig.parse)]
+AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(FeedForwardConfig.parse)]
+
+
+class LayerConfig(Config):
+    """One block: a mixer over positions, then a feed-forward over channels."""
+
+    filter_bank: AnyFilterBank = NoFilterBankConfig()
+    mixer: AnyMixer = AttentionConfig()
+    feedforward: AnyFeedForward = MLPConfig()
+
+
+class ModelConfig(Config):
+    """A SignalLLM: embedding, layers, tied head."""
+
+    vocab_size: int = Field(256, ge=2, le=2**24)
+    context: int = Field(128, ge=2, le=2**24, description="Tokens the model is trained and evaluated on at once")
+    width: int = Field(128, ge=2, le=2**16, description="Channels D of the residual stream")
+    embedding: AnyEmbedding = StandardEmbeddingConfig()
+    positions: AnyPositions = NoPositionsConfig()
+    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=1024)
+
+    @classmethod
+    def preset(cls, name: str) -> ModelConfig:
+        """A model by name, such as `signalllm-18m` or its twin `transformer-18m`.
+
+        Raises ValueError naming the accepted ones.
+        """
+        if name not in PRESETS:
+            raise InputError(f"preset: {name!r} is none{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
+        return cls.model_validate(PRESETS[name])
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        parts: list[tuple[tuple[str | int, ...], Part]] = [
+            (("embedding",), self.embedding),
+            (("positions",), self.positions),
+        ]
+        for index, layer in enumerate(self.layers):
+            parts.append((("layers", index, "filter_bank"), layer.filter_bank))
+            parts.append((("layers", index, "mixer"), layer.mixer))
+            parts.append((("layers", index, "feedforward"), layer.feedforward))
+        for place, part in parts:
+            try:
+                part.check(self)
+            except Misfit as misfit:
+                raise PydanticCustomError(
+                    "misfit",
+                    "{where}: {message}",
+                    {
+                        "place": (*place, misfit.setting),
+                        "where": dotted((*place, misfit.setting)),
+                        "message": str(misfit),
+                    },
+                ) from None
+        return self
