@@ -1,12 +1,14 @@
 """Spectral embeddings at the vocabulary of GPT-2: parameters, time, and what they cost or gain in loss.
 
-Time: a lookup of 512 tokens and the tied head's logits for 512 hidden states, forward and backward, one core, in turn.
+Time: a lookup of 512 tokens and the tied head's logits for 512 hidden states, forward and backward, one core, in
+turn.
 
-Loss: the same two layers of harmonic mixers (width 512) with each embedding, trained on the text of the running Python in byte-pair tokens (50,257 of them, trained on
-that text), the same steps, batches, seeds and the better of two rates (on a seed of its own, for each). Two rows have equal
-parameters in all: a standard embedding so narrow, with its layers, that it has the parameters of the spectral model; and a
-learned basis of as many coefficients (a factorised embedding, Lan et al. 2020), which tells what of the result is due to
-harmonics and what to having fewer coefficients. Short trainings of a large vocabulary: figures compare embeddings, they are no record.
+Loss: the same two layers of harmonic mixers (width 512) with each embedding, trained on the text of the running
+Python in byte-pair tokens (50,257 of them, trained on that text), the same steps, batches, seeds and the better of
+two rates (on a seed of its own, for each). Two rows have equal parameters in all: a standard embedding so narrow,
+with its layers, that it has the parameters of the spectral model; and a learned basis of as many coefficients (a
+factorised embedding, Lan et al. 2020), which tells what of the result is due to harmonics and what to having fewer
+coefficients. Short trainings of a large vocabulary: figures compare embeddings, they are no record.
 
 Ends with exit code 1 if a bar is missed (unless `--no-check`).
 """

@@ -1,9 +1,9 @@
 """Generation, one token at a time: what it computes and what a token costs, from the first to the 16,384th.
 
-For every mixer a model of four layers of it (width 128): the largest difference between the logits of the recurrent form and
-those of the parallel form over a sequence of 1,024 tokens in float32, and the time of a step of the recurrent form in the
-first and in the last 1,024 of 16,384 tokens. On one core. `fourier_attention`, like attention, keeps all of the past; the two
-stand here for comparison.
+For every mixer a model of four layers of it (width 128): the largest difference between the logits of the recurrent
+form and those of the parallel form over a sequence of 1,024 tokens in float32, and the time of a step of the
+recurrent form in the first and in the last 1,024 of 16,384 tokens. On one core. `fourier_attention`, like attention,
+keeps all of the past; the two stand here for comparison.
 
 Ends with exit code 1 if a bar is missed (unless `--no-check`).
 """

@@ -77,7 +77,7 @@ class BPETokenizer:
         """Raises ValueError unless `tokenizer` is of the kind that `train` makes."""
         if _settings(tokenizer) != _settings(_untrained()):
             raise ValueError("not byte-level BPE with end-of-text as its only special token")
-        byte, tokens = _byte_of_character(), tokenizer.get_vocab()
+        byte, tokens = byte_of_character(), tokenizer.get_vocab()
         first, *words = sorted(tokens, key=tokens.__getitem__)
         numbered = first == END_OF_TEXT and sorted(tokens.values()) == list(range(len(tokens)))
         if not (numbered and byte.keys() <= tokens.keys() and byte.keys() >= set("".join(words))):
@@ -162,7 +162,7 @@ def _settings(tokenizer: tokenizers.Tokenizer) -> dict[str, Any]:
     return data
 
 
-def _byte_of_character() -> dict[str, int]:
+def byte_of_character() -> dict[str, int]:
     """How byte-level BPE writes bytes: printable ones as themselves, the others from U+0100 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]

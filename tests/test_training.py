@@ -223,7 +223,7 @@ def tensorboard_curve(folder: Path, tag: str) -> dict[int, float]:
     while data:
         (length,) = struct.unpack("<Q", data[:8])
         event = Event.FromString(data[12 : 12 + length])
-        found |= {event.step: value.simple_value for value in event.summary.value if value.tag == tag}
+        found.update((event.step, value.simple_value) for value in event.summary.value if value.tag == tag)
         data = data[length + 16 :]
     return found
 

@@ -19,8 +19,8 @@ from signal_model.config import (
     HybridEmbeddingConfig,
     ModelConfig,
     SpectralEmbeddingConfig,
-    StandardEmbeddingConfig,
     SpectralSettings,
+    StandardEmbeddingConfig,
 )
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import channel_basis, spaced

@@ -12,7 +12,7 @@ from signal_model.config import FilterBankConfig, LearnedFilterBankConfig, Model
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import build, implements
 
-# Positions that one small matrix product serves. Larger blocks multiply more zeros, smaller ones repeat more of the past.
+# Positions that one matrix product serves. Larger blocks multiply more zeros, smaller ones repeat more of the past.
 BLOCK = 64
 
 
@@ -44,7 +44,7 @@ class FilterBank(Mixer):
 
     def responses(self) -> Tensor:
         """Impulse responses of all filters, zeros between the taps of the coarser scales, (S·M, reach + 1)."""
-        scales, filters, taps = self.filters.shape
+        scales = self.filters.shape[0]
         rows = []
         for scale in range(scales):
             spread = F.pad(self.filters[scale, :, :, None], (0, (1 << scale) - 1)).flatten(1)
@@ -55,7 +55,8 @@ class FilterBank(Mixer):
         length, reach = x.shape[1], self.reach
         block = min(BLOCK, length)
         missing = -length % block
-        lags = self.weights(F.pad(x, (0, 0, 0, missing))) @ self.responses().flip(1)  # (B, T, reach + 1), oldest first
+        weights = self.weights(F.pad(x, (0, 0, 0, missing)))
+        lags = weights @ self.responses().flip(1)  # (B, T, reach + 1), oldest first
         # Row t of a block starts at column t: a row of `reach + block` read back as one shorter shifts each by one more.
         rows = F.pad(lags.unflatten(1, (-1, block)), (0, block)).flatten(2)[..., : block * (reach + block)]
         banded = rows.unflatten(-1, (block, reach + block))

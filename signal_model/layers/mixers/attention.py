@@ -93,12 +93,12 @@ def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -
     All are (B, H, T, C) and so is the result. The sequence is cut into blocks of `window` positions; each
     block meets its own keys and those of the block before, and a mask leaves the band.
     """
-    batch, heads, length, channels = query.shape
+    batch, _, length, _ = query.shape
     blocks = -(-length // window)
     missing = blocks * window - length
 
     def blocked(x: Tensor, before: int) -> Tensor:
-        """(B, H, T, C) → (B · blocks, H, before + window, C), each block after the `before` positions that precede it."""
+        """(B, H, T, C) → (B · blocks, H, before + window, C): each block after the `before` positions before it."""
         padded = F.pad(x, (0, 0, before, missing))
         return padded.unfold(2, before + window, window).permute(0, 2, 1, 4, 3).flatten(0, 1)
 

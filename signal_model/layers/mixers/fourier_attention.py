@@ -17,11 +17,12 @@ from signal_model.transforms.harmonics import spaced
 class FourierAttention(Mixer):
     """y = W_o (silu(g) ⊙ norm(z)) with z(t) = Σ_{i+j+l = t} e^{-λ(i+j)} q(i) k(j) v(l) / N(t), channel by channel.
 
-    q and k have unit mean square in each head, as in the attention this stands beside. The triple convolution is irfft(rfft(q̃) · rfft(k̃) · rfft(v)), padded to three times the length, so
-    that nothing wraps around. Early queries and keys act as a kernel, computed from the text itself,
-    on the values; each head has a decay λ of its own. N(t)² = Σ_{m ≤ t} (m+1) e^{-2λm} is what z has
-    for uncorrelated inputs of unit size, so that z keeps its size over positions; the norm, over
-    the channels of a head, bounds it for any input. g is the gate of the present token.
+    q and k have unit mean square in each head, as in the attention this stands beside. The triple convolution
+    is irfft(rfft(q̃) · rfft(k̃) · rfft(v)), padded to three times the length, so that nothing wraps around. Early
+    queries and keys act as a kernel, computed from the text itself, on the values; each head has a decay λ of
+    its own. N(t)² = Σ_{m ≤ t} (m+1) e^{-2λm} is what z has for uncorrelated inputs of unit size, so that z keeps
+    its size over positions; the norm, over the channels of a head, bounds it for any input. g is the gate of
+    the present token.
 
     The sum runs over all of the past with no recurrence of fixed size: the state is q̃, k̃ * q̃ and v
     of all positions so far, and a step costs O(t), as attention's does.

@@ -1,0 +1,19 @@
+"""SignalLLM as a `transformers` model, and folders from one form to the other and back, bit for bit.
+
+Importing this package registers the model: `AutoModelForCausalLM.from_pretrained(folder)` then loads what
+`to_transformers` wrote, with no code from the folder. `AutoTokenizer` needs nothing registered.
+"""
+
+from signal_model.errors import InputError
+
+try:
+    import transformers  # noqa: F401
+except ModuleNotFoundError as missing:
+    if missing.name != "transformers":
+        raise
+    raise InputError("transformers: is not installed; add it with pip install 'hrfevo[transformers]'") from None
+
+from signal_model.interchange.folders import from_transformers, to_transformers
+from signal_model.interchange.model import SignalLLMCache, SignalLLMConfig, SignalLLMForCausalLM
+
+__all__ = ["SignalLLMCache", "SignalLLMConfig", "SignalLLMForCausalLM", "from_transformers", "to_transformers"]

@@ -1,0 +1,164 @@
+"""Folders of `signal-model train` to folders of `transformers` and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from transformers import GenerationConfig
+
+from signal_model.checkpoints import load_checkpoint, load_figures, save_checkpoint
+from signal_model.config import Recipe
+from signal_model.errors import InputError, one_line
+from signal_model.files import explain, read_text, write_atomically, write_json
+from signal_model.interchange.model import SignalLLMConfig, SignalLLMForCausalLM
+from signal_model.model import SignalLLM
+from signal_model.tokenizers import (
+    END_OF_TEXT,
+    BPETokenizer,
+    ByteTokenizer,
+    byte_of_character,
+    tokenizer_from_json,
+)
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+GENERATION = "generation_config.json"
+PREFIX = "model."
+EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
+
+
+def to_transformers(checkpoint: Path, output: Path) -> None:
+    """Write the model in `checkpoint`, a folder of `signal-model train`, as a folder for `transformers`.
+
+    The recipe goes into config.json, its corpus with the paths it names; the figures go into the weights
+    file, whose next writer drops them: they are of these weights. Both tokenizers become fast ones that give
+    the same tokens, up to 65,536 characters of text at once: signal_model cuts longer texts there.
+
+    Raises InputError naming the file that is missing or damaged, or the folder that cannot be written.
+    """
+    model, recipe, tokenizer = load_checkpoint(checkpoint, torch.device("cpu"))
+    figures = load_figures(checkpoint)
+    _make_folder(output, checkpoint)
+    config = SignalLLMConfig(recipe=recipe.to_dict(), architectures=[SignalLLMForCausalLM.__name__], dtype="float32")
+    write_atomically(output / CONFIG, config.to_json_string())
+    end = tokenizer.end_of_text
+    write_atomically(output / GENERATION, GenerationConfig(eos_token_id=end, pad_token_id=end).to_json_string())
+    fast = _byte_level_json() if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
+    write_atomically(output / TOKENIZER, fast)
+    # Text that spells the separator is text; generation continues the end of a row, so padding stands before it.
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END_OF_TEXT,
+        "split_special_tokens": True,
+        "padding_side": "left",
+        "clean_up_tokenization_spaces": False,
+    }
+    write_json(output / TOKENIZER_CONFIG, settings)
+    weights = {PREFIX + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(output / WEIGHTS, save(weights, {"format": "pt", "figures": json.dumps(figures)}))
+
+
+def from_transformers(folder: Path, output: Path) -> None:
+    """Write the SignalLLM in `folder`, as `save_pretrained` or `to_transformers` left it, as a checkpoint.
+
+    Figures are those of `to_transformers`, or none where the weights were written since. Raises
+    InputError naming the file that is missing, damaged or not of a SignalLLM.
+    """
+    config = _read_json(folder / CONFIG)
+    kind, accepted = config.get("model_type"), SignalLLMConfig.model_type
+    if kind != accepted:
+        raise InputError(f"{folder / CONFIG}: is not of a SignalLLM: model_type {kind!r}; accepted: {accepted!r}")
+    try:
+        recipe = Recipe.model_validate(config.get("recipe"))
+    except ValidationError as error:
+        raise explain(error, f"{folder / CONFIG}: recipe") from None
+    tokenizer = _read_tokenizer(folder / TOKENIZER)
+    weights, figures = _read_weights(folder)
+    model = SignalLLM(recipe.model)
+    try:
+        model.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"{folder}: weights do not fit {CONFIG}: {one_line(error)}") from None
+    _make_folder(output, folder)
+    save_checkpoint(output, model, recipe, tokenizer, figures)
+
+
+def _make_folder(output: Path, source: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made a folder: {error.strerror}") from None
+    if output.samefile(source):
+        raise InputError(f"{output}: holds what is read; name another folder to write to")
+
+
+def _byte_level_json() -> str:
+    """`ByteTokenizer` as a tokenizer of `tokenizers`: byte-level BPE that merges nothing."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    number = {character: byte for character, byte in byte_of_character().items() if byte}
+    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ByteTokenizer.end_of_text, **number}, merges=[]))
+    tokenizer.normalizer = normalizers.Replace("\0", "\ufffd")
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    return str(tokenizer.to_str())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deep") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected a mapping, got {type(data).__name__}")
+    return data
+
+
+def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
+    # transformers keeps there how its last call padded and cut texts, and a step that adds no tokens.
+    data = _read_json(path) | {"padding": None, "truncation": None}
+    last = data.get("post_processor")
+    if isinstance(last, dict) and last.get("special_tokens") == {}:
+        data["post_processor"] = None
+    if data == json.loads(_byte_level_json()):
+        return ByteTokenizer()
+    return tokenizer_from_json(json.dumps(data), str(path))
+
+
+def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights by name, and the figures kept beside them. `save_pretrained` may have cut them into several files."""
+    files = [WEIGHTS]
+    if not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file():
+        parts = _read_json(folder / INDEX).get("weight_map")
+        if not isinstance(parts, dict):
+            raise InputError(f"{folder / INDEX}: has no weight_map, which names the files of weights")
+        files = sorted({str(part) for part in parts.values()})
+    weights: dict[str, Tensor] = {}
+    figures: dict[str, Any] = {}
+    for name in files:
+        path = folder / name
+        try:
+            with safe_open(path, framework="pt") as file:
+                weights |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 — not a mapping
+                kept = json.loads((file.metadata() or {}).get("figures", "{}"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except (SafetensorError, json.JSONDecodeError) as error:
+            raise InputError(f"{path}: is not a safetensors file: {error}") from None
+        if not isinstance(kept, dict):
+            raise InputError(f"{path}: its figures are no mapping")
+        figures |= kept
+        for key, tensor in weights.items():
+            if tensor.dtype not in EXACT:
+                raise InputError(f"{path}: {key}: {tensor.dtype} does not fit into float32; save it in float32")
+    return weights, figures
