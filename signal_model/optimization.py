@@ -31,12 +31,8 @@ def learning_rate_factor(step: int, config: TrainingConfig) -> float:
     return config.final_learning_rate + (1 - config.final_learning_rate) * falling
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def parameter_groups(parameters: Sequence[Tensor], weight_decay: float) -> list[dict[str, object]]:
     """Weight decay for matrices; none for vectors, scalars and filters' rates."""
-    return _decayed([parameter for parameter in model.parameters() if parameter.requires_grad], weight_decay)
-
-
-def _decayed(parameters: Sequence[Tensor], weight_decay: float) -> list[dict[str, object]]:
     return [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
@@ -61,7 +57,7 @@ def build_optimizers(model: SignalLLM, config: TrainingConfig) -> list[torch.opt
         optimizers.append(muon)
     taken = {id(matrix) for matrix in matrices}
     rest = [parameter for parameter in trained if id(parameter) not in taken]
-    groups = _decayed(rest, config.weight_decay)
+    groups = parameter_groups(rest, config.weight_decay)
     optimizers.append(torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -24,7 +24,7 @@ from signal_model.config import ModelConfig, Recipe
 from signal_model.errors import InputError
 from signal_model.files import parse_document
 from signal_model.model import build_model
-from signal_model.optimization import learning_rate_factor, parameter_groups
+from signal_model.optimization import build_optimizers, learning_rate_factor
 
 from .conftest import ROOT, SPACES
 
@@ -272,10 +272,10 @@ def fingerprint(space: SearchSpace, genome: Genome) -> tuple[Any, ...]:
         # An input of every frequency and scale, so that each setting of a mixer shows.
         output = model(tokens)
     trained = tuple(name for name, parameter in model.named_parameters() if parameter.requires_grad)
-    groups = parameter_groups(model, recipe.training.weight_decay)
+    optimizers = [(type(one), one.defaults["lr"]) for one in build_optimizers(model, recipe.training)]
     schedule = tuple(recipe.training.learning_rate * learning_rate_factor(s, recipe.training) for s in range(3))
     shapes = tuple((name, tuple(value.shape)) for name, value in model.state_dict().items())
-    return shapes, output.numpy().tobytes(), trained, schedule, len(groups), recipe.training.batch_size
+    return shapes, output.numpy().tobytes(), trained, schedule, tuple(optimizers), recipe.training.batch_size
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
@@ -333,9 +333,11 @@ def with_value(space: SearchSpace, genome: Genome, name: str, value: Any) -> Gen
 
 def test_depth_is_not_dead() -> None:
     space, _ = load_space(ROOT / "search_spaces" / "mixers.yaml")
-    layer = {"mixer.kind": "attention", "mixer.heads": 4, "feedforward.kind": "mlp"}
+    layer = {"filter_bank.kind": "none", "mixer.kind": "attention", "mixer.heads": 4, "feedforward.kind": "mlp"}
+    layer |= {"mixer.window": 64, "mixer.short_convolution": 1}
     layer |= {"feedforward.expansion": 2.0, "feedforward.activation": "gelu"}
-    rest = {"training.learning_rate": 0.01, "embedding.kind": "standard"}
+    rest = {"training.learning_rate": 0.01, "training.optimizer.kind": "adamw"}
+    rest |= {"positions.kind": "none", "embedding.kind": "standard"}
     depths = [express(space, canonical(space, rest | {"layers": [layer] * n}), rung=0, seed=0).model for n in (2, 3)]
     assert [len(model.layers) for model in depths] == [2, 3]
     assert isinstance(depths[0], ModelConfig)

@@ -79,7 +79,7 @@ def test_training_is_repeatable_to_the_bit_and_depends_on_the_seed(corpus: Corpu
 
 def test_parameter_groups_hold_every_parameter_once() -> None:
     model = build_model(ModelConfig.model_validate(MIXED), 0)
-    groups = parameter_groups(model, 0.1)
+    groups = parameter_groups([p for p in model.parameters() if p.requires_grad], 0.1)
     grouped = [parameter for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
     assert len(grouped) == len({id(parameter) for parameter in grouped})
     assert sum(parameter.numel() for parameter in grouped) == count_parameters(model)

@@ -56,8 +56,8 @@ class FilterBank(Mixer):
         block = min(BLOCK, length)
         missing = -length % block
         weights = self.weights(F.pad(x, (0, 0, 0, missing)))
-        lags = weights @ self.responses().flip(1)  # (B, T, reach + 1), oldest first
-        # Row t of a block starts at column t: a row of `reach + block` read back as one shorter shifts each by one more.
+        lags = weights @ self.responses().flip(1)  # (B, T, reach + 1), the oldest first
+        # Row t of a block starts at column t: rows read back as one shorter than they were written shift by one each.
         rows = F.pad(lags.unflatten(1, (-1, block)), (0, block)).flatten(2)[..., : block * (reach + block)]
         banded = rows.unflatten(-1, (block, reach + block))
         past = F.pad(x, (0, 0, reach, missing)).unfold(1, reach + block, block).transpose(2, 3)
