@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 
 class ShortConvolution(nn.Module):
@@ -29,15 +31,8 @@ class ShortConvolution(nn.Module):
         return (self.weight.shape[0] - 1) * self.dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) → (B, T, C)."""
-        length = x.shape[1]
-        padded = F.pad(x, (0, 0, self.past, 0))
-        output = x * self.weight[0]
-        # Taps that reach back before the start meet zeros only.
-        for k in range(1, min(self.weight.shape[0], (length - 1) // self.dilation + 1)):
-            start = self.past - k * self.dilation
-            output = torch.addcmul(output, padded[:, start : start + length], self.weight[k])
-        return output
+        """(B, T, C) → (B, T, C). Differentiable once."""
+        return depthwise(x, self.weight, self.dilation)
 
     def start(self, batch: int) -> Tensor:
         """The past before the first token: zeros, (batch, past, C)."""
@@ -48,3 +43,107 @@ class ShortConvolution(nn.Module):
         window = torch.cat([past, x[:, None]], dim=1)
         output = (window.flip(1)[:, :: self.dilation] * self.weight).sum(1)
         return output, window[:, 1:]
+
+
+def depthwise(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
+    """y(t) = Σ_k weight[k] ⊙ x(t - k · dilation), zero before the start: (B, T, C), (K, C) → (B, T, C)."""
+    dtype = torch.promote_types(x.dtype, weight.dtype)
+    result: Tensor = _Depthwise.apply(x.to(dtype), weight.to(dtype), dilation)
+    return result
+
+
+def gated_depthwise(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """q and k ⊙ v of q, k, v = depthwise(x, weight): (B, T, 3D), (K, 3D) → two (B, T, D). Differentiable once."""
+    dtype = torch.promote_types(x.dtype, weight.dtype)
+    query, update = _GatedDepthwise.apply(x.to(dtype), weight.to(dtype))
+    return query, update
+
+
+# Recorded operation by operation, each tap would fill another tensor of the size of the input, and three for the
+# gradient. The functions below add up in place, and span by span, so that on a CPU a span stays in the cache.
+SPAN = 2**20
+
+
+class _Depthwise(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.dilation = dilation
+        result = torch.empty_like(x, memory_format=torch.contiguous_format)
+        for span in _spans(x):
+            _filter(x, weight, dilation, span, result[:, span])
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight = torch.empty_like(x), torch.zeros_like(weight)
+        for span in _spans(x):
+            _adjoint(gradient[:, span], x, weight, ctx.dilation, span, for_x, for_weight)
+        return for_x, for_weight, None
+
+
+class _GatedDepthwise(Function):
+    """Filters k and v again for the gradient, unless all is one span."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        query, update = (x.new_empty(*x.shape[:2], x.shape[2] // 3) for _ in range(2))
+        spans = _spans(x)
+        for span in spans:
+            filtered = _filter(x, weight, 1, span)
+            q, k, v = filtered.chunk(3, -1)
+            query[:, span] = q
+            torch.mul(k, v, out=update[:, span])
+        ctx.save_for_backward(x, weight, filtered if len(spans) == 1 else None)
+        return query, update
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, for_query: Tensor, for_update: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight, kept = ctx.saved_tensors
+        for_x, for_weight = torch.empty_like(x), torch.zeros_like(weight)
+        for span in _spans(x):
+            _, k, v = (_filter(x, weight, 1, span) if kept is None else kept).chunk(3, -1)
+            change = for_update[:, span]
+            gradient = torch.cat([for_query[:, span], change * v, change * k], dim=-1)
+            _adjoint(gradient, x, weight, 1, span, for_x, for_weight)
+        return for_x, for_weight
+
+
+def _spans(x: Tensor) -> list[slice]:
+    """Parts of the sequence that are worked on one after another: one, except for a large tensor on a CPU."""
+    batch, length, channels = x.shape
+    step = max(1, SPAN // (batch * channels)) if x.device.type == "cpu" else length
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+
+
+def _filter(x: Tensor, weight: Tensor, dilation: int, span: slice, out: Tensor | None = None) -> Tensor:
+    """The positions `span` of the filtered sequence, written to `out` if it is given."""
+    result = torch.mul(x[:, span], weight[0], out=out)
+    for k in range(1, weight.shape[0]):
+        lag = k * dilation
+        first = max(span.start, lag)  # zeros before the start add nothing
+        if first < span.stop:
+            result[:, first - span.start :].addcmul_(x[:, first - lag : span.stop - lag], weight[k])
+    return result
+
+
+def _adjoint(
+    gradient: Tensor, x: Tensor, weight: Tensor, dilation: int, span: slice, for_x: Tensor, for_weight: Tensor
+) -> None:
+    """Add to `for_x` and `for_weight` what the gradient of the positions `span` of the result means for them.
+
+    Spans come in order: each is the first to write at its own positions, and adds at earlier ones.
+    """
+    torch.mul(gradient, weight[0], out=for_x[:, span])
+    for_weight[0] += (gradient * x[:, span]).sum((0, 1))
+    for k in range(1, weight.shape[0]):
+        lag = k * dilation
+        first = max(span.start, lag)
+        if first < span.stop:
+            part = gradient[:, first - span.start :]
+            source = slice(first - lag, span.stop - lag)
+            for_x[:, source].addcmul_(part, weight[k])
+            for_weight[k] += (part * x[:, source]).sum((0, 1))

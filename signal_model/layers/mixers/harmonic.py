@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from signal_model.config import HarmonicConfig, ModelConfig
-from signal_model.layers.convolution import ShortConvolution
+from signal_model.layers.convolution import ShortConvolution, gated_depthwise
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.fourier import causal_convolution
+from signal_model.transforms.harmonic_convolution import harmonic_convolution
 from signal_model.transforms.harmonics import damped_harmonics, spaced
 
 
@@ -24,7 +24,7 @@ class HarmonicMixer(Mixer):
     energy of a harmonic independent of its decay (Orvieto et al. 2023, eq. 7). Gating and short
     convolutions on q, k, v are those of Hyena (Poli et al. 2023) and H3 (Fu et al. 2023).
 
-    Training convolves by Fourier transform, O(T log T). Generation carries B complex numbers per
+    Training convolves in chunks, O(T log T) at most. Generation carries B complex numbers per
     channel: s ← e^{-λ + iω} s + k ⊙ v, read out by the coefficients.
     """
 
@@ -49,8 +49,9 @@ class HarmonicMixer(Mixer):
         return torch.einsum("hcb,hbt->hct", self._gains(decay), basis).flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self.short(self.project(x)).chunk(3, dim=-1)
-        mixed = causal_convolution(key * value, self.kernel(x.shape[1]))
+        query, update = gated_depthwise(self.project(x), self.short.weight)
+        decay, frequency = self._rates()
+        mixed = harmonic_convolution(update, decay, frequency, self._gains(decay))
         result: Tensor = self.output(query * mixed)
         return result
 
