@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,7 +121,6 @@ def list_command(
     """List the runs in a folder, newest first."""
     import csv
     import json
-    import sys
 
     from hrfevo.ranking import front
     from hrfevo.run_folder import RunFolder, find_runs
@@ -293,7 +293,8 @@ def _console() -> Console:
 
     # Whoever asks a search to end, by Ctrl-C or by SIGTERM, gets the same clean end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return Console()
+    # Where nobody looks, as in a log file, columns need not be cut to fit a screen.
+    return Console() if sys.stdout.isatty() else Console(width=113)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def load_figures(directory: Path) -> dict[str, Any]:
     return figures
 
 
-def save_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
+def save_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash: str) -> None:
     """Write all that decides what comes next into one file, in one step: a kill leaves this or the one before."""
     state = trainer.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in state["model"].items()}
@@ -73,14 +73,15 @@ def save_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
             tensors |= {f"optimizer.{number}.{index}.{key}": value for key, value in values.items()}
     plain = {key: state[key] for key in ("windows", "step", "seconds", "paces")}
     plain |= {"curve": [asdict(point) for point in state["curve"]], "recipe": recipe.to_dict()}
+    plain["corpus_hash"] = corpus_hash
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(directory / UNFINISHED, save(contiguous, {"state": json.dumps(plain)}))
 
 
-def load_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
+def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash: str) -> None:
     """Set `trainer` to where the unfinished training in `directory` was.
 
-    Raises InputError if there is none, it is damaged, or it is one of another recipe.
+    Raises InputError if there is none, it is damaged, or it is one of another recipe or of other text.
     """
     path = directory / UNFINISHED
     if not path.is_file():
@@ -93,6 +94,8 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe) -> None:
         raise InputError(f"{path}: is not an unfinished training: {one_line(error)}") from None
     if different := _difference(plain["recipe"], recipe.to_dict(), ""):
         raise InputError(f"{path}: is a training of another recipe ({different}); resume with the recipe it began with")
+    if plain["corpus_hash"] != corpus_hash:
+        raise InputError(f"{path}: is a training on other text; the corpus has changed since it began")
     optimizers: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in trainer.optimizers]
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):

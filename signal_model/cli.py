@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,15 +43,10 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
-    if not os.access(output, os.W_OK):
-        raise InputError(f"--output {output}: cannot be written to")
     recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
+    _make_folder(output)
 
     import torch
 
@@ -144,7 +140,7 @@ def evaluate(
     windows = fixed_windows(tokens_of_split, length or recipe.model.context, recipe.training.validation_tokens)
     with compute_in(chosen, recipe.training.precision):
         score = score_text(trained, windows, tokenizer.byte_lengths, chosen)
-        losses = loss_by_position(trained, windows, chosen) if by_position else None
+        losses = loss_by_position(trained, windows, recipe.model.vocab_size, chosen) if by_position else None
     print(
         f"{split} of {text.name}: {score.bits_per_byte:.6f} bits per byte, "
         f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
@@ -208,13 +204,15 @@ def generate(
         ids = tokenizer.encode(prompt).tolist()
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
-    started = time.perf_counter()
     produced = sample(trained, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     print(prompt, end="", flush=True)
-    for piece in stream_text(tokenizer, produced):
+    first = next(produced)  # the prompt has been read by then
+    started = time.perf_counter()
+    for piece in stream_text(tokenizer, chain([first], produced)):
         print(piece, end="", flush=True)
     print()
-    typer.echo(f"{tokens / (time.perf_counter() - started):.0f} tokens per second", err=True)
+    if tokens > 1:
+        typer.echo(f"{(tokens - 1) / (time.perf_counter() - started):.0f} tokens per second", err=True)
 
 
 @app.command()
@@ -230,14 +228,15 @@ def analyze(
     from signal_model.analysis.activations import text_windows
     from signal_model.analysis.report import analyze as analysis_of
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
-    from signal_model.checkpoints import load_checkpoint
+    from signal_model.checkpoints import WEIGHTS, load_checkpoint
     from signal_model.files import read_text
     from signal_model.model import build_model, count_parameters
+    from signal_model.presets import PRESETS
     from signal_model.tokenizers import ByteTokenizer, Tokenizer
 
     chosen = _prepare(device, threads)
     tokenizer: Tokenizer | None
-    if Path(model).is_dir():
+    if Path(model).is_dir() and (model not in PRESETS or (Path(model) / WEIGHTS).exists()):
         examined, recipe, tokenizer = load_checkpoint(Path(model), chosen)
         about = "trained"
     else:
@@ -251,12 +250,7 @@ def analyze(
             raise InputError(f"--text: {model} has no tokenizer that fits it; give a folder that `train` wrote")
         windows = text_windows(read_text(text), tokenizer, recipe.model.context, str(text))
     if output is not None:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
-        if not os.access(output, os.W_OK):
-            raise InputError(f"--output {output}: cannot be written to")
+        _make_folder(output)
 
     analysis = analysis_of(examined, windows, backward)
     subtitle = f"{about}; {count_parameters(examined):,} parameters; context {recipe.model.context}; device {chosen}"
@@ -291,6 +285,15 @@ def coherence_of_texts(
     print("\n".join(lines))
 
 
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
+    if not os.access(output, os.W_OK):
+        raise InputError(f"--output {output}: cannot be written to")
+
+
 def _refuse_model_in(output: Path, overwrite: bool) -> None:
     if (output / "model.safetensors").exists() and not overwrite:
         raise InputError(f"{output}: holds a model; name another folder or add --overwrite")
@@ -298,6 +301,7 @@ def _refuse_model_in(output: Path, overwrite: bool) -> None:
 
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
+    from signal_model.config import FilesCorpusConfig
     from signal_model.files import parse_value
     from signal_model.settings import updated
 
@@ -312,7 +316,10 @@ def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training
     given = {key: value for key, value in training.items() if value is not None}
     if given:
         changes["training"] = recipe.training.to_dict() | given
-    return updated(recipe, changes, "command line") if changes else recipe
+    changed = updated(recipe, changes, "command line") if changes else recipe
+    if isinstance(changed.corpus, FilesCorpusConfig):  # means the same from any folder and in any process
+        changed = changed.model_copy(update={"corpus": changed.corpus.resolved(Path.cwd())})
+    return changed
 
 
 def _prepare(device: str, threads: int | None) -> Any:
@@ -329,7 +336,7 @@ def _recipe(model: str) -> Recipe:
     """What a file holds or, where there is no such file, a preset's name stands for."""
     from signal_model.config import ModelConfig, Recipe
 
-    looks_like_name = not Path(model).exists() and not Path(model).suffix and os.sep not in model
+    looks_like_name = not Path(model).is_file() and not Path(model).suffix and os.sep not in model
     return Recipe(model=ModelConfig.preset(model)) if looks_like_name else Recipe.load(model)
 
 

@@ -13,7 +13,7 @@ from signal_model.config import Recipe
 from signal_model.errors import InputError
 from signal_model.folder import LOG, train_in_folder
 from signal_model.logs import Log
-from signal_model.training import CurvePoint, Replica
+from signal_model.training import CurvePoint, Diverged, Replica
 
 POLL_SECONDS = 0.5
 
@@ -33,8 +33,8 @@ def train_with_ray(
 
     The gradients, and so the model, are those of one process but for rounding. Each worker takes a GPU, or
     `threads` CPUs. `folder` must be one that all machines see; `shown` hears of the points that are
-    written there. Raises InputError where Ray Train or the resources are missing, RuntimeError with the
-    workers' own errors where the training fails.
+    written there. Raises InputError where Ray Train or the resources are missing, what
+    `train_in_folder` raises in a worker, and RuntimeError where the training fails otherwise.
     """
     try:
         import ray
@@ -77,6 +77,10 @@ def train_with_ray(
     try:
         trainer.fit()
     except TrainingFailedError as error:
+        for failure in getattr(error, "worker_failures", {}).values():
+            cause = getattr(failure, "_base_exc", failure)  # Ray wraps what a worker raised
+            if isinstance(cause, (InputError, Diverged)):
+                raise cause from None
         raise RuntimeError(f"training failed in a worker: {error}") from error
     finally:
         shutil.rmtree(folder / "ray", ignore_errors=True)  # what Ray Train notes of its own workings

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from signal_model.errors import InputError
 
 LN2 = math.log(2)
+# Of one batch. Logits of a large vocabulary over a long context are far larger than all else that a score needs.
+MOST_WINDOWS, MOST_LOGITS = 32, 2**26
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class TextScore:
     @property
     def perplexity(self) -> float:
         """e to the nats per token; comparable between models of the same tokenizer only."""
-        return math.exp(self.nats_per_token)
+        return math.exp(self.nats_per_token) if self.nats_per_token < 700 else math.inf
 
     @property
     def accuracy(self) -> float:
@@ -64,15 +66,13 @@ def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def score_text(
-    model: nn.Module, windows: np.ndarray, byte_lengths: np.ndarray, device: torch.device, batch_size: int = 32
-) -> TextScore:
+def score_text(model: nn.Module, windows: np.ndarray, byte_lengths: np.ndarray, device: torch.device) -> TextScore:
     """Loss of `model` on windows (N, T + 1): each token predicted from those before it in its window.
 
     `byte_lengths` (V,) says how many bytes of text each token stands for.
     """
     nats, correct = 0.0, 0
-    for logits, targets in _predictions(model, windows, device, batch_size):
+    for logits, targets in _predictions(model, windows, byte_lengths.size, device):
         nats += F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
         correct += int((logits.argmax(-1) == targets).sum())
     predicted = windows[:, 1:]
@@ -80,23 +80,24 @@ def score_text(
 
 
 @torch.no_grad()
-def loss_by_position(model: nn.Module, windows: np.ndarray, device: torch.device, batch_size: int = 8) -> np.ndarray:
+def loss_by_position(model: nn.Module, windows: np.ndarray, vocab_size: int, device: torch.device) -> np.ndarray:
     """Mean nats of the token at each position of windows (N, T + 1), (T,): what a longer past is worth.
 
     A model that makes use of its past has a curve that falls; one that does not hold beyond the
     length it was trained on has one that rises there.
     """
     total = torch.zeros(windows.shape[1] - 1, device=device)
-    for logits, targets in _predictions(model, windows, device, batch_size):
+    for logits, targets in _predictions(model, windows, vocab_size, device):
         total += F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(0)
     result: np.ndarray = total.cpu().numpy() / len(windows)
     return result
 
 
 def _predictions(
-    model: nn.Module, windows: np.ndarray, device: torch.device, batch_size: int
+    model: nn.Module, windows: np.ndarray, vocab_size: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (B, T, V), at least in float32, and the tokens (B, T) that came, batch by batch."""
+    batch_size = max(1, min(MOST_WINDOWS, MOST_LOGITS // ((windows.shape[1] - 1) * vocab_size)))
     training = model.training
     model.eval()
     try:

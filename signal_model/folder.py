@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from signal_model.checkpoints import UNFINISHED, WEIGHTS, load_training, save_checkpoint, save_training
+from signal_model.checkpoints import FIGURES, UNFINISHED, WEIGHTS, load_training, save_checkpoint, save_training
 from signal_model.config import Recipe
 from signal_model.corpus import Corpus
 from signal_model.errors import InputError
@@ -20,7 +21,12 @@ LOG, EVENTS = "log.jsonl", "tensorboard"
 
 
 def refuse_occupied(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Raise InputError if `folder` holds what would be lost, or nothing to resume."""
+    """Raise InputError if `folder` holds what would be lost, what is in the way, or nothing to resume."""
+    for name in (WEIGHTS, UNFINISHED, FIGURES, LOG):
+        if (folder / name).is_dir():
+            raise InputError(f"{folder / name}: is a folder, where a file is to be written")
+    if (folder / EVENTS).is_file():
+        raise InputError(f"{folder / EVENTS}: is a file, where a folder is to be written")
     if resume:
         if not (folder / UNFINISHED).exists():
             raise InputError(f"{folder}: holds no unfinished training to resume (no {UNFINISHED} in it)")
@@ -28,6 +34,13 @@ def refuse_occupied(folder: Path, resume: bool, overwrite: bool) -> None:
         raise InputError(f"{folder}: holds an unfinished training; add --resume to go on or --overwrite to begin again")
     elif not overwrite and (folder / WEIGHTS).exists():
         raise InputError(f"{folder}: holds a trained model; name another folder or add --overwrite")
+
+
+def _clear(folder: Path) -> None:
+    """Nothing of an earlier training stays beside the one that begins."""
+    for name in (WEIGHTS, UNFINISHED, FIGURES, LOG):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / EVENTS, ignore_errors=True)
 
 
 def train_in_folder(
@@ -50,8 +63,10 @@ def train_in_folder(
     model = build_model(recipe.model, recipe.training.seed)
     trainer = Trainer(model, corpus, recipe.training, device, replica)
     if resume:
-        load_training(folder, trainer, recipe)
+        load_training(folder, trainer, recipe, corpus.content_hash)
     writes = replica.rank == 0
+    if writes and not resume:
+        _clear(folder)
     every: list[Log] = [*logs]
     if writes:
         every.append(JsonLines(folder / LOG, recipe, trainer.step))
@@ -61,8 +76,8 @@ def train_in_folder(
     def on_point(point: CurvePoint) -> None:
         for log in every:
             log.point(point)
-        if writes and point.step < recipe.training.steps:
-            save_training(folder, trainer, recipe)
+        if writes:
+            save_training(folder, trainer, recipe, corpus.content_hash)
 
     def on_step(step: int) -> None:
         for log in every:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,15 +13,13 @@ from signal_model.errors import InputError
 from signal_model.model import SignalLLM
 from signal_model.tokenizers import Tokenizer
 
-LONGEST_CHARACTER = 4  # bytes of UTF-8
-
 
 def filter_logits(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
     """Logits (..., V) with all but the k likeliest tokens, and all beyond the smallest set of total
     probability p (Holtzman et al. 2020), set to -inf."""
     if top_k is not None and top_k < logits.shape[-1]:
-        kth = logits.topk(top_k).values[..., -1:]
-        logits = logits.masked_fill(logits < kth, -torch.inf)
+        likeliest = logits.topk(top_k).indices
+        logits = logits.masked_fill(torch.ones_like(logits, dtype=torch.bool).scatter(-1, likeliest, False), -torch.inf)
     if top_p is not None and top_p < 1:
         ordered, order = logits.sort(descending=True)
         probability = ordered.softmax(-1)
@@ -30,7 +29,6 @@ def filter_logits(logits: Tensor, top_k: int | None, top_p: float | None) -> Ten
     return logits
 
 
-@torch.no_grad()
 def generate(
     model: SignalLLM,
     prompt: Sequence[int],
@@ -55,6 +53,19 @@ def generate(
         raise InputError(f"top_k: at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(f"top_p: above 0 and at most 1, got {top_p}")
+    return _sample(model, prompt, count, temperature, top_k, top_p, seed)
+
+
+@torch.no_grad()
+def _sample(
+    model: SignalLLM,
+    prompt: Sequence[int],
+    count: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int,
+) -> Iterator[int]:
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     states = model.start(1)
@@ -77,17 +88,10 @@ def generate(
 
 
 def stream_text(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
-    """The text of tokens as it comes, never half a character: pieces that join to what `decode` gives for all.
-
-    (Where the bytes are no UTF-8, pieces may hold another number of U+FFFD than the whole would.)
-    """
-    pending: list[int] = []
+    """The text of tokens as it comes, a character when its last byte is there; joined, what `decode` gives for all."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     for token in tokens:
-        pending.append(token)
-        text = tokenizer.decode(pending)
-        if text.endswith("\ufffd") and len(pending) < LONGEST_CHARACTER:
-            continue
-        pending = []
+        if text := decoder.decode(tokenizer.to_bytes([token])):
+            yield text
+    if text := decoder.decode(b"", final=True):
         yield text
-    if pending:
-        yield tokenizer.decode(pending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -75,6 +76,14 @@ def _record(point: CurvePoint, recipe: Recipe) -> dict[str, float]:
     return asdict(point) | {"learning_rate": rate, "tokens": tokens}
 
 
+def step_of(line: str) -> float:
+    """The step of a line of the log; infinity for one that a kill has torn."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
 class JsonLines:
     """A file with one JSON object for each point; what a resumed training repeats stands in it once."""
 
@@ -82,7 +91,7 @@ class JsonLines:
         """Keep the points of an earlier part, up to `from_step`."""
         kept = []
         if from_step and path.exists():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= from_step]
+            kept = [line for line in path.read_text().splitlines() if step_of(line) <= from_step]
         write_atomically(path, "".join(f"{line}\n" for line in kept))
         self._file = path.open("a", buffering=1)
         self._recipe = recipe

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from signal_model.config import MuonConfig, TrainingConfig, WarmupStableDecayConfig
 from signal_model.model import SignalLLM
@@ -24,30 +23,37 @@ def learning_rate_factor(step: int, config: TrainingConfig) -> float:
     if step < warmup:
         return (step + 1) / warmup
     if isinstance(config.schedule, WarmupStableDecayConfig):
-        start = max(warmup, last - round(config.schedule.decay * config.steps))
+        start = max(warmup, last - max(1, round(config.schedule.decay * config.steps)))
         falling = 1 - max(0, step - start) / max(1, last - start)
     else:
         falling = (1 + math.cos(math.pi * (step - warmup) / max(1, last - warmup))) / 2
     return config.final_learning_rate + (1 - config.final_learning_rate) * falling
 
 
-def parameter_groups(parameters: Sequence[Tensor], weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay for matrices; none for vectors, scalars and filters' rates."""
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
+def decayed(model: SignalLLM) -> set[str]:
+    """Names of the parameters that weight decay pulls to zero: matrices of linear maps, and coefficients of tokens,
+    positions and kernels.
+
+    Not the others. A decay rate or a frequency is kept as a logarithm, whose zero is a time of one token; a short
+    filter begins as the identity; a gain's zero is no signal at all.
+    """
+    linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    tables = {
+        name
+        for name, parameter in model.named_parameters()
+        if name.endswith(".coefficients") or (name.startswith("embedding.") and parameter.ndim >= 2)
+    }
+    return linear | tables
 
 
 def build_optimizers(model: SignalLLM, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """AdamW (Loshchilov & Hutter 2019) for all parameters or, with Muon (Jordan et al. 2024), for those
     that are no matrix of a linear map inside a block. Together they hold every trained parameter once."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices: list[Tensor] = []
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizers: list[torch.optim.Optimizer] = []
     if isinstance(config.optimizer, MuonConfig):
-        linear = [module for module in model.blocks.modules() if isinstance(module, nn.Linear)]
-        matrices = [module.weight for module in linear if module.weight.requires_grad]
+        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+        matrices = [trained.pop(f"{name}.weight") for name in linear if name.startswith("blocks.")]
         muon = torch.optim.Muon(
             matrices,
             lr=config.optimizer.learning_rate,
@@ -55,9 +61,11 @@ def build_optimizers(model: SignalLLM, config: TrainingConfig) -> list[torch.opt
             weight_decay=config.weight_decay,
         )
         optimizers.append(muon)
-    taken = {id(matrix) for matrix in matrices}
-    rest = [parameter for parameter in trained if id(parameter) not in taken]
-    groups = parameter_groups(rest, config.weight_decay)
+    names = decayed(model)
+    groups = [
+        {"params": [p for name, p in trained.items() if name in names], "weight_decay": config.weight_decay},
+        {"params": [p for name, p in trained.items() if name not in names], "weight_decay": 0.0},
+    ]
     optimizers.append(torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:

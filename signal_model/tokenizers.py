@@ -29,6 +29,9 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> np.ndarray:
         """Tokens, (n,) of `token_dtype(vocab_size)`, without an end-of-text."""
 
+    def to_bytes(self, tokens: Sequence[int]) -> bytes:
+        """What tokens stand for; end-of-text for nothing."""
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Text; end-of-text is dropped, bytes that are no UTF-8 become U+FFFD."""
 
@@ -59,7 +62,10 @@ class ByteTokenizer:
         return [self.encode(text) for text in texts]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return bytes(int(token) for token in tokens if token != self.end_of_text).decode(errors="replace")
+        return self.to_bytes(tokens).decode(errors="replace")
+
+    def to_bytes(self, tokens: Sequence[int]) -> bytes:
+        return bytes(int(token) for token in tokens if token != self.end_of_text)
 
     def to_json(self) -> str:
         return '{"kind": "bytes"}'
@@ -123,7 +129,10 @@ class BPETokenizer:
         return [np.array(one.ids, dtype) for one in encoded]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return b"".join(self._bytes[int(token)] for token in tokens).decode(errors="replace")
+        return self.to_bytes(tokens).decode(errors="replace")
+
+    def to_bytes(self, tokens: Sequence[int]) -> bytes:
+        return b"".join(self._bytes[int(token)] for token in tokens)
 
     def to_json(self) -> str:
         return str(self._tokenizer.to_str())

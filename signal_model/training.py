@@ -171,9 +171,10 @@ class Trainer:
         return Training(tuple(self.curve), self.seconds, pace, tokens)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimisers' state, the place in the text, the curve.
+        """Weights, what optimisers keep, the place in the text, the curve.
 
-        To be taken at a point of the curve; in between, the sums since the last point are not part of it.
+        To be taken at a point of the curve; in between, the sums since the last point are not part of it. The
+        tensors are no copies: training goes on to change them.
         """
         return {
             "model": self.model.state_dict(),
@@ -181,8 +182,8 @@ class Trainer:
             "windows": self.windows.generator.bit_generator.state,
             "step": self.step,
             "seconds": self.seconds,
-            "curve": self.curve,
-            "paces": self.paces,
+            "curve": [*self.curve],
+            "paces": [*self.paces],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

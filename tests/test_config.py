@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from signal_model.config import ModelConfig, Recipe
+from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.errors import InputError
 from signal_model.files import parse_document, to_yaml, write_atomically
 
@@ -128,3 +128,34 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 def test_configs_need_no_torch() -> None:
     code = "import sys, signal_model.config, hrfevo.validation; assert not {'torch', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"mixer": {"kind": "attention", "window": 64}}, r"layers\[0\]\.mixer\.window: at most the context of 32"),
+        (
+            {"mixer": {"kind": "fourier_attention", "heads": 16}},
+            r"mixer\.heads: .* of 16 into sizes of at least 2, got 16",
+        ),
+        ({"mixer": {"kind": "attention", "rotary": False, "heads": 16}}, r"mixer\.heads: .* sizes of at least 2"),
+        ({"filter_bank": {"kind": "learned", "scales": 6}}, r"filter_bank\.taps: 8 at 6 scales look 224 tokens back"),
+    ],
+)
+def test_parts_that_do_not_fit_the_model_say_so(layer: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelConfig.model_validate({"context": 32, "width": 16, "layers": [layer]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 4, "accumulation": 3}, "accumulation: must divide the batch_size of 4, got 3"),
+        ({"warmup": 0.9, "schedule": {"kind": "wsd"}}, "warmup: a warmup of 0.9 and a decay of 0.2 exceed 1 together"),
+        ({"optimizer": {"kind": "adamw", "momentum": 0.9}}, "unknown setting"),
+        ({"optimizer": {"kind": "muno"}}, "did you mean 'muon'"),
+    ],
+)
+def test_training_settings_that_do_not_fit_each_other_say_so(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainingConfig.model_validate(settings)

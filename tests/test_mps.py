@@ -239,7 +239,7 @@ def trace(settings: Settings) -> PretendedMPS:
             training = {"steps": 1, "batch_size": 2, "accumulation": parts, "spectral_loss_weight": 0.1}
             Trainer(model, corpus, TrainingConfig.model_validate(training | {"optimizer": {"kind": kind}}), MPS).run()
         score_text(model, windows, corpus.tokenizer.byte_lengths, MPS)
-        loss_by_position(model, windows[:, :20], MPS)
+        loss_by_position(model, windows[:, :20], corpus.tokenizer.vocab_size, MPS)
         causality_violation(model, config.vocab_size, 40)
         device.on_cpu.clear()
         list(generate(model, [1, 2], 2, top_k=5, top_p=0.5))

@@ -53,14 +53,22 @@ class LearnedFilterBankConfig(FilterBankConfig):
     scales: int = Field(3, ge=1, le=16, description="Scale s looks at every 2^s-th token")
     taps: int = Field(8, ge=2, le=64, description="Taps of each filter")
 
+    def check(self, model: ModelConfig) -> None:
+        if (reach := (self.taps - 1) << (self.scales - 1)) >= model.context:
+            raise Misfit(
+                "taps",
+                f"{self.taps} at {self.scales} scales look {reach} tokens back, beyond the context of {model.context}",
+            )
+
 
 class MixerConfig(Part):
     """How positions exchange information; causal, always."""
 
 
-def _divides_width(heads: int, model: ModelConfig, even: bool = False) -> None:
-    if model.width % heads or (even and (model.width // heads) % 2):
-        sizes = " into even sizes" if even else ""
+def _divides_width(heads: int, model: ModelConfig, least: int = 1, even: bool = False) -> None:
+    channels = model.width // heads
+    if model.width % heads or channels < least or (even and channels % 2):
+        sizes = " into even sizes" if even else f" into sizes of at least {least}" if least > 1 else ""
         raise Misfit("heads", f"must divide the width of {model.width}{sizes}, got {heads}")
 
 
@@ -74,7 +82,9 @@ class AttentionConfig(MixerConfig):
     short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
 
     def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model, even=self.rotary)
+        _divides_width(self.heads, model, least=2, even=self.rotary)
+        if self.window is not None and self.window > model.context:
+            raise Misfit("window", f"at most the context of {model.context}, got {self.window}")
 
 
 class FourierAttentionConfig(MixerConfig):
@@ -87,7 +97,7 @@ class FourierAttentionConfig(MixerConfig):
     _check_range = field_validator("timescales")(ordered)
 
     def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model)
+        _divides_width(self.heads, model, least=2)  # the norm of one channel would be its sign
 
 
 class HarmonicConfig(MixerConfig):

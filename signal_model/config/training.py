@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from signal_model.settings import Config, Part
 
@@ -48,6 +49,12 @@ AnyOptimizer = Annotated[SerializeAsAny[OptimizerConfig], BeforeValidator(Optimi
 AnySchedule = Annotated[SerializeAsAny[ScheduleConfig], BeforeValidator(ScheduleConfig.parse)]
 
 
+def _misfit(setting: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "misfit", "{where}: {message}", {"place": (setting,), "where": setting, "message": message}
+    )
+
+
 class TrainingConfig(Config):
     """How a model is trained and on how much text it is judged."""
 
@@ -77,9 +84,8 @@ class TrainingConfig(Config):
     @model_validator(mode="after")
     def _batch_splits_evenly(self) -> Self:
         if self.batch_size % self.accumulation:
-            raise ValueError(f"`accumulation` must divide the batch_size of {self.batch_size}, got {self.accumulation}")
+            raise _misfit("accumulation", f"must divide the batch_size of {self.batch_size}, got {self.accumulation}")
         if isinstance(self.schedule, WarmupStableDecayConfig) and self.warmup + self.schedule.decay > 1:
-            raise ValueError(
-                f"`warmup` and `schedule.decay` must not exceed 1 together, got {self.warmup} and {self.schedule.decay}"
-            )
+            taken = f"a warmup of {self.warmup} and a decay of {self.schedule.decay} exceed 1 together"
+            raise _misfit("warmup", taken)
         return self

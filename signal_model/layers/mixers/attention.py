@@ -90,11 +90,14 @@ class AttentionMixer(Mixer):
 def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
     """Attention of each position to the last `window` positions, itself included: O(T · window).
 
-    All are (B, H, T, C) and so is the result. The sequence is cut into blocks of `window` positions; each
-    block meets its own keys and those of the block before, and a mask leaves the band.
+    All are (B, H, T, C) and so is the result. Unless it is short, the sequence is cut into blocks of `window`
+    positions; each block meets its own keys and those of the block before, and a mask leaves the band.
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
+    if 2 * blocks * window**2 >= length**2:  # blocks would meet more pairs than there are
+        distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
     missing = blocks * window - length
 
     def blocked(x: Tensor, before: int) -> Tensor:
