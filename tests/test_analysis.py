@@ -482,7 +482,8 @@ def test_the_number_can_be_recomputed_from_the_table(written: tuple[Path, str]) 
     assert said is not None
     assert float(said[1]) == pytest.approx(100 * share, abs=0.06)
     assert f"{count_parameters(mixed()):,}" in printed
-    assert max(map(len, printed.splitlines())) < 110
+    lines = [line for line in printed.splitlines() if str(folder.parent) not in line]  # paths may be of any length
+    assert max(map(len, lines)) < 110
     assert set(pd.read_csv(folder / "energies.csv")["stream"]) == {"embedded", "blocks.0", "blocks.1", "blocks.2"}
     assert pd.read_csv(folder / "harmonics.csv")["harmonic"].nunique() == 4
 
