@@ -274,7 +274,7 @@ def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_pat
     )
     wait_for_progress(out, 3, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 130
     assert f"Go on with: hrfevo resume {only_run(out)}" in output
     assert "Traceback" not in errors + output
