@@ -286,10 +286,9 @@ def coherence_of_texts(
 
 
 def _make_folder(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--output {output}: cannot be made a folder: {error.strerror}") from None
+    from signal_model.files import make_folder
+
+    make_folder(output, f"--output {output}")
     if not os.access(output, os.W_OK):
         raise InputError(f"--output {output}: cannot be written to")
 

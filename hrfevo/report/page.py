@@ -18,10 +18,11 @@ from hrfevo.report.failure_figure import failures
 from hrfevo.report.figures import fitness_over_generations, front, learning_curves
 from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gene_figure import gene_values, panels
-from hrfevo.report.style import INK, Mode, caption_of, measured, scale, template
+from hrfevo.report.style import caption_of, measured, scale, template
 from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, summary
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
+from signal_model.style import Mode, ink_variables
 
 # More rows of the front than these are folded away.
 ROWS = 8
@@ -190,9 +191,7 @@ def _scale(figure: go.Figure) -> str:
 
 
 def _variables(mode: Mode) -> str:
-    return (
-        "".join(f"--{name}: {colour}; " for name, colour in INK[mode].items()) + f"--scale: {', '.join(scale(mode))};"
-    )
+    return f"{ink_variables(mode)} --scale: {', '.join(scale(mode))};"
 
 
 def _origin(run: Run) -> str:

@@ -10,7 +10,7 @@ import html
 import json
 import math
 import textwrap
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from hrfevo.space import METRICS, Direction
-
-Mode = Literal["light", "dark"]
+from signal_model.style import INK, Mode, base_layout
 
 SHADES = 10
 
@@ -27,12 +26,6 @@ SHADES = 10
 BEST, MANY, OTHER, FAINT = "#D55E00", "#0072B2", "#009E73", "#808080"
 
 COUNTED = ("parameters", "flops_per_token", "state_size")
-
-# Of pages and figures: text, secondary text, grid lines, background, raised surfaces.
-INK: dict[Mode, dict[str, str]] = {
-    "light": {"ink": "#1b1f24", "quiet": "#59636e", "grid": "#e3e6ea", "ground": "#ffffff", "raised": "#f6f7f9"},
-    "dark": {"ink": "#e8eaed", "quiet": "#a2abb5", "grid": "#30363d", "ground": "#14171c", "raised": "#1d2127"},
-}
 
 
 def scale(mode: Mode = "light", count: int = 10) -> list[str]:
@@ -44,45 +37,24 @@ def scale(mode: Mode = "light", count: int = 10) -> list[str]:
 
 def template(mode: Mode = "light") -> go.layout.Template:
     """The template that all figures share, on a transparent background."""
-    ink = INK[mode]
-    font = {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13, "color": ink["ink"]}
-    axis = {
-        "gridcolor": ink["grid"],
-        "linecolor": ink["quiet"],
-        "tickcolor": ink["quiet"],
-        "tickfont": {"color": ink["quiet"], "size": 12},
-        "showline": True,
-        "zeroline": False,
-        "ticks": "outside",
-        "ticklen": 4,
-        "automargin": True,
-        "title": {"standoff": 8, "font": {"size": 13}},
+    own = {
+        "title": {
+            "x": 0,
+            "xref": "paper",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 16},
+            "font": {"size": 18},
+            "subtitle": {"font": {"color": INK[mode]["quiet"]}},
+        },
+        "colorway": [MANY, BEST, OTHER, FAINT],
+        "coloraxis": {"colorscale": scale(mode), "colorbar": {"outlinewidth": 0, "thickness": 12}},
+        "margin": {"l": 8, "r": 12, "t": 120, "b": 8},
+        "hovermode": "closest",
+        "barcornerradius": 3,
     }
     return go.layout.Template(
-        layout={
-            "font": font,
-            "title": {
-                "x": 0,
-                "xref": "paper",
-                "y": 1,
-                "yanchor": "top",
-                "pad": {"t": 16},
-                "font": {"size": 18},
-                "subtitle": {"font": {"color": ink["quiet"]}},
-            },
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "colorway": [MANY, BEST, OTHER, FAINT],
-            "coloraxis": {"colorscale": scale(mode), "colorbar": {"outlinewidth": 0, "thickness": 12}},
-            "hoverlabel": {"bgcolor": ink["raised"], "bordercolor": ink["quiet"], "font": font, "align": "left"},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": ink["quiet"], "activecolor": ink["ink"]},
-            "margin": {"l": 8, "r": 12, "t": 120, "b": 8},
-            "hovermode": "closest",
-            "barcornerradius": 3,
-            "xaxis": axis,
-            "yaxis": axis,
-        },
+        layout=base_layout(mode) | own,
         data={"scatter": [{"marker": {"line": {"width": 0}}}], "bar": [{"marker": {"line": {"width": 0}}}]},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from signal_model.analysis.costs import place_name
-
-Mode = Literal["light", "dark"]
+from signal_model.style import Mode, base_layout
 
 # After Okabe & Ito (2008), without yellow: colour-blind readers can tell the first ones apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B07D00", "#808080", "#8A63D2", "#2E8B9A", "#A0522D")
-INK: dict[Mode, dict[str, str]] = {
-    "light": {"ink": "#1b1f24", "quiet": "#59636e", "grid": "#e3e6ea", "ground": "#ffffff", "raised": "#f6f7f9"},
-    "dark": {"ink": "#e8eaed", "quiet": "#a2abb5", "grid": "#30363d", "ground": "#14171c", "raised": "#1d2127"},
-}
 KIND_COLOURS = {
     "matrix product": "#808080",
     "attention": "#56B4E9",
@@ -36,33 +31,8 @@ KIND_COLOURS = {
 
 def template(mode: Mode = "light") -> go.layout.Template:
     """What all figures share, on a transparent background."""
-    ink = INK[mode]
-    font = {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13, "color": ink["ink"]}
-    axis = {
-        "gridcolor": ink["grid"],
-        "linecolor": ink["quiet"],
-        "tickcolor": ink["quiet"],
-        "tickfont": {"color": ink["quiet"], "size": 12},
-        "showline": True,
-        "zeroline": False,
-        "ticks": "outside",
-        "ticklen": 4,
-        "automargin": True,
-        "title": {"standoff": 8, "font": {"size": 13}},
-    }
-    layout = {
-        "font": font,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "colorway": COLOURS,
-        "hoverlabel": {"bgcolor": ink["raised"], "bordercolor": ink["quiet"], "font": font, "align": "left"},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": ink["quiet"], "activecolor": ink["ink"]},
-        "margin": {"l": 8, "r": 12, "t": 40, "b": 8},
-        "xaxis": axis,
-        "yaxis": axis,
-    }
-    return go.layout.Template(layout=layout)
+    own = {"colorway": COLOURS, "margin": {"l": 8, "r": 12, "t": 40, "b": 8}}
+    return go.layout.Template(layout=base_layout(mode) | own)
 
 
 def shares_by_kind(kinds: pd.DataFrame) -> go.Figure:

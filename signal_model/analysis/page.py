@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
-from signal_model.analysis.figures import INK, Mode, template
+from signal_model.analysis.figures import template
+from signal_model.style import INK, ink_variables
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def render(title: str, subtitle: str, lead: str, sections: Sequence[Section], fo
         lead=html.escape(lead),
         sections="\n".join(drawn),
         footer=html.escape(footer),
-        light=_variables("light"),
-        dark=_variables("dark"),
+        light=ink_variables("light"),
+        dark=ink_variables("dark"),
         data=data,
         plotly=get_plotlyjs(),
     )
@@ -65,7 +66,3 @@ def _table(table: Table) -> str:
     heads = "".join(f"<th>{html.escape(head)}</th>" for head in table.heads)
     rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _variables(mode: Mode) -> str:
-    return " ".join(f"--{name}: {colour};" for name, colour in INK[mode].items())

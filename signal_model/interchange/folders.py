@@ -16,7 +16,7 @@ from transformers import GenerationConfig
 from signal_model.checkpoints import load_checkpoint, load_figures, save_checkpoint
 from signal_model.config import Recipe
 from signal_model.errors import InputError, one_line
-from signal_model.files import explain, read_text, write_atomically, write_json
+from signal_model.files import explain, make_folder, read_text, write_atomically, write_json
 from signal_model.interchange.model import SignalLLMConfig, SignalLLMForCausalLM
 from signal_model.model import SignalLLM
 from signal_model.tokenizers import (
@@ -91,10 +91,7 @@ def from_transformers(folder: Path, output: Path) -> None:
 
 
 def _make_folder(output: Path, source: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be made a folder: {error.strerror}") from None
+    make_folder(output, str(output))
     if output.samefile(source):
         raise InputError(f"{output}: holds what is read; name another folder to write to")
 

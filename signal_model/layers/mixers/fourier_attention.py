@@ -38,7 +38,7 @@ class FourierAttention(Mixer):
     def forward(self, x: Tensor) -> Tensor:
         gate, query, key, value = self._parts(x)
         length = x.shape[1]
-        damping, size = self._envelope(length)
+        damping, size = map(self._per_channel, self._envelope(length))
         full = damping.dtype
         size_of_transform = fast_length(3 * length - 2)
         # Channels first, (B, D, T): transforms run along contiguous rows.
@@ -53,14 +53,14 @@ class FourierAttention(Mixer):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         gate, query, key, value = self._parts(x)
-        damping, size = self._envelope(state[0].shape[1] + 1)
+        damping, size = (self._per_channel(values[-1]) for values in self._envelope(state[0].shape[1] + 1))
         full = damping.dtype
-        queries = torch.cat([state[0].to(full), (query.to(full) * damping[-1])[:, None]], dim=1)
-        keys = torch.cat([state[1].to(full), (key.to(full) * damping[-1])[:, None]], dim=1)
+        queries = torch.cat([state[0].to(full), (query.to(full) * damping)[:, None]], dim=1)
+        keys = torch.cat([state[1].to(full), (key.to(full) * damping)[:, None]], dim=1)
         values = torch.cat([state[2].to(full), value.to(full)[:, None]], dim=1)
         kernel = torch.cat([state[3].to(full), (queries * keys.flip(1)).sum(1, keepdim=True)], dim=1)
         triple = (kernel * values.flip(1)).sum(1)
-        return self._finish(gate, triple / size[-1]), [queries, keys, values, kernel]
+        return self._finish(gate, triple / size), [queries, keys, values, kernel]
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gate, query, key and value, each (..., D); query and key of unit mean square in each head."""
@@ -72,13 +72,16 @@ class FourierAttention(Mixer):
         return F.rms_norm(per_head, per_head.shape[-1:]).flatten(-2)
 
     def _envelope(self, length: int) -> tuple[Tensor, Tensor]:
-        """e^{-λt} and N(t), both (T, D), at least in float32."""
+        """e^{-λt} and N(t), both (T, H), at least in float32."""
         log_decay = self.log_decay.float() if self.log_decay.dtype.itemsize < 4 else self.log_decay
         time = torch.arange(length, device=log_decay.device, dtype=log_decay.dtype)[:, None]
         damping = torch.exp(-time * log_decay.exp())
         size = ((time + 1) * damping.square()).cumsum(0).sqrt()
-        channels = self.output.in_features // self.heads
-        return damping.repeat_interleave(channels, dim=1), size.repeat_interleave(channels, dim=1)
+        return damping, size
+
+    def _per_channel(self, values: Tensor) -> Tensor:
+        """A value for each head, (..., H), to one for each channel, (..., D)."""
+        return values.repeat_interleave(self.output.in_features // self.heads, dim=-1)
 
     def _finish(self, gate: Tensor, mixed: Tensor) -> Tensor:
         result: Tensor = self.output(F.silu(gate) * self._normed(mixed).to(gate.dtype))
