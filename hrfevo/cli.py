@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signal_model.console import new_app, run
+from hrfevo.benchmark.cli import app as benchmark_app
+from signal_model.console import new_app, new_console, run
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hrfevo.run_folder import RunFolder
     from hrfevo.space import SearchSpace
     from hrfevo.store import Evaluation, Run
 
 app = new_app("Evolutionary architecture search for causal spectral language models.")
+app.add_typer(benchmark_app, name="benchmark")
 
 
 class Backend(StrEnum):
@@ -46,6 +46,10 @@ StoreOption = Annotated[
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
 BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
 AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
+ALGORITHM_HELP = "evolution, regularized, random, tpe, nsga2, gp or cmaes"
+NoConfirmOption = Annotated[
+    bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]
 
@@ -60,14 +64,15 @@ def run_command(
     backend: BackendOption = Backend.ray,
     address: AddressOption = None,
     device: DeviceOption = "auto",
-    algorithm: Annotated[str, typer.Option(help="evolution, random or tpe")] = "evolution",
+    algorithm: Annotated[str, typer.Option(help=ALGORITHM_HELP)] = "evolution",
     synchronous: Annotated[
         bool, typer.Option("--synchronous", help="Whole generations: the same front for any number of workers")
     ] = False,
     store: StoreOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+    no_confirm: NoConfirmOption = False,
 ) -> None:
-    """Search a space."""
+    """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.validation import load_space
 
     overrides = list(set_ or [])
@@ -77,7 +82,9 @@ def run_command(
 
     from hrfevo.driver import Machinery, start
 
-    code = start(
+    machinery = Machinery(backend.value, workers, address, device, store)
+    console = new_console()
+    code, folder = start(
         loaded,
         text,
         parent=out,
@@ -85,9 +92,13 @@ def run_command(
         algorithm=algorithm,
         synchronous=synchronous,
         overrides=overrides,
-        machinery=Machinery(backend.value, workers, address, device, store),
-        console=_console(),
+        machinery=machinery,
+        console=console,
     )
+    if not code and not no_confirm and loaded.confirm.top:
+        from hrfevo.confirmation import confirm
+
+        code = confirm(folder, loaded.confirm, machinery, console)
     raise typer.Exit(code)
 
 
@@ -100,17 +111,54 @@ def resume(
     address: AddressOption = None,
     device: DeviceOption = "auto",
     store: StoreOption = None,
+    no_confirm: NoConfirmOption = False,
 ) -> None:
     """Continue a run that was stopped or killed; what had finished is not repeated."""
     from hrfevo.run_folder import RunFolder
 
     RunFolder.open(folder)
 
+    from hrfevo.algorithms import ALGORITHMS
     from hrfevo.driver import Machinery
     from hrfevo.driver import resume as continue_run
 
     machinery = Machinery(backend.value, workers, address, device, store)
-    raise typer.Exit(continue_run(folder, evaluations, machinery, _console()))
+    console = new_console()
+    code = continue_run(folder, evaluations, machinery, console)
+    run = RunFolder.open(folder)
+    a_search = run.settings["algorithm"] in ALGORITHMS and "stage" not in run.settings
+    if not code and a_search and not no_confirm and (options := run.space().confirm).top:
+        from hrfevo.confirmation import confirm
+
+        code = confirm(run, options, machinery, console)
+    raise typer.Exit(code)
+
+
+@app.command("confirm")
+def confirm_command(
+    folder: RunArgument,
+    top: Annotated[int | None, typer.Option(min=1, help="Winners; as in the space file unless given")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
+    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    workers: WorkersOption = None,
+    backend: BackendOption = Backend.ray,
+    address: AddressOption = None,
+    device: DeviceOption = "auto",
+    store: StoreOption = None,
+) -> None:
+    """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
+    from hrfevo.run_folder import RunFolder
+
+    run = RunFolder.open(folder)
+    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+    from hrfevo.confirmation import confirm
+    from hrfevo.driver import Machinery
+
+    machinery = Machinery(backend.value, workers, address, device, store)
+    raise typer.Exit(confirm(run, options, machinery, new_console()))
 
 
 @app.command("list")
@@ -119,7 +167,6 @@ def list_command(
     format_: FormatOption = Format.table,
 ) -> None:
     """List the runs in a folder, newest first."""
-    import csv
     import json
 
     from hrfevo.ranking import front
@@ -146,11 +193,7 @@ def list_command(
     if format_ is Format.json:
         print(json.dumps(rows, indent=2))
     elif format_ is Format.csv:
-        writer = csv.DictWriter(
-            sys.stdout, ["run", "state", "finished", "failed", "best", "genome"], lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows(rows)
+        _print_csv(rows, ["run", "state", "finished", "failed", "best", "genome"])
     elif not rows:
         print(f"no runs in {folder}")
     else:
@@ -166,7 +209,7 @@ def list_command(
                     for value in row.values()
                 )
             )
-        _console().print(table)
+        new_console().print(table)
 
 
 @app.command()
@@ -190,7 +233,7 @@ def best(
     elif not chosen:
         print("no finished evaluation yet")
     else:
-        _console().print(tables.as_table(space, chosen, front(space, evaluations)))
+        new_console().print(tables.as_table(space, chosen, front(space, evaluations)))
 
 
 @app.command()
@@ -212,7 +255,42 @@ def show(
     elif format_ is Format.csv:
         print(tables.as_csv(space, [found]), end="")
     else:
-        tables.show(_console(), space, found)
+        tables.show(new_console(), space, found)
+
+
+@app.command()
+def importance(
+    folder: RunArgument,
+    objective: Annotated[str | None, typer.Option(help="One of the run's objectives; all unless given")] = None,
+    method: Annotated[str, typer.Option(help="fanova or ped-anova")] = "fanova",
+    format_: FormatOption = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """Which genes matter: shares of each objective's variance that they explain."""
+    import json
+
+    from hrfevo.importance import gene_importances
+    from hrfevo.run_folder import RunFolder
+
+    space, _, evaluations = _read(RunFolder.open(folder), store)
+    names = [objective] if objective else list(space.objectives)
+    found = {name: gene_importances(space, evaluations, name, method) for name in names}  # type: ignore[arg-type]
+    genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
+    rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
+    if format_ is Format.json:
+        print(json.dumps(rows, indent=2))
+    elif format_ is Format.csv:
+        _print_csv(rows, ["gene", *names])
+    else:
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("gene", no_wrap=True)
+        for name in names:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(str(row["gene"]), *(f"{row[name]:.1%}" for name in names))
+        new_console().print(table)
 
 
 @app.command()
@@ -283,18 +361,17 @@ def schema(
         write_json(output, json_schema())
 
 
+def _print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    import csv
+
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
 def _read(folder: RunFolder, store: str | None) -> tuple[SearchSpace, Run, list[Evaluation]]:
     opened = folder.open_store(store)
     return folder.space(), folder.record(opened), opened.evaluations(folder.id)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Whoever asks a search to end, by Ctrl-C or by SIGTERM, gets the same clean end.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Where nobody looks, as in a log file, columns need not be cut to fit a screen.
-    return Console() if sys.stdout.isatty() else Console(width=113)
 
 
 def main() -> None:

@@ -11,8 +11,10 @@ from typing import Literal
 import numpy as np
 from rich.console import Console
 
-from hrfevo.algorithms import ALGORITHMS, make_algorithm
+from hrfevo.algorithms import ALGORITHMS, GRID, Algorithm, make_algorithm
+from hrfevo.checkpoints import Checkpoints
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
+from hrfevo.genome import canonical
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
@@ -27,6 +29,8 @@ from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
 
 Backend = Literal["ray", "inline"]
+
+CONFIRMATION = "confirmation"
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,15 @@ def start(
     overrides: list[str],
     machinery: Machinery,
     console: Console,
-) -> int:
-    """Run a search in a new folder under `parent`; returns the exit code."""
-    if algorithm not in ALGORITHMS:
+) -> tuple[int, RunFolder]:
+    """Run a search in a new folder under `parent`; returns the exit code and the folder."""
+    if algorithm not in (*ALGORITHMS, GRID):
         raise InputError(
             f"--algorithm {algorithm}: no such algorithm{closest(algorithm, ALGORITHMS)}; "
             f"accepted: {', '.join(ALGORITHMS)}"
         )
     machinery.check(space)
+    make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
     if machinery.leaves_gpu_idle(space):
         _say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     evaluator = _evaluator(space, machinery, console)
@@ -90,15 +95,21 @@ def start(
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
-            return _execute(folder, space, store, workers, console)
+            return _execute(folder, space, store, workers, console), folder
 
 
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
     """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
     folder = RunFolder.open(path)
-    with folder.locked():
-        if evaluations is not None:
+    if evaluations is not None:
+        with folder.locked():
             folder = folder.overridden(f"budget.evaluations={evaluations}")
+    return go_on(folder, machinery, console)
+
+
+def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
+    """Search on in a folder, from where its store says it was; returns the exit code."""
+    with folder.locked():
         space = folder.space()
         machinery.check(space)
         # A run that was killed before it began begins now; one that began must still have its results.
@@ -106,28 +117,28 @@ def resume(path: Path, evaluations: int | None, machinery: Machinery, console: C
         if not folder.began:
             folder.begin(store)
         folder.record(store)
-        evaluator = _evaluator(space, machinery, console)
+        evaluator = _evaluator(space, machinery, console, test=folder.settings["algorithm"] == CONFIRMATION)
         if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
             raise InputError(
-                f"{path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
+                f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
                 f"now {evaluator.corpus.name}); its scores could not be compared"
             )
         with _workers(evaluator, space, machinery, console) as workers:
             return _execute(folder, space, store, workers, console)
 
 
-def _evaluator(space: SearchSpace, machinery: Machinery, console: Console) -> TrainingEvaluator:
+def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
     with console.status("Reading the corpus …"):
         corpus = load_corpus(space.corpus, space.tokenizer)
     context = space.model.get("context", ModelConfig.model_fields["context"].default)
-    for split in ("train", "validation"):
+    for split in ("train", "validation", *(["test"] if test else [])):
         if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
             raise InputError(
                 f"corpus {corpus.name}: its {split} split of {tokens} tokens is shorter than one window of "
                 f"model.context + 1 = {context + 1}"
             )
     _say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
-    return TrainingEvaluator(space, corpus, machinery.device).in_memory()
+    return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
 
 @contextmanager
@@ -146,16 +157,26 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
         workers.close()
 
 
+def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequence) -> Algorithm:
+    settings = folder.settings
+    if settings["algorithm"] == CONFIRMATION:
+        from hrfevo.algorithms.fixed import FixedList
+
+        return FixedList([canonical(space, values) for values in settings["genomes"]], settings["seeds"])
+    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"])
+
+
 def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Workers, console: Console) -> int:
     run = folder.record(store)
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
         folder.id,
         space,
-        make_algorithm(folder.settings["algorithm"], space, algorithm_seed, folder.settings["synchronous"]),
+        _algorithm(folder, space, algorithm_seed),
         workers,
         store,
         training_seed=int(training_seed.generate_state(1)[0]),
+        checkpoints=Checkpoints(folder.path.absolute() / "checkpoints") if len(space.rungs) > 1 else None,
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
@@ -174,6 +195,12 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
         store.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
+    if folder.settings["algorithm"] != CONFIRMATION:
+        _leave_products(folder, space, store, console)
+    return code
+
+
+def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> None:
     from hrfevo.products import leave_products  # plotly and pandas are needed only now
 
     report = leave_products(folder, space, store)
@@ -182,7 +209,6 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
         console.print(as_table(space, best, front(space, evaluations)))
         _say(console, f"best model  {folder.path / 'best.yaml'}")
     _say(console, f"report      {report}")
-    return code
 
 
 def _say(console: Console, text: str) -> None:

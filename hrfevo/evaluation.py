@@ -9,6 +9,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -19,14 +20,16 @@ from pydantic import ValidationError
 from hrfevo.genome import express
 from hrfevo.records import Job, Outcome, Point, Status
 from hrfevo.space import Bounds, Metric, SearchSpace
+from signal_model.checkpoints import load_training, save_training
+from signal_model.config import Recipe
 from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
 from signal_model.devices import choose_device
-from signal_model.errors import one_line
+from signal_model.errors import InputError, one_line
 from signal_model.evaluation import causality_tolerance, causality_violation
 from signal_model.files import explain
 from signal_model.model import SignalLLM, build_model, count_parameters
-from signal_model.training import Diverged, train, validate
+from signal_model.training import Diverged, Trainer, score_split, validate
 
 
 class Evaluator(Protocol):
@@ -46,11 +49,17 @@ class _Stopped(Exception):
 
 @dataclass(frozen=True)
 class TrainingEvaluator:
-    """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process."""
+    """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process.
+
+    Where the job names a checkpoint, the training is kept there at its rung, and the evaluation at the next rung
+    goes on from it. Where it is not found, that evaluation begins at the first step, to the same result.
+    """
 
     space: SearchSpace
     corpus: Corpus
     device: str = "auto"
+    test: bool = False
+    """Whether the test split is scored too: for confirmation only."""
 
     def in_memory(self) -> Self:
         """The same with the tokens as plain arrays, which an object store can share between processes."""
@@ -99,7 +108,7 @@ class TrainingEvaluator:
 
     def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> None:
         try:
-            recipe = express(self.space, job.genome, rung=job.rung, seed=job.seed)
+            recipe = express(self.space, job.genome, seed=job.seed)
         except ValidationError as error:
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
@@ -111,13 +120,13 @@ class TrainingEvaluator:
         _keep_to(self.space.constraints, metrics)
         model.to(device)
         _refuse_leak(model, device)
-        training = train(
-            model,
-            self.corpus,
-            recipe.training,
-            device,
+        trainer = Trainer(model, self.corpus, recipe.training, device)
+        self._continue(job, trainer, recipe)
+        training = trainer.run(
             lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
+            until=self.space.rungs[job.rung],
         )
+        self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
         score = validate(model, self.corpus, recipe.training, device)
         metrics |= {
@@ -126,7 +135,25 @@ class TrainingEvaluator:
             "train_seconds": training.seconds,
             "train_tokens": training.tokens,
         }
+        if self.test:
+            metrics["test_bits_per_byte"] = score_split(
+                model, self.corpus, "test", recipe.training, device
+            ).bits_per_byte
         _keep_to(self.space.constraints, metrics)
+
+    def _continue(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
+        """Set `trainer` to where the rung below ended, if that is known here."""
+        if job.checkpoint is None or job.rung == 0:
+            return
+        # A missing or damaged checkpoint costs time, not truth: the training then begins at its first step.
+        with suppress(InputError):
+            load_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
+
+    def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
+        """Keep the training for the rung above, if there is one."""
+        if job.checkpoint is not None and job.rung + 1 < len(self.space.rungs):
+            job.checkpoint.mkdir(parents=True, exist_ok=True)
+            save_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
 
 
 def _keep_to(constraints: Mapping[Metric, Bounds], metrics: Mapping[str, float]) -> None:

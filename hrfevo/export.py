@@ -10,17 +10,20 @@ from signal_model.files import to_yaml
 
 
 def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
-    """Model, training, corpus and tokenizer of an evaluation, steps and seed included."""
-    return express(space, Genome(evaluation.values), rung=evaluation.rung, seed=evaluation.seed)
+    """Model, training up to the last rung, corpus and tokenizer of an evaluation, seed included."""
+    return express(space, Genome(evaluation.values), seed=evaluation.seed)
 
 
 def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
     """The recipe as YAML under a comment that says where it comes from and how to train it."""
     score = evaluation.metrics.get("bits_per_byte")
     measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
+    steps, last = space.rungs[evaluation.rung], space.rungs[-1]
+    command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
     header = (
         f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
-        f"# The same score again: signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}\n"
+        + (f"# That was after {steps:,} steps. To the last of {last:,}" if steps < last else "# The same score again")
+        + f": {command}\n"
         f"# Longer: add --steps N\n"
     )
     return header + to_yaml(recipe_of(space, evaluation).to_dict())

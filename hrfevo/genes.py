@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from hrfevo.conditions import in_order
+from signal_model.errors import InputError
 from signal_model.settings import Config
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
@@ -60,6 +61,10 @@ class BaseGene(Config):
     @abstractmethod
     def size(self) -> int | None:
         """How many values there are; None for a continuum."""
+
+    def all_values(self) -> Sequence[Value]:
+        """Every value, in order. Raises InputError for a continuum."""
+        raise InputError(f"a gene of {self.domain} has no end of values; accepted: int, ordered, choice")
 
     @property
     @abstractmethod
@@ -152,6 +157,9 @@ class IntGene(UnitGene):
     def size(self) -> int | None:
         return self.high - self.low + 1
 
+    def all_values(self) -> Sequence[Value]:
+        return range(self.low, self.high + 1)
+
     @property
     def domain(self) -> str:
         return f"whole numbers {self.low} to {self.high}"
@@ -207,6 +215,9 @@ class OrderedGene(UnitGene):
     type: Literal["ordered"]
     values: list[Value] = Field(min_length=1)
 
+    def all_values(self) -> Sequence[Value]:
+        return self.values
+
     _distinct = field_validator("values")(lambda values: _distinct(values))
 
     def from_unit(self, unit: Sequence[float]) -> Value:
@@ -241,6 +252,9 @@ class ChoiceGene(BaseGene):
 
     type: Literal["choice"]
     values: list[Value] = Field(min_length=1)
+
+    def all_values(self) -> Sequence[Value]:
+        return self.values
 
     _distinct = field_validator("values")(lambda values: _distinct(values))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,30 @@ def sample_layer(gene: LayersGene, generator: np.random.Generator) -> Values:
     return resolve(gene.genes, lambda _, inner: inner.sample(generator))
 
 
+def all_genomes(space: SearchSpace) -> Iterator[Genome]:
+    """Every genome of a space, in order. Raises InputError if a gene is a continuum."""
+    return map(Genome, _all_values(space.genes, [*space.genes], {}))
+
+
+def _all_values(genes: Mapping[str, Any], waiting: Sequence[str], values: Values) -> Iterator[Values]:
+    if not waiting:
+        yield values
+        return
+    name, *rest = waiting
+    gene = genes[name]
+    if not active(gene, values):
+        yield from _all_values(genes, rest, values)
+        return
+    for value in _all_layers(gene) if isinstance(gene, LayersGene) else gene.all_values():
+        yield from _all_values(genes, rest, values | {name: value})
+
+
+def _all_layers(gene: LayersGene) -> Iterator[Value]:
+    layers = list(_all_values(gene.genes, [*gene.genes], {}))
+    for count in range(gene.min, gene.max + 1):
+        yield from map(list, itertools.product(layers, repeat=count))
+
+
 def canonical(space: SearchSpace, values: Mapping[str, Value]) -> Genome:
     """The genome with exactly these values.
 
@@ -98,15 +123,15 @@ def _canonical(genes: Mapping[str, Any], values: Mapping[str, Value], place: str
     return result
 
 
-def express(space: SearchSpace, genome: Genome, *, rung: int, seed: int) -> Recipe:
-    """The training a genome stands for: its model, at a rung's steps, from a seed.
+def express(space: SearchSpace, genome: Genome, *, seed: int) -> Recipe:
+    """The training a genome stands for, up to the last rung, from a seed; lower rungs are stations on its way.
 
     Raises pydantic.ValidationError if the settings do not fit together.
     """
     model, training = expressed_settings(space, genome)
     return Recipe(
         model=ModelConfig.model_validate(model),
-        training=TrainingConfig.model_validate(training | {"steps": space.rungs[rung], "seed": seed}),
+        training=TrainingConfig.model_validate(training | {"steps": space.rungs[-1], "seed": seed}),
         corpus=space.corpus,
         tokenizer=space.tokenizer,
     )

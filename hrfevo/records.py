@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from hrfevo.genome import Genome
@@ -14,22 +15,30 @@ Status = Literal["finished", "failed", "infeasible"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A genome that an algorithm wants trained to a rung, and where it comes from."""
+    """A genome that an algorithm wants trained to a rung, and where it comes from.
+
+    `seed` is that of the training where it is not the search's own.
+    """
 
     genome: Genome
     operator: str
     parents: tuple[str, ...] = ()
     rung: int = 0
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One evaluation to do: `number` counts the submissions of a run from 0."""
+    """One evaluation to do: `number` counts the submissions of a run from 0.
+
+    `checkpoint` is the folder that its training is kept in between rungs, if it is kept.
+    """
 
     number: int
     genome: Genome
     rung: int
     seed: int
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)

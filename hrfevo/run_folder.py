@@ -35,9 +35,15 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, parent: Path, space: SearchSpace, text: str, settings: dict[str, Any], store: str | None
+        cls,
+        parent: Path,
+        space: SearchSpace,
+        text: str,
+        settings: dict[str, Any],
+        store: str | None,
+        name: str | None = None,
     ) -> RunFolder:
-        """A new folder NAME-TIMESTAMP with the space as it was written, and `run.json`."""
+        """A new folder with the space as it was written, and `run.json`; NAME-TIMESTAMP unless it has a name."""
         settings = settings | {
             "id": f"{time.time_ns():x}",
             "directory": os.getcwd(),
@@ -45,9 +51,9 @@ class RunFolder:
             "space_hash": _hash(text),
             "store": without_password(store) if store is not None else None,
         }
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        name = name or f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         for attempt in range(100):
-            path = parent / f"{space.name}-{stamp}{f'-{attempt + 1}' if attempt else ''}"
+            path = parent / f"{name}{f'-{attempt + 1}' if attempt else ''}"
             try:
                 path.mkdir(parents=True)
                 break
@@ -97,13 +103,17 @@ class RunFolder:
         """The run's key in its store."""
         return str(self.settings["id"])
 
-    def space(self) -> SearchSpace:
-        """The space it searches, overrides applied, paths as they were meant where it was started."""
+    def space_text(self) -> str:
+        """The search space file as it was when the run began. Raises InputError if it has changed."""
         path = self.path / SPACE_FILE
         text = read_text(path)
         if _hash(text) != self.settings["space_hash"]:
             raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
-        space = parse_space(text, str(path), self.settings["set"])
+        return text
+
+    def space(self) -> SearchSpace:
+        """The space it searches, overrides applied, paths as they were meant where it was started."""
+        space = parse_space(self.space_text(), str(self.path / SPACE_FILE), self.settings["set"])
         if isinstance(space.corpus, FilesCorpusConfig):
             space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
         return space

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hrfevo.algorithms import Algorithm
+from hrfevo.checkpoints import Checkpoints
 from hrfevo.individual import Fitness, Individual, Standings
 from hrfevo.records import Job, Outcome, Proposal, Result, counts
 from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation, Store
+from hrfevo.store import Evaluation
 from hrfevo.workers import Workers
 from signal_model.errors import InputError
 
@@ -28,6 +29,16 @@ class Observer(Protocol):
 
     def ended(self, outcome: Outcome, search: Search) -> None:
         """A job has ended and is in the store."""
+
+
+class Journal(Protocol):
+    """Who keeps what happens, before anybody acts on it: a store."""
+
+    def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
+        """Keep a job before a worker gets it."""
+
+    def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
+        """Keep what became of a job; `seconds` is how long the run has lasted."""
 
 
 @dataclass
@@ -60,15 +71,16 @@ class Search:
         space: SearchSpace,
         algorithm: Algorithm,
         workers: Workers,
-        store: Store,
+        store: Journal,
         training_seed: int,
+        checkpoints: Checkpoints | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run_id, self.space, self.workers = run_id, space, workers
         self.standings = Standings(space.population)
         self.tally = Tally()
         self._algorithm, self._store, self._clock = algorithm, store, clock
-        self._training_seed = training_seed
+        self._training_seed, self._checkpoints = training_seed, checkpoints
         self._proposals: dict[int, Proposal] = {}
         self._waiting: list[Job] = []
         self._next_number = 0
@@ -97,7 +109,7 @@ class Search:
                         f"run: evaluation {evaluation.number} cannot be proposed again; the run was made with "
                         "another version of hrfevo or of its packages (see run.json)"
                     )
-                job = Job(evaluation.number, proposal.genome, proposal.rung, evaluation.seed)
+                job = self._job(evaluation.number, proposal, evaluation.seed)
                 self._proposals[job.number] = proposal
                 self._waiting.append(job)
             else:
@@ -120,6 +132,7 @@ class Search:
             outcome = self.workers.next_outcome()
             self._store.record(self.run_id, outcome, self.seconds)
             self._learn(outcome)
+            self._drop_the_hopeless()
             observer.ended(outcome, self)
             self._stop_if_hopeless(outcome)
         if self.tally.failed and not self.tally.finished:
@@ -140,11 +153,15 @@ class Search:
         proposal = self._algorithm.ask()
         if proposal is None:
             return None
-        job = Job(self._next_number, proposal.genome, proposal.rung, self._training_seed)
+        job = self._job(self._next_number, proposal, self._training_seed if proposal.seed is None else proposal.seed)
         self._next_number += 1
         self._proposals[job.number] = proposal
         self._store.submitted(self.run_id, job, proposal)
         return job
+
+    def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
+        kept = self._checkpoints.of(proposal.genome.id) if self._checkpoints else None
+        return Job(number, proposal.genome, proposal.rung, seed, kept)
 
     def _learn(self, outcome: Outcome) -> None:
         proposal = self._proposals.pop(outcome.job.number)
@@ -155,6 +172,11 @@ class Search:
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
         self.tally.add(outcome)
         self._algorithm.tell([Result(proposal, objectives)])
+
+    def _drop_the_hopeless(self) -> None:
+        if self._checkpoints and self.tally.finished % self.space.population == 0:
+            running = {proposal.genome.id for proposal in self._proposals.values()}
+            self._checkpoints.keep_only(self._algorithm.hopeful() | running)
 
     def _stop_if_hopeless(self, outcome: Outcome) -> None:
         if self.tally.finished:

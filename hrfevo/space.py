@@ -73,6 +73,15 @@ class Resources(Config):
         return gpus
 
 
+class Confirm(Config):
+    """What is trained again at the end, from scratch, with fresh seeds."""
+
+    top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
+    seeds: int = Field(3, ge=1, le=1000, description="Trainings of each")
+    steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
+    baseline: bool = Field(True, description="Tune a transformer with as many evaluations, and train it again too")
+
+
 class SearchSpace(Config):
     """A search space file.
 
@@ -96,6 +105,7 @@ class SearchSpace(Config):
     population: int = Field(16, ge=4)
     budget: Budget
     resources: Resources = Resources()
+    confirm: Confirm = Confirm()
 
     @field_validator("rungs")
     @classmethod

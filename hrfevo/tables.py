@@ -6,14 +6,27 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hrfevo.confirmed import Confirmed
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
+
+CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "genome": "left",
+    "from": "left",
+    "validation": "right",
+    "± seeds": "right",
+    "− transformer": "right",
+    "test": "right",
+    "parameters": "right",
+    "seeds × steps": "right",
+    "genes": "left",
+}
 
 # Clock readings differ from run to run; listings that are compared must not hold them unless they are objectives.
 TIMINGS = ("step_time", "train_seconds")
@@ -76,6 +89,28 @@ def as_table(space: SearchSpace, evaluations: Sequence[Evaluation], front: Seque
             *(number(evaluation.metrics[name]) for name in space.objectives),
             str(evaluation.birth // space.population),
             escape(genes_in_words(evaluation.values)),
+        )
+    return table
+
+
+def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
+    """Best mean first, in bits per byte; the difference is to the tuned transformer."""
+    baseline = next((c for c in confirmed if c.origin == "baseline"), None)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column, justify in CONFIRMED_COLUMNS.items():
+        table.add_column(column, justify=justify, no_wrap=column != "genes")
+    for row in confirmed:
+        difference = f"{row.mean - baseline.mean:+.4f}" if baseline else ""
+        table.add_row(
+            row.genome,
+            row.origin if row.origin == "search" else "transformer",
+            f"{row.mean:.4f}",
+            f"{row.spread:.4f}",
+            difference,
+            f"{row.test_mean:.4f}",
+            number(row.parameters),
+            f"{len(row.validation)} × {row.steps:,}",
+            escape(genes_in_words(row.values)),
         )
     return table
 

@@ -66,7 +66,7 @@ def _try_genes(space: SearchSpace, document: Document) -> None:
     random = (sample(space, np.random.default_rng(seed)) for seed in range(RANDOM_TRIALS))
     for genome in itertools.chain(_trials(space), random):
         try:
-            express(space, genome, rung=0, seed=0)
+            express(space, genome, seed=0)
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             place = error_place(detail)
@@ -191,17 +191,12 @@ def _decisions(genes: Mapping[str, Any], deciding: set[str]) -> Iterator[dict[st
         if not active(gene, values):
             yield from extend(values, rest)
             return
-        for value in _all_values(name, gene):
+        if gene.size is None:
+            raise InputError(f"genes.{name}: a condition cannot depend on a continuous gene")
+        for value in gene.all_values():
             yield from extend(values | {name: value}, rest)
 
     yield from extend({}, [name for name in genes if name in deciding])
-
-
-def _all_values(name: str, gene: BaseGene) -> list[Value]:
-    if gene.size is None:
-        raise InputError(f"genes.{name}: a condition cannot depend on a continuous gene")
-    values = getattr(gene, "values", None)
-    return list(values) if values is not None else list(range(gene.low, gene.high + 1))  # type: ignore[attr-defined]
 
 
 def _gene_size(gene: BaseGene) -> SpaceSize:

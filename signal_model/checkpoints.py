@@ -71,7 +71,7 @@ def save_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
     for number, parameters in enumerate(state["optimizers"]):
         for index, values in parameters.items():
             tensors |= {f"optimizer.{number}.{index}.{key}": value for key, value in values.items()}
-    plain = {key: state[key] for key in ("windows", "step", "seconds", "paces")}
+    plain = {key: state[key] for key in ("windows", "step", "seconds", "paces", "since_point")}
     plain |= {"curve": [asdict(point) for point in state["curve"]], "recipe": recipe.to_dict()}
     plain["corpus_hash"] = corpus_hash
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

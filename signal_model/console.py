@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from signal_model.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def new_app(help_text: str) -> typer.Typer:
@@ -28,3 +33,12 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
+
+
+def new_console() -> Console:
+    """A console for a command that lasts: whoever asks it to end, by Ctrl-C or by SIGTERM, gets the same clean end."""
+    from rich.console import Console
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Where nobody looks, as in a log file, columns need not be cut to fit a screen.
+    return Console() if sys.stdout.isatty() else Console(width=113)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -167,14 +167,13 @@ class Trainer:
     def training(self) -> Training:
         """What there is so far."""
         tokens = self.step * self.config.batch_size * self.model.config.context
-        pace = statistics.median(self.paces) if self.paces else math.nan
+        pace = statistics.median(self.paces) if self.paces else self.seconds / max(1, self.step)
         return Training(tuple(self.curve), self.seconds, pace, tokens)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, what optimisers keep, the place in the text, the curve.
+        """Weights, what optimisers keep, the place in the text, the curve and the sums since its last point.
 
-        To be taken at a point of the curve; in between, the sums since the last point are not part of it. The
-        tensors are no copies: training goes on to change them.
+        The tensors are no copies: training goes on to change them.
         """
         return {
             "model": self.model.state_dict(),
@@ -184,6 +183,7 @@ class Trainer:
             "seconds": self.seconds,
             "curve": [*self.curve],
             "paces": [*self.paces],
+            "since_point": vars(self._since_point) | {"nats": float(self._since_point.nats)},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -194,7 +194,8 @@ class Trainer:
         self.windows.generator.bit_generator.state = state["windows"]
         self.step, self.seconds = state["step"], state["seconds"]
         self.curve, self.paces = list(state["curve"]), list(state["paces"])
-        self._since_point = _Since(torch.zeros((), device=self.device))
+        since = state["since_point"]
+        self._since_point = _Since(**(since | {"nats": torch.tensor(since["nats"], device=self.device)}))
 
     def _take_step(self) -> None:
         batch = self.windows.next()
@@ -274,11 +275,22 @@ def validate(model: SignalLLM, corpus: Corpus, config: TrainingConfig, device: t
 
     Raises Diverged when the score is not finite.
     """
-    windows = fixed_windows(corpus.validation, model.config.context, config.validation_tokens)
+    return score_split(model, corpus, "validation", config, device)
+
+
+def score_split(
+    model: SignalLLM,
+    corpus: Corpus,
+    split: Literal["validation", "test"],
+    config: TrainingConfig,
+    device: torch.device,
+) -> TextScore:
+    """As `validate`, on either split that is not trained on."""
+    windows = fixed_windows(getattr(corpus, split), model.config.context, config.validation_tokens)
     with compute_in(device, config.precision):
         score = score_text(model, windows, corpus.tokenizer.byte_lengths, device)
     if not math.isfinite(score.nats):
-        raise Diverged(f"the validation loss is {score.nats}")
+        raise Diverged(f"the {split} loss is {score.nats}")
     return score
 
 

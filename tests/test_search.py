@@ -27,6 +27,7 @@ from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers, Workers
 from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
+from signal_model.training import Trainer
 
 from .conftest import command
 
@@ -305,12 +306,40 @@ def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
     evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
     outcome = evaluator(Job(0, genome, 0, 7))
     assert outcome.status == "finished"
-    recipe = express(space, genome, rung=0, seed=7)
+    recipe = express(space, genome, seed=7)
     assert outcome.metrics["parameters"] == count_parameters(build_model(recipe.model, 7))
     assert outcome.metrics["train_tokens"] == 3 * 4 * 32
     assert [point.step for point in outcome.curve] == [1, 2, 3]
     assert evaluator(Job(1, genome, 0, 7)).metrics["bits_per_byte"] == outcome.metrics["bits_per_byte"]
     assert evaluator(Job(2, genome, 0, 8)).metrics["bits_per_byte"] != outcome.metrics["bits_per_byte"]
+
+
+def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: SearchSpace, tmp_path: Path) -> None:
+    from hrfevo.genome import Genome
+
+    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    long = space.model_copy(update={"rungs": [7, 50]})
+    evaluator = TrainingEvaluator(long, load_corpus(space.corpus, space.tokenizer), "cpu")
+    kept = tmp_path / "checkpoints" / "one"
+    first = evaluator(Job(0, genome, 0, 7, kept))
+    assert [path.name for path in kept.iterdir()] == ["training.safetensors"]
+    steps = []
+    step = Trainer._take_step
+
+    def counted(trainer: Trainer) -> None:
+        steps.append(trainer.step)
+        step(trainer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_take_step", counted)
+        going_on = evaluator(Job(1, genome, 1, 7, kept))
+    assert steps == [*range(7, 50)]
+    whole = evaluator(Job(2, genome, 1, 7))
+    assert going_on.metrics["bits_per_byte"] == whole.metrics["bits_per_byte"] != first.metrics["bits_per_byte"]
+    assert [p.bits_per_byte for p in first.curve + going_on.curve] == [p.bits_per_byte for p in whole.curve]
+    (kept / "training.safetensors").write_bytes(b"cut off")
+    assert evaluator(Job(3, genome, 1, 7, kept)).metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
 
 
 def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:
@@ -341,7 +370,7 @@ def test_divergence_and_defects_are_outcomes_with_a_reason(space: SearchSpace, m
     def broken(*_: Any) -> None:
         raise RuntimeError("a defect\nin two lines")
 
-    monkeypatch.setattr(evaluation, "train", broken)
+    monkeypatch.setattr(evaluation, "Trainer", broken)
     outcome = TrainingEvaluator(space, corpus, "cpu")(Job(0, genome, 0, 7))
     assert (outcome.status, outcome.reason) == ("failed", "error: RuntimeError: a defect in two lines")
     assert "Traceback" in outcome.detail

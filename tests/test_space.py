@@ -244,7 +244,7 @@ def test_genomes_have_one_canonical_form(seed: int, path: Path) -> None:
     again = canonical(space, shuffled)
     assert again == genome
     assert again.id == genome.id
-    recipe = express(space, genome, rung=0, seed=0)
+    recipe = express(space, genome, seed=0)
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
 
 
@@ -265,7 +265,7 @@ def test_canonical_refuses_what_is_missing_idle_or_out_of_range() -> None:
 
 def fingerprint(space: SearchSpace, genome: Genome) -> tuple[Any, ...]:
     """What a genome makes: the shapes and values of the model's weights and output, and its training."""
-    recipe = express(space, genome, rung=0, seed=0)
+    recipe = express(space, genome, seed=0)
     model = build_model(recipe.model, 0)
     tokens = torch.arange(64)[None] % recipe.model.vocab_size
     with torch.no_grad():
@@ -338,6 +338,6 @@ def test_depth_is_not_dead() -> None:
     layer |= {"feedforward.expansion": 2.0, "feedforward.activation": "gelu"}
     rest = {"training.learning_rate": 0.01, "training.optimizer.kind": "adamw"}
     rest |= {"positions.kind": "none", "embedding.kind": "standard"}
-    depths = [express(space, canonical(space, rest | {"layers": [layer] * n}), rung=0, seed=0).model for n in (2, 3)]
+    depths = [express(space, canonical(space, rest | {"layers": [layer] * n}), seed=0).model for n in (2, 3)]
     assert [len(model.layers) for model in depths] == [2, 3]
     assert isinstance(depths[0], ModelConfig)

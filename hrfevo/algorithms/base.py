@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Protocol
 
 from hrfevo.genome import Genome
 from hrfevo.records import Proposal, Result
 
 
-class Algorithm(Protocol):
+class Proposer(Protocol):
     """Ask and tell, with no input or output of its own.
 
     The same seed and the same order of calls give the same proposals: a search is resumed by
@@ -24,6 +24,13 @@ class Algorithm(Protocol):
 
     def tell(self, results: Sequence[Result]) -> None:
         """What became of proposals; several at once are one generation."""
+
+
+class Algorithm(Proposer, Protocol):
+    """A proposer that takes genomes from rung to rung."""
+
+    def hopeful(self) -> Set[str]:
+        """Ids of the genomes that may go on to the next rung soon: their trainings are worth keeping."""
 
 
 class Seen:

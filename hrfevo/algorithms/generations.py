@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from hrfevo.algorithms.base import Algorithm
 from hrfevo.genome import Genome
@@ -40,3 +40,6 @@ class Generations:
             generation = [self._results[key] for key in self._asked]
             self._asked, self._results, self._closed = [], {}, False
             self._inner.tell(generation)
+
+    def hopeful(self) -> Set[str]:
+        return self._inner.hopeful()

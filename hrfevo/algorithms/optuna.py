@@ -1,4 +1,4 @@
-"""Optuna's tree-structured Parzen estimator through ask and tell."""
+"""Optuna's samplers through ask and tell."""
 
 from __future__ import annotations
 
@@ -8,58 +8,74 @@ from typing import Any
 import numpy as np
 
 from hrfevo.algorithms.base import Seen
+from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
-from hrfevo.genome import Genome, resolve
+from hrfevo.genome import Genome, resolve, sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
+from signal_model.errors import InputError
 
-# After this many repetitions of known genomes in a row the sampler has, in effect, nothing new to offer.
-ATTEMPTS = 200
+SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
+# After this many repetitions of known genomes in a row a sampler is helped on with a random one.
+REPETITIONS = 100
 
 
-class OptunaTPE:
-    """Multi-objective TPE (Ozaki et al. 2022) over the same genes, in their own scales.
+class OptunaSampler:
+    """One of `SAMPLERS` over the same genes, in their own scales.
 
     Numbers are suggested as coordinates in [0, 1] and decoded by the gene; conditions follow from
-    the order of suggestions. A genome that Optuna repeats is told as failed and asked for again.
+    the order of suggestions. A genome that Optuna repeats is told again what is known of it, for
+    nothing, or as failed while it is being trained. A trial has one set of values: those of the
+    first rung that its genome was trained to.
+
+    Raises InputError for more objectives than the sampler takes.
     """
 
-    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+    def __init__(self, name: str, space: SearchSpace, generator: np.random.Generator) -> None:
         import optuna
 
+        if name == "cmaes" and len(space.objectives) > 1:
+            raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._optuna = optuna
-        self._space = space
+        self._failed = optuna.trial.TrialState.FAIL
+        self._name, self._space, self._generator = name, space, generator
         self._study = optuna.create_study(
             directions=[str(direction) for direction in space.objectives.values()],
-            sampler=optuna.samplers.TPESampler(seed=int(generator.integers(2**31))),
+            sampler=getattr(optuna.samplers, SAMPLERS[name])(seed=int(generator.integers(2**31))),
         )
         self._trials: dict[str, int] = {}
+        self._known: dict[str, tuple[float, ...]] = {}
         self._seen = Seen()
         self._exhausted = False
 
     def ask(self) -> Proposal | None:
         if self._exhausted:
             return None
-        for _ in range(ATTEMPTS):
+        for _ in range(REPETITIONS):
             trial = self._study.ask()
             genome = self._suggested(trial)
             if self._seen.add(genome):
                 self._trials[genome.id] = trial.number
-                return Proposal(genome, "tpe")
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-        self._exhausted = True
-        return None
+                return Proposal(genome, self._name)
+            self._tell(trial.number, self._known.get(genome.id))
+        other = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
+        self._exhausted = other is None
+        return Proposal(other, "random") if other else None
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
-            trial = self._trials.pop(result.proposal.genome.id, None)
-            if trial is None:
-                continue  # told at a lower rung already: a trial has one set of values
-            if result.objectives is None:
-                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-            else:
-                self._study.tell(trial, list(result.objectives))
+            genome = result.proposal.genome.id
+            trial = self._trials.pop(genome, None)
+            if trial is not None:
+                self._tell(trial, result.objectives)
+                if result.objectives is not None:
+                    self._known[genome] = result.objectives
+
+    def _tell(self, trial: int, objectives: tuple[float, ...] | None) -> None:
+        if objectives is None:
+            self._study.tell(trial, state=self._failed)
+        else:
+            self._study.tell(trial, list(objectives))
 
     def _suggested(self, trial: Any) -> Genome:
         def suggest(place: str, gene: BaseGene) -> Value:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Sequence, Set
 
-from hrfevo.algorithms.base import Algorithm
+from hrfevo.algorithms.base import Proposer
 from hrfevo.individual import Fitness, Individual, best_first
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
@@ -17,7 +18,7 @@ class SuccessiveHalving:
     asked for; no rung waits to be full.
     """
 
-    def __init__(self, inner: Algorithm, space: SearchSpace) -> None:
+    def __init__(self, inner: Proposer, space: SearchSpace) -> None:
         self._inner, self._share, self._weights = inner, space.promote, space.weights
         self._rungs: list[list[Individual]] = [[] for _ in space.rungs]
         self._promoted: list[set[str]] = [set() for _ in space.rungs]
@@ -33,6 +34,14 @@ class SuccessiveHalving:
                     promoted.add(individual.genome.id)
                     return Proposal(individual.genome, "promotion", rung=rung + 1)
         return self._inner.ask()
+
+    def hopeful(self) -> Set[str]:
+        """Those that would be promoted if as many again had come to their rung, and none of them better."""
+        found: set[str] = set()
+        for peers, promoted in zip(self._rungs[:-1], self._promoted, strict=False):
+            among = best_first(peers, min(len(peers), math.ceil(2 * len(peers) * self._share)))
+            found |= {individual.genome.id for individual in among} - promoted
+        return found
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:

@@ -6,7 +6,9 @@ gets a value (from a parent that has one, else a random one) and one that become
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,49 +23,127 @@ CROSSOVER_ETA = 10.0
 MUTATION_ETA = 5.0
 
 
-def crossover(space: SearchSpace, first: Genome, second: Genome, *, generator: np.random.Generator) -> Genome:
-    """A child of two parents: SBX (Deb & Agrawal 1995) for numbers, a coin for choices, layer by layer for layers."""
-    return Genome(_cross(space.genes, first.values, second.values, generator))
+class Variation:
+    """The operators of a space, with randomness of their own.
 
+    DEAP's operators draw from Python's global generator; they get this one's state while they run.
+    """
 
-def _cross(
-    genes: Mapping[str, Any], first: Mapping[str, Value], second: Mapping[str, Value], generator: np.random.Generator
-) -> Values:
-    def choose(name: str, gene: BaseGene) -> Value:
-        if name in first and name in second:
-            return _cross_value(gene, first[name], second[name], generator)
-        if name in first or name in second:
-            return first.get(name, second.get(name))
-        return sample_value(gene, generator)
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._deap_state = random.Random(int(generator.integers(2**63))).getstate()
 
-    return resolve(genes, choose)
+    def crossover(self, first: Genome, second: Genome) -> Genome:
+        """A child of two parents: SBX (Deb & Agrawal 1995) for numbers, a coin for choices, layer by layer for layers.
 
+        Where a gene is taken from one parent, the genes that depend on it are taken from the same one.
+        """
+        with self.randomness():
+            return Genome(self._cross(self._space.genes, first.values, second.values))
 
-def _cross_value(gene: BaseGene, first: Value, second: Value, generator: np.random.Generator) -> Value:
-    if first == second:
-        return first
-    if isinstance(gene, LayersGene):
-        count = len(first) if generator.random() < 0.5 else len(second)
+    def mutate(self, parent: Genome) -> Genome:
+        """A changed copy: each scalar gene with probability 1 / (number of active genes), at least one of them.
+
+        The list of layers counts as one gene more: a layer is inserted, deleted, swapped or copied over another.
+        """
+        count = _count(parent.values)
+        chosen = self._generator.random(count) < 1 / count
+        chosen[self._generator.integers(count)] = True
+        with self.randomness():
+            return Genome(self._mutate(self._space.genes, parent.values, iter(chosen.tolist())))
+
+    def _cross(self, genes: Mapping[str, Any], first: Mapping[str, Value], second: Mapping[str, Value]) -> Values:
+        parents = first, second
+        origins: dict[str, int] = {}  # of the genes that came whole from one parent that the other is unlike
+
+        def choose(name: str, gene: BaseGene) -> Value:
+            having = [index for index in (0, 1) if name in parents[index]]
+            linked = [origins[other] for other in gene.conditions if other in origins]
+            if linked and linked[0] in having:
+                having = linked[:1]
+            if not having:
+                return sample_value(gene, self._generator)
+            if len(having) == 1:
+                origins[name] = having[0]
+                return parents[having[0]][name]
+            one, other = first[name], second[name]
+            if one == other:
+                return one
+            if isinstance(gene, LayersGene):
+                return self._cross_layers(gene, one, other)
+            if isinstance(gene, UnitGene):
+                ends = [0.0] * gene.dimensions, [1.0] * gene.dimensions
+                children = tools.cxSimulatedBinaryBounded(gene.to_unit(one), gene.to_unit(other), CROSSOVER_ETA, *ends)
+                return gene.from_unit(children[int(self._generator.integers(2))])
+            origins[name] = int(self._generator.integers(2))
+            return parents[origins[name]][name]
+
+        return resolve(genes, choose)
+
+    def _cross_layers(self, gene: LayersGene, first: list[Values], second: list[Values]) -> list[Values]:
+        count = len(first) if self._generator.random() < 0.5 else len(second)
         layers = []
         for index in range(count):
             here = [layers[index] for layers in (first, second) if index < len(layers)]
-            layers.append(_cross(gene.genes, here[0], here[-1], generator))
+            layers.append(self._cross(gene.genes, here[0], here[-1]))
         return layers
-    if isinstance(gene, UnitGene):
-        children = tools.cxSimulatedBinaryBounded(
-            gene.to_unit(first), gene.to_unit(second), CROSSOVER_ETA, [0.0] * gene.dimensions, [1.0] * gene.dimensions
-        )
-        return gene.from_unit(children[int(generator.integers(2))])
-    return first if generator.random() < 0.5 else second
 
+    def _mutate(self, genes: Mapping[str, Any], parent: Mapping[str, Value], decisions: Iterator[bool]) -> Values:
+        def choose(name: str, gene: BaseGene) -> Value:
+            if name not in parent:
+                return sample_value(gene, self._generator)
+            changes = next(decisions)
+            value = parent[name]
+            if isinstance(gene, LayersGene):
+                layers = [self._mutate(gene.genes, layer, decisions) for layer in value]
+                return self._restructured(gene, layers) if changes else layers
+            return self._mutated(gene, value) if changes else value
 
-def mutate(space: SearchSpace, parent: Genome, *, generator: np.random.Generator) -> Genome:
-    """A changed copy: each scalar gene with probability 1 / (number of active genes), at least one of them."""
-    count = _count(parent.values)
-    chosen = generator.random(count) < 1 / count
-    chosen[generator.integers(count)] = True
-    decisions = iter(chosen.tolist())
-    return Genome(_mutate(space.genes, parent.values, decisions, generator))
+        return resolve(genes, choose)
+
+    def _restructured(self, gene: LayersGene, layers: list[Values]) -> list[Values]:
+        """One layer inserted, deleted, swapped with another or copied over another."""
+        generator = self._generator
+        moves = (["insert"] if len(layers) < gene.max else []) + (["delete"] if len(layers) > gene.min else [])
+        moves += ["swap", "copy"] if len(layers) > 1 else []
+        if not moves:
+            return layers
+        move = moves[int(generator.integers(len(moves)))]
+        if move == "insert":
+            at = int(generator.integers(len(layers) + 1))
+            return [*layers[:at], sample_layer(gene, generator), *layers[at:]]
+        if move == "delete":
+            at = int(generator.integers(len(layers)))
+            return layers[:at] + layers[at + 1 :]
+        one, other = generator.choice(len(layers), 2, replace=False).tolist()
+        result = list(layers)
+        result[one], result[other] = layers[other], layers[one] if move == "swap" else layers[other]
+        return result
+
+    def _mutated(self, gene: BaseGene, value: Value) -> Value:
+        """Another value: polynomial mutation (Deb & Goyal 1996) for numbers, at least one step for
+        whole numbers and ordered lists, any other value for choices."""
+        if isinstance(gene, ChoiceGene):
+            others = [other for other in gene.values if other != value]
+            return others[int(self._generator.integers(len(others)))] if others else value
+        assert isinstance(gene, UnitGene)
+        ends = [0.0] * gene.dimensions, [1.0] * gene.dimensions
+        (unit,) = tools.mutPolynomialBounded(gene.to_unit(value), MUTATION_ETA, *ends, indpb=1.0)
+        changed = gene.from_unit(unit)
+        if changed == value and isinstance(gene, IntGene | OrderedGene):
+            return gene.neighbour(value, 1 if self._generator.random() < 0.5 else -1)
+        return changed
+
+    @contextmanager
+    def randomness(self) -> Iterator[None]:
+        """Python's global generator in this one's state; afterwards as it was."""
+        before = random.getstate()
+        random.setstate(self._deap_state)
+        try:
+            yield
+        finally:
+            self._deap_state = random.getstate()
+            random.setstate(before)
 
 
 def _count(values: Mapping[str, Value]) -> int:
@@ -72,53 +152,3 @@ def _count(values: Mapping[str, Value]) -> int:
     if not isinstance(layers, list):
         return len(values)
     return len(values) + sum(len(layer) for layer in layers)
-
-
-def _mutate(
-    genes: Mapping[str, Any], parent: Mapping[str, Value], decisions: Any, generator: np.random.Generator
-) -> Values:
-    def choose(name: str, gene: BaseGene) -> Value:
-        if name not in parent:
-            return sample_value(gene, generator)
-        changes = next(decisions)
-        value = parent[name]
-        if isinstance(gene, LayersGene):
-            layers = [_mutate(gene.genes, layer, decisions, generator) for layer in value]
-            return _restructured(gene, layers, generator) if changes else layers
-        return _mutated(gene, value, generator) if changes else value
-
-    return resolve(genes, choose)
-
-
-def _restructured(gene: LayersGene, layers: list[Values], generator: np.random.Generator) -> list[Values]:
-    """One layer inserted, deleted, swapped with another or copied over another."""
-    moves = (["insert"] if len(layers) < gene.max else []) + (["delete"] if len(layers) > gene.min else [])
-    moves += ["swap", "copy"] if len(layers) > 1 else []
-    if not moves:
-        return layers
-    move = moves[int(generator.integers(len(moves)))]
-    if move == "insert":
-        at = int(generator.integers(len(layers) + 1))
-        return [*layers[:at], sample_layer(gene, generator), *layers[at:]]
-    if move == "delete":
-        at = int(generator.integers(len(layers)))
-        return layers[:at] + layers[at + 1 :]
-    one, other = generator.choice(len(layers), 2, replace=False).tolist()
-    result = list(layers)
-    result[one], result[other] = layers[other], layers[one] if move == "swap" else layers[other]
-    return result
-
-
-def _mutated(gene: BaseGene, value: Value, generator: np.random.Generator) -> Value:
-    """Another value: polynomial mutation (Deb & Goyal 1996) for numbers, at least one step for
-    whole numbers and ordered lists, any other value for choices."""
-    if isinstance(gene, ChoiceGene):
-        others = [other for other in gene.values if other != value]
-        return others[int(generator.integers(len(others)))] if others else value
-    assert isinstance(gene, UnitGene)
-    ends = [0.0] * gene.dimensions, [1.0] * gene.dimensions
-    (unit,) = tools.mutPolynomialBounded(gene.to_unit(value), MUTATION_ETA, *ends, indpb=1.0)
-    changed = gene.from_unit(unit)
-    if changed == value and isinstance(gene, IntGene | OrderedGene):
-        return gene.neighbour(value, 1 if generator.random() < 0.5 else -1)
-    return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -22,6 +23,8 @@ class _Actor:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
+        # What is loaded by now stays: collections after each evaluation need not look through it again.
+        gc.freeze()
 
     def ready(self) -> None:
         """Returns once the process has started."""

@@ -1,0 +1,77 @@
+"""The transformer that winners are measured against: a search space of its own, tuned with the same budget."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hrfevo.genes import LayersGene
+from hrfevo.space import SearchSpace
+from signal_model.config import ModelConfig, TrainingConfig
+
+HEADS = (1, 2, 4, 8)
+# How far the learning rate is searched to either side of the fixed one.
+REACH = 4.0
+
+
+def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | None) -> dict[str, Any]:
+    """A search space file's content: causal transformers under the conditions of `space`.
+
+    The text, training settings, rungs, objectives and constraints are those of `space`, and so are the genes of its
+    training and width. Searched are besides: the learning rate, and the number of layers, heads, expansion and
+    activation of attention (rotary, queries and keys normalised) and feed-forward. `most_parameters` bounds the
+    size where `space` does not.
+    """
+    kept = {name: gene for name, gene in space.genes.items() if name == "width" or name.startswith("training.")}
+    genes: dict[str, Any] = {
+        name: gene.to_dict() | {"when": {other: v for other, v in gene.conditions.items() if other in kept}}
+        for name, gene in kept.items()
+    }
+    if "training.learning_rate" not in genes:
+        rate = float(space.training.get("learning_rate", TrainingConfig().learning_rate))
+        genes["training.learning_rate"] = {"type": "float", "low": rate / REACH, "high": rate * REACH, "log": True}
+    layers = space.genes.get("layers")
+    fixed = space.model.get("layers", ModelConfig().layers)
+    least, most = (
+        (layers.min, layers.max) if isinstance(layers, LayersGene) else (max(1, len(fixed) - 1), len(fixed) + 1)
+    )
+    genes["layers"] = {
+        "type": "layers",
+        "min": least,
+        "max": most,
+        "fixed": {"mixer": {"kind": "attention"}, "feedforward": {"kind": "mlp"}},
+        "genes": {
+            "mixer.heads": {"type": "ordered", "values": _heads(space)},
+            "feedforward.expansion": {"type": "ordered", "values": [1.0, 2.0, 4.0]},
+            "feedforward.activation": {"type": "choice", "values": ["relu2", "gelu", "swiglu"]},
+        },
+    }
+    constraints = {name: bounds.to_dict() for name, bounds in space.constraints.items()}
+    if "parameters" not in constraints and most_parameters is not None:
+        constraints["parameters"] = {"max": most_parameters}
+    training = {name: value for name, value in space.training.items() if f"training.{name}" not in genes}
+    return {
+        "name": f"{space.name}-baseline",
+        "description": f"Transformers under the conditions of {space.name}",
+        "corpus": space.corpus.to_dict(),
+        "tokenizer": space.tokenizer.to_dict(),
+        "model": {name: space.model[name] for name in ("context", "width") if name in space.model},
+        "training": training,
+        "genes": genes,
+        "objectives": dict(space.objectives),
+        "constraints": constraints,
+        "rungs": space.rungs,
+        "promote": space.promote,
+        "population": space.population,
+        "budget": {"evaluations": evaluations},
+        "resources": space.resources.to_dict(),
+        "confirm": space.confirm.to_dict(),
+    }
+
+
+def _heads(space: SearchSpace) -> list[int]:
+    """Those that divide every width into even parts, as rotary positions need."""
+    gene = space.genes.get("width")
+    widths = gene.all_values() if gene is not None else [space.model.get("width", ModelConfig().width)]
+    common = math.gcd(*map(int, widths))
+    return [heads for heads in HEADS if common % (2 * heads) == 0] or [1]

@@ -1,0 +1,79 @@
+"""What a simulated search had attained after how many seconds of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import moocore
+import numpy as np
+
+from hrfevo.benchmark.simulation import Trace
+from hrfevo.benchmark.table import Table
+
+
+@dataclass(frozen=True)
+class Attained:
+    """Steps in time: from `seconds[i]` of training on, `values[i]` was attained."""
+
+    seconds: np.ndarray
+    values: np.ndarray
+
+    def at(self, seconds: np.ndarray) -> np.ndarray:
+        """What was attained by then; not a number before anything was."""
+        index = np.searchsorted(self.seconds, seconds, side="right") - 1
+        return np.where(index >= 0, self.values[np.maximum(index, 0)], np.nan)
+
+
+class Yardstick:
+    """Hypervolume and regret over a table, of evaluations at its last rung.
+
+    Only evaluations at full length count, for whoever trains to lower rungs as for whoever does not.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._last = len(table.space.rungs) - 1
+        self._weights = np.array(table.space.weights)
+        finished = [s[-1] for s in table.stations.values() if s[-1].status == "finished"]
+        points = self._points(np.array([[s.metrics[name] for name in table.space.objectives] for s in finished]))
+        self._ideal, self._worst = points.min(axis=0), points.max(axis=0)
+        self._whole = self._volume(points)
+
+    def hypervolume(self, trace: Trace) -> Attained:
+        """Share of the hypervolume of the whole table's front, each objective from its best to its worst value."""
+        seconds, values, front = [0.0], [0.0], np.empty((0, len(self._weights)))
+        for spent, point in self._measured(trace):
+            if (front <= point).all(axis=1).any():
+                continue
+            front = np.vstack([front[~(point <= front).all(axis=1)], point])
+            seconds.append(spent)
+            values.append(self._volume(front) / self._whole)
+        return Attained(np.array(seconds), np.array(values))
+
+    def regret(self, trace: Trace) -> Attained:
+        """How far the best first objective so far is from the table's best, in its own unit."""
+        seconds, values, best = [], [], np.inf
+        for spent, point in self._measured(trace):
+            if point[0] < best:
+                best = point[0]
+                seconds.append(spent)
+                values.append(best - self._ideal[0])
+        return Attained(np.array(seconds), np.array(values))
+
+    @cached_property
+    def full_training(self) -> float:
+        """Seconds that a genome takes to the last rung, on average over the table."""
+        return float(np.mean([sum(s.seconds for s in stations) for stations in self.table.stations.values()]))
+
+    def _measured(self, trace: Trace) -> list[tuple[float, np.ndarray]]:
+        rows = zip(trace.rungs, trace.spent, trace.objectives, strict=True)
+        return [(t, self._points(np.array(o))) for rung, t, o in rows if rung == self._last and o is not None]
+
+    def _points(self, objectives: np.ndarray) -> np.ndarray:
+        smaller_is_better: np.ndarray = -objectives * self._weights
+        return smaller_is_better
+
+    def _volume(self, points: np.ndarray) -> float:
+        scaled = (points - self._ideal) / np.where(self._worst > self._ideal, self._worst - self._ideal, 1.0)
+        return float(moocore.hypervolume(scaled, ref=np.ones(scaled.shape[1])))

@@ -1,0 +1,143 @@
+"""hrfevo benchmark build | run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from signal_model.console import new_app, new_console
+from signal_model.errors import InputError
+
+if TYPE_CHECKING:
+    from hrfevo.run_folder import RunFolder
+
+app = new_app("Compare algorithms on tables of trainings that were made before, in virtual time.")
+
+
+@app.command()
+def build(
+    source: Annotated[Path, typer.Argument(metavar="SPACE|RUN", help="A search space file, or a run of `build`")],
+    output: Annotated[Path, typer.Option(help="Parquet file to write")],
+    out: Annotated[Path, typer.Option(help="Folder for the run folder")] = Path("runs"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Evaluations at once")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join")] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
+) -> None:
+    """Train every genome of a finite space to every rung, and keep the measurements in one file.
+
+    A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here.
+    """
+    from hrfevo.benchmark.table import save_table, table_of_run
+    from hrfevo.run_folder import RunFolder
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists; name another file or add --overwrite")
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"{output}: no such folder: {output.absolute().parent}")
+    if source.is_dir():
+        folder = RunFolder.open(source)
+        if folder.settings["algorithm"] != "grid":
+            raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
+    else:
+        folder = _train_all(source, out, seed, workers, address, device)
+    store = folder.open_store()
+    about = {"space": folder.space_text(), "seed": folder.settings["seed"]}
+    about |= {key: folder.settings[key] for key in ("versions", "corpus")}
+    table = table_of_run(folder.space(), store.evaluations(folder.id), store.curves(folder.id), about)
+    save_table(table, output)
+    print(f"{output}: {table.num_rows:,} genomes, {output.stat().st_size / 1e6:.2f} MB")
+
+
+@app.command("run")
+def run_command(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A file of `hrfevo benchmark build`")],
+    algorithms: Annotated[
+        str, typer.Option(help="Names with commas; NAME:full trains every genome to the last rung")
+    ] = "evolution,regularized:full,random:full,random,tpe:full,nsga2:full",
+    references: Annotated[
+        str, typer.Option(help="The best of these, with the whole budget, sets the target that others are to reach")
+    ] = "tpe:full,nsga2:full",
+    measure: Annotated[str, typer.Option(help="hypervolume of all objectives, or regret of the first")] = "hypervolume",
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each kind")] = 10,
+    workers: Annotated[str, typer.Option(help="Numbers of simulated workers, with commas")] = "1,4,16,64",
+    trainings: Annotated[float, typer.Option(min=1, help="Budget, in full trainings of an average genome")] = 128,
+    spread: Annotated[float, typer.Option(min=0, help="σ of log-normal noise on times")] = 0.0,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the space")] = None,
+    figure: Annotated[Path | None, typer.Option(help="HTML file to write the curves to")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Searches at once; the CPUs unless given")] = None,
+) -> None:
+    """Run algorithms on a table with simulated workers, each with its own unmodified code."""
+    from hrfevo.algorithms import ALGORITHMS
+    from hrfevo.benchmark.comparison import FULL, Case, Comparison
+    from hrfevo.benchmark.summary import markdown, summarise
+    from hrfevo.benchmark.table import load_table
+    from signal_model.errors import closest
+
+    names, targets = algorithms.split(","), references.split(",")
+    for name in [*names, *targets]:
+        bare = name.removesuffix(FULL)
+        if bare not in ALGORITHMS:
+            raise InputError(
+                f"--algorithms {name}: no such algorithm{closest(bare, ALGORITHMS)}; accepted: {', '.join(ALGORITHMS)}"
+            )
+    if measure not in ("hypervolume", "regret"):
+        raise InputError(f"--measure {measure}: accepted: hypervolume, regret")
+    try:
+        counts = [int(count) for count in workers.split(",")]
+    except ValueError:
+        raise InputError(f"--workers {workers}: whole numbers with commas") from None
+    if not all(0 < count <= 100_000 for count in counts):
+        raise InputError(f"--workers {workers}: from 1 to 100,000")
+    overrides = list(set_ or [])
+    if measure == "regret":
+        first, direction = next(iter(load_table(table, overrides).space.objectives.items()))
+        overrides.append(f"objectives={{{first}: {direction}}}")
+    else:
+        load_table(table, overrides)
+    comparison = Comparison(table, trainings, tuple(overrides))
+    every = list(dict.fromkeys([*names, *targets]))
+    cases = [Case(name, count, seed, spread) for name in every for count in counts for seed in range(seeds)]
+    scores = []
+    for score in comparison.run(cases, processes):
+        scores.append(score)
+        print(f"\r{len(scores)} of {len(cases)} searches", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    summaries = summarise(scores, measure, targets)  # type: ignore[arg-type]
+    print(markdown(summaries, measure))  # type: ignore[arg-type]
+    if figure is not None:
+        from hrfevo.benchmark.figure import curves
+        from signal_model.files import write_atomically
+
+        page = curves(summaries, measure, trainings).to_html(include_plotlyjs=True)  # type: ignore[arg-type]
+        write_atomically(figure, page)
+        print(f"curves: {figure}")
+
+
+def _train_all(space: Path, out: Path, seed: int, workers: int | None, address: str | None, device: str) -> RunFolder:
+    from hrfevo.driver import Machinery, start
+    from hrfevo.genome import all_genomes
+    from hrfevo.validation import load_space
+
+    loaded, text = load_space(space)
+    count = sum(1 for _ in all_genomes(loaded))
+    override = f"budget={{evaluations: {count * len(loaded.rungs)}}}"
+    loaded, text = load_space(space, [override])
+    code, folder = start(
+        loaded,
+        text,
+        parent=out,
+        seed=seed,
+        algorithm="grid",
+        synchronous=False,
+        overrides=[override],
+        machinery=Machinery("ray", workers, address, device),
+        console=new_console(),
+    )
+    if code:
+        raise typer.Exit(code)
+    return folder

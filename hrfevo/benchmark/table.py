@@ -1,0 +1,166 @@
+"""A table of trainings: every genome of a finite space, measured at every rung. One Parquet file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hrfevo.genome import Genome, all_genomes
+from hrfevo.records import Point, Status
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation
+from hrfevo.validation import parse_space
+from signal_model.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Measured once and the same at every rung.
+FIXED = ("parameters", "flops_per_token", "state_size")
+# Measured at each rung; the names of list columns.
+BY_RUNG = ("bits_per_byte", "step_time", "seconds")
+_ABOUT = b"hrfevo"
+
+
+@dataclass(frozen=True)
+class Station:
+    """What is known of a genome at one rung; `seconds` is what its evaluation from the rung below took."""
+
+    status: Status
+    reason: str
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+class Table:
+    """Genomes by id, each with its stations; `about` says where it was made, of what."""
+
+    def __init__(self, space: SearchSpace, stations: Mapping[str, Sequence[Station]], about: dict[str, Any]) -> None:
+        self.space, self.stations, self.about = space, stations, about
+
+    def at(self, genome: Genome, rung: int) -> Station:
+        """One measurement. Raises InputError for a genome that the table does not hold."""
+        try:
+            return self.stations[genome.id][rung]
+        except KeyError:
+            raise InputError(f"table: has no genome {genome.text}") from None
+
+
+def table_of_run(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    curves: Mapping[int, Sequence[Point]],
+    about: dict[str, Any],
+) -> pa.Table:
+    """A run of the algorithm `grid` as a table, one row per genome.
+
+    Raises InputError unless every genome of the space has ended, at the last rung or in failure.
+    """
+    found: dict[str, list[Evaluation]] = {}
+    for evaluation in evaluations:
+        if evaluation.status != "running":
+            found.setdefault(evaluation.genome, []).append(evaluation)
+    rows = []
+    for genome in all_genomes(space):
+        stations = sorted(found.get(genome.id, []), key=lambda e: e.rung)
+        if not stations or (stations[-1].status == "finished" and len(stations) < len(space.rungs)):
+            raise InputError(f"run: genome {genome.id} has not been trained to every rung; `hrfevo resume` goes on")
+        rows.append(_row(genome, stations, curves))
+    table = pa.Table.from_pylist(rows, schema=_schema())
+    return table.replace_schema_metadata({_ABOUT: json.dumps(about)})
+
+
+def save_table(table: pa.Table, path: Path) -> None:
+    """Write it, compressed. Raises InputError if that cannot be done."""
+    try:
+        pq.write_table(table, path, compression="zstd", compression_level=19, use_dictionary=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {one_line(error)}") from None
+
+
+def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
+    """Read a table. Raises InputError if it is none, or `overrides` make its space one it does not hold."""
+    raw = read_parquet(path)
+    about = json.loads((raw.schema.metadata or {}).get(_ABOUT, b"{}"))
+    if not isinstance(about, dict) or not isinstance(about.get("space"), str) or raw.schema.names != _schema().names:
+        raise InputError(f"{path}: is not a table of `hrfevo benchmark build`")
+    full = parse_space(about["space"], f"{path} (space)")
+    space = parse_space(about["space"], f"{path} (space)", overrides)
+    missing = [steps for steps in space.rungs if steps not in full.rungs]
+    if missing:
+        raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
+    chosen = [full.rungs.index(steps) for steps in space.rungs]
+    stations = {Genome(json.loads(row["genome"])).id: _stations(row, chosen) for row in raw.to_pylist()}
+    if any(genome.id not in stations for genome in all_genomes(space)):
+        raise InputError(f"{path}: does not hold all genomes of its space")
+    return Table(space, stations, about)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """The file as it is. Raises InputError if it cannot be read."""
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file: {one_line(error)}") from None
+
+
+def frame(table: Table) -> pd.DataFrame:
+    """One row per genome and rung, for notebooks."""
+    import pandas as pd
+
+    rows = [
+        {"genome": genome, "rung": rung, "status": station.status, "seconds": station.seconds, **station.metrics}
+        for genome, stations in table.stations.items()
+        for rung, station in enumerate(stations)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _schema() -> pa.Schema:
+    floats = pa.list_(pa.float32())
+    return pa.schema(
+        [("genome", pa.string()), ("reason", pa.string())]
+        + [(name, pa.int64()) for name in FIXED]
+        + [(name, floats) for name in BY_RUNG]
+        + [("curve_steps", pa.list_(pa.int32())), ("curve", floats)]
+    )
+
+
+def _row(genome: Genome, stations: Sequence[Evaluation], curves: Mapping[int, Sequence[Point]]) -> dict[str, Any]:
+    finished = [e for e in stations if e.status == "finished"]
+    points = [point for e in stations for point in curves.get(e.number, ())]
+    metrics = stations[0].metrics
+    return {
+        "genome": genome.text,
+        "reason": "" if len(finished) == len(stations) else f"{stations[-1].status}: {stations[-1].reason}",
+        **{name: int(metrics[name]) if name in metrics else None for name in FIXED},
+        "bits_per_byte": [e.metrics["bits_per_byte"] for e in finished],
+        "step_time": [e.metrics["step_time"] for e in finished],
+        "seconds": [(e.ended or 0.0) - (e.started or 0.0) for e in stations],
+        "curve_steps": [point.step for point in points],
+        "curve": [point.bits_per_byte for point in points],
+    }
+
+
+def _stations(row: dict[str, Any], chosen: Sequence[int]) -> list[Station]:
+    """The measurements at some of the rungs; a training that failed has none after."""
+    fixed = {name: float(row[name]) for name in FIXED if row[name] is not None}
+    status, _, reason = row["reason"].partition(": ")
+    finished, seconds = len(row["bits_per_byte"]), row["seconds"]
+    stations, below = [], -1
+    for rung in chosen:
+        spent = sum(seconds[below + 1 : rung + 1])
+        if rung < finished:
+            metrics = fixed | {name: row[name][rung] for name in ("bits_per_byte", "step_time")}
+            metrics["train_seconds"] = sum(seconds[: rung + 1])
+            stations.append(Station("finished", "", metrics, spent))
+        else:
+            stations.append(Station(status, reason, fixed, spent))
+        below = rung
+    return stations

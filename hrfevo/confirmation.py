@@ -1,0 +1,125 @@
+"""The end of a search: winners trained again from scratch with fresh seeds, beside a transformer tuned as long."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from hrfevo.baseline import baseline_of
+from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempts, latest
+from hrfevo.driver import CONFIRMATION, Machinery, go_on
+from hrfevo.products import leave_products
+from hrfevo.ranking import ranked
+from hrfevo.records import counts
+from hrfevo.run_folder import RUN_FILE, RunFolder
+from hrfevo.space import Confirm, SearchSpace
+from hrfevo.store import Evaluation
+from hrfevo.tables import confirmed_table
+from hrfevo.validation import parse_space
+from signal_model.errors import InputError
+from signal_model.files import to_yaml
+
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One confirmation of a run: a folder with a run folder for each stage."""
+
+    path: Path
+    run: RunFolder
+    options: Confirm
+    machinery: Machinery
+    console: Console
+
+    def stage(self, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any]) -> tuple[int, RunFolder]:
+        """Run a stage, or go on with it; returns the exit code and its folder."""
+        path = self.path / name
+        if (path / RUN_FILE).is_file():
+            folder = RunFolder.open(path)
+        else:
+            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")} | {"stage": name}
+            folder = RunFolder.create(self.path, space, text, {**own, **settings}, None, name)
+        return go_on(folder, self.machinery, self.console), folder
+
+    def train_again(
+        self, name: str, source: RunFolder, space: SearchSpace, winners: Sequence[Evaluation], seed: int
+    ) -> int:
+        """Train genomes of another run from scratch, each with all seeds."""
+        if not winners:
+            return 0
+        steps, seeds = self.options.steps or space.rungs[-1], self.options.seeds
+        text = source.space_text()
+        overrides = [
+            *source.settings["set"],
+            f"rungs=[{steps}]",
+            f"budget={{evaluations: {len(winners) * seeds}}}",
+            "constraints={}",
+        ]
+        fresh = np.random.SeedSequence([seed, len(attempts(self.run))]).generate_state(seeds)
+        settings = {
+            "algorithm": CONFIRMATION,
+            "set": overrides,
+            "seed": seed,
+            "genomes": [winner.values for winner in winners],
+            "seeds": [int(number) for number in fresh],
+            "directory": source.settings["directory"],
+        }
+        return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
+
+
+def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> int:
+    """Confirm a run in a new folder `RUN/confirmation/N`, or go on with one that was interrupted.
+
+    Returns the exit code. Raises InputError for a run without a finished evaluation.
+    """
+    store = run.open_store(machinery.store)
+    space, evaluations = run.space(), store.evaluations(run.id)
+    winners = ranked(space, evaluations, options.top)
+    if not winners:
+        raise InputError(f"{run.path}: has no finished evaluation to confirm")
+    place = _Place(_open(run), run, options, dataclasses.replace(machinery, store=None), console)
+    seed = int(run.settings["seed"])
+    code = place.train_again(WINNERS, run, space, winners, seed)
+    if not code and options.baseline:
+        code = _baseline(place, space, evaluations, winners, seed)
+    if code:
+        console.print(f"confirmation interrupted; go on with: hrfevo confirm {run.path}", markup=False, soft_wrap=True)
+        return code
+    (place.path / DONE).touch()
+    leave_products(run, space, store)
+    console.print(confirmed_table(latest(run)))
+    return 0
+
+
+def _open(run: RunFolder) -> Path:
+    """The folder of the last confirmation if it was interrupted, else of a new one."""
+    before = attempts(run)
+    if before and not (before[-1] / DONE).exists():
+        return before[-1]
+    path = run.path / FOLDER / str(len(before) + 1)
+    path.mkdir(parents=True)
+    return path
+
+
+def _baseline(
+    place: _Place, space: SearchSpace, evaluations: Sequence[Evaluation], winners: Sequence[Evaluation], seed: int
+) -> int:
+    """Tune a transformer with as many evaluations as the search had, and train its best again."""
+    spent = sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
+    largest = max(winner.metrics["parameters"] for winner in winners)
+    text = to_yaml(baseline_of(space, spent, largest))
+    settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
+    code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
+    if code:
+        return code
+    store = folder.open_store()
+    best = ranked(folder.space(), store.evaluations(folder.id), 1)
+    store.close()
+    return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)

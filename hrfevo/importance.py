@@ -1,0 +1,87 @@
+"""Which genes matter: shares of the variance of an objective that genes explain, from what a run measured."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation
+from hrfevo.study import flat_parameters, new_study
+from signal_model.errors import InputError
+
+if TYPE_CHECKING:
+    import optuna
+
+Method = Literal["fanova", "ped-anova"]
+METHODS: tuple[Method, ...] = ("fanova", "ped-anova")
+# Fewer evaluations than these say nothing of genes.
+LEAST = 10
+
+
+def importance_rung(evaluations: Sequence[Evaluation]) -> int:
+    """The rung with most finished evaluations: what genes do shows best where most genomes are."""
+    finished = Counter(evaluation.rung for evaluation in evaluations if evaluation.status == "finished")
+    return max(finished, key=lambda rung: (finished[rung], rung)) if finished else 0
+
+
+def gene_importances(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    objective: str,
+    method: Method = "fanova",
+    seed: int = 0,
+) -> dict[str, float]:
+    """Shares of genes in one objective, largest first, adding up to 1; from the rung with most evaluations.
+
+    `fanova`: functional analysis of variance of a random forest (Hutter, Hoos & Leyton-Brown 2014). `ped-anova`: how
+    much the best tenth's distribution of each gene differs from that of all (Watanabe, Bansal & Hutter 2023). Both
+    are Optuna's. A gene that some genomes do not have gets random values there, of those that it has elsewhere: what
+    having it does is then seen with the gene that decides it. Genes of layers (`layers.mixer.kind`) are added up over
+    the layers, an interval's ends over the two.
+
+    Raises InputError for too few evaluations, or an unknown objective or method.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
+    if objective not in space.objectives:
+        raise InputError(f"objective {objective!r}: is none of this run; accepted: {', '.join(space.objectives)}")
+    if method not in METHODS:
+        raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
+    rung = importance_rung(evaluations)
+    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    if len(peers) < LEAST:
+        raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
+    study = _comparable(space, peers, objective, np.random.default_rng(seed))
+    evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
+    varying = [name for name in study.trials[0].params if len({trial.params[name] for trial in study.trials}) > 1]
+    if not varying or len({trial.values[0] for trial in study.trials}) == 1:
+        return {}
+    shares: Counter[str] = Counter()
+    for name, share in get_param_importances(study, evaluator=evaluator, params=varying).items():
+        shares[re.sub(r"\[\d+\]|\.(low|high)$", "", name)] += share
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.most_common()} if total else {}
+
+
+def _comparable(
+    space: SearchSpace, evaluations: Sequence[Evaluation], objective: str, generator: np.random.Generator
+) -> optuna.Study:
+    """Evaluations as trials that all have all parameters."""
+    from optuna import create_trial
+
+    flat = [flat_parameters(space, evaluation.values) for evaluation in evaluations]
+    distributions = {name: distribution for _, known in flat for name, distribution in known.items()}
+    pools = {name: [parameters[name] for parameters, _ in flat if name in parameters] for name in distributions}
+    study = new_study(space, [objective])
+    trials = []
+    for evaluation, (parameters, _) in zip(evaluations, flat, strict=True):
+        filled = {name: pool[generator.integers(len(pool))] for name, pool in pools.items() if name not in parameters}
+        value = evaluation.metrics[objective]
+        trials.append(create_trial(params=parameters | filled, distributions=distributions, value=value))
+    study.add_trials(trials)
+    return study
