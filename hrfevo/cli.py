@@ -70,6 +70,9 @@ def run_command(
     ] = False,
     store: StoreOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Begin with the front of an earlier run")
+    ] = None,
     no_confirm: NoConfirmOption = False,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
@@ -81,9 +84,11 @@ def run_command(
     loaded, text = load_space(space, overrides)
 
     from hrfevo.driver import Machinery, start
+    from hrfevo.run_folder import RunFolder
 
     machinery = Machinery(backend.value, workers, address, device, store)
     console = new_console()
+    earlier = RunFolder.open(from_) if from_ else None
     code, folder = start(
         loaded,
         text,
@@ -94,6 +99,7 @@ def run_command(
         overrides=overrides,
         machinery=machinery,
         console=console,
+        earlier=earlier,
     )
     if not code and not no_confirm and loaded.confirm.top:
         from hrfevo.confirmation import confirm

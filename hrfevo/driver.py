@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -76,8 +76,12 @@ def start(
     overrides: list[str],
     machinery: Machinery,
     console: Console,
+    earlier: RunFolder | None = None,
 ) -> tuple[int, RunFolder]:
-    """Run a search in a new folder under `parent`; returns the exit code and the folder."""
+    """Run a search in a new folder under `parent`, from the front of an `earlier` run if given.
+
+    Returns the exit code and the folder.
+    """
     if algorithm not in (*ALGORITHMS, GRID):
         raise InputError(
             f"--algorithm {algorithm}: no such algorithm{closest(algorithm, ALGORITHMS)}; "
@@ -87,9 +91,11 @@ def start(
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
     if machinery.leaves_gpu_idle(space):
         _say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
+    founders = _front_of(earlier, space, console) if earlier else []
     evaluator = _evaluator(space, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
+        settings["founders"] = founders
         settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
         folder = RunFolder.create(parent, space, text, settings, machinery.store)
         with folder.locked():
@@ -163,7 +169,29 @@ def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequen
         from hrfevo.algorithms.fixed import FixedList
 
         return FixedList([canonical(space, values) for values in settings["genomes"]], settings["seeds"])
-    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"])
+    given = [*space.founders.values(), *settings.get("founders", [])]
+    founders = [canonical(space, values) for values in given]
+    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"], founders)
+
+
+def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict[str, Any]]:
+    """Values of the genomes on an earlier run's front that this space has too.
+
+    Raises InputError if there is none.
+    """
+    store = run.open_store()
+    winners = front(run.space(), store.evaluations(run.id))
+    store.close()
+    found, why = [], "its front is empty"
+    for winner in winners:
+        try:
+            found.append(dict(canonical(space, winner.values).values))
+        except (ValueError, TypeError, AttributeError) as error:
+            why = str(error)
+    if not found:
+        raise InputError(f"--from {run.path}: no genome of its front is one of this space: {why}")
+    _say(console, f"begins with {len(found)} of the {len(winners)} genomes on the front of {run.path}")
+    return found
 
 
 def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Workers, console: Console) -> int:

@@ -29,6 +29,7 @@ from signal_model.errors import InputError, one_line
 from signal_model.evaluation import causality_tolerance, causality_violation
 from signal_model.files import explain
 from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.probes import probe
 from signal_model.training import Diverged, Trainer, score_split, validate
 
 
@@ -120,6 +121,9 @@ class TrainingEvaluator:
         _keep_to(self.space.constraints, metrics)
         model.to(device)
         _refuse_leak(model, device)
+        for name in self.space.probes:
+            metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
+        _keep_to(self.space.constraints, metrics)
         trainer = Trainer(model, self.corpus, recipe.training, device)
         self._continue(job, trainer, recipe)
         training = trainer.run(
@@ -140,6 +144,9 @@ class TrainingEvaluator:
                 model, self.corpus, "test", recipe.training, device
             ).bits_per_byte
         _keep_to(self.space.constraints, metrics)
+
+    def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
+        return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
 
     def _continue(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
         """Set `trainer` to where the rung below ended, if that is known here."""

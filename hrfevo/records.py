@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,8 @@ class Proposal:
 class Job:
     """One evaluation to do: `number` counts the submissions of a run from 0.
 
-    `checkpoint` is the folder that its training is kept in between rungs, if it is kept.
+    `checkpoint` is the folder that its training is kept in between rungs, if it is kept. `known` are metrics of
+    lower rungs that no rung changes and that need not be measured again.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Job:
     rung: int
     seed: int
     checkpoint: Path | None = None
+    known: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ class Search:
         self._training_seed, self._checkpoints = training_seed, checkpoints
         self._proposals: dict[int, Proposal] = {}
         self._waiting: list[Job] = []
+        self._probed: dict[str, dict[str, float]] = {}
         self._next_number = 0
         self._seconds_before = 0.0
         self._started = clock()
@@ -161,7 +162,7 @@ class Search:
 
     def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
         kept = self._checkpoints.of(proposal.genome.id) if self._checkpoints else None
-        return Job(number, proposal.genome, proposal.rung, seed, kept)
+        return Job(number, proposal.genome, proposal.rung, seed, kept, self._probed.get(proposal.genome.id, {}))
 
     def _learn(self, outcome: Outcome) -> None:
         proposal = self._proposals.pop(outcome.job.number)
@@ -170,6 +171,9 @@ class Search:
             objectives = tuple(outcome.metrics[name] for name in self.space.objectives)
             fitness = Fitness(self.space.weights, objectives)
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
+        if self.space.probes:
+            probed = {str(name): outcome.metrics[name] for name in self.space.probes if name in outcome.metrics}
+            self._probed[proposal.genome.id] = probed
         self.tally.add(outcome)
         self._algorithm.tell([Result(proposal, objectives)])
 

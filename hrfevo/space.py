@@ -19,7 +19,17 @@ from signal_model.config import (
 from signal_model.settings import Config
 
 Direction = Literal["minimize", "maximize"]
-Metric = Literal["bits_per_byte", "parameters", "flops_per_token", "step_time", "state_size"]
+Metric = Literal[
+    "bits_per_byte",
+    "parameters",
+    "flops_per_token",
+    "step_time",
+    "state_size",
+    "in_context_recall",
+    "selective_copying",
+    "compression",
+    "memorization",
+]
 
 # What each metric is, in the words of reports and messages.
 METRICS: dict[str, str] = {
@@ -28,7 +38,13 @@ METRICS: dict[str, str] = {
     "flops_per_token": "forward operations per token",
     "step_time": "median training step, ms",
     "state_size": "numbers held while generating",
+    "in_context_recall": "in-context recall, share right",
+    "selective_copying": "selective copying, share right",
+    "compression": "compression, share right",
+    "memorization": "memorisation, share right",
 }
+# Measured only where an objective or a constraint asks for them; see `signal_model.probes`.
+PROBED: tuple[Metric, ...] = ("in_context_recall", "selective_copying", "compression", "memorization")
 
 
 class Bounds(Config):
@@ -98,11 +114,15 @@ class SearchSpace(Config):
     model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
     training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
     genes: dict[str, Gene] = Field(min_length=1)
+    founders: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Genomes to begin with, by name: a value for every active gene"
+    )
     objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
     constraints: dict[Metric, Bounds] = Field(default_factory=dict)
     rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
     promote: float = Field(1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next")
     population: int = Field(16, ge=4)
+    probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget
     resources: Resources = Resources()
     confirm: Confirm = Confirm()
@@ -152,6 +172,11 @@ class SearchSpace(Config):
                     if _holds(gene.fixed, inner.split(".")):
                         raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
         return self
+
+    @property
+    def probes(self) -> list[Metric]:
+        """Synthetic probes that an objective or a constraint asks for."""
+        return [name for name in PROBED if name in self.objectives or name in self.constraints]
 
     @property
     def weights(self) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +44,20 @@ def _flatten(
             for index, layer in enumerate(values[name]):
                 _flatten(gene.genes, layer, f"{where}[{index}].", parameters, distributions)
         elif isinstance(gene, ChoiceGene):
-            parameters[where] = str(values[name])
-            distributions[where] = CategoricalDistribution(list(map(str, gene.values)))
+            names = labels(gene)
+            parameters[where] = names[gene.values.index(values[name])]
+            distributions[where] = CategoricalDistribution(names)
         else:
             assert isinstance(gene, UnitGene)
             for axis, unit in zip(axes(where, gene), gene.to_unit(values[name]), strict=True):
                 parameters[axis] = unit
                 distributions[axis] = FloatDistribution(0.0, 1.0)
+
+
+def labels(gene: ChoiceGene) -> list[str]:
+    """The values of a choice as text, each different."""
+    plain = [str(value) for value in gene.values]
+    return plain if len(set(plain)) == len(plain) else [json.dumps(value) for value in gene.values]
 
 
 def axes(name: str, gene: BaseGene) -> list[str]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
-from hrfevo.genome import Genome, express, resolve, sample
+from hrfevo.genome import Genome, canonical, express, resolve, sample
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError
 from signal_model.files import Document, Place, error_message, error_place, parse_document, parse_value, read_text
@@ -73,6 +73,14 @@ def _try_genes(space: SearchSpace, document: Document) -> None:
             raise document.error(_in_space(space, genome, place), error_message(detail)) from None
         except ValueError as error:
             raise document.error(("genes",), str(error)) from None
+    for name, values in space.founders.items():
+        try:
+            express(space, canonical(space, values), seed=0)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            raise document.error(("founders", name), error_message(detail)) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise document.error(("founders", name), str(error)) from None
 
 
 def _trials(space: SearchSpace) -> Iterator[Genome]:

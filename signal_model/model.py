@@ -71,12 +71,17 @@ class SignalLLM(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) of token numbers → logits (B, T, V)."""
+        return self.embedding.logits(self.hidden(tokens))
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """(B, T) of token numbers → what the head reads, (B, T, D)."""
         x = self._embed(tokens)
         if self.positions is not None:
             x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         for block in self.blocks:
             x = block(x)
-        return self.embedding.logits(self.norm(x))
+        result: Tensor = self.norm(x)
+        return result
 
     def start(self, batch: int) -> list[State]:
         """The state before the first token: the position where it is used, then one for each block."""

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from hrfevo.algorithms.base import Algorithm, Proposer
+from hrfevo.algorithms.base import Algorithm, Founded, Proposer
 from hrfevo.algorithms.generations import Generations
 from hrfevo.algorithms.rungs import SuccessiveHalving
+from hrfevo.genome import Genome
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError, closest
 
-ALGORITHMS = ("evolution", "regularized", "random", "tpe", "nsga2", "gp", "cmaes")
+ALGORITHMS = ("evolution", "genetic", "regularized", "random", "tpe", "nsga2", "gp", "cmaes")
 GRID = "grid"
 
 __all__ = ["ALGORITHMS", "Algorithm", "make_algorithm"]
 
 
-def make_algorithm(name: str, space: SearchSpace, seed: np.random.SeedSequence, synchronous: bool) -> Algorithm:
-    """The algorithm called `name`, promoting through the space's rungs, in whole generations if synchronous.
+def make_algorithm(
+    name: str,
+    space: SearchSpace,
+    seed: np.random.SeedSequence,
+    synchronous: bool = False,
+    founders: Sequence[Genome] = (),
+) -> Algorithm:
+    """The algorithm called `name`, from rung to rung, in whole generations if synchronous.
 
     Raises InputError for a name that is none of `ALGORITHMS`.
     """
+    algorithm: Algorithm
+    generator = np.random.default_rng(seed)
     if name == GRID:
         from hrfevo.algorithms.grid import Grid
 
         return Grid(space)
-    algorithm: Algorithm
     if name == "evolution":
         from hrfevo.algorithms.evolution import Evolution
 
-        algorithm = Evolution(space, np.random.default_rng(seed))
-        return Generations(algorithm, space.population) if synchronous else algorithm
-    algorithm = SuccessiveHalving(_proposer(name, space, np.random.default_rng(seed)), space)
+        algorithm = Evolution(space, generator)
+    else:
+        algorithm = SuccessiveHalving(_proposer(name, space, generator), space)
+    if founders:
+        algorithm = Founded(algorithm, founders)
     return Generations(algorithm, space.population) if synchronous else algorithm
 
 
 def _proposer(name: str, space: SearchSpace, generator: np.random.Generator) -> Proposer:
+    if name == "genetic":
+        from hrfevo.algorithms.genetic import Genetic
+
+        return Genetic(space, generator)
     if name == "random":
         from hrfevo.algorithms.random import RandomSearch
 

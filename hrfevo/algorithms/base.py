@@ -25,6 +25,9 @@ class Proposer(Protocol):
     def tell(self, results: Sequence[Result]) -> None:
         """What became of proposals; several at once are one generation."""
 
+    def adopt(self, genome: Genome) -> None:
+        """A genome is being tried that was not proposed here: its results will be told, it is not to be proposed."""
+
 
 class Algorithm(Proposer, Protocol):
     """A proposer that takes genomes from rung to rung."""
@@ -48,3 +51,26 @@ class Seen:
     def first_new(self, draw: Callable[[], Genome], attempts: int) -> Genome | None:
         """Draw until a genome is new, at most `attempts` times; remember it."""
         return next((genome for genome in (draw() for _ in range(attempts)) if self.add(genome)), None)
+
+
+class Founded:
+    """An algorithm that is given some genomes to begin with, such as the front of an earlier search."""
+
+    def __init__(self, inner: Algorithm, founders: Sequence[Genome]) -> None:
+        self._inner, self._founders = inner, list(dict.fromkeys(founders))
+
+    def ask(self) -> Proposal | None:
+        if not self._founders:
+            return self._inner.ask()
+        genome = self._founders.pop(0)
+        self._inner.adopt(genome)
+        return Proposal(genome, "founder")
+
+    def tell(self, results: Sequence[Result]) -> None:
+        self._inner.tell(results)
+
+    def adopt(self, genome: Genome) -> None:
+        self._inner.adopt(genome)
+
+    def hopeful(self) -> Set[str]:
+        return self._inner.hopeful()

@@ -20,5 +20,8 @@ class FixedList:
     def tell(self, results: Sequence[Result]) -> None:
         """Nothing depends on results."""
 
+    def adopt(self, genome: Genome) -> None:
+        """What is proposed is given; others are welcome."""
+
     def hopeful(self) -> Set[str]:
         return set()

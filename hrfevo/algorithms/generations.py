@@ -41,5 +41,8 @@ class Generations:
             self._asked, self._results, self._closed = [], {}, False
             self._inner.tell(generation)
 
+    def adopt(self, genome: Genome) -> None:
+        self._inner.adopt(genome)
+
     def hopeful(self) -> Set[str]:
         return self._inner.hopeful()

@@ -32,5 +32,8 @@ class Grid:
                 self._started[genome.id] = genome
                 self._waiting.append(Proposal(genome, "promotion", rung=rung + 1))
 
+    def adopt(self, genome: Genome) -> None:
+        """What is proposed is given; others are welcome."""
+
     def hopeful(self) -> Set[str]:
         return self._started.keys()

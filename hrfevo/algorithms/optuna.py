@@ -13,6 +13,7 @@ from hrfevo.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
 from hrfevo.genome import Genome, resolve, sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
+from hrfevo.study import axes, flat_parameters, labels
 from signal_model.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
@@ -45,6 +46,8 @@ class OptunaSampler:
         )
         self._trials: dict[str, int] = {}
         self._known: dict[str, tuple[float, ...]] = {}
+        self._create_trial = optuna.create_trial
+        self._adopted: set[str] = set()
         self._seen = Seen()
         self._exhausted = False
 
@@ -62,14 +65,24 @@ class OptunaSampler:
         self._exhausted = other is None
         return Proposal(other, "random") if other else None
 
+    def adopt(self, genome: Genome) -> None:
+        self._seen.add(genome)
+        self._adopted.add(genome.id)
+
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
-            genome = result.proposal.genome.id
-            trial = self._trials.pop(genome, None)
+            genome = result.proposal.genome
+            if genome.id in self._adopted and result.objectives is not None:
+                self._adopted.remove(genome.id)
+                parameters, distributions = flat_parameters(self._space, genome.values)
+                values = list(result.objectives)
+                self._study.add_trial(self._create_trial(params=parameters, distributions=distributions, values=values))
+                self._known[genome.id] = result.objectives
+            trial = self._trials.pop(genome.id, None)
             if trial is not None:
                 self._tell(trial, result.objectives)
                 if result.objectives is not None:
-                    self._known[genome] = result.objectives
+                    self._known[genome.id] = result.objectives
 
     def _tell(self, trial: int, objectives: tuple[float, ...] | None) -> None:
         if objectives is None:
@@ -80,11 +93,10 @@ class OptunaSampler:
     def _suggested(self, trial: Any) -> Genome:
         def suggest(place: str, gene: BaseGene) -> Value:
             if isinstance(gene, ChoiceGene):
-                names = [str(index) for index in range(len(gene.values))]
-                return gene.values[int(trial.suggest_categorical(place, names))]
+                names = labels(gene)
+                return gene.values[names.index(trial.suggest_categorical(place, names))]
             assert isinstance(gene, UnitGene)
-            axes = [place] if gene.dimensions == 1 else [f"{place}.{axis}" for axis in range(gene.dimensions)]
-            return gene.from_unit([trial.suggest_float(axis, 0.0, 1.0) for axis in axes])
+            return gene.from_unit([trial.suggest_float(axis, 0.0, 1.0) for axis in axes(place, gene)])
 
         def choose(name: str, gene: BaseGene) -> Value:
             if not isinstance(gene, LayersGene):

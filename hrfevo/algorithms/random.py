@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrfevo.algorithms.base import Seen
-from hrfevo.genome import sample
+from hrfevo.genome import Genome, sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 
@@ -29,6 +29,9 @@ class RandomSearch:
         genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
         self._exhausted = genome is None
         return Proposal(genome, "random") if genome else None
+
+    def adopt(self, genome: Genome) -> None:
+        self._seen.add(genome)
 
     def tell(self, results: Sequence[Result]) -> None:
         """Random search learns nothing."""

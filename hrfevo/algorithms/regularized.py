@@ -50,6 +50,10 @@ class RegularizedEvolution:
         self._asked += 1
         return proposal
 
+    def adopt(self, genome: Genome) -> None:
+        self._seen.add(genome)
+        self._asked += 1
+
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
             if result.objectives is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence, Set
 
 from hrfevo.algorithms.base import Proposer
+from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
@@ -34,6 +35,9 @@ class SuccessiveHalving:
                     promoted.add(individual.genome.id)
                     return Proposal(individual.genome, "promotion", rung=rung + 1)
         return self._inner.ask()
+
+    def adopt(self, genome: Genome) -> None:
+        self._inner.adopt(genome)
 
     def hopeful(self) -> Set[str]:
         """Those that would be promoted if as many again had come to their rung, and none of them better."""

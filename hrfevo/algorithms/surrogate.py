@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from threadpoolctl import ThreadpoolController
 
 # At most so many genomes decide a guess: the time of a Gaussian process grows with their cube.
 MOST = 300
@@ -63,68 +64,70 @@ class Surrogate:
     """A Gaussian process per objective: Matérn 5/2 with a length scale for each column of the encoding.
 
     Each genome counts once, by its highest rung, carried to the last by the `Ladder` of the objective, whose
-    error is that observation's noise.
+    error is that observation's noise. One thread: workers have the others, and results do not depend on how many.
     """
 
-    def __init__(self, columns: int, objectives: int) -> None:
-        self._columns = columns
-        self._models: list[GaussianProcessRegressor | None] = [None] * objectives
-        self._kernels: list[object] = [None] * objectives
+    def __init__(self) -> None:
+        self._models: list[GaussianProcessRegressor] = []
         self._fitted_with = 0
+        self._threads = ThreadpoolController()
 
     def fit(self, vectors: np.ndarray, values: np.ndarray) -> None:
         """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured."""
-        rungs = values.shape[2]
-        highest = rungs - 1 - np.argmax(~np.isnan(values[:, 0, ::-1]), axis=1)
+        highest = values.shape[2] - 1 - np.argmax(~np.isnan(values[:, 0, ::-1]), axis=1)
         anew = len(vectors) >= GROWTH * self._fitted_with
         if anew:
             self._fitted_with = len(vectors)
-        chosen = _most_telling(values[:, :, :], highest)
+        chosen = _most_telling(highest)
+        models = []
         for objective in range(values.shape[1]):
             ladder = Ladder.fit(values[:, objective])
             at = highest[chosen]
-            raw = values[chosen, objective, at]
-            targets = ladder.slopes[at] * raw + ladder.shifts[at]
-            self._fit_one(objective, vectors[chosen], targets, ladder.errors[at], anew)
+            targets = ladder.slopes[at] * values[chosen, objective, at] + ladder.shifts[at]
+            errors = ladder.errors[at] / (targets.std() or 1.0)
+            kernel = self._models[objective].kernel_ if self._models else _kernel(vectors.shape[1])
+            models.append(self._model(kernel, vectors[chosen], targets, errors, anew))
+        self._models = models
 
-    def _fit_one(
-        self, objective: int, vectors: np.ndarray, targets: np.ndarray, errors: np.ndarray, anew: bool
-    ) -> None:
-        kernel = self._kernels[objective]
-        if kernel is None:
-            kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(np.ones(self._columns), SCALES, nu=2.5)
-            kernel = kernel + WhiteKernel(1e-2, (1e-6, 1.0))
-        scale = float(targets.std()) or 1.0
+    def _model(
+        self, kernel: Kernel, vectors: np.ndarray, targets: np.ndarray, errors: np.ndarray, anew: bool
+    ) -> GaussianProcessRegressor:
         model = GaussianProcessRegressor(
             kernel,
-            alpha=np.maximum((errors / scale) ** 2, 1e-8),
+            alpha=np.maximum(errors**2, 1e-8),
             optimizer="fmin_l_bfgs_b" if anew else None,
             normalize_y=True,
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._threads.limit(limits=1):
             # Length scales at their bounds say that a gene does not matter, which is no defect.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(vectors, targets)
-        self._models[objective], self._kernels[objective] = model, model.kernel_
+            return model.fit(vectors, targets)
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """Expected values at the last rung, (N, objectives)."""
-        return np.stack([model.predict(vectors) for model in self._models], axis=1)
+        with self._threads.limit(limits=1):
+            return np.stack([model.predict(vectors) for model in self._models], axis=1)
 
     def draw(self, vectors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Values at the last rung that are as likely as the measurements say, drawn together, (N, objectives)."""
         columns = []
-        for model in self._models:
-            mean, covariance = model.predict(vectors, return_cov=True)
-            noise = model.kernel_.k2.noise_level * model._y_train_std**2
-            covariance = covariance - (noise - 1e-9) * np.eye(len(mean))
-            values, bases = np.linalg.eigh(covariance)
-            columns.append(mean + bases @ (np.sqrt(np.maximum(values, 0)) * generator.standard_normal(len(mean))))
+        with self._threads.limit(limits=1):
+            for model in self._models:
+                mean, covariance = model.predict(vectors, return_cov=True)
+                noise = model.kernel_.k2.noise_level * model._y_train_std**2  # of a measurement, not of the genome
+                values, bases = np.linalg.eigh(covariance - noise * np.eye(len(mean)))
+                deviations = np.sqrt(np.maximum(values, 0)) * generator.standard_normal(len(mean))
+                columns.append(mean + bases @ deviations)
         return np.stack(columns, axis=1)
 
 
-def _most_telling(values: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """Indices of at most `MOST` genomes: the highest rungs first, then the latest."""
+def _kernel(columns: int) -> Kernel:
+    smooth = Matern(np.ones(columns), SCALES, nu=2.5)
+    return ConstantKernel(1.0, (1e-2, 1e3)) * smooth + WhiteKernel(1e-2, (1e-6, 1.0))
+
+
+def _most_telling(highest: np.ndarray) -> np.ndarray:
+    """Numbers of at most `MOST` genomes: those of the highest rungs, then the latest."""
     if len(highest) <= MOST:
         return np.arange(len(highest))
     order = np.lexsort((np.arange(len(highest)), highest))

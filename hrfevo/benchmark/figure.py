@@ -21,7 +21,7 @@ TITLES: dict[Measure, str] = {
 
 
 def curves(summaries: Sequence[Summary], measure: Measure, trainings: float) -> go.Figure:
-    """Median over seeds against the training spent, one panel for each number of workers; bands hold the middle half."""
+    """Median over seeds against the training spent, a panel for each number of workers; bands hold the middle half."""
     workers = list(dict.fromkeys(summary.workers for summary in summaries))
     names = list(dict.fromkeys(summary.algorithm for summary in summaries))
     panels = make_subplots(1, len(workers), shared_yaxes=True, subplot_titles=[f"{w} workers" for w in workers])

@@ -10,6 +10,7 @@ import numpy as np
 
 from hrfevo.algorithms import Algorithm
 from hrfevo.benchmark.table import Table
+from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Proposal, Result
 from hrfevo.search import Search
 from hrfevo.space import Budget
@@ -110,6 +111,9 @@ class _Timed:
         began = time.perf_counter()
         self._algorithm.tell(results)
         self.seconds += time.perf_counter() - began
+
+    def adopt(self, genome: Genome) -> None:
+        self._algorithm.adopt(genome)
 
     def hopeful(self) -> Set[str]:
         return self._algorithm.hopeful()

@@ -1,0 +1,102 @@
+"""All that an algorithm has heard of, in arrays that grow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrfevo.algorithms.encoding import Encoding
+from hrfevo.genome import Genome
+from hrfevo.records import Result
+from hrfevo.space import SearchSpace
+
+
+class Archive:
+    """Genomes by number, in the order they came, with their vectors and what was measured of them.
+
+    Objectives are turned so that smaller is better, whichever direction they have.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._encoding = Encoding(space)
+        self._signs = -np.array(space.weights)
+        self._last = len(space.rungs) - 1
+        self._numbers: dict[str, int] = {}
+        self.genomes: list[Genome] = []
+        self._vectors = np.empty((0, 0))
+        self._values = np.empty((0, len(space.weights), len(space.rungs)))
+        self._rungs, self._pending, self._failed = (np.empty(0, dtype) for dtype in (int, bool, bool))
+
+    def __len__(self) -> int:
+        return len(self.genomes)
+
+    def __contains__(self, genome: Genome) -> bool:
+        return genome.id in self._numbers
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """(N, columns)"""
+        return self._vectors[: len(self)]
+
+    @property
+    def values(self) -> np.ndarray:
+        """(N, objectives, rungs), not a number where not measured."""
+        return self._values[: len(self)]
+
+    @property
+    def rungs(self) -> np.ndarray:
+        """The highest rung that each was measured at, -1 for none."""
+        return self._rungs[: len(self)]
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Numbers of those that are being trained."""
+        return np.flatnonzero(self._pending[: len(self)])
+
+    @property
+    def waiting(self) -> np.ndarray:
+        """Numbers of those that could go on to their next rung."""
+        size = len(self)
+        idle = ~self._pending[:size] & ~self._failed[:size]
+        return np.flatnonzero(idle & (self.rungs >= 0) & (self.rungs < self._last))
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Objectives of those measured at the last rung, (n, objectives)."""
+        result: np.ndarray = self.values[self.rungs == self._last, :, self._last]
+        return result
+
+    def encode(self, genomes: list[Genome]) -> np.ndarray:
+        """Vectors of genomes that need not be known."""
+        return self._encoding(genomes)
+
+    def begin(self, genome: Genome) -> None:
+        """Note that a genome is being trained, to its first rung or to a further one."""
+        if genome not in self:
+            self._numbers[genome.id] = len(self)
+            self.genomes.append(genome)
+            vector = self._encoding([genome])
+            self._reserve(vector.shape[1])
+            self._vectors[len(self) - 1] = vector[0]
+        self._pending[self._numbers[genome.id]] = True
+
+    def end(self, result: Result) -> None:
+        """Note what became of a training."""
+        number, rung = self._numbers[result.proposal.genome.id], result.proposal.rung
+        self._pending[number] = False
+        if result.objectives is None:
+            self._failed[number] = True
+        else:
+            self._values[number, :, rung] = self._signs * result.objectives
+            self._rungs[number] = max(self._rungs[number], rung)
+
+    def _reserve(self, columns: int) -> None:
+        room = len(self._rungs)
+        if len(self) <= room:
+            return
+        more = max(64, room)
+        old = self._vectors if room else np.empty((0, columns))
+        self._vectors = np.concatenate([old, np.empty((more, columns))])
+        self._values = np.concatenate([self._values, np.full((more, *self._values.shape[1:]), np.nan)])
+        self._rungs = np.concatenate([self._rungs, np.full(more, -1)])
+        self._pending = np.concatenate([self._pending, np.zeros(more, bool)])
+        self._failed = np.concatenate([self._failed, np.zeros(more, bool)])

@@ -1,0 +1,101 @@
+"""NSGA-II on DEAP, steady state or in generations: evolution without a surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from deap import base, tools
+
+from hrfevo.algorithms.base import Seen
+from hrfevo.algorithms.random import ATTEMPTS
+from hrfevo.algorithms.variation import Variation
+from hrfevo.genome import Genome, sample
+from hrfevo.individual import Fitness, Individual, best_first
+from hrfevo.records import Proposal, Result
+from hrfevo.space import SearchSpace
+
+CROSSOVER_PROBABILITY = 0.8
+MUTATION_ATTEMPTS = 50
+
+
+class Population:
+    """The best μ individuals so far and their offspring, as NSGA-II has them (Deb et al. 2002).
+
+    Two parents from a crowded tournament (`selTournamentDCD`) give one child, by crossover and mutation or by
+    mutation alone; rank and crowding keep the best μ of parents and children, those of higher rungs first.
+    """
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._variation = Variation(space, generator)
+        self.individuals: list[Individual] = []
+        self.toolbox = base.Toolbox()
+        self.toolbox.register("parents", tools.selTournamentDCD, k=4)
+        self.toolbox.register("mate", self._variation.crossover)
+        self.toolbox.register("mutate", self._variation.mutate)
+        self.toolbox.register("select", best_first, count=space.population)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are enough parents for a tournament."""
+        return len(self.individuals) >= 4
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Let results compete with the population; several at once are one generation."""
+        measured = [
+            Individual(result.proposal.genome, Fitness(self._space.weights, result.objectives), result.proposal.rung)
+            for result in results
+            if result.objectives is not None
+        ]
+        if measured:
+            # An individual measured at a higher rung takes the place of itself at a lower one.
+            latest = {individual.genome: individual for individual in [*self.individuals, *measured]}
+            self.individuals = self.toolbox.select(list(latest.values()))
+
+    def offspring(self) -> Proposal:
+        """A child, which may be known already."""
+        with self._variation.randomness():
+            first, second, *_ = self.toolbox.parents(self.individuals)
+        mate = first != second and self._generator.random() < CROSSOVER_PROBABILITY
+        genome: Genome = self.toolbox.mate(first.genome, second.genome) if mate else first.genome
+        child: Genome = self.toolbox.mutate(genome)
+        if mate:
+            return Proposal(child, "crossover", (first.genome.id, second.genome.id))
+        return Proposal(child, "mutation", (first.genome.id,))
+
+
+class Genetic:
+    """(μ + λ) NSGA-II: λ is 1 told one result at a time, a generation told at once. The first μ are random."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._seen = Seen()
+        self._asked = 0
+        self._exhausted = False
+        self.population = Population(space, generator)
+
+    def ask(self) -> Proposal | None:
+        if self._exhausted:
+            return None
+        founding = self._asked < self._space.population or not self.population.ready
+        proposal = None if founding else self._new_offspring()
+        if proposal is None:
+            genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
+            if genome is None:
+                self._exhausted = True
+                return None
+            proposal = Proposal(genome, "random")
+        self._asked += 1
+        return proposal
+
+    def adopt(self, genome: Genome) -> None:
+        self._seen.add(genome)
+        self._asked += 1
+
+    def tell(self, results: Sequence[Result]) -> None:
+        self.population.add(results)
+
+    def _new_offspring(self) -> Proposal | None:
+        children = (self.population.offspring() for _ in range(MUTATION_ATTEMPTS))
+        return next((child for child in children if self._seen.add(child.genome)), None)
