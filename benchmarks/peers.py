@@ -100,5 +100,3 @@ class MultiObjectiveASHA:
 
     def hopeful(self) -> Set[str]:
         return {proposal.genome.id for proposal in self._waiting}
-
-

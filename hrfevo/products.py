@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hrfevo.confirmed import latest
 from hrfevo.export import recipe_yaml
 from hrfevo.ranking import front
 from hrfevo.report import render
@@ -20,6 +21,6 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
     if winners:
         write_atomically(folder.path / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
     report = folder.path / "report.html"
-    page = render(folder.record(store), space, evaluations, store.curves(folder.id))
+    page = render(folder.record(store), space, evaluations, store.curves(folder.id), latest(folder))
     write_atomically(report, page)
     return report

@@ -41,6 +41,7 @@ objectives: {bits_per_byte: minimize, parameters: minimize}
 rungs: [3]
 population: 4
 budget: {evaluations: 10}
+confirm: {top: 0}
 """
 
 

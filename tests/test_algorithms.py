@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
-from hrfevo.algorithms.evolution import Evolution
-from hrfevo.algorithms.variation import crossover, mutate
+from hrfevo.algorithms.encoding import Encoding
+from hrfevo.algorithms.evolution import gained
+from hrfevo.algorithms.genetic import Genetic
+from hrfevo.algorithms.surrogate import Ladder, Surrogate
+from hrfevo.algorithms.variation import Variation
 from hrfevo.genome import Genome, canonical, sample
 from hrfevo.individual import Fitness, Individual, Standings, best_first, non_dominated
 from hrfevo.records import Proposal, Result
@@ -45,23 +48,38 @@ def test_children_are_genomes_of_the_space(path: Path, seed: int) -> None:
     """Bounds, types, conditions, canonical form, no lost gene: `canonical` checks all of them."""
     space = shipped(path.stem)
     generator = np.random.default_rng(seed)
-    random.seed(seed)
+    variation = Variation(space, generator)
     first, second = sample(space, generator), sample(space, generator)
-    child = crossover(space, first, second, generator=generator)
-    mutant = mutate(space, child, generator=generator)
+    child = variation.crossover(first, second)
+    mutant = variation.mutate(child)
     assert canonical(space, child.values) == child
     assert canonical(space, mutant.values) == mutant
-    assert crossover(space, first, first, generator=generator) == first
+    assert variation.crossover(first, first) == first
+
+
+@given(seed=st.integers(0, 2**20))
+@settings(max_examples=100, deadline=None)
+def test_crossover_keeps_genes_together_that_depend_on_one_another(seed: int) -> None:
+    """Parents of different kinds: the child's kind comes with the settings of the parent that has it."""
+    space = shipped("embeddings")
+    generator = np.random.default_rng(seed)
+    variation = Variation(space, generator)
+    first, second = sample(space, generator), sample(space, generator)
+    kinds = first.values["embedding.kind"], second.values["embedding.kind"]
+    child = variation.crossover(first, second)
+    if kinds[0] != kinds[1]:
+        whole = first if child.values["embedding.kind"] == kinds[0] else second
+        assert child == whole  # all other genes of this space depend on the kind
 
 
 def test_mutation_changes_something_and_crossover_mixes() -> None:
     space = shipped("mixers")
     generator = np.random.default_rng(0)
-    random.seed(0)
+    variation = Variation(space, generator)
     parents = [sample(space, generator) for _ in range(200)]
-    changed = sum(mutate(space, parent, generator=generator) != parent for parent in parents)
+    changed = sum(variation.mutate(parent) != parent for parent in parents)
     assert changed > 180  # the rest swapped or copied layers that are alike
-    children = [crossover(space, a, b, generator=generator) for a, b in itertools.pairwise(parents)]
+    children = [variation.crossover(a, b) for a, b in itertools.pairwise(parents)]
     new = sum(child not in (a, b) for child, (a, b) in zip(children, itertools.pairwise(parents), strict=True))
     assert new > 190
 
@@ -75,10 +93,10 @@ def test_every_value_can_be_reached_by_mutation() -> None:
         "small",
     )
     generator = np.random.default_rng(0)
-    random.seed(0)
+    variation = Variation(space, generator)
     genome, seen = sample(space, generator), set()
     for _ in range(600):
-        genome = mutate(space, genome, generator=generator)
+        genome = variation.mutate(genome)
         seen.add(genome)
     assert len(seen) == 1 + 4 * 3
 
@@ -121,10 +139,25 @@ def test_standings_keep_the_archive_and_write_the_logbook() -> None:
 # --- algorithms ----------------------------------------------------------------------------------
 
 
+def searchable(name: str, space: SearchSpace) -> SearchSpace:
+    """The space with no more objectives than the algorithm takes."""
+    return space.model_copy(update={"objectives": {"bits_per_byte": "minimize"}}) if name == "cmaes" else space
+
+
+def few(name: str, count: int) -> int:
+    """Optuna's Gaussian process takes a good part of a second for each proposal beyond the first ten."""
+    return min(count, 16) if name == "gp" else count
+
+
+def scored(space: SearchSpace, genome: Genome) -> tuple[float, ...]:
+    return score(genome)[: len(space.objectives)]
+
+
 def play(
     name: str, space: SearchSpace, count: int, seed: int = 0, *, synchronous: bool, shuffle: int = 0
 ) -> list[Proposal]:
     """Ask and tell with up to five in flight, results coming back in an order drawn from `shuffle`."""
+    space = searchable(name, space)
     algorithm = make_algorithm(name, space, np.random.SeedSequence(seed), synchronous)
     generator = np.random.default_rng(shuffle)
     proposals: list[Proposal] = []
@@ -135,25 +168,26 @@ def play(
             flying.append(proposal)
         done = flying.pop(int(generator.integers(len(flying))))
         failed = int(done.genome.id, 16) % 7 == 0
-        algorithm.tell([Result(done, None if failed else score(done.genome))])
+        algorithm.tell([Result(done, None if failed else scored(space, done.genome))])
     return proposals[:count]
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_algorithms_are_deterministic_never_repeat_and_keep_to_the_space(name: str) -> None:
     space = shipped("quick")
-    once, again = (play(name, space, 60, synchronous=False) for _ in range(2))
+    count = few(name, 60)
+    once, again = (play(name, space, count, synchronous=False) for _ in range(2))
     assert [(p.genome.id, p.rung, p.operator) for p in once] == [(p.genome.id, p.rung, p.operator) for p in again]
-    assert len({(p.genome.id, p.rung) for p in once}) == 60
+    assert len({(p.genome.id, p.rung) for p in once}) == count
     assert all(canonical(space, proposal.genome.values) == proposal.genome for proposal in once)
-    other = play(name, space, 60, seed=1, synchronous=False)
+    other = play(name, space, count, seed=1, synchronous=False)
     assert {p.genome.id for p in other} != {p.genome.id for p in once}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_synchronous_proposals_do_not_depend_on_who_was_faster(name: str) -> None:
     space = shipped("quick")
-    orders = [[p.genome.id for p in play(name, space, 50, synchronous=True, shuffle=s)] for s in (0, 1, 2)]
+    orders = [[p.genome.id for p in play(name, space, few(name, 50), synchronous=True, shuffle=s)] for s in (0, 1, 2)]
     assert orders[0] == orders[1] == orders[2]
 
 
@@ -165,7 +199,7 @@ def test_evolution_leaves_pythons_generator_alone() -> None:
     assert random.random() == expected
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gp"])
 def test_a_small_space_is_searched_through_and_then_no_more_is_asked(name: str) -> None:
     space = parse_space(
         "name: small\nrungs: [1]\npopulation: 4\nbudget: {evaluations: 100}\ngenes:\n"
@@ -204,7 +238,7 @@ def test_promotion_takes_the_best_share_of_each_rung() -> None:
 def test_generations_are_those_of_deaps_nsga2() -> None:
     """Told generation by generation, the survivors are `selNSGA2` of parents and children."""
     space = shipped("embeddings")
-    algorithm = Evolution(space, np.random.default_rng(0))
+    algorithm = Genetic(space, np.random.default_rng(0))
     everyone: list[Individual] = []
     survivors: list[Individual] = []
     for _ in range(4):
@@ -214,9 +248,9 @@ def test_generations_are_those_of_deaps_nsga2() -> None:
         children = [Individual(r.proposal.genome, Fitness(space.weights, r.objectives or ()), 0) for r in results]
         everyone += children
         survivors = tools.selNSGA2([*survivors, *children], space.population)
-        assert {i.genome.id for i in algorithm.population} == {i.genome.id for i in survivors}
+        assert {i.genome.id for i in algorithm.population.individuals} == {i.genome.id for i in survivors}
     best = min(everyone, key=lambda i: i.fitness.values[0])
-    assert best in algorithm.population
+    assert best in algorithm.population.individuals
 
 
 def test_evolution_beats_random_search_where_there_is_something_to_learn() -> None:
@@ -243,3 +277,98 @@ def test_evolution_beats_random_search_where_there_is_something_to_learn() -> No
 
     medians = {name: np.median([best(name, seed) for seed in range(15)]) for name in ("evolution", "random")}
     assert medians["evolution"] < 0.5 * medians["random"]
+
+
+# --- the surrogate -------------------------------------------------------------------------------
+
+
+def test_vectors_have_one_length_and_tell_genomes_apart() -> None:
+    for path in SPACES:
+        space = shipped(path.stem)
+        generator = np.random.default_rng(0)
+        genomes = [sample(space, generator) for _ in range(100)]
+        vectors = Encoding(space)(genomes)
+        assert vectors.min() >= 0
+        assert vectors.max() <= 1
+        assert len(np.unique(vectors.round(9), axis=0)) > 0.95 * len(set(genomes))
+
+
+def test_a_ladder_carries_values_of_lower_rungs_to_the_last() -> None:
+    generator = np.random.default_rng(0)
+    last = generator.normal(3, 0.3, 60)
+    values = np.stack([2 * last + 1, 1.2 * last + 0.5, last], axis=1)
+    values[20:, 2] = np.nan
+    values[40:, 1] = np.nan
+    ladder = Ladder.fit(values)
+    for rung, error in ((0, 0.15), (1, 0.05)):
+        assert np.abs(ladder.slopes[rung] * values[:40, rung] + ladder.shifts[rung] - last[:40]).max() < error
+    assert ladder.errors[2] == 0 < ladder.errors[1] < ladder.errors[0]
+    unknown = Ladder.fit(np.array([[3.0, np.nan], [4.0, np.nan]]))
+    assert unknown.slopes.tolist() == [1, 1]
+    assert unknown.shifts.tolist() == [0, 0]
+    assert unknown.errors[0] > 0
+
+
+def test_the_surrogate_learns_from_all_rungs_and_knows_what_it_does_not_know() -> None:
+    generator = np.random.default_rng(0)
+    vectors = generator.random((60, 3))
+    truth = np.sin(3 * vectors[:, 0]) + vectors[:, 1] ** 2
+    values = np.full((60, 1, 2), np.nan)
+    values[:, 0, 0] = truth + 2 + 0.01 * generator.standard_normal(60)
+    values[:12, 0, 1] = truth[:12]
+    surrogate = Surrogate()
+    surrogate.fit(vectors, values)
+    new = generator.random((200, 3))
+    expected = np.sin(3 * new[:, 0]) + new[:, 1] ** 2
+    assert np.corrcoef(surrogate.predict(new)[:, 0], expected)[0, 1] > 0.97
+    assert np.abs(surrogate.predict(new)[:, 0] - expected).mean() < 0.1
+    draws = np.array([surrogate.draw(np.vstack([vectors[:5], new[:5] + 3]), generator)[:, 0] for _ in range(200)])
+    assert draws[:, 5:].std(axis=0).min() > 3 * draws[:, :5].std(axis=0).max()
+
+
+@given(st.integers(0, 2**20), st.integers(1, 30), st.integers(0, 30), st.integers(1, 3))
+@settings(max_examples=50, deadline=None)
+def test_gains_are_positive_exactly_for_what_nothing_dominates(seed: int, new: int, old: int, objectives: int) -> None:
+    generator = np.random.default_rng(seed)
+    points, front = generator.random((new, objectives)), generator.random((old, objectives))
+    gains = gained(points, front)
+    dominated = (front[None] <= points[:, None]).all(axis=2).any(axis=1)
+    assert ((gains > 0) == ~dominated).all()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
+    space = searchable(name, shipped("embeddings").model_copy(update={"population": 4}))
+    founders = [sample(space, np.random.default_rng(seed)) for seed in range(3)]
+    algorithm = make_algorithm(name, space, np.random.SeedSequence(0), founders=founders)
+    proposals = []
+    for _ in range(15):
+        proposal = algorithm.ask()
+        assert proposal is not None
+        proposals.append(proposal)
+        algorithm.tell([Result(proposal, scored(space, proposal.genome))])
+    assert [p.genome for p in proposals[:3]] == founders
+    assert {p.operator for p in proposals[:3]} == {"founder"}
+    assert len({p.genome for p in proposals}) == 15
+
+
+def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
+    """The value at the first rung says all: the best should be trained to the last rung, the worst not."""
+    space = shipped("quick").model_copy(update={"rungs": [1, 3, 9], "objectives": {"bits_per_byte": "minimize"}})
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
+    told: list[Proposal] = []
+    for _ in range(120):
+        proposal = algorithm.ask()
+        assert proposal is not None
+        told.append(proposal)
+        quality = abs(np.log(proposal.genome.values["training.learning_rate"] / 0.005))
+        algorithm.tell([Result(proposal, (quality + 2 - proposal.rung,))])
+
+    def qualities(rung: int) -> list[float]:
+        return [abs(np.log(p.genome.values["training.learning_rate"] / 0.005)) for p in told if p.rung == rung]
+
+    assert 0 < len(qualities(2)) < len(qualities(0))
+    assert max(qualities(2)) < np.median(qualities(0)[: space.population])
+    for p in told:
+        if p.rung:
+            assert any(q.genome == p.genome and q.rung == p.rung - 1 for q in told)

@@ -16,8 +16,6 @@ from hrfevo.genome import Genome, sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 
-# Offspring that the surrogate chooses from, and random genomes among them.
-OFFSPRING, IMMIGRANTS = 48, 16
 # Genomes waiting for promotion, and genomes being trained, that are considered with them.
 WAITING, PENDING = 64, 64
 # The surrogate learns when so large a share of what it knows is new.
@@ -36,6 +34,10 @@ class Evolution:
     2018). The draw includes those being trained, so that workers do not all follow the same hope. A genome thus goes
     from rung to rung as long as it stays promising: nobody waits, and there is no share to be set.
     """
+
+    offspring = 48
+    immigrants = 16
+    """How many of each the surrogate chooses from."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -114,8 +116,8 @@ class Evolution:
 
     def _children(self) -> list[Proposal]:
         """New genomes, each once: immigrants and offspring."""
-        immigrants = (Proposal(sample(self._space, self._generator), "random") for _ in range(IMMIGRANTS))
-        offspring = (self.population.offspring() for _ in range(OFFSPRING))
+        immigrants = (Proposal(sample(self._space, self._generator), "random") for _ in range(self.immigrants))
+        offspring = (self.population.offspring() for _ in range(self.offspring))
         found: dict[Genome, Proposal] = {}
         for proposal in (*immigrants, *offspring):
             if proposal.genome not in self._archive:

@@ -13,15 +13,19 @@ from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from hrfevo import ranking
+from hrfevo.confirmed import Confirmed
+from hrfevo.importance import LEAST, gene_importances, importance_rung
 from hrfevo.records import Point
 from hrfevo.report.failure_figure import failures
 from hrfevo.report.figures import fitness_over_generations, front, learning_curves
 from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gene_figure import gene_values, panels
+from hrfevo.report.importance_figure import importances
 from hrfevo.report.style import caption_of, measured, scale, template
-from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, summary
+from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
+from hrfevo.tables import genes_in_words
 from signal_model.style import Mode, ink_variables
 
 # More rows of the front than these are folded away.
@@ -29,12 +33,16 @@ ROWS = 8
 
 
 def render(
-    run: Run, space: SearchSpace, evaluations: Sequence[Evaluation], curves: Mapping[int, Sequence[Point]]
+    run: Run,
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    curves: Mapping[int, Sequence[Point]],
+    confirmed: Sequence[Confirmed] = (),
 ) -> str:
     """The whole page. Everything that comes from data is escaped, for HTML and for Plotly."""
     frame = evaluation_frame(evaluations, space)
     board = _Board()
-    _draw(board, frame, curve_frame(curves), space)
+    _draw(board, frame, curve_frame(curves), space, _importances(space, evaluations))
     seeds = len({evaluation.seed for evaluation in evaluations})
     page = Template(resources.files("hrfevo.report").joinpath("page.html").read_text("utf-8"))
     return page.substitute(
@@ -45,7 +53,8 @@ def render(
             f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in _facts(run, space, evaluations)
         ),
         summary=html.escape(summary(frame, space)),
-        caveat=f'<p class="quiet">{html.escape(caveat(seeds))}</p>' if board.figures else "",
+        caveat=f'<p class="quiet">{html.escape(caveat(seeds, bool(confirmed)))}</p>' if board.figures else "",
+        confirmed=_confirmed(confirmed),
         front=_front(space, ranking.front(space, evaluations)),
         figures="\n".join(board.sections),
         footer=html.escape(_origin(run)),
@@ -94,7 +103,17 @@ class _Board:
         return f'<div class="plot" id="{name}"{style} role="img" aria-label="{html.escape(label)}"></div>'
 
 
-def _draw(board: _Board, frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace) -> None:
+def _importances(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+    rung = importance_rung(evaluations)
+    if sum(e.status == "finished" and e.rung == rung for e in evaluations) < LEAST:
+        return None
+    shares = {name: gene_importances(space, evaluations, name, "ped-anova") for name in space.objectives}
+    return importances(shares)
+
+
+def _draw(
+    board: _Board, frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace, genes: go.Figure | None
+) -> None:
     finished = frame[frame["status"] == "finished"]
     if len(finished) >= 2:
         for rung in sorted({int(finished["rung"].max()), int(finished["rung"].min())}, reverse=True):
@@ -109,6 +128,8 @@ def _draw(board: _Board, frame: pd.DataFrame, curves: pd.DataFrame, space: Searc
             part.layout.annotations, part.layout.title, part.layout.margin = [], None, {"t": 8}
             parts[panel.name] = part
         board.add_panels(gene_values(frame, space), parts)
+    if genes is not None:
+        board.add(genes)
     if (lost := failures(frame)) is not None:
         board.add(lost)
     for figure in board.figures.values():
@@ -159,6 +180,41 @@ def _front(space: SearchSpace, winners: Sequence[Evaluation]) -> str:
             f"<details><summary>{len(rest)} more</summary><table>{head}<tbody>{''.join(rest)}</tbody></table></details>"
         )
     return f'<section><h2>{"The front" if several else "The winner"}</h2><p class="quiet">{said}</p>{table}</section>'
+
+
+def _confirmed(confirmed: Sequence[Confirmed]) -> str:
+    if not confirmed:
+        return ""
+    baseline = next((c for c in confirmed if c.origin == "baseline"), None)
+    best = next((c for c in confirmed if c.origin == "search"), confirmed[0])
+    seeds, steps = len(best.validation), best.steps
+    said = f"Trained again from scratch for {steps:,} steps with {plural(seeds, 'fresh seed')} each; bits per byte."
+    if baseline:
+        said += (
+            f" The best is {_better(baseline.mean - best.mean)} on validation, and "
+            f"{_better(baseline.test_mean - best.test_mean)} on the test split, than a transformer no larger than the "
+            "winners that was tuned with as many evaluations."
+        )
+    heads = ("validation, mean", "standard deviation", "difference to the transformer", "test, mean", "parameters")
+    head = "".join(f'<th class="n">{name}</th>' for name in heads)
+    rows = "".join(_confirmed_row(row, heads, baseline) for row in confirmed)
+    table = f"<table><thead><tr><th>genome</th>{head}<th>genes</th></tr></thead><tbody>{rows}</tbody></table>"
+    return f'<section><h2>Confirmed</h2><p class="quiet">{html.escape(said)}</p>{table}</section>'
+
+
+def _better(gain: float) -> str:
+    return f"{abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
+
+
+def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | None) -> str:
+    difference = f"{row.mean - baseline.mean:+.4f}" if baseline else "–"
+    figures = (f"{row.mean:.4f}", f"{row.spread:.4f}", difference, f"{row.test_mean:.4f}", f"{row.parameters:,}")
+    cells = "".join(
+        f'<td class="n" data-label="{name}">{value}</td>' for name, value in zip(heads, figures, strict=True)
+    )
+    genes = "transformer: " if row.origin == "baseline" else ""
+    genes += genes_in_words(row.values)
+    return f'<tr><td><code>{html.escape(row.genome)}</code></td>{cells}<td class="genes">{html.escape(genes)}</td></tr>'
 
 
 def _row(space: SearchSpace, winner: Evaluation) -> str:

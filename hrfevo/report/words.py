@@ -91,8 +91,13 @@ def _gain(metric: str, difference: float, reference: float) -> str:
     return f"{measured(metric, difference)}{share} better"
 
 
-def caveat(seeds: int) -> str:
+def caveat(seeds: int, confirmed: bool) -> str:
     """How far the scores can be trusted."""
+    if confirmed:
+        return (
+            "Scores of the search, below, are from one training each, and flatter the winners, which were chosen by "
+            "them. Quote the confirmed ones."
+        )
     trained = "one training with one seed" if seeds <= 1 else f"trainings with {seeds} seeds"
     return (
         f"Not confirmed. Every score is from the validation split and from {trained}, and the winners were chosen by "

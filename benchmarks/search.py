@@ -1,0 +1,152 @@
+"""How much training a search needs to find what others find, on a table of trainings made before.
+
+    python benchmarks/search.py benchmarks/tabular.parquet
+
+Needs the extra `benchmark`. Every search runs its own unmodified code through hrfevo's loop; workers and time are
+simulated, the measurements are real (`hrfevo benchmark build benchmarks/tabular.yaml` made them). Only evaluations at
+full length count as attained. A genome that a peer proposes again is told for nothing what is known of it.
+
+Three tables: hypervolume of two objectives (validation bits per byte, parameters), regret in the first alone, and an
+ablation. The target is what the better of Optuna's TPE and NSGA-II (regret: TPE), training every genome at full
+length, has attained as the median over seeds with the whole budget.
+
+- evolution: the default algorithm.
+- NAME:full trains every genome to the last rung; NAME without it goes from rung to rung, by asynchronous successive
+  halving.
+- Syne Tune MOASHA, TPE + Hyperband: multi-fidelity peers, stopping rather than promoting.
+
+Ends with exit code 1 if a bar is missed (unless `--no-check`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from common import end, machine
+from peers import Hyperband, MultiObjectiveASHA
+
+from hrfevo.algorithms.evolution import Evolution
+from hrfevo.benchmark.comparison import Case, Comparison, Score
+from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
+from hrfevo.space import SearchSpace
+
+MOASHA, HYPERBAND = "Syne Tune MOASHA", "TPE + Hyperband"
+WORKERS = (1, 4, 16, 64)
+# The bars: shares of the budget, or of a peer's, that the default algorithm may need to the target.
+FULL_LENGTH_SHARE, PEER_SHARE = 1 / 3, 2 / 3
+LEAST_USE, MOST_MS = 0.98, 20.0
+
+HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", MOASHA, "random", "genetic", "regularized:full", "random:full")
+REGRET = ("evolution", "tpe:full", HYPERBAND, "random", "genetic", "regularized:full", "random:full")
+ABLATION = ("evolution", "evolution:full", "genetic", "no immigrants", "no offspring")
+
+
+class NoImmigrants(Evolution):
+    """All new genomes are offspring."""
+
+    offspring, immigrants = 64, 0
+
+
+class NoOffspring(Evolution):
+    """All new genomes are random; the surrogate alone chooses."""
+
+    offspring, immigrants = 0, 64
+
+
+def without_immigrants(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
+    return NoImmigrants(space, np.random.default_rng(seed))
+
+
+def without_offspring(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
+    return NoOffspring(space, np.random.default_rng(seed))
+
+
+FACTORIES = (
+    (MOASHA, MultiObjectiveASHA),
+    (HYPERBAND, Hyperband),
+    ("no immigrants", without_immigrants),
+    ("no offspring", without_offspring),
+)
+
+
+def compare(
+    path: Path, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
+    workers: Sequence[int] = WORKERS, spread: float = 0.0,
+) -> list[Summary]:  # fmt: skip
+    """Run, print a table, return what it says."""
+    overrides = ("objectives={bits_per_byte: minimize}",) if measure == "regret" else ()
+    comparison = Comparison(path, options.trainings, overrides, FACTORIES)
+    every = [*names, *(name for name in references if name not in names)]
+    cases = [Case(name, count, seed, spread) for name in every for count in workers for seed in range(options.seeds)]
+    scores: list[Score] = []
+    began = time.perf_counter()
+    for score in comparison.run(cases, options.processes):
+        scores.append(score)
+        if len(scores) % options.seeds == 0:
+            done = f"{score.case.algorithm}, {score.case.workers} workers"
+            print(f"{done}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    summaries = summarise(scores, measure, references)
+    print(markdown(summaries, measure), flush=True)
+    return summaries
+
+
+def misses(summaries: Sequence[Summary], what: str) -> list[str]:
+    """Bars that are not reached, in words."""
+    found = {(s.algorithm, s.workers): s for s in summaries}
+    missed = []
+    for (name, workers), other in found.items():
+        ours = found["evolution", workers]
+        share, theirs = ours.share_to_target[0], other.share_to_target[0]
+        where = f"{what}, {workers} workers"
+        if name == "evolution":
+            if not share <= FULL_LENGTH_SHARE:
+                missed.append(f"{where}: {share:.0%} of the budget to the target; the bar is a third")
+            if other.proposal_ms > MOST_MS:
+                missed.append(f"{where}: {other.proposal_ms:.1f} ms per proposal; the bar is {MOST_MS:g}")
+        elif name in (MOASHA, HYPERBAND):
+            if not share <= PEER_SHARE * min(theirs, 1.0):
+                missed.append(f"{where}: {share:.0%} of the budget, {name} {theirs:.0%}; the bar is two thirds of that")
+        elif not share <= theirs:
+            missed.append(f"{where}: {share:.0%} of the budget, {name} {theirs:.0%}; the bar is not to be worse")
+    return missed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="How much training a search needs.")
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--trainings", type=float, default=128, help="budget in full trainings (%(default)s)")
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--parts", default="hypervolume,regret,use,ablation")
+    parser.add_argument("--no-check", action="store_true")
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    packages = ("optuna", "scikit-learn", "deap", "numpy", "syne-tune")
+    print(f"{machine(*packages)}; {options.seeds} seeds, {options.trainings:g} full trainings\n")
+    missed: list[str] = []
+    if "hypervolume" in parts:
+        print("Hypervolume of validation bits per byte and parameters:\n")
+        found = compare(options.table, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options)
+        missed += misses(found, "hypervolume")
+    if "regret" in parts:
+        print("\nRegret in validation bits per byte:\n")
+        found = compare(options.table, REGRET, "regret", ("tpe:full",), options)
+        missed += misses(found, "regret")
+    if "use" in parts:
+        print("\nEvaluation times multiplied by log-normal noise (σ = 1), 64 workers:\n")
+        found = compare(options.table, ("evolution",), "hypervolume", ("evolution",), options, (64,), spread=1.0)
+        if (use := found[0].workers_used) < LEAST_USE:
+            missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
+    if "ablation" in parts:
+        print("\nAblation, hypervolume:\n")
+        compare(options.table, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16))
+    return end(missed, not options.no_check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

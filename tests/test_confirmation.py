@@ -1,0 +1,264 @@
+"""The end of a search: confirmation beside a baseline, importance of genes, probes, warm starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hrfevo.baseline import baseline_of
+from hrfevo.confirmed import latest
+from hrfevo.genome import Genome, express, sample
+from hrfevo.importance import gene_importances
+from hrfevo.run_folder import RunFolder
+from hrfevo.space import SearchSpace
+from hrfevo.store import Evaluation
+from hrfevo.validation import load_space, parse_space
+from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.files import to_yaml
+from signal_model.probes import PROBES, TASKS, UNASKED, probe
+
+from .conftest import SPACES, command
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
+    """A run with its confirmation, by the command."""
+    from .conftest import TINY_SPACE
+
+    folder = tmp_path_factory.mktemp("confirmed")
+    space = folder / "tiny.yaml"
+    space.write_text(
+        TINY_SPACE.replace("TEXT", str(text_folder)).replace("confirm: {top: 0}", "confirm: {top: 2, seeds: 2}")
+    )
+    result = command("hrfevo", "run", space, "--out", folder / "runs", "--backend", "inline", timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert "transformer" in result.stdout
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finished: Path) -> None:
+    run = RunFolder.open(finished)
+    searched = run.open_store().evaluations(run.id)
+    confirmed = latest(run)
+    assert sorted(c.origin for c in confirmed) == ["baseline", "search", "search"]
+    assert confirmed == sorted(confirmed, key=lambda c: (c.mean, c.genome))
+    for row in confirmed:
+        assert len(row.validation) == len(row.test) == 2
+        assert row.validation[0] != row.validation[1]
+        assert row.validation != row.test
+    winners = RunFolder.open(finished / "confirmation" / "1" / "winners")
+    again = winners.open_store().evaluations(winners.id)
+    assert {e.seed for e in again}.isdisjoint({e.seed for e in searched})
+    assert {e.genome for e in again} <= {e.genome for e in searched}
+    assert not any("test_bits_per_byte" in e.metrics for e in searched)
+    baseline = RunFolder.open(finished / "confirmation" / "1" / "baseline")
+    tuned = baseline.open_store().evaluations(baseline.id)
+    assert sum(e.status != "infeasible" for e in tuned) == sum(e.status != "infeasible" for e in searched)
+    assert all(layer.mixer.kind == "attention" for e in tuned for layer in _model(baseline.space(), e).layers)
+
+
+def _model(space: SearchSpace, evaluation: Evaluation) -> ModelConfig:
+    return express(space, Genome(evaluation.values), seed=0).model
+
+
+def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finished: Path) -> None:
+    command_line = ("hrfevo", "confirm", finished, "--top", 1, "--seeds", 3, "--steps", 5, "--no-baseline")
+    result = command(*command_line, "--backend", "inline")
+    assert result.returncode == 0, result.stderr
+    (row,) = latest(RunFolder.open(finished))
+    assert (row.steps, len(row.validation)) == (5, 3)
+    second = finished / "confirmation" / "2"
+    (second / "done").unlink()
+    before = row.validation
+    assert command(*command_line, "--backend", "inline").returncode == 0
+    assert latest(RunFolder.open(finished))[0].validation == before
+    assert not (finished / "confirmation" / "3").exists()
+
+
+def test_the_report_ranks_by_confirmed_mean(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    assert "Confirmed" in page
+    for row in latest(RunFolder.open(finished)):
+        assert f"{row.mean:.4f}" in page
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
+    space, _ = load_space(path)
+    baseline = parse_space(to_yaml(baseline_of(space, 20, 1e6)), "baseline")
+    assert baseline.rungs == space.rungs
+    assert "parameters" in baseline.constraints
+    for seed in range(20):
+        recipe = express(baseline, sample(baseline, np.random.default_rng(seed)), seed=0)
+        assert {layer.mixer.kind for layer in recipe.model.layers} == {"attention"}
+        assert recipe.model.embedding.kind == "standard"
+        assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
+
+
+def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
+    space = (finished / "space.yaml").read_text()
+    named = tmp_path / "named.yaml"
+    layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
+    named.write_text(
+        space
+        + "founders:\n  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: ["
+        + layer
+        + "]}\n"
+    )
+    result = command(
+        "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
+        "--evaluations", 6,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (path,) = (tmp_path / "runs").iterdir()
+    run, earlier = RunFolder.open(path), RunFolder.open(finished)
+    evaluations = run.open_store().evaluations(run.id)
+    assert evaluations[0].values["training.learning_rate"] == 0.01
+    founders = [e.genome for e in evaluations if e.operator == "founder"]
+    from hrfevo.ranking import front
+
+    winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
+    assert set(founders[1:]) <= {w.genome for w in winners}
+    assert len(founders) == min(6, 1 + len(winners))
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("founders:\n  odd: {embedding.kind: standard}\n", "founders.odd"),
+        ("confirm: {tops: 3}\n", "did you mean top"),
+        ("confirm: {seeds: 0}\n", "confirm.seeds"),
+    ],
+)
+def test_mistakes_in_a_space_name_their_line(tiny_space: Path, addition: str, message: str) -> None:
+    text = tiny_space.read_text().replace("confirm: {top: 0}\n", "")
+    tiny_space.write_text(text + addition)
+    result = command("hrfevo", "validate", tiny_space)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert f"{tiny_space}:" in result.stderr
+
+
+def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    command("hrfevo", "run", tiny_space, "--out", out, "--backend", "inline", "--evaluations", 2)
+    (run,) = out.iterdir()
+    result = command("hrfevo", "importance", run)
+    assert result.returncode == 2
+    assert "2 finished evaluations say nothing of genes; 10 are needed" in result.stderr
+    assert "accepted: bits_per_byte, parameters" in command("hrfevo", "importance", run, "--objective", "speed").stderr
+
+
+# --- importance ----------------------------------------------------------------------------------
+
+
+def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
+    """Random genomes of the embeddings space whose score depends on the kind, and on bases where there are any."""
+    generator = np.random.default_rng(seed)
+    evaluations = []
+    for number in range(count):
+        genome = sample(space, generator)
+        score = {"standard": 3.0, "spectral": 2.0, "basis": 2.5, "hybrid": 2.2}[genome.values["embedding.kind"]]
+        score -= 0.3 * np.log(genome.values.get("embedding.bases", 1))
+        evaluations.append(
+            Evaluation(
+                number, genome.id, dict(genome.values), number, "random", (), 0, 0, "finished", "", "",
+                {"bits_per_byte": float(score), "parameters": 1.0}, "", "cpu", 0.0, 0.0, 1.0,
+                2 * number, 2 * number + 1,
+            )
+        )  # fmt: skip
+    return evaluations
+
+
+@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
+def test_importance_finds_the_genes_that_decide(method: str) -> None:
+    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
+    shares = gene_importances(space, judged(space, 300), "bits_per_byte", method)  # type: ignore[arg-type]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
+    assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]
+
+
+def test_the_importance_command(finished: Path) -> None:
+    result = command("hrfevo", "importance", finished, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert sum(row["parameters"] for row in rows) == pytest.approx(1)
+    assert {row["gene"] for row in rows} <= {
+        "training.learning_rate", "embedding.kind", "embedding.bases", "embedding.frequencies", "layers",
+        "layers.mixer.kind", "layers.mixer.levels", "layers.feedforward.expansion",
+    }  # fmt: skip
+
+
+# --- probes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", PROBES)
+def test_questions_of_probes_can_be_answered(task: str) -> None:
+    """Whatever is asked follows from what stands before it, by the rule of the task."""
+    tokens, answers = TASKS[task](200, 64, np.random.default_rng(0))  # type: ignore[index]
+    asked = answers != UNASKED
+    assert asked.any(axis=1).mean() > 0.9
+    if task == "in_context_recall":
+        for row, wanted in zip(tokens, answers, strict=True):
+            seen: dict[int, int] = {}
+            for place in range(0, 64, 2):
+                key, value = int(row[place]), int(row[place + 1])
+                assert wanted[place] == seen.get(key, UNASKED)
+                seen[key] = value
+    elif task == "selective_copying":
+        for row, wanted in zip(tokens, answers, strict=True):
+            assert [t for t in row if t < 30] == [w for w in wanted if w != UNASKED]
+    elif task == "memorization":
+        facts = {
+            (int(k), int(w))
+            for row, want in zip(tokens, answers, strict=True)
+            for k, w in zip(row[::2], want[1::2], strict=True)
+        }
+        assert len(facts) == len({key for key, _ in facts}) == 12
+    else:
+        assert (tokens[:, :-1] == answers).all()
+
+
+def test_probes_tell_architectures_apart() -> None:
+    """Attention recalls what it saw, a window of two tokens cannot; both can learn facts by heart."""
+    import torch
+
+    training = TrainingConfig(learning_rate=5e-3)
+    whole, blind = (
+        ModelConfig.model_validate(
+            {
+                "width": 32,
+                "context": 32,
+                "layers": [{"mixer": {"kind": "attention", "short_convolution": 3} | window}] * 2,
+            }
+        )
+        for window in ({}, {"window": 2})
+    )
+    device = torch.device("cpu")
+    recall = [probe("in_context_recall", model, training, device, steps=150) for model in (whole, blind)]
+    assert recall[0] > recall[1] + 0.15
+    assert probe("memorization", blind, training, device, steps=100) > 0.9
+    assert probe("memorization", blind, training, device, steps=1) < 0.3
+
+
+def test_a_probe_is_an_objective_measured_once(tiny_space: Path, tmp_path: Path) -> None:
+    settings = ("objectives={bits_per_byte: minimize, memorization: maximize}", "probe_steps=5", "rungs=[2, 4]")
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    result = command(
+        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--algorithm", "random",
+        "--evaluations", 9, *arguments,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (path,) = tmp_path.glob("tiny-*")
+    run = RunFolder.open(path)
+    evaluations = run.open_store().evaluations(run.id)
+    promoted = [e for e in evaluations if e.rung == 1]
+    assert promoted
+    for upper in promoted:
+        lower = next(e for e in evaluations if e.genome == upper.genome and e.rung == 0)
+        assert upper.metrics["memorization"] == lower.metrics["memorization"]
