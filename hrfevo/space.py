@@ -43,6 +43,8 @@ METRICS: dict[str, str] = {
     "compression": "compression, share right",
     "memorization": "memorisation, share right",
 }
+# Those that training changes; others are known from the first rung.
+TRAINED: tuple[Metric, ...] = ("bits_per_byte", "step_time")
 # Measured only where an objective or a constraint asks for them; see `signal_model.probes`.
 PROBED: tuple[Metric, ...] = ("in_context_recall", "selective_copying", "compression", "memorization")
 
@@ -120,7 +122,9 @@ class SearchSpace(Config):
     objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
     constraints: dict[Metric, Bounds] = Field(default_factory=dict)
     rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
-    promote: float = Field(1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next")
+    promote: float = Field(
+        1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; evolution decides by itself"
+    )
     population: int = Field(16, ge=4)
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget

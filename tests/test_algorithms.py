@@ -307,6 +307,7 @@ def test_a_ladder_carries_values_of_lower_rungs_to_the_last() -> None:
     assert unknown.slopes.tolist() == [1, 1]
     assert unknown.shifts.tolist() == [0, 0]
     assert unknown.errors[0] > 0
+    assert Ladder.flat(3).errors.tolist() == [0, 0, 0]
 
 
 def test_the_surrogate_learns_from_all_rungs_and_knows_what_it_does_not_know() -> None:
@@ -316,13 +317,13 @@ def test_the_surrogate_learns_from_all_rungs_and_knows_what_it_does_not_know() -
     values = np.full((60, 1, 2), np.nan)
     values[:, 0, 0] = truth + 2 + 0.01 * generator.standard_normal(60)
     values[:12, 0, 1] = truth[:12]
-    surrogate = Surrogate()
+    surrogate = Surrogate([True])
     surrogate.fit(vectors, values)
     new = generator.random((200, 3))
     expected = np.sin(3 * new[:, 0]) + new[:, 1] ** 2
     assert np.corrcoef(surrogate.predict(new)[:, 0], expected)[0, 1] > 0.97
     assert np.abs(surrogate.predict(new)[:, 0] - expected).mean() < 0.1
-    draws = np.array([surrogate.draw(np.vstack([vectors[:5], new[:5] + 3]), generator)[:, 0] for _ in range(200)])
+    draws = surrogate.draw(np.vstack([vectors[:5], new[:5] + 3]), generator, 200)[:, :, 0]
     assert draws[:, 5:].std(axis=0).min() > 3 * draws[:, :5].std(axis=0).max()
 
 

@@ -14,10 +14,11 @@ from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.algorithms.surrogate import Surrogate
 from hrfevo.genome import Genome, sample
 from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.space import TRAINED, SearchSpace
 
 # Genomes waiting for promotion, and genomes being trained, that are considered with them.
 WAITING, PENDING = 64, 64
+DRAWS = 4
 # The surrogate learns when so large a share of what it knows is new.
 NEWS = 0.02
 # It says nothing before it knows so many genomes.
@@ -29,10 +30,11 @@ class Evolution:
 
     The first μ genomes are random. From then on whoever asks gets the most promising of three kinds: offspring
     of the population, random immigrants, and genomes that have ended at a rung and could go on to the next.
-    Promising is what adds most hypervolume to the front at the last rung, in one draw from the surrogate's
-    posterior over all of them together (Thompson 1933; for several objectives Bradford, Schweidtmann & Lapkin
-    2018). The draw includes those being trained, so that workers do not all follow the same hope. A genome thus goes
-    from rung to rung as long as it stays promising: nobody waits, and there is no share to be set.
+    Promising is what adds most hypervolume to the front at the last rung, per training still to be paid: the mean
+    over a few draws from the surrogate's posterior over all of them together, between Thompson sampling (one draw) and
+    expected improvement (many; Emmerich, Giannakoglou & Naujoks 2006). Each draw includes those being trained, so
+    that workers do not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising:
+    nobody waits, and there is no share to be set.
     """
 
     offspring = 48
@@ -42,7 +44,7 @@ class Evolution:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._archive = Archive(space)
-        self._surrogate = Surrogate()
+        self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
         self._seen = Seen()
         self._learned = self._heard = 0
         self._promising = np.empty(0, int)
@@ -105,10 +107,14 @@ class Evolution:
         parts = [vectors[waiting], vectors[pending]]
         if children:
             parts.append(self._archive.encode([child.genome for child in children]))
-        drawn = self._surrogate.draw(np.concatenate(parts), self._generator)
-        here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
-        gains = gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
-        best = int(np.argmax(gains))
+        draws = self._surrogate.draw(np.concatenate(parts), self._generator, DRAWS)
+        gains = np.zeros(len(waiting) + len(children))
+        for drawn in draws:
+            here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
+            gains += gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
+        steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
+        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
+        best = int(np.argmax(gains / (steps.max() - done)))
         if best < len(waiting):
             number = int(waiting[best])
             return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)

@@ -18,7 +18,7 @@ from signal_model.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
 # After this many repetitions of known genomes in a row a sampler is helped on with a random one.
-REPETITIONS = 100
+REPETITIONS = 20
 
 
 class OptunaSampler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,9 @@ from threadpoolctl import ThreadpoolController
 MOST = 300
 # Length scales are fitted anew when there are so many times as many genomes.
 GROWTH = 1.3
-# Pairs of rungs that two measurements of the same genome are believed to differ by a constant for.
-PRIOR_PAIRS = 3.0
+# What is believed of two rungs before they are measured, as strongly as by so many genomes: that they differ by a
+# constant, give or take so large a share of the spread.
+PRIOR_PAIRS, PRIOR_ERROR = 3.0, 0.25
 SCALES = (0.05, 50.0)
 
 
@@ -27,6 +29,11 @@ class Ladder:
     slopes: np.ndarray
     shifts: np.ndarray
     errors: np.ndarray
+
+    @classmethod
+    def flat(cls, rungs: int) -> Ladder:
+        """Of an objective that no training changes, such as the number of parameters."""
+        return cls(np.ones(rungs), np.zeros(rungs), np.zeros(rungs))
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Ladder:
@@ -50,13 +57,13 @@ def _line(below: np.ndarray, above: np.ndarray, all_below: np.ndarray) -> tuple[
     known = all_below[~np.isnan(all_below)]
     spread = float(known.std()) if len(known) > 1 else 0.0
     if not len(below):
-        return 1.0, 0.0, spread
+        return 1.0, 0.0, spread * PRIOR_ERROR
     deviations, rises = below - below.mean(), above - above.mean()
     prior = PRIOR_PAIRS * spread**2 + 1e-12
     slope = float((deviations @ rises + prior) / (deviations @ deviations + prior))
     residuals = rises - slope * deviations
-    # A quarter of the spread until pairs say otherwise.
-    error = np.sqrt((residuals @ residuals + PRIOR_PAIRS * (spread / 4) ** 2) / (len(below) + PRIOR_PAIRS))
+    prior = PRIOR_PAIRS * (spread * PRIOR_ERROR) ** 2
+    error = np.sqrt((residuals @ residuals + prior) / (len(below) + PRIOR_PAIRS))
     return slope, float(above.mean() - slope * below.mean()), float(error)
 
 
@@ -67,7 +74,9 @@ class Surrogate:
     error is that observation's noise. One thread: workers have the others, and results do not depend on how many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trained: Sequence[bool]) -> None:
+        """`trained` says of each objective whether training changes it."""
+        self._trained = trained
         self._models: list[GaussianProcessRegressor] = []
         self._fitted_with = 0
         self._threads = ThreadpoolController()
@@ -81,7 +90,8 @@ class Surrogate:
         chosen = _most_telling(highest)
         models = []
         for objective in range(values.shape[1]):
-            ladder = Ladder.fit(values[:, objective])
+            trained = self._trained[objective]
+            ladder = Ladder.fit(values[:, objective]) if trained else Ladder.flat(values.shape[2])
             at = highest[chosen]
             targets = ladder.slopes[at] * values[chosen, objective, at] + ladder.shifts[at]
             errors = ladder.errors[at] / (targets.std() or 1.0)
@@ -108,17 +118,27 @@ class Surrogate:
         with self._threads.limit(limits=1):
             return np.stack([model.predict(vectors) for model in self._models], axis=1)
 
-    def draw(self, vectors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Values at the last rung that are as likely as the measurements say, drawn together, (N, objectives)."""
+    def draw(self, vectors: np.ndarray, generator: np.random.Generator, count: int) -> np.ndarray:
+        """Values at the last rung as likely as the measurements say: so many draws of all, (count, N, objectives)."""
         columns = []
         with self._threads.limit(limits=1):
             for model in self._models:
                 mean, covariance = model.predict(vectors, return_cov=True)
-                noise = model.kernel_.k2.noise_level * model._y_train_std**2  # of a measurement, not of the genome
-                values, bases = np.linalg.eigh(covariance - noise * np.eye(len(mean)))
-                deviations = np.sqrt(np.maximum(values, 0)) * generator.standard_normal(len(mean))
-                columns.append(mean + bases @ deviations)
-        return np.stack(columns, axis=1)
+                scale = float(model._y_train_std)
+                noise = model.kernel_.k2.noise_level  # of a measurement, not of the genome
+                root = _root(covariance / scale**2 - noise * np.eye(len(mean)))
+                columns.append(mean + scale * generator.standard_normal((count, len(mean))) @ root.T)
+        return np.stack(columns, axis=2)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A matrix L with L Lᵀ = covariance, but for as little on the diagonal as rounding makes necessary."""
+    jitter = 1e-8
+    while True:
+        try:
+            return np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
+        except np.linalg.LinAlgError:
+            jitter *= 10
 
 
 def _kernel(columns: int) -> Kernel:
