@@ -77,7 +77,11 @@ def counts(status: str, metrics: Mapping[str, float]) -> bool:
 
 @dataclass(frozen=True)
 class Result:
-    """What an algorithm hears: a proposal and its objectives, or None if there are none."""
+    """What an algorithm hears: a proposal, its objectives, or None if there are none, and how it keeps to the bounds.
+
+    `margins` are those of `SearchSpace.margins`.
+    """
 
     proposal: Proposal
     objectives: tuple[float, ...] | None
+    margins: tuple[float, ...] = ()

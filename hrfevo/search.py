@@ -175,7 +175,7 @@ class Search:
             probed = {str(name): outcome.metrics[name] for name in self.space.probes if name in outcome.metrics}
             self._probed[proposal.genome.id] = probed
         self.tally.add(outcome)
-        self._algorithm.tell([Result(proposal, objectives)])
+        self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics))])
 
     def _drop_the_hopeless(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
@@ -176,6 +178,16 @@ class SearchSpace(Config):
                     if _holds(gene.fixed, inner.split(".")):
                         raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
         return self
+
+    def margins(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """By which share of a bound each metric is beyond it, at most 0 where it keeps to it, NaN where unknown."""
+        found = []
+        for name, bounds in self.constraints.items():
+            value = metrics.get(name, math.nan)
+            for bound, sign in ((bounds.max, 1), (bounds.min, -1)):
+                if bound is not None:
+                    found.append(sign * (value - bound) / (abs(bound) or 1.0))
+        return tuple(found)
 
     @property
     def probes(self) -> list[Metric]:

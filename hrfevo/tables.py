@@ -25,7 +25,6 @@ CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
     "test": "right",
     "parameters": "right",
     "seeds × steps": "right",
-    "genes": "left",
 }
 
 # Clock readings differ from run to run; listings that are compared must not hold them unless they are objectives.
@@ -98,7 +97,7 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
     baseline = next((c for c in confirmed if c.origin == "baseline"), None)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column, justify in CONFIRMED_COLUMNS.items():
-        table.add_column(column, justify=justify, no_wrap=column != "genes")
+        table.add_column(column, justify=justify, no_wrap=True)
     for row in confirmed:
         difference = f"{row.mean - baseline.mean:+.4f}" if baseline else ""
         table.add_row(
@@ -110,7 +109,6 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
             f"{row.test_mean:.4f}",
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
-            escape(genes_in_words(row.values)),
         )
     return table
 

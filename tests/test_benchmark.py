@@ -102,7 +102,7 @@ def test_the_command_compares_algorithms_and_draws_curves(built: Path, tmp_path:
     ("arguments", "message"),
     [
         (("run", "nothing.parquet"), "nothing.parquet: cannot be read as a Parquet file"),
-        (("run", "TABLE", "--algorithms", "evolutoin"), "did you mean evolution"),
+        (("run", "TABLE", "--algorithms", "evolutoin"), "did you mean 'evolution'"),
         (("run", "TABLE", "--measure", "speed"), "--measure speed: accepted: hypervolume, regret"),
         (("run", "TABLE", "--workers", "two"), "--workers two: whole numbers with commas"),
         (("run", "TABLE", "--workers", "0"), "--workers 0: from 1"),
@@ -169,12 +169,12 @@ def test_a_simulated_search_is_determined_by_its_seed(name: str, workers: int) -
 
 
 def test_virtual_time_is_that_of_the_table_shared_by_workers() -> None:
-    one, four = traced("random", 1), traced("random", 4)
+    one, four = (traced("random", workers, seconds=60) for workers in (1, 4))
     assert one.ended == one.spent
-    assert one.ended[-1] >= 100
-    assert one.ended[-2] < 100
-    assert four.ended[-1] == pytest.approx(25, abs=6)
-    assert four.spent[-1] == pytest.approx(100, abs=24)
+    assert one.ended[-1] >= 60
+    assert one.ended[-2] < 60
+    assert four.ended[-1] == pytest.approx(15, abs=6)
+    assert four.spent[-1] == pytest.approx(60, abs=24)
 
 
 def test_workers_are_never_idle_while_there_is_anything_to_try() -> None:
@@ -250,4 +250,11 @@ def test_selection_is_that_of_pymoos_nsga2(problem: str) -> None:
         theirs = RankAndCrowding().do(task, Population.new(F=values), n_survive=25)
         weights = (-1.0,) * values.shape[1]
         ours = best_first([Individual(Genome({"i": i}), Fitness(weights, v), 0) for i, v in enumerate(values)], 25)
-        assert {tuple(i.fitness.values) for i in ours} == {tuple(row) for row in theirs.get("F")}
+        # Ties, such as the two ends of a front, are broken differently: compared are rank and crowding of survivors.
+        rank = {tuple(row): number for row, number in zip(theirs.get("F"), theirs.get("rank"), strict=True)}
+        expected = sorted(zip(theirs.get("rank"), theirs.get("crowding"), strict=True))
+        last = max(rank.values())
+        found = sorted((rank.get(tuple(i.fitness.values), last), i.fitness.crowding_dist) for i in ours)
+        assert np.allclose(found, expected)
+        same = {tuple(i.fitness.values) for i in ours} & set(rank)
+        assert len(same) >= len(ours) - 2

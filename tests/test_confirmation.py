@@ -130,7 +130,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     ("addition", "message"),
     [
         ("founders:\n  odd: {embedding.kind: standard}\n", "founders.odd"),
-        ("confirm: {tops: 3}\n", "did you mean top"),
+        ("confirm: {tops: 3}\n", "did you mean 'top'"),
         ("confirm: {seeds: 0}\n", "confirm.seeds"),
     ],
 )
@@ -228,11 +228,11 @@ def test_probes_tell_architectures_apart() -> None:
     """Attention recalls what it saw, a window of two tokens cannot; both can learn facts by heart."""
     import torch
 
-    training = TrainingConfig(learning_rate=5e-3)
+    training = TrainingConfig(learning_rate=8e-3)
     whole, blind = (
         ModelConfig.model_validate(
             {
-                "width": 32,
+                "width": 64,
                 "context": 32,
                 "layers": [{"mixer": {"kind": "attention", "short_convolution": 3} | window}] * 2,
             }
@@ -240,8 +240,8 @@ def test_probes_tell_architectures_apart() -> None:
         for window in ({}, {"window": 2})
     )
     device = torch.device("cpu")
-    recall = [probe("in_context_recall", model, training, device, steps=150) for model in (whole, blind)]
-    assert recall[0] > recall[1] + 0.15
+    recall = [probe("in_context_recall", model, training, device, steps=250) for model in (whole, blind)]
+    assert recall[0] > recall[1] + 0.4
     assert probe("memorization", blind, training, device, steps=100) > 0.9
     assert probe("memorization", blind, training, device, steps=1) < 0.3
 

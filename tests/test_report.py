@@ -307,7 +307,7 @@ def test_page_stands_alone_and_says_who_won(embeddings: SearchSpace, layers: Sea
         assert f"{(frame['status'] == 'finished').sum()} finished" in found.text
         assert all(genome in found.text for genome in frame.loc[frame["front"], "genome"])
         genes = len(space.genes) + len(getattr(space.genes.get("layers"), "genes", ()))
-        assert sum(a.get("class") == "plot" for _, a in found.elements) == genes + 3 + len(space.rungs)
+        assert sum(a.get("class") == "plot" for _, a in found.elements) == genes + 4 + len(space.rungs)
 
 
 @pytest.mark.parametrize("finished", [0, 1, 2])

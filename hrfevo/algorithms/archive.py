@@ -24,6 +24,7 @@ class Archive:
         self.genomes: list[Genome] = []
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
+        self._margins = np.empty((0, len(space.margins({}))))
         self._rungs, self._pending, self._failed = (np.empty(0, dtype) for dtype in (int, bool, bool))
 
     def __len__(self) -> int:
@@ -41,6 +42,11 @@ class Archive:
     def values(self) -> np.ndarray:
         """(N, objectives, rungs), not a number where not measured."""
         return self._values[: len(self)]
+
+    @property
+    def margins(self) -> np.ndarray:
+        """How far each is beyond its bounds, (N, bounds), not a number where unknown; see `SearchSpace.margins`."""
+        return self._margins[: len(self)]
 
     @property
     def rungs(self) -> np.ndarray:
@@ -83,6 +89,8 @@ class Archive:
         """Note what became of a training."""
         number, rung = self._numbers[result.proposal.genome.id], result.proposal.rung
         self._pending[number] = False
+        if len(result.margins) == self._margins.shape[1]:
+            self._margins[number] = result.margins
         if result.objectives is None:
             self._failed[number] = True
         else:
@@ -97,6 +105,7 @@ class Archive:
         old = self._vectors if room else np.empty((0, columns))
         self._vectors = np.concatenate([old, np.empty((more, columns))])
         self._values = np.concatenate([self._values, np.full((more, *self._values.shape[1:]), np.nan)])
+        self._margins = np.concatenate([self._margins, np.full((more, self._margins.shape[1]), np.nan)])
         self._rungs = np.concatenate([self._rungs, np.full(more, -1)])
         self._pending = np.concatenate([self._pending, np.zeros(more, bool)])
         self._failed = np.concatenate([self._failed, np.zeros(more, bool)])

@@ -45,6 +45,7 @@ class Evolution:
         self._space, self._generator = space, generator
         self._archive = Archive(space)
         self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
+        self._bounds = Surrogate([False] * len(space.margins({})))
         self._seen = Seen()
         self._learned = self._heard = 0
         self._promising = np.empty(0, int)
@@ -67,7 +68,7 @@ class Evolution:
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
             self._archive.end(result)
-            self._heard += result.objectives is not None
+            self._heard += 1
         self.population.add(results)
 
     def hopeful(self) -> Set[str]:
@@ -84,6 +85,9 @@ class Evolution:
             return False
         if self._heard - self._learned > NEWS * self._learned:
             self._surrogate.fit(self._archive.vectors[measured], self._archive.values[measured])
+            known = ~np.isnan(self._archive.margins).any(axis=1)
+            if self._archive.margins.shape[1] and known.sum() >= LEAST:
+                self._bounds.fit(self._archive.vectors[known], self._archive.margins[known][:, :, None])
             self._learned = self._heard
             waiting = self._archive.waiting
             if len(waiting) > WAITING:
@@ -107,11 +111,15 @@ class Evolution:
         parts = [vectors[waiting], vectors[pending]]
         if children:
             parts.append(self._archive.encode([child.genome for child in children]))
-        draws = self._surrogate.draw(np.concatenate(parts), self._generator, DRAWS)
+        everyone = np.concatenate(parts)
+        draws = self._surrogate.draw(everyone, self._generator, DRAWS)
+        allowed = self._allowed(everyone)
         gains = np.zeros(len(waiting) + len(children))
-        for drawn in draws:
+        for drawn, kept in zip(draws, allowed, strict=True):
             here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
-            gains += gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
+            free = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
+            found = gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
+            gains += (found + 1e-9) * free.astype(float)  # where nothing gains, what keeps to the bounds is first
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
         done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
         best = int(np.argmax(gains / (steps.max() - done)))
@@ -119,6 +127,13 @@ class Evolution:
             number = int(waiting[best])
             return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
         return children[best - len(waiting)]
+
+    def _allowed(self, vectors: np.ndarray) -> np.ndarray:
+        """Whether each genome keeps to all bounds, in as many draws as are made of its objectives, (draws, N)."""
+        if not self._bounds.ready:
+            return np.ones((DRAWS, len(vectors)), bool)
+        result: np.ndarray = (self._bounds.draw(vectors, self._generator, DRAWS) <= 0).all(axis=2)
+        return result
 
     def _children(self) -> list[Proposal]:
         """New genomes, each once: immigrants and offspring."""

@@ -81,6 +81,11 @@ class Surrogate:
         self._fitted_with = 0
         self._threads = ThreadpoolController()
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has learned anything."""
+        return bool(self._models)
+
     def fit(self, vectors: np.ndarray, values: np.ndarray) -> None:
         """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured."""
         highest = values.shape[2] - 1 - np.argmax(~np.isnan(values[:, 0, ::-1]), axis=1)
