@@ -114,10 +114,10 @@ class Evolution:
         everyone = np.concatenate(parts)
         draws = self._surrogate.draw(everyone, self._generator, DRAWS)
         allowed = self._allowed(everyone)
-        gains = np.zeros(len(waiting) + len(children))
+        gains: np.ndarray = np.zeros(len(waiting) + len(children))
         for drawn, kept in zip(draws, allowed, strict=True):
             here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
-            free = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
+            free: np.ndarray = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
             found = gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
             gains += (found + 1e-9) * free.astype(float)  # where nothing gains, what keeps to the bounds is first
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
