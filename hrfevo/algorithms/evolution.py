@@ -114,10 +114,10 @@ class Evolution:
         everyone = np.concatenate(parts)
         draws = self._surrogate.draw(everyone, self._generator, DRAWS)
         allowed = self._allowed(everyone)
-        gains: np.ndarray = np.zeros(len(waiting) + len(children))
+        gains = np.zeros(len(waiting) + len(children))
         for drawn, kept in zip(draws, allowed, strict=True):
             here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
-            free: np.ndarray = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
+            free = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
             found = gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
             gains += (found + 1e-9) * free.astype(float)  # where nothing gains, what keeps to the bounds is first
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
@@ -132,8 +132,8 @@ class Evolution:
         """Whether each genome keeps to all bounds, in as many draws as are made of its objectives, (draws, N)."""
         if not self._bounds.ready:
             return np.ones((DRAWS, len(vectors)), bool)
-        result: np.ndarray = (self._bounds.draw(vectors, self._generator, DRAWS) <= 0).all(axis=2)
-        return result
+        kept = self._bounds.draw(vectors, self._generator, DRAWS) <= 0
+        return np.asarray(kept.all(axis=2))
 
     def _children(self) -> list[Proposal]:
         """New genomes, each once: immigrants and offspring."""
