@@ -373,3 +373,31 @@ def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
     for p in told:
         if p.rung:
             assert any(q.genome == p.genome and q.rung == p.rung - 1 for q in told)
+
+
+def test_evolution_learns_what_breaks_the_bounds() -> None:
+    space = shipped("quick").model_copy(update={"rungs": [1], "objectives": {"bits_per_byte": "minimize"}})
+
+    def size(genome: Genome) -> float:
+        return 1e4 * sum(layer["feedforward.expansion"] for layer in genome.values["layers"])
+
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
+    allowed = []
+    for _ in range(80):
+        proposal = algorithm.ask()
+        assert proposal is not None
+        metrics = {"parameters": size(proposal.genome)}
+        margins = space.margins(metrics)
+        assert margins == ((metrics["parameters"] - 60_000) / 60_000,)
+        allowed.append(margins[0] <= -0.5)  # at most 30,000
+        objectives = (1e5 / metrics["parameters"],) if allowed[-1] else None  # larger is better, as far as it may be
+        algorithm.tell([Result(proposal, objectives, (margins[0] + 0.5,))])
+    random_share = np.mean([size(sample(space, np.random.default_rng(seed))) <= 30_000 for seed in range(300)])
+    assert random_share < 0.6
+    assert np.mean(allowed[-40:]) > 0.85
+    best = max(size(g) for g, kept in zip(_seen(algorithm), allowed, strict=True) if kept)
+    assert best == 30_000
+
+
+def _seen(algorithm: object) -> list[Genome]:
+    return algorithm._archive.genomes  # type: ignore[attr-defined, no-any-return]

@@ -19,7 +19,7 @@ SHORTER = ("--set", "rungs=[40]", "--set", "training.batch_size=8", "--set", "tr
 @pytest.mark.slow
 def test_the_search_finds_better_embeddings_than_it_began_with(tmp_path: Path) -> None:
     space = ROOT / "search_spaces" / "embeddings.yaml"
-    result = command("hrfevo", "run", space, "--out", tmp_path, "--synchronous", *SHORTER, timeout=900)
+    result = command("hrfevo", "run", space, "--out", tmp_path, "--synchronous", "--no-confirm", *SHORTER, timeout=900)
     assert result.returncode == 0, result.stderr + result.stdout
     (path,) = tmp_path.iterdir()
     folder = RunFolder.open(path)
