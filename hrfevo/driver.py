@@ -24,6 +24,7 @@ from hrfevo.store import Store
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers
 from signal_model.config import ModelConfig
+from signal_model.console import Interruption
 from signal_model.corpus import load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
@@ -211,8 +212,8 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
     _say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
     code = 0
     try:
-        with make_display(console, space, search) as display:
-            reason = search.run(display)
+        with Interruption() as interruption, make_display(console, space, search) as display:
+            reason = search.run(display, interruption.check)
         store.set_state(folder.id, "finished", reason)
         _say(console, f"finished: {reason}")
     except KeyboardInterrupt:

@@ -119,10 +119,11 @@ class Search:
                 self._learn(_outcome(job, evaluation))
         self._next_number = len(evaluations)
 
-    def run(self, observer: Observer) -> str:
+    def run(self, observer: Observer, check: Callable[[], None] = lambda: None) -> str:
         """Search until the budget is spent or the space is; returns which, in words.
 
-        Raises Hopeless when nothing succeeds.
+        `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
+        nothing succeeds.
         """
         while True:
             while self._may_submit() and (job := self._next_job()):
@@ -136,6 +137,7 @@ class Search:
             self._drop_the_hopeless()
             observer.ended(outcome, self)
             self._stop_if_hopeless(outcome)
+            check()
         if self.tally.failed and not self.tally.finished:
             raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {outcome.reason}")
         return "budget spent" if self._spent(0) else "no new genome left in the space"

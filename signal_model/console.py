@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
@@ -40,5 +41,36 @@ def new_console() -> Console:
     from rich.console import Console
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
     # Where nobody looks, as in a log file, columns need not be cut to fit a screen.
     return Console() if sys.stdout.isatty() else Console(width=113)
+
+
+class Interruption:
+    """Ctrl-C or SIGTERM while this is entered: KeyboardInterrupt, at once and again at the next `check`.
+
+    An exception that strikes inside a callback of a library is lost; the request to end is not.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._strike)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one was asked for."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _strike(self, *_: object) -> None:
+        self.requested = True
+        raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -86,6 +86,7 @@ def test_what_is_wrong_is_one_line_with_place_value_and_remedy(text: str, says: 
         max_leaves=20,
     )
 )
+@example(["0E0", "1e5", "-.5", "1_0.0", ".inf", "1e-3", 1e-5, 1e300])
 @settings(max_examples=200, deadline=None)
 def test_yaml_is_read_as_it_was_written(data: object) -> None:
     assert parse_document(to_yaml({"data": data}), "x").data == {"data": data}

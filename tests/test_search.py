@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from hrfevo.space import Resources, SearchSpace
 from hrfevo.store import Store, sqlite_url
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers, Workers
+from signal_model.console import Interruption
 from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 from signal_model.training import Trainer
@@ -283,6 +285,19 @@ def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_pat
     assert (only_run(out) / "best.yaml").is_file()
     listed = command("hrfevo", "list", out, "--format", "json")
     assert json.loads(listed.stdout)[0]["state"] == "stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_end_that_a_library_loses_is_not_lost(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        interruption.check()
+        with contextlib.suppress(KeyboardInterrupt):  # as in a callback of a library
+            os.kill(os.getpid(), number)
+            time.sleep(1)
+        with pytest.raises(KeyboardInterrupt):
+            interruption.check()
+    assert signal.getsignal(number) == before
 
 
 def test_two_searches_cannot_write_to_one_run(tiny_space: Path, tmp_path: Path) -> None:
