@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
@@ -14,8 +15,9 @@ from threadpoolctl import ThreadpoolController
 
 # At most so many genomes decide a guess: the time of a Gaussian process grows with their cube.
 MOST = 300
-# Length scales are fitted anew when there are so many times as many genomes.
-GROWTH = 1.3
+# Length scales are fitted anew when there are so many times as many genomes, to at most so many of them and with so
+# many steps: the time of a step grows with the number of columns too.
+GROWTH, FITTED, STEPS = 1.3, 100, 15
 # What is believed of two rungs before they are measured, as strongly as by so many genomes: that they differ by a
 # constant, give or take so large a share of the spread.
 PRIOR_PAIRS, PRIOR_ERROR = 3.0, 0.25
@@ -101,16 +103,24 @@ class Surrogate:
             targets = ladder.slopes[at] * values[chosen, objective, at] + ladder.shifts[at]
             errors = ladder.errors[at] / (targets.std() or 1.0)
             kernel = self._models[objective].kernel_ if self._models else _kernel(vectors.shape[1])
-            models.append(self._model(kernel, vectors[chosen], targets, errors, anew))
+            if anew:
+                some = slice(None, None, -(-len(chosen) // FITTED))
+                kernel = self._model(kernel, vectors[chosen][some], targets[some], errors[some], _shortly).kernel_
+            models.append(self._model(kernel, vectors[chosen], targets, errors, None))
         self._models = models
 
     def _model(
-        self, kernel: Kernel, vectors: np.ndarray, targets: np.ndarray, errors: np.ndarray, anew: bool
+        self,
+        kernel: Kernel,
+        vectors: np.ndarray,
+        targets: np.ndarray,
+        errors: np.ndarray,
+        optimizer: Callable[..., tuple[np.ndarray, float]] | None,
     ) -> GaussianProcessRegressor:
         model = GaussianProcessRegressor(
             kernel,
             alpha=np.maximum(errors**2, 1e-8),
-            optimizer="fmin_l_bfgs_b" if anew else None,
+            optimizer=optimizer,
             normalize_y=True,
         )
         with warnings.catch_warnings(), self._threads.limit(limits=1):
@@ -144,6 +154,14 @@ def _root(covariance: np.ndarray) -> np.ndarray:
             return np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
         except np.linalg.LinAlgError:
             jitter *= 10
+
+
+def _shortly(
+    objective: Callable[..., tuple[float, np.ndarray]], start: np.ndarray, bounds: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """scikit-learn's own optimiser, with fewer steps."""
+    found = minimize(objective, start, method="L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": STEPS})
+    return found.x, found.fun
 
 
 def _kernel(columns: int) -> Kernel:
