@@ -76,24 +76,29 @@ def sample_layer(gene: LayersGene, generator: np.random.Generator) -> Values:
 
 def all_genomes(space: SearchSpace) -> Iterator[Genome]:
     """Every genome of a space, in order. Raises InputError if a gene is a continuum."""
-    return map(Genome, _all_values(space.genes, [*space.genes], {}))
+    return map(Genome, combinations(space.genes, [*space.genes]))
 
 
-def _all_values(genes: Mapping[str, Any], waiting: Sequence[str], values: Values) -> Iterator[Values]:
-    if not waiting:
+def combinations(genes: Mapping[str, Any], names: Sequence[str], values: Values | None = None) -> Iterator[Values]:
+    """Every combination of values of these genes, each after those it depends on; of those that are active.
+
+    `values` are decided already. Raises InputError if one is a continuum.
+    """
+    values = values or {}
+    if not names:
         yield values
         return
-    name, *rest = waiting
+    name, *rest = names
     gene = genes[name]
     if not active(gene, values):
-        yield from _all_values(genes, rest, values)
+        yield from combinations(genes, rest, values)
         return
     for value in _all_layers(gene) if isinstance(gene, LayersGene) else gene.all_values():
-        yield from _all_values(genes, rest, values | {name: value})
+        yield from combinations(genes, rest, values | {name: value})
 
 
 def _all_layers(gene: LayersGene) -> Iterator[Value]:
-    layers = list(_all_values(gene.genes, [*gene.genes], {}))
+    layers = list(combinations(gene.genes, [*gene.genes]))
     for count in range(gene.min, gene.max + 1):
         yield from map(list, itertools.product(layers, repeat=count))
 

@@ -66,9 +66,12 @@ def axes(name: str, gene: BaseGene) -> list[str]:
     return [name] if not isinstance(gene, UnitGene) or gene.dimensions == 1 else [f"{name}.{end}" for end in ends]
 
 
-def new_study(space: SearchSpace, objectives: Sequence[str]) -> optuna.Study:
+def new_study(
+    space: SearchSpace, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler | None = None
+) -> optuna.Study:
     """An empty study in memory with the directions of these objectives."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(directions=[space.objectives[name] for name in objectives])  # type: ignore[index]
+    directions = [space.objectives[name] for name in objectives]  # type: ignore[index]
+    return optuna.create_study(directions=directions, sampler=sampler)

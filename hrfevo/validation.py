@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
-from hrfevo.genome import Genome, canonical, express, resolve, sample
+from hrfevo.genome import Genome, canonical, combinations, express, resolve, sample
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError
 from signal_model.files import Document, Place, error_message, error_place, parse_document, parse_value, read_text
@@ -189,22 +189,10 @@ def _size(genes: Mapping[str, Any]) -> SpaceSize:
 
 def _decisions(genes: Mapping[str, Any], deciding: set[str]) -> Iterator[dict[str, Value]]:
     """Every combination of values of the genes that conditions name."""
-
-    def extend(values: dict[str, Value], waiting: list[str]) -> Iterator[dict[str, Value]]:
-        if not waiting:
-            yield values
-            return
-        name, *rest = waiting
-        gene = genes[name]
-        if not active(gene, values):
-            yield from extend(values, rest)
-            return
-        if gene.size is None:
+    for name in deciding:
+        if genes[name].size is None:
             raise InputError(f"genes.{name}: a condition cannot depend on a continuous gene")
-        for value in gene.all_values():
-            yield from extend(values | {name: value}, rest)
-
-    yield from extend({}, [name for name in genes if name in deciding])
+    return combinations(genes, [name for name in genes if name in deciding])
 
 
 def _gene_size(gene: BaseGene) -> SpaceSize:

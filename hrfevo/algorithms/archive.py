@@ -103,9 +103,11 @@ class Archive:
             return
         more = max(64, room)
         old = self._vectors if room else np.empty((0, columns))
-        self._vectors = np.concatenate([old, np.empty((more, columns))])
-        self._values = np.concatenate([self._values, np.full((more, *self._values.shape[1:]), np.nan)])
-        self._margins = np.concatenate([self._margins, np.full((more, self._margins.shape[1]), np.nan)])
-        self._rungs = np.concatenate([self._rungs, np.full(more, -1)])
-        self._pending = np.concatenate([self._pending, np.zeros(more, bool)])
-        self._failed = np.concatenate([self._failed, np.zeros(more, bool)])
+        self._vectors = _longer(old, more, 0)
+        self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
+        self._rungs = _longer(self._rungs, more, -1)
+        self._pending, self._failed = (_longer(array, more, False) for array in (self._pending, self._failed))
+
+
+def _longer(array: np.ndarray, more: int, value: float) -> np.ndarray:
+    return np.concatenate([array, np.full((more, *array.shape[1:]), value, array.dtype)])

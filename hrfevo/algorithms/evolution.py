@@ -8,7 +8,6 @@ import moocore
 import numpy as np
 
 from hrfevo.algorithms.archive import Archive
-from hrfevo.algorithms.base import Seen
 from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.algorithms.surrogate import Surrogate
@@ -46,7 +45,6 @@ class Evolution:
         self._archive = Archive(space)
         self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
         self._bounds = Surrogate([False] * len(space.margins({})))
-        self._seen = Seen()
         self._learned = self._heard = 0
         self._promising = np.empty(0, int)
         self.population = Population(space, generator)
@@ -57,12 +55,10 @@ class Evolution:
         else:
             proposal = self._most_promising()
         if proposal is not None:
-            self._seen.add(proposal.genome)
             self._archive.begin(proposal.genome)
         return proposal
 
     def adopt(self, genome: Genome) -> None:
-        self._seen.add(genome)
         self._archive.begin(genome)
 
     def tell(self, results: Sequence[Result]) -> None:
@@ -75,8 +71,8 @@ class Evolution:
         return {self._archive.genomes[number].id for number in self._candidates_for_promotion()}
 
     def _random(self) -> Proposal | None:
-        genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
-        return Proposal(genome, "random") if genome else None
+        draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
+        return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
 
     def _learn(self) -> bool:
         """Let the surrogate hear the news, if there are enough; False while it knows too little to say anything."""

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from deap import base, tools
 
-from hrfevo.algorithms.base import Seen
-from hrfevo.algorithms.random import ATTEMPTS
+from hrfevo.algorithms.breeding import MUTATION_ATTEMPTS, Breeding
 from hrfevo.algorithms.variation import Variation
-from hrfevo.genome import Genome, sample
+from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 
 CROSSOVER_PROBABILITY = 0.8
-MUTATION_ATTEMPTS = 50
 
 
 class Population:
@@ -65,37 +63,20 @@ class Population:
         return Proposal(child, "mutation", (first.genome.id,))
 
 
-class Genetic:
-    """(μ + λ) NSGA-II: λ is 1 told one result at a time, a generation told at once. The first μ are random."""
+class Genetic(Breeding):
+    """(μ + λ) NSGA-II: λ is 1 told one result at a time, a generation told at once."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
-        self._space, self._generator = space, generator
-        self._seen = Seen()
-        self._asked = 0
-        self._exhausted = False
+        super().__init__(space, generator)
         self.population = Population(space, generator)
-
-    def ask(self) -> Proposal | None:
-        if self._exhausted:
-            return None
-        founding = self._asked < self._space.population or not self.population.ready
-        proposal = None if founding else self._new_offspring()
-        if proposal is None:
-            genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
-            if genome is None:
-                self._exhausted = True
-                return None
-            proposal = Proposal(genome, "random")
-        self._asked += 1
-        return proposal
-
-    def adopt(self, genome: Genome) -> None:
-        self._seen.add(genome)
-        self._asked += 1
 
     def tell(self, results: Sequence[Result]) -> None:
         self.population.add(results)
 
-    def _new_offspring(self) -> Proposal | None:
+    @property
+    def _ready(self) -> bool:
+        return self.population.ready
+
+    def _offspring(self) -> Proposal | None:
         children = (self.population.offspring() for _ in range(MUTATION_ATTEMPTS))
-        return next((child for child in children if self._seen.add(child.genome)), None)
+        return next((child for child in children if self._random.seen.add(child.genome)), None)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.algorithms.base import Seen
-from hrfevo.algorithms.random import ATTEMPTS
+from hrfevo.algorithms.random import RandomSearch
 from hrfevo.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
-from hrfevo.genome import Genome, resolve, sample
+from hrfevo.genome import Genome, resolve
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
-from hrfevo.study import axes, flat_parameters, labels
+from hrfevo.study import axes, flat_parameters, labels, new_study
 from signal_model.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
@@ -37,36 +36,30 @@ class OptunaSampler:
 
         if name == "cmaes" and len(space.objectives) > 1:
             raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
-        self._name, self._space, self._generator = name, space, generator
-        self._study = optuna.create_study(
-            directions=[str(direction) for direction in space.objectives.values()],
-            sampler=getattr(optuna.samplers, SAMPLERS[name])(seed=int(generator.integers(2**31))),
-        )
+        self._name, self._space = name, space
+        self._random = RandomSearch(space, generator)
+        sampler = getattr(optuna.samplers, SAMPLERS[name])(seed=int(generator.integers(2**31)))
+        self._study = new_study(space, list(space.objectives), sampler)
         self._trials: dict[str, int] = {}
         self._known: dict[str, tuple[float, ...]] = {}
         self._create_trial = optuna.create_trial
         self._adopted: set[str] = set()
-        self._seen = Seen()
-        self._exhausted = False
 
     def ask(self) -> Proposal | None:
-        if self._exhausted:
+        if self._random.exhausted:
             return None
         for _ in range(REPETITIONS):
             trial = self._study.ask()
             genome = self._suggested(trial)
-            if self._seen.add(genome):
+            if self._random.seen.add(genome):
                 self._trials[genome.id] = trial.number
                 return Proposal(genome, self._name)
             self._tell(trial.number, self._known.get(genome.id))
-        other = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
-        self._exhausted = other is None
-        return Proposal(other, "random") if other else None
+        return self._random.ask()
 
     def adopt(self, genome: Genome) -> None:
-        self._seen.add(genome)
+        self._random.adopt(genome)
         self._adopted.add(genome.id)
 
     def tell(self, results: Sequence[Result]) -> None:

@@ -20,18 +20,19 @@ class RandomSearch:
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
-        self._seen = Seen()
-        self._exhausted = False
+        self.seen = Seen()
+        self.exhausted = False
+        """Whether the space has been searched through."""
 
     def ask(self) -> Proposal | None:
-        if self._exhausted:
+        if self.exhausted:
             return None
-        genome = self._seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
-        self._exhausted = genome is None
+        genome = self.seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
+        self.exhausted = genome is None
         return Proposal(genome, "random") if genome else None
 
     def adopt(self, genome: Genome) -> None:
-        self._seen.add(genome)
+        self.seen.add(genome)
 
     def tell(self, results: Sequence[Result]) -> None:
         """Random search learns nothing."""

@@ -32,6 +32,7 @@ def build(
 
     A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here.
     """
+    from hrfevo.algorithms import GRID
     from hrfevo.benchmark.table import save_table, table_of_run
     from hrfevo.run_folder import RunFolder
 
@@ -41,7 +42,7 @@ def build(
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
         folder = RunFolder.open(source)
-        if folder.settings["algorithm"] != "grid":
+        if folder.settings["algorithm"] != GRID:
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
         folder = _train_all(source, out, seed, workers, address, device)
@@ -119,6 +120,7 @@ def run_command(
 
 
 def _train_all(space: Path, out: Path, seed: int, workers: int | None, address: str | None, device: str) -> RunFolder:
+    from hrfevo.algorithms import GRID
     from hrfevo.driver import Machinery, start
     from hrfevo.genome import all_genomes
     from hrfevo.validation import load_space
@@ -132,7 +134,7 @@ def _train_all(space: Path, out: Path, seed: int, workers: int | None, address: 
         text,
         parent=out,
         seed=seed,
-        algorithm="grid",
+        algorithm=GRID,
         synchronous=False,
         overrides=[override],
         machinery=Machinery("ray", workers, address, device),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +17,6 @@ from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.validation import parse_space
 from signal_model.errors import InputError, one_line
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Measured once and the same at every rung.
 FIXED = ("parameters", "flops_per_token", "state_size")
@@ -108,18 +105,6 @@ def read_parquet(path: Path) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: cannot be read as a Parquet file: {one_line(error)}") from None
-
-
-def frame(table: Table) -> pd.DataFrame:
-    """One row per genome and rung, for notebooks."""
-    import pandas as pd
-
-    rows = [
-        {"genome": genome, "rung": rung, "status": station.status, "seconds": station.seconds, **station.metrics}
-        for genome, stations in table.stations.items()
-        for rung, station in enumerate(stations)
-    ]
-    return pd.DataFrame(rows)
 
 
 def _schema() -> pa.Schema:
