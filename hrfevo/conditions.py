@@ -30,7 +30,8 @@ _G = TypeVar("_G", bound=Conditional)
 
 def active(gene: Conditional, values: Mapping[str, Any]) -> bool:
     """Whether a gene's condition holds, given the values of the genes it depends on."""
-    return all(name in values and values[name] in accepted for name, accepted in gene.conditions.items())
+    conditions = gene.conditions
+    return not conditions or all(name in values and values[name] in ok for name, ok in conditions.items())
 
 
 def in_order(genes: Mapping[str, _G]) -> dict[str, _G]:

@@ -199,21 +199,46 @@ def test_evolution_leaves_pythons_generator_alone() -> None:
     assert random.random() == expected
 
 
+SMALL = (
+    "name: small\nrungs: [1, 2, 3]\npopulation: 4\nbudget: {evaluations: 100}\ngenes:\n"
+    "  embedding.kind: {type: choice, values: [standard, spectral]}\n"
+    "  embedding.bases: {type: int, low: 2, high: 9, when: {embedding.kind: spectral}}\n"
+)
+
+
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gp"])
 def test_a_small_space_is_searched_through_and_then_no_more_is_asked(name: str) -> None:
-    space = parse_space(
-        "name: small\nrungs: [1]\npopulation: 4\nbudget: {evaluations: 100}\ngenes:\n"
-        "  embedding.kind: {type: choice, values: [standard, spectral]}\n"
-        "  embedding.bases: {type: int, low: 2, high: 7, when: {embedding.kind: spectral}}\n",
-        "small",
-    )
+    space = parse_space(SMALL, "small").model_copy(update={"rungs": [1]})
     algorithm = make_algorithm(name, space, np.random.SeedSequence(0), False)
     seen = set()
     while proposal := algorithm.ask():
         seen.add(proposal.genome)
         algorithm.tell([Result(proposal, (score(proposal.genome)[0],))])
-    assert len(seen) == 7
+    assert len(seen) == 9
     assert algorithm.ask() is None
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "gp"])
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_asking_in_vain_changes_nothing(name: str, synchronous: bool) -> None:
+    """A resumed search plays the proposals again that were made, not the questions that had no answer."""
+    space = parse_space(SMALL, "small")
+
+    def played(questions: int) -> list[tuple[str, int]]:
+        algorithm = make_algorithm(name, space, np.random.SeedSequence(0), synchronous)
+        made: list[tuple[str, int]] = []
+        flying: list[Proposal] = []
+        while True:
+            while proposal := algorithm.ask():
+                flying.append(proposal)
+                made.append((proposal.genome.id, proposal.rung))
+            assert not any(algorithm.ask() for _ in range(questions))
+            if not flying:
+                return made
+            done = flying.pop(0)
+            algorithm.tell([Result(done, (score(done.genome)[0] - done.rung,))])
+
+    assert played(0) == played(3)
 
 
 def test_promotion_takes_the_best_share_of_each_rung() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
 import moocore
 import numpy as np
@@ -18,6 +19,8 @@ from hrfevo.space import TRAINED, SearchSpace
 # Genomes waiting for promotion, and genomes being trained, that are considered with them.
 WAITING, PENDING = 64, 64
 DRAWS = 4
+# New genomes that are considered with them; those not chosen are considered again, as long as they are promising.
+BROOD = 64
 # The surrogate learns when so large a share of what it knows is new.
 NEWS = 0.02
 # It says nothing before it knows so many genomes.
@@ -36,9 +39,9 @@ class Evolution:
     nobody waits, and there is no share to be set.
     """
 
-    offspring = 48
-    immigrants = 16
-    """How many of each the surrogate chooses from."""
+    offspring = 12
+    immigrants = 4
+    """How many of each are added to the brood whenever somebody asks."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -47,14 +50,16 @@ class Evolution:
         self._bounds = Surrogate([False] * len(space.margins({})))
         self._learned = self._heard = 0
         self._promising = np.empty(0, int)
+        self._brood: list[_Child] = []
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
-        if len(self._archive) < self._space.population or not self._learn():
-            proposal = self._random()
+        before = self._generator.bit_generator.state
+        founding = len(self._archive) < self._space.population or not self._surrogate.ready
+        proposal = self._random() if founding else self._most_promising()
+        if proposal is None:
+            self._generator.bit_generator.state = before
         else:
-            proposal = self._most_promising()
-        if proposal is not None:
             self._archive.begin(proposal.genome)
         return proposal
 
@@ -66,6 +71,7 @@ class Evolution:
             self._archive.end(result)
             self._heard += 1
         self.population.add(results)
+        self._learn()
 
     def hopeful(self) -> Set[str]:
         return {self._archive.genomes[number].id for number in self._candidates_for_promotion()}
@@ -74,23 +80,21 @@ class Evolution:
         draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
         return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
 
-    def _learn(self) -> bool:
-        """Let the surrogate hear the news, if there are enough; False while it knows too little to say anything."""
+    def _learn(self) -> None:
+        """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
         measured = self._archive.rungs >= 0
-        if measured.sum() < LEAST or not self.population.ready:
-            return False
-        if self._heard - self._learned > NEWS * self._learned:
-            self._surrogate.fit(self._archive.vectors[measured], self._archive.values[measured])
-            known = ~np.isnan(self._archive.margins).any(axis=1)
-            if self._archive.margins.shape[1] and known.sum() >= LEAST:
-                self._bounds.fit(self._archive.vectors[known], self._archive.margins[known][:, :, None])
-            self._learned = self._heard
-            waiting = self._archive.waiting
-            if len(waiting) > WAITING:
-                expected = self._surrogate.predict(self._archive.vectors[waiting])
-                waiting = waiting[np.argsort(moocore.pareto_rank(expected), kind="stable")[:WAITING]]
-            self._promising = waiting
-        return True
+        if self._heard - self._learned <= NEWS * self._learned or measured.sum() < LEAST or not self.population.ready:
+            return
+        self._surrogate.fit(self._archive.vectors[measured], self._archive.values[measured])
+        known = ~np.isnan(self._archive.margins).any(axis=1)
+        if self._archive.margins.shape[1] and known.sum() >= LEAST:
+            self._bounds.fit(self._archive.vectors[known], self._archive.margins[known][:, :, None])
+        self._learned = self._heard
+        waiting = self._archive.waiting
+        if len(waiting) > WAITING:
+            expected = self._surrogate.predict(self._archive.vectors[waiting])
+            waiting = waiting[np.argsort(moocore.pareto_rank(expected), kind="stable")[:WAITING]]
+        self._promising = waiting
 
     def _candidates_for_promotion(self) -> np.ndarray:
         """Of those waiting, the most promising when the surrogate last learned, and the latest since."""
@@ -99,15 +103,13 @@ class Evolution:
 
     def _most_promising(self) -> Proposal | None:
         waiting = self._candidates_for_promotion()
-        children = self._children()
+        children = self._bred()
         if not children and not len(waiting):
             return self._random()
         vectors = self._archive.vectors
         pending = self._archive.pending[-PENDING:]
         parts = [vectors[waiting], vectors[pending]]
-        if children:
-            parts.append(self._archive.encode([child.genome for child in children]))
-        everyone = np.concatenate(parts)
+        everyone = np.concatenate([*parts, *(child.vector[None] for child in children)])
         draws = self._surrogate.draw(everyone, self._generator, DRAWS)
         allowed = self._allowed(everyone)
         gains = np.zeros(len(waiting) + len(children))
@@ -119,10 +121,12 @@ class Evolution:
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
         done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
         best = int(np.argmax(gains / (steps.max() - done)))
+        order = np.argsort(-gains[len(waiting) :], kind="stable")
+        self._brood = [children[index] for index in order[: BROOD - self.offspring - self.immigrants]]
         if best < len(waiting):
             number = int(waiting[best])
             return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
-        return children[best - len(waiting)]
+        return children[best - len(waiting)].proposal
 
     def _allowed(self, vectors: np.ndarray) -> np.ndarray:
         """Whether each genome keeps to all bounds, in as many draws as are made of its objectives, (draws, N)."""
@@ -131,15 +135,24 @@ class Evolution:
         kept = self._bounds.draw(vectors, self._generator, DRAWS) <= 0
         return np.asarray(kept.all(axis=2))
 
-    def _children(self) -> list[Proposal]:
-        """New genomes, each once: immigrants and offspring."""
-        immigrants = (Proposal(sample(self._space, self._generator), "random") for _ in range(self.immigrants))
-        offspring = (self.population.offspring() for _ in range(self.offspring))
-        found: dict[Genome, Proposal] = {}
-        for proposal in (*immigrants, *offspring):
-            if proposal.genome not in self._archive:
-                found.setdefault(proposal.genome, proposal)
-        return list(found.values())
+    def _bred(self) -> list[_Child]:
+        """New genomes, each once: fresh immigrants and offspring, then those that were considered before."""
+        fresh: list[Proposal] = []
+        for _ in range(max(1, -(-(BROOD - len(self._brood)) // (self.offspring + self.immigrants)))):
+            fresh += (Proposal(sample(self._space, self._generator), "random") for _ in range(self.immigrants))
+            fresh += self.population.offspring(self.offspring)
+        known = {child.proposal.genome: child for child in self._brood}
+        new = {p.genome: p for p in fresh if p.genome not in known and p.genome not in self._archive}
+        vectors = self._archive.encode([*new]) if new else ()
+        children = [_Child(proposal, vector) for proposal, vector in zip(new.values(), vectors, strict=True)]
+        return children + [child for child in self._brood if child.proposal.genome not in self._archive]
+
+
+@dataclass(frozen=True)
+class _Child:
+    proposal: Proposal
+    vector: np.ndarray
+    """Its encoding, (columns,)."""
 
 
 def gained(points: np.ndarray, front: np.ndarray) -> np.ndarray:

@@ -51,10 +51,13 @@ class Population:
             latest = {individual.genome: individual for individual in [*self.individuals, *measured]}
             self.individuals = self.toolbox.select(list(latest.values()))
 
-    def offspring(self) -> Proposal:
-        """A child, which may be known already."""
+    def offspring(self, count: int = 1) -> list[Proposal]:
+        """Children, which may be known already."""
         with self._variation.randomness():
-            first, second, *_ = self.toolbox.parents(self.individuals)
+            return [self._child() for _ in range(count)]
+
+    def _child(self) -> Proposal:
+        first, second, *_ = self.toolbox.parents(self.individuals)
         mate = first != second and self._generator.random() < CROSSOVER_PROBABILITY
         genome: Genome = self.toolbox.mate(first.genome, second.genome) if mate else first.genome
         child: Genome = self.toolbox.mutate(genome)
@@ -78,5 +81,5 @@ class Genetic(Breeding):
         return self.population.ready
 
     def _offspring(self) -> Proposal | None:
-        children = (self.population.offspring() for _ in range(MUTATION_ATTEMPTS))
+        children = (self.population.offspring()[0] for _ in range(MUTATION_ATTEMPTS))
         return next((child for child in children if self._random.seen.add(child.genome)), None)

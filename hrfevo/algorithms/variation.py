@@ -24,14 +24,11 @@ MUTATION_ETA = 5.0
 
 
 class Variation:
-    """The operators of a space, with randomness of their own.
-
-    DEAP's operators draw from Python's global generator; they get this one's state while they run.
-    """
+    """The operators of a space, with all their randomness from one generator."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
-        self._deap_state = random.Random(int(generator.integers(2**63))).getstate()
+        self._entered = False
 
     def crossover(self, first: Genome, second: Genome) -> Genome:
         """A child of two parents: SBX (Deb & Agrawal 1995) for numbers, a coin for choices, layer by layer for layers.
@@ -136,13 +133,20 @@ class Variation:
 
     @contextmanager
     def randomness(self) -> Iterator[None]:
-        """Python's global generator in this one's state; afterwards as it was."""
+        """Python's global generator, which DEAP's operators draw from, seeded by this one; afterwards as it was.
+
+        Taking the state out and back in costs as much as a child: enter once for many.
+        """
+        if self._entered:
+            yield
+            return
         before = random.getstate()
-        random.setstate(self._deap_state)
+        random.seed(int(self._generator.integers(2**63)))
+        self._entered = True
         try:
             yield
         finally:
-            self._deap_state = random.getstate()
+            self._entered = False
             random.setstate(before)
 
 
