@@ -61,6 +61,7 @@ class _Place:
             f"rungs=[{steps}]",
             f"budget={{evaluations: {len(winners) * seeds}}}",
             "constraints={}",
+            "inherit=false",
         ]
         fresh = np.random.SeedSequence([seed, len(attempts(self.run))]).generate_state(seeds)
         settings = {

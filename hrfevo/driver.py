@@ -197,6 +197,7 @@ def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict
 
 def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Workers, console: Console) -> int:
     run = folder.record(store)
+    keeps = len(space.rungs) > 1 or space.inherit
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
         folder.id,
@@ -205,7 +206,7 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
         workers,
         store,
         training_seed=int(training_seed.generate_state(1)[0]),
-        checkpoints=Checkpoints(folder.path.absolute() / "checkpoints") if len(space.rungs) > 1 else None,
+        checkpoints=Checkpoints(folder.path.absolute() / "checkpoints") if keeps else None,
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")

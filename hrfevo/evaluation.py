@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
@@ -18,9 +19,9 @@ import torch
 from pydantic import ValidationError
 
 from hrfevo.genome import express
-from hrfevo.records import Job, Outcome, Point, Status
+from hrfevo.records import INHERITED, Job, Outcome, Point, Status
 from hrfevo.space import Bounds, Metric, SearchSpace
-from signal_model.checkpoints import load_training, save_training
+from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
 from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
@@ -54,6 +55,8 @@ class TrainingEvaluator:
 
     Where the job names a checkpoint, the training is kept there at its rung, and the evaluation at the next rung
     goes on from it. Where it is not found, that evaluation begins at the first step, to the same result.
+    Where the job names a parent, the model begins with its weights as far as they fit, and the metric `inherited` says
+    how far that was; a parent that is not found gives none.
     """
 
     space: SearchSpace
@@ -125,7 +128,10 @@ class TrainingEvaluator:
             metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
         _keep_to(self.space.constraints, metrics)
         trainer = Trainer(model, self.corpus, recipe.training, device)
-        self._continue(job, trainer, recipe)
+        if self._continues(job, trainer, recipe):
+            metrics |= {name: value for name, value in job.known.items() if name == INHERITED}
+        elif self.space.inherit:
+            metrics[INHERITED] = _inherit(model, job.parent) if job.parent else 0.0
         training = trainer.run(
             lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
             until=self.space.rungs[job.rung],
@@ -148,19 +154,33 @@ class TrainingEvaluator:
     def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
         return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
 
-    def _continue(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
-        """Set `trainer` to where the rung below ended, if that is known here."""
+    def _continues(self, job: Job, trainer: Trainer, recipe: Recipe) -> bool:
+        """Set `trainer` to where the rung below ended; False if that is not known here."""
         if job.checkpoint is None or job.rung == 0:
-            return
+            return False
         # A missing or damaged checkpoint costs time, not truth: the training then begins at its first step.
-        with suppress(InputError):
+        try:
             load_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
+        except InputError:
+            return False
+        return True
 
     def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
-        """Keep the training for the rung above, if there is one."""
-        if job.checkpoint is not None and job.rung + 1 < len(self.space.rungs):
+        """Keep the training for the rung above, if there is one, and for offspring, if they inherit."""
+        if job.checkpoint is not None and (self.space.inherit or job.rung + 1 < len(self.space.rungs)):
             job.checkpoint.mkdir(parents=True, exist_ok=True)
             save_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
+
+
+def _inherit(model: SignalLLM, parent: Path) -> float:
+    """Copy the weights of another training wherever name and shape agree; returns the share of parameters copied."""
+    with suppress(InputError):
+        weights = load_weights(parent)
+        own = dict(model.named_parameters())
+        fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
+        model.load_state_dict(fitting, strict=False)
+        return sum(own[name].numel() for name in fitting) / count_parameters(model)
+    return 0.0
 
 
 def _keep_to(constraints: Mapping[Metric, Bounds], metrics: Mapping[str, float]) -> None:

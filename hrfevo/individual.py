@@ -93,6 +93,9 @@ class Standings:
         self._population = population
         self._archives: dict[int, tools.ParetoFront] = {}
         self._scores: list[float] = []
+        self.leaders: list[Individual] = []
+        """At the end of each generation, the best of all, as many as a population has."""
+        self._newcomers: list[Individual] = []
         self.best: Individual | None = None
         self.logbook = tools.Logbook()
         self.logbook.header = ["generation", "evaluations", "best", "median", "front"]
@@ -101,6 +104,7 @@ class Standings:
         """Count a finished evaluation; at the end of each generation, write the logbook."""
         archive = self._archives.setdefault(individual.rung, _new_archive())
         archive.update([individual])
+        self._newcomers.append(individual)
         better = self.best is None or (individual.rung, individual.fitness.wvalues[0]) > (
             self.best.rung,
             self.best.fitness.wvalues[0],
@@ -109,6 +113,9 @@ class Standings:
             self.best = individual
         self._scores.append(individual.fitness.values[0])
         if len(self._scores) % self._population == 0:
+            by_rung = sorted([*self.leaders, *self._newcomers], key=lambda one: one.rung)
+            self.leaders = best_first(list({one.genome: one for one in by_rung}.values()), self._population)
+            self._newcomers = []
             assert self.best is not None
             self.logbook.record(
                 generation=len(self._scores) // self._population - 1,

@@ -9,6 +9,9 @@ from typing import Literal
 
 from hrfevo.genome import Genome
 
+# The share of a model's parameters that were copied from another genome's training, in metrics.
+INHERITED = "inherited"
+
 # finished: trained and measured. failed: stopped for a reason. infeasible: broke a constraint, not trained.
 Status = Literal["finished", "failed", "infeasible"]
 
@@ -31,8 +34,9 @@ class Proposal:
 class Job:
     """One evaluation to do: `number` counts the submissions of a run from 0.
 
-    `checkpoint` is the folder that its training is kept in between rungs, if it is kept. `known` are metrics of
-    lower rungs that no rung changes and that need not be measured again.
+    `checkpoint` is the folder that its training is kept in between rungs, if it is kept; `parent` that of the
+    genome whose weights it begins with. `known` are metrics of lower rungs that no rung changes and that need not be
+    measured again.
     """
 
     number: int
@@ -40,6 +44,7 @@ class Job:
     rung: int
     seed: int
     checkpoint: Path | None = None
+    parent: Path | None = None
     known: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 

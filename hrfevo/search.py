@@ -10,7 +10,7 @@ from typing import Protocol
 from hrfevo.algorithms import Algorithm
 from hrfevo.checkpoints import Checkpoints
 from hrfevo.individual import Fitness, Individual, Standings
-from hrfevo.records import Job, Outcome, Proposal, Result, counts
+from hrfevo.records import INHERITED, Job, Outcome, Proposal, Result, counts
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.workers import Workers
@@ -83,7 +83,7 @@ class Search:
         self._training_seed, self._checkpoints = training_seed, checkpoints
         self._proposals: dict[int, Proposal] = {}
         self._waiting: list[Job] = []
-        self._probed: dict[str, dict[str, float]] = {}
+        self._known: dict[str, dict[str, float]] = {}
         self._next_number = 0
         self._seconds_before = 0.0
         self._started = clock()
@@ -163,8 +163,13 @@ class Search:
         return job
 
     def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
-        kept = self._checkpoints.of(proposal.genome.id) if self._checkpoints else None
-        return Job(number, proposal.genome, proposal.rung, seed, kept, self._probed.get(proposal.genome.id, {}))
+        genome = proposal.genome.id
+        kept = parent = None
+        if self._checkpoints:
+            kept = self._checkpoints.of(genome)
+            if self.space.inherit and proposal.parents:
+                parent = self._checkpoints.of(proposal.parents[0])
+        return Job(number, proposal.genome, proposal.rung, seed, kept, parent, self._known.get(genome, {}))
 
     def _learn(self, outcome: Outcome) -> None:
         proposal = self._proposals.pop(outcome.job.number)
@@ -173,16 +178,20 @@ class Search:
             objectives = tuple(outcome.metrics[name] for name in self.space.objectives)
             fitness = Fitness(self.space.weights, objectives)
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
-        if self.space.probes:
-            probed = {str(name): outcome.metrics[name] for name in self.space.probes if name in outcome.metrics}
-            self._probed[proposal.genome.id] = probed
+        same_at_every_rung = {*self.space.probes, INHERITED} & outcome.metrics.keys()
+        if same_at_every_rung:
+            self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
         self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics))])
 
     def _drop_the_hopeless(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:
             running = {proposal.genome.id for proposal in self._proposals.values()}
-            self._checkpoints.keep_only(self._algorithm.hopeful() | running)
+            needed = self._algorithm.hopeful() | running
+            if self.space.inherit:
+                parents = {parent for proposal in self._proposals.values() for parent in proposal.parents}
+                needed |= parents | {individual.genome.id for individual in self.standings.leaders}
+            self._checkpoints.keep_only(needed)
 
     def _stop_if_hopeless(self, outcome: Outcome) -> None:
         if self.tally.finished:

@@ -123,6 +123,9 @@ class SearchSpace(Config):
     )
     objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
     constraints: dict[Metric, Bounds] = Field(default_factory=dict)
+    inherit: bool = Field(
+        False, description="Offspring begin with the weights of their first parent, where names and shapes agree"
+    )
     rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
     promote: float = Field(
         1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; evolution decides by itself"

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hrfevo.confirmed import Confirmed
+from hrfevo.records import INHERITED
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 
@@ -73,11 +74,12 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
 
 
 def as_table(space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation]) -> Table:
-    """The best first; a star marks the front."""
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown."""
+    metrics = [*space.objectives, *([INHERITED] if space.inherit else [])]
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
     table.add_column("genome", no_wrap=True)
-    for name in space.objectives:
+    for name in metrics:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("gen", justify="right")
     table.add_column("genes")
@@ -85,7 +87,7 @@ def as_table(space: SearchSpace, evaluations: Sequence[Evaluation], front: Seque
         table.add_row(
             "*" if evaluation in front else "",
             evaluation.genome,
-            *(number(evaluation.metrics[name]) for name in space.objectives),
+            *(number(evaluation.metrics[name]) for name in metrics),
             str(evaluation.birth // space.population),
             escape(genes_in_words(evaluation.values)),
         )

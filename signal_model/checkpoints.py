@@ -84,14 +84,7 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
     Raises InputError if there is none, it is damaged, or it is one of another recipe or of other text.
     """
     path = directory / UNFINISHED
-    if not path.is_file():
-        raise InputError(f"{directory}: holds no unfinished training (no {UNFINISHED} in it)")
-    try:
-        with safe_open(path, framework="pt", device=str(trainer.device)) as file:
-            plain = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is not an unfinished training: {one_line(error)}") from None
+    plain, tensors = _read_training(directory, str(trainer.device))
     if different := _difference(plain["recipe"], recipe.to_dict(), ""):
         raise InputError(f"{path}: is a training of another recipe ({different}); resume with the recipe it began with")
     if plain["corpus_hash"] != corpus_hash:
@@ -101,9 +94,30 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
         if name.startswith("optimizer."):
             _, number, index, key = name.split(".")
             optimizers[int(number)].setdefault(int(index), {})[key] = tensor
-    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    weights = _weights(tensors)
     curve = [CurvePoint(**point) for point in plain["curve"]]
     trainer.load_state_dict(plain | {"model": weights, "optimizers": optimizers, "curve": curve})
+
+
+def load_weights(directory: Path) -> dict[str, torch.Tensor]:
+    """The model's tensors in an unfinished training, on the CPU. Raises InputError if there is none or it is damaged."""
+    return _weights(_read_training(directory, "cpu")[1])
+
+
+def _read_training(directory: Path, device: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    path = directory / UNFINISHED
+    if not path.is_file():
+        raise InputError(f"{directory}: holds no unfinished training (no {UNFINISHED} in it)")
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            plain = json.loads(file.metadata()["state"])
+            return plain, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: is not an unfinished training: {one_line(error)}") from None
+
+
+def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
 
 
 def _difference(kept: Any, given: Any, place: str) -> str:

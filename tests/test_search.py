@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,46 @@ def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: 
     assert [p.bits_per_byte for p in first.curve + going_on.curve] == [p.bits_per_byte for p in whole.curve]
     (kept / "training.safetensors").write_bytes(b"cut off")
     assert evaluator(Job(3, genome, 1, 7, kept)).metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
+
+
+def test_offspring_begin_with_the_weights_that_fit(space: SearchSpace, tmp_path: Path) -> None:
+    from hrfevo.genome import Genome
+
+    def genome(rate: float, expansion: float) -> Genome:
+        layer = {"mixer.kind": "harmonic", "feedforward.expansion": expansion}
+        return Genome({"training.learning_rate": rate, "embedding.kind": "standard", "layers": [layer]})
+
+    heirs = space.model_copy(update={"inherit": True, "rungs": [40]})
+    evaluator = TrainingEvaluator(heirs, load_corpus(space.corpus, space.tokenizer), "cpu")
+    parent, same, other = (tmp_path / name for name in ("parent", "same", "other"))
+    first = evaluator(Job(0, genome(0.01, 1.0), 0, 7, parent))
+    child = evaluator(Job(1, genome(0.009, 1.0), 0, 7, same, parent))
+    wider = evaluator(Job(2, genome(0.009, 2.0), 0, 7, other, parent))
+    orphan = evaluator(Job(3, genome(0.009, 1.0), 0, 7, None, tmp_path / "gone"))
+    assert first.metrics["inherited"] == orphan.metrics["inherited"] == 0
+    assert child.metrics["inherited"] == 1
+    assert 0 < wider.metrics["inherited"] < 1
+    assert child.metrics["bits_per_byte"] < orphan.metrics["bits_per_byte"] - 0.1
+    plain = TrainingEvaluator(heirs.model_copy(update={"inherit": False}), evaluator.corpus, "cpu")
+    assert plain(Job(4, genome(0.009, 1.0), 0, 7)).metrics["bits_per_byte"] == orphan.metrics["bits_per_byte"]
+
+
+def test_a_search_with_inheritance_marks_every_result_and_its_confirmation_has_none(
+    tiny_space: Path, tmp_path: Path
+) -> None:
+    options = ["--backend", "inline", "--set", "inherit=true", "--set", "confirm={top: 1, seeds: 2, baseline: false}"]
+    result = command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--evaluations", 24, *options)
+    assert result.returncode == 0, result.stderr
+    folder = RunFolder.open(only_run(tmp_path / "out"))
+    with closing(folder.open_store()) as store:
+        evaluations = store.evaluations(folder.id)
+    finished = [e for e in evaluations if e.status == "finished"]
+    assert all((e.metrics["inherited"] > 0) <= bool(e.parents) for e in finished)
+    assert any(e.metrics["inherited"] > 0 for e in finished)
+    assert "lineage" in (folder.path / "report.html").read_text()
+    winners = RunFolder.open(folder.path / "confirmation" / "1" / "winners")
+    with closing(winners.open_store()) as store:
+        assert not any("inherited" in e.metrics for e in store.evaluations(winners.id))
 
 
 def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:

@@ -55,7 +55,9 @@ def render(
             f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in _facts(run, space, evaluations)
         ),
         summary=html.escape(summary(frame, space)),
-        caveat=f'<p class="quiet">{html.escape(caveat(seeds, bool(confirmed)))}</p>' if board.figures else "",
+        caveat=f'<p class="quiet">{html.escape(caveat(seeds, bool(confirmed), space.inherit))}</p>'
+        if board.figures
+        else "",
         confirmed=_confirmed(confirmed),
         front=_front(space, ranking.front(space, evaluations)),
         figures="\n".join(board.sections),

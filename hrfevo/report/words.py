@@ -14,6 +14,12 @@ from hrfevo.space import SearchSpace
 from hrfevo.tables import short_names
 
 
+INHERITED_WEIGHTS = (
+    "Offspring began with weights of their parents (inherit: true): a score of the search is that of a lineage, not of "
+    "one training from scratch."
+)
+
+
 def gene_lines(values: Mapping[str, Any], space: SearchSpace) -> list[tuple[str, list[tuple[str, str]]]]:
     """The genes in few words: a line of (name, value) for the model, one for each layer, like layers as one."""
     inner = getattr(space.genes.get("layers"), "genes", {})
@@ -91,8 +97,10 @@ def _gain(metric: str, difference: float, reference: float) -> str:
     return f"{measured(metric, difference)}{share} better"
 
 
-def caveat(seeds: int, confirmed: bool) -> str:
+def caveat(seeds: int, confirmed: bool, inherited: bool) -> str:
     """How far the scores can be trusted."""
+    if inherited:
+        return f"{INHERITED_WEIGHTS} {caveat(seeds, confirmed, False)}"
     if confirmed:
         return (
             "Scores of the search, below, are from one training each, and flatter the winners, which were chosen by "
