@@ -100,7 +100,7 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
 
 
 def load_weights(directory: Path) -> dict[str, torch.Tensor]:
-    """The model's tensors in an unfinished training, on the CPU. Raises InputError if there is none or it is damaged."""
+    """The model's tensors in an unfinished training, on the CPU. Raises InputError if it is missing or damaged."""
     return _weights(_read_training(directory, "cpu")[1])
 
 

@@ -13,7 +13,6 @@ from hrfevo.report.style import in_words, measured, shown
 from hrfevo.space import SearchSpace
 from hrfevo.tables import short_names
 
-
 INHERITED_WEIGHTS = (
     "Offspring began with weights of their parents (inherit: true): a score of the search is that of a lineage, not of "
     "one training from scratch."

@@ -1,0 +1,1 @@
+"""The commands of `hrfevo`, by what they are for."""

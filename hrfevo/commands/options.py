@@ -1,0 +1,93 @@
+"""Arguments and options that several commands have, and what they do with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signal_model.console import new_console
+
+if TYPE_CHECKING:
+    from hrfevo.run_folder import RunFolder
+    from hrfevo.space import SearchSpace
+    from hrfevo.store import Evaluation, Run
+
+
+class Backend(StrEnum):
+    """Where evaluations run."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(help="Database of results, such as postgresql+psycopg://…; the run folder's own unless given"),
+]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
+BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
+AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
+ALGORITHM_HELP = "evolution, regularized, random, tpe, nsga2, gp or cmaes"
+NoConfirmOption = Annotated[
+    bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]
+
+
+def read_run(folder: RunFolder, store: str | None) -> tuple[SearchSpace, Run, list[Evaluation]]:
+    """Space, record and evaluations of a run."""
+    opened = folder.open_store(store)
+    return folder.space(), folder.record(opened), opened.evaluations(folder.id)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    format_: Format,
+    *,
+    empty: str = "",
+    forms: Mapping[str, str] | None = None,
+) -> None:
+    """Print rows of these columns. In a table, numbers are in `forms` or five digits; without rows there is `empty`."""
+    if format_ is Format.json:
+        print(json.dumps([{column: row[column] for column in columns} for row in rows], indent=2))
+    elif format_ is Format.csv:
+        import csv
+
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif not rows:
+        print(empty)
+    else:
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            numeric = all(isinstance(row[column], int | float | None) for row in rows)
+            table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+        for row in rows:
+            table.add_row(*(_cell(row[column], (forms or {}).get(column, ".5g")) for column in columns))
+        new_console().print(table)
+
+
+def _cell(value: Any, form: str) -> str:
+    from rich.markup import escape
+
+    return "–" if value is None else format(value, form) if isinstance(value, float) else escape(str(value))

@@ -1,0 +1,136 @@
+"""hrfevo run | resume | confirm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hrfevo.commands.options import (
+    ALGORITHM_HELP,
+    AddressOption,
+    Backend,
+    BackendOption,
+    DeviceOption,
+    NoConfirmOption,
+    RunArgument,
+    StoreOption,
+    WorkersOption,
+)
+from signal_model.console import new_console
+
+app = typer.Typer()
+
+
+@app.command("run")
+def run_command(
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
+    out: Annotated[Path, typer.Option(help="Folder for run folders")] = Path("runs"),
+    seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = Backend.ray,
+    address: AddressOption = None,
+    device: DeviceOption = "auto",
+    algorithm: Annotated[str, typer.Option(help=ALGORITHM_HELP)] = "evolution",
+    synchronous: Annotated[
+        bool, typer.Option("--synchronous", help="Whole generations: the same front for any number of workers")
+    ] = False,
+    store: StoreOption = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Begin with the front of an earlier run")
+    ] = None,
+    no_confirm: NoConfirmOption = False,
+) -> None:
+    """Search a space, then train its winners again from scratch beside a transformer."""
+    from hrfevo.validation import load_space
+
+    overrides = list(set_ or [])
+    if evaluations is not None:
+        overrides.append(f"budget.evaluations={evaluations}")
+    loaded, text = load_space(space, overrides)
+
+    from hrfevo.driver import Machinery, start
+    from hrfevo.run_folder import RunFolder
+
+    machinery = Machinery(backend.value, workers, address, device, store)
+    console = new_console()
+    earlier = RunFolder.open(from_) if from_ else None
+    code, folder = start(
+        loaded,
+        text,
+        parent=out,
+        seed=seed,
+        algorithm=algorithm,
+        synchronous=synchronous,
+        overrides=overrides,
+        machinery=machinery,
+        console=console,
+        earlier=earlier,
+    )
+    if not code and not no_confirm and loaded.confirm.top:
+        from hrfevo.confirmation import confirm
+
+        code = confirm(folder, loaded.confirm, machinery, console)
+    raise typer.Exit(code)
+
+
+@app.command()
+def resume(
+    folder: RunArgument,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = Backend.ray,
+    address: AddressOption = None,
+    device: DeviceOption = "auto",
+    store: StoreOption = None,
+    no_confirm: NoConfirmOption = False,
+) -> None:
+    """Continue a run that was stopped or killed; what had finished is not repeated."""
+    from hrfevo.run_folder import RunFolder
+
+    RunFolder.open(folder)
+
+    from hrfevo.algorithms import ALGORITHMS
+    from hrfevo.driver import Machinery
+    from hrfevo.driver import resume as continue_run
+
+    machinery = Machinery(backend.value, workers, address, device, store)
+    console = new_console()
+    code = continue_run(folder, evaluations, machinery, console)
+    run = RunFolder.open(folder)
+    a_search = run.settings["algorithm"] in ALGORITHMS and "stage" not in run.settings
+    if not code and a_search and not no_confirm and (options := run.space().confirm).top:
+        from hrfevo.confirmation import confirm
+
+        code = confirm(run, options, machinery, console)
+    raise typer.Exit(code)
+
+
+@app.command("confirm")
+def confirm_command(
+    folder: RunArgument,
+    top: Annotated[int | None, typer.Option(min=1, help="Winners; as in the space file unless given")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
+    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    workers: WorkersOption = None,
+    backend: BackendOption = Backend.ray,
+    address: AddressOption = None,
+    device: DeviceOption = "auto",
+    store: StoreOption = None,
+) -> None:
+    """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
+    from hrfevo.run_folder import RunFolder
+
+    run = RunFolder.open(folder)
+    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+    from hrfevo.confirmation import confirm
+    from hrfevo.driver import Machinery
+
+    machinery = Machinery(backend.value, workers, address, device, store)
+    raise typer.Exit(confirm(run, options, machinery, new_console()))

@@ -1,0 +1,41 @@
+"""hrfevo validate | schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def validate(
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+) -> None:
+    """Say how large a search space is, or what is wrong with it and where."""
+    from hrfevo.validation import gene_count, load_space, space_size
+
+    loaded, _ = load_space(space, list(set_ or []))
+    objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
+    limits = [f"{loaded.budget.evaluations} evaluations"] if loaded.budget.evaluations else []
+    limits += [f"{loaded.budget.minutes:g} minutes"] if loaded.budget.minutes else []
+    print(f"{space}: valid; {gene_count(loaded)} genes, {space_size(loaded)}; {objectives}; {' or '.join(limits)}")
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output unless given")] = None,
+) -> None:
+    """Print the JSON Schema of search space files, for editors."""
+    import json
+
+    from hrfevo.space import json_schema
+    from signal_model.files import write_json
+
+    if output is None:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    else:
+        write_json(output, json_schema())
