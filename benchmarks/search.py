@@ -120,7 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How much training a search needs.")
     parser.add_argument("table", type=Path)
     parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--trainings", type=float, default=128, help="budget in full trainings (%(default)s)")
+    parser.add_argument("--trainings", type=float, default=256, help="budget in full trainings (%(default)s)")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--parts", default="hypervolume,regret,use,ablation")
     parser.add_argument("--no-check", action="store_true")
