@@ -31,6 +31,7 @@ from common import end, machine
 from peers import Hyperband, MultiObjectiveASHA
 
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.rungs import SuccessiveHalving
 from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
 from hrfevo.space import SearchSpace
@@ -43,19 +44,46 @@ LEAST_USE, MOST_MS = 0.98, 20.0
 
 HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", MOASHA, "random", "genetic", "regularized:full", "random:full")
 REGRET = ("evolution", "tpe:full", HYPERBAND, "random", "genetic", "regularized:full", "random:full")
-ABLATION = ("evolution", "evolution:full", "genetic", "no immigrants", "no offspring")
+ABLATION = (
+    "evolution",
+    "evolution:full",
+    "genetic",
+    "no immigrants",
+    "no offspring",
+    "three changes",
+    "promotion by rank",
+)
 
 
 class NoImmigrants(Evolution):
     """All new genomes are offspring."""
 
-    offspring, immigrants = 64, 0
+    offspring, immigrants = 16, 0
 
 
 class NoOffspring(Evolution):
     """All new genomes are random; the surrogate alone chooses."""
 
-    offspring, immigrants = 0, 64
+    offspring, immigrants = 0, 16
+
+
+class ThreeChanges(Evolution):
+    """Mutation changes three genes instead of one: what there is to gain by adapting its rate."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        super().__init__(space, generator)
+        self.population.variation.changes = 3.0
+
+
+class WithoutPromotion(Evolution):
+    """The surrogate says who is tried, not who is promoted."""
+
+    def _candidates_for_promotion(self) -> np.ndarray:
+        return np.empty(0, int)
+
+
+def promoted_by_rank(space: SearchSpace, seed: np.random.SeedSequence) -> SuccessiveHalving:
+    return SuccessiveHalving(WithoutPromotion(space, np.random.default_rng(seed)), space)
 
 
 def without_immigrants(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
@@ -66,11 +94,17 @@ def without_offspring(space: SearchSpace, seed: np.random.SeedSequence) -> Evolu
     return NoOffspring(space, np.random.default_rng(seed))
 
 
+def three_changes(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
+    return ThreeChanges(space, np.random.default_rng(seed))
+
+
 FACTORIES = (
     (MOASHA, MultiObjectiveASHA),
     (HYPERBAND, Hyperband),
     ("no immigrants", without_immigrants),
     ("no offspring", without_offspring),
+    ("three changes", three_changes),
+    ("promotion by rank", promoted_by_rank),
 )
 
 

@@ -26,12 +26,12 @@ class Population:
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
-        self._variation = Variation(space, generator)
+        self.variation = Variation(space, generator)
         self.individuals: list[Individual] = []
         self.toolbox = base.Toolbox()
         self.toolbox.register("parents", tools.selTournamentDCD, k=4)
-        self.toolbox.register("mate", self._variation.crossover)
-        self.toolbox.register("mutate", self._variation.mutate)
+        self.toolbox.register("mate", self.variation.crossover)
+        self.toolbox.register("mutate", self.variation.mutate)
         self.toolbox.register("select", best_first, count=space.population)
 
     @property
@@ -53,7 +53,7 @@ class Population:
 
     def offspring(self, count: int = 1) -> list[Proposal]:
         """Children, which may be known already."""
-        with self._variation.randomness():
+        with self.variation.randomness():
             return [self._child() for _ in range(count)]
 
     def _child(self) -> Proposal:

@@ -16,8 +16,8 @@ from hrfevo.study import axes, flat_parameters, labels, new_study
 from signal_model.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
-# After this many repetitions of known genomes in a row a sampler is helped on with a random one. Four times as many find
-# nothing better on the tabular benchmark and, as every one is a trial more, take many times as long.
+# After this many repetitions of known genomes in a row a sampler is helped on with a random one. Four times as many
+# find nothing better on the tabular benchmark and, as every one is a trial more, take many times as long.
 REPETITIONS = 5
 
 

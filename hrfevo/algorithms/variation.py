@@ -26,6 +26,9 @@ MUTATION_ETA = 5.0
 class Variation:
     """The operators of a space, with all their randomness from one generator."""
 
+    changes = 1.0
+    """Genes that mutation changes, on average."""
+
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._entered = False
@@ -39,12 +42,12 @@ class Variation:
             return Genome(self._cross(self._space.genes, first.values, second.values))
 
     def mutate(self, parent: Genome) -> Genome:
-        """A changed copy: each scalar gene with probability 1 / (number of active genes), at least one of them.
+        """A changed copy: each scalar gene with probability `changes` / (number of active genes), at least one.
 
         The list of layers counts as one gene more: a layer is inserted, deleted, swapped or copied over another.
         """
         count = _count(parent.values)
-        chosen = self._generator.random(count) < 1 / count
+        chosen = self._generator.random(count) < self.changes / count
         chosen[self._generator.integers(count)] = True
         with self.randomness():
             return Genome(self._mutate(self._space.genes, parent.values, iter(chosen.tolist())))
