@@ -102,31 +102,58 @@ class Evolution:
         return waiting if len(waiting) <= WAITING else np.intersect1d(waiting, self._promising)
 
     def _most_promising(self) -> Proposal | None:
-        waiting = self._candidates_for_promotion()
-        children = self._bred()
+        waiting = self._due()
+        children: list[_Child] = []
+        if not len(waiting):
+            waiting = self._candidates_for_promotion()
+            children = self._bred()
         if not children and not len(waiting):
             return self._random()
+        gains = self._gains(waiting, children)
+        steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
+        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
+        best = int(np.argmax(gains / (steps.max() - done)))
+        if children:
+            order = np.argsort(-gains[len(waiting) :], kind="stable")
+            self._brood = [children[index] for index in order[: BROOD - self.offspring - self.immigrants]]
+        if best >= len(waiting):
+            return children[best - len(waiting)].proposal
+        number = int(waiting[best])
+        return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
+
+    def _due(self) -> np.ndarray:
+        """Those waiting at the highest rung of which less than the `promote` share has gone on; none if none is due.
+
+        Where genomes have many genes, the surrogate is unsure of all that are new for long, and would try
+        them for ever.
+        """
+        rungs, pending = self._archive.rungs, self._archive.pending
+        reached = np.bincount(rungs[rungs >= 0], minlength=len(self._space.rungs))[::-1].cumsum()[::-1]
+        going = np.bincount(rungs[pending] + 1, minlength=len(reached) + 1)[1:]
+        for rung in range(len(reached) - 2, -1, -1):
+            if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
+                waiting = self._candidates_for_promotion()
+                return waiting[rungs[waiting] == rung]
+        return np.empty(0, int)
+
+    def _gains(self, waiting: np.ndarray, children: Sequence[_Child]) -> np.ndarray:
+        """What each is hoped to add to the front, on average over the draws, (waiting + children,)."""
         vectors = self._archive.vectors
         pending = self._archive.pending[-PENDING:]
-        parts = [vectors[waiting], vectors[pending]]
-        everyone = np.concatenate([*parts, *(child.vector[None] for child in children)])
+        everyone = np.concatenate(
+            [vectors[waiting], vectors[pending], *(child.vector[None] for child in children)],
+        )
         draws = self._surrogate.draw(everyone, self._generator, DRAWS)
         allowed = self._allowed(everyone)
         gains = np.zeros(len(waiting) + len(children))
         for drawn, kept in zip(draws, allowed, strict=True):
             here, flying, new = np.split(drawn, [len(waiting), len(waiting) + len(pending)])
             free = np.concatenate([np.ones(len(here), bool), kept[len(here) + len(flying) :]])
-            found = gained(np.concatenate([here, new]), np.concatenate([self._archive.finished, flying]))
-            gains += (found + 1e-9) * free.astype(float)  # where nothing gains, what keeps to the bounds is first
-        steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
-        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
-        best = int(np.argmax(gains / (steps.max() - done)))
-        order = np.argsort(-gains[len(waiting) :], kind="stable")
-        self._brood = [children[index] for index in order[: BROOD - self.offspring - self.immigrants]]
-        if best < len(waiting):
-            number = int(waiting[best])
-            return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
-        return children[best - len(waiting)].proposal
+            points = np.concatenate([here, new])
+            found = gained(points, np.concatenate([self._archive.finished, flying]))
+            # Where nothing gains, the least dominated of what keeps to the bounds is first.
+            gains += (found + 1e-9 / (1 + moocore.pareto_rank(points))) * free.astype(float)
+        return gains
 
     def _allowed(self, vectors: np.ndarray) -> np.ndarray:
         """Whether each genome keeps to all bounds, in as many draws as are made of its objectives, (draws, N)."""
