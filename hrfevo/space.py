@@ -128,7 +128,7 @@ class SearchSpace(Config):
     )
     rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
     promote: float = Field(
-        1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; evolution decides by itself"
+        1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; with evolution, the least"
     )
     population: int = Field(16, ge=4)
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")

@@ -400,6 +400,22 @@ def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
             assert any(q.genome == p.genome and q.rung == p.rung - 1 for q in told)
 
 
+def test_evolution_goes_on_with_the_best_of_a_rung_where_nothing_can_be_learned() -> None:
+    """Scores are noise, so all that is new may be good; a quarter of each rung is promoted all the same."""
+    space = shipped("mixers").model_copy(update={"objectives": {"bits_per_byte": "minimize"}, "rungs": [1, 3, 9]})
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
+    scores: list[dict[str, float]] = [{}, {}, {}]
+    for _ in range(90):
+        proposal = algorithm.ask()
+        assert proposal is not None
+        value = score(proposal.genome)[0]
+        scores[proposal.rung][proposal.genome.id] = value
+        algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
+    for below, above in itertools.pairwise(scores):
+        assert len(above) >= int(space.promote * (len(below) - 1))
+        assert np.median(list(above.values())) < np.median(list(below.values()))
+
+
 def test_evolution_learns_what_breaks_the_bounds() -> None:
     space = shipped("quick").model_copy(update={"rungs": [1], "objectives": {"bits_per_byte": "minimize"}})
 

@@ -35,8 +35,8 @@ class Evolution:
     Promising is what adds most hypervolume to the front at the last rung, per training still to be paid: the mean
     over a few draws from the surrogate's posterior over all of them together, between Thompson sampling (one draw) and
     expected improvement (many; Emmerich, Giannakoglou & Naujoks 2006). Each draw includes those being trained, so
-    that workers do not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising:
-    nobody waits, and there is no share to be set.
+    that workers do not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising,
+    nobody waits, and the space's `promote` is no more than the least share of a rung that goes on.
     """
 
     offspring = 12
