@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hrfevo.space import SearchSpace
+    from hrfevo.store import Evaluation
+    from signal_model.config import Recipe
     from signal_model.model import SignalLLM
 
 
@@ -30,6 +33,19 @@ class PartCost:
     def name(self) -> str:
         """`mixer (harmonic), layers 1–2`."""
         return f"{self.part}, {layers_in_words(self.layers)}" if self.layers else self.part
+
+
+def buildable(space: SearchSpace, evaluation: Evaluation) -> Recipe:
+    """The recipe of an evaluation. Raises InputError for settings that do not fit together."""
+    from pydantic import ValidationError
+
+    from hrfevo.export import recipe_of
+    from signal_model.files import explain
+
+    try:
+        return recipe_of(space, evaluation)
+    except ValidationError as error:
+        raise explain(error, f"genome {evaluation.genome}: has no model, its settings do not fit together") from None
 
 
 def costs_by_part(model: SignalLLM) -> list[PartCost]:

@@ -78,6 +78,8 @@ class Card:
     """
 
     genome: str
+    number: int
+    """Of that evaluation."""
     genes: Mapping[str, Any]
     status: str
     reason: str
@@ -122,6 +124,7 @@ def card_of(
     finished = found.status == "finished"
     return Card(
         genome=found.genome,
+        number=found.number,
         genes=found.values,
         status=found.status,
         reason=found.reason,

@@ -64,8 +64,8 @@ def _embedding(model: SignalLLM) -> Drawn:
         frequencies = spectral.frequencies.double().numpy()
         low, high = config.frequencies
         kind = f"{plural(config.bases, 'harmonic')} with {config.spacing} spacing from {low:.4g} to {high:.4g} cycles"
-        fixed = "their frequencies are learned too" if config.learnable_frequencies else "their frequencies are fixed"
-        said = f"Each token is a sum of {kind}, each as a sine and a cosine; sines are drawn, {fixed}"
+        fixed = "those before training" if config.learnable_frequencies else "fixed"
+        said = f"Each token is a sum of {kind}, each as a sine and a cosine; sines are drawn, frequencies are {fixed}"
         if isinstance(config, HybridEmbeddingConfig):
             said += f", and {1 - config.mixing:.0%} of a token is a free vector at the start"
         names = [f"{frequency:.3g} cycles" for frequency in frequencies]
@@ -90,10 +90,10 @@ def _positions(model: SignalLLM) -> Drawn:
         return
     frequencies = model.positions.get_parameter("frequencies").double().numpy() / (2 * np.pi)
     rows = np.sin(2 * np.pi * frequencies[:, None] * np.arange(model.config.context))
-    learned = "before training" if config.learnable_frequencies else "fixed"
+    fixed = "those before training" if config.learnable_frequencies else "fixed"
     said = (
         f"Each position adds {plural(config.bases, 'sinusoid')} over the sequence, each as a sine and a cosine with "
-        f"weights for every channel; sines are drawn, frequencies are {'those ' * (learned != 'fixed')}{learned}"
+        f"weights for every channel; sines are drawn, frequencies are {fixed}"
     )
     names = [f"{frequency:.3g} cycles per token" for frequency in frequencies]
     yield "positions", waves(rows, names, "Signal of the positions", said, "position, tokens")
