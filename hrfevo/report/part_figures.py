@@ -216,8 +216,8 @@ def costs(parts: Sequence[PartCost], context: int) -> go.Figure:
     most = max(parts, key=lambda part: part.flops_per_token)
     fig = figure(
         "Parameters and operations by part",
-        f"{parameters:,} trained parameters, {flops:,.0f} forward operations per token over {context:,} tokens, most "
-        f"of these in {most.name} ({most.flops_per_token / flops:.0%}).",
+        f"{parameters:,} trained parameters, {flops:,.0f} forward operations per token over {context:,} tokens, the "
+        f"largest share in {most.name} ({most.flops_per_token / flops:.0%}).",
         showlegend=False,
         height=190 + 30 * len(shown),
     )

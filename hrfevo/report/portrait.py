@@ -131,9 +131,9 @@ def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filter
     where = layers_in_words(numbers)
     some = f"in some channels of layer {numbers[0]} before training"
     if isinstance(config, LearnedFilterBankConfig):
-        scales = f"at {config.scales} scales of 1, 2, 4, … tokens" if config.scales > 1 else "at one scale"
+        scales = f"at each of {config.scales} scales" if config.scales > 1 else "at one scale"
         said = (
-            f"Some of {plural(config.filters * config.scales, 'filter')} of {config.taps} taps {scales}, shared by all "
+            f"Some of {plural(config.filters, 'filter')} of {config.taps} taps {scales}, shared by all "
             f"channels and weighted by each token, in layer {numbers[0]} before training"
         )
         yield "filter bank", filters(found, f"Filter bank, {where}", said)
