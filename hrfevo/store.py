@@ -7,6 +7,7 @@ event has a number within its run; playing the events in that order again rebuil
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -292,9 +293,11 @@ class Store:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
         return [_evaluation(dict(row)) for row in rows]
 
-    def curves(self, run_id: str) -> dict[int, list[Point]]:
-        """Learning curves by evaluation number."""
+    def curves(self, run_id: str, numbers: Sequence[int] | None = None) -> dict[int, list[Point]]:
+        """Learning curves by evaluation number, of all evaluations or of these."""
         query = sa.select(_curves).where(_curves.c.run_id == run_id).order_by(_curves.c.number, _curves.c.step)
+        if numbers is not None:
+            query = query.where(_curves.c.number.in_(numbers))
         curves: dict[int, list[Point]] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(query):

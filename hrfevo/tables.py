@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -115,31 +114,9 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
     return table
 
 
-def show(console: Console, space: SearchSpace, evaluation: Evaluation) -> None:
-    """All about one genome, for a terminal."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("genome", evaluation.genome)
-    table.add_row("status", escape(f"{evaluation.status}{': ' if evaluation.reason else ''}{evaluation.reason}"))
-    parents = ", ".join(evaluation.parents)
-    table.add_row("origin", f"{evaluation.operator}{f' of {parents}' if parents else ''}, number {evaluation.birth}")
-    table.add_row("trained", f"{space.rungs[evaluation.rung]} steps, seed {evaluation.seed}, on {evaluation.device}")
-    for name, value in evaluation.metrics.items():
-        table.add_row(name, number(value))
-    for name, value in evaluation.values.items():
-        layers = value if name == "layers" else [value]
-        for index, layer in enumerate(layers):
-            label = f"gene {name}[{index}]" if name == "layers" else f"gene {name}"
-            table.add_row(escape(label), escape(genes_in_words(layer) if isinstance(layer, dict) else str(layer)))
-    console.print(table)
-    if evaluation.detail:
-        console.print(evaluation.detail, markup=False, highlight=False)
-
-
 def number(value: float) -> str:
-    """Whole numbers with separators, others to five digits."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.5g}"
+    """Whole and large numbers with separators, others to five digits."""
+    return f"{value:,.0f}" if float(value).is_integer() or 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
 
 
 def genes_in_words(values: Mapping[str, Any]) -> str:

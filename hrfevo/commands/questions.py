@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,22 +74,61 @@ def best(
 def show(
     folder: RunArgument,
     genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    model: Annotated[
+        bool, typer.Option("--model", help="Build the model, too: parameters and operations by part")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="HTML file to write, with pictures of the model's parts")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
-    """All that is known about one genome."""
+    """All that is known about one genome: its card."""
     from hrfevo import tables
+    from hrfevo.card import card_of
+    from hrfevo.confirmed import latest
     from hrfevo.ranking import find_genome
     from hrfevo.run_folder import RunFolder
 
-    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    if html is not None and html.exists() and not overwrite:
+        raise InputError(f"{html}: exists; name another file or add --overwrite")
+    run = RunFolder.open(folder)
+    space, opened = run.space(), run.open_store(store)
+    evaluations = opened.evaluations(run.id)
     found = find_genome(space, evaluations, genome)
+    curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
+    card = card_of(space, evaluations, curves, found.genome, latest(run))
+    if html is not None:
+        from hrfevo.anatomy import buildable
+        from hrfevo.report.card_page import card_page
+        from hrfevo.report.portrait import portraits
+        from signal_model.files import write_atomically
+
+        recipe = buildable(space, found)
+        pictures = portraits(recipe.model, recipe.training.seed)
+        page = card_page(space, evaluations, card, run.path.name, pictures)
+        try:
+            write_atomically(html, page)
+        except OSError as error:
+            raise InputError(f"{html}: cannot be written: {error.strerror}") from None
+        print(html)
+        return
+    parts = None
+    if model:
+        from hrfevo.anatomy import buildable, costs_by_part
+        from signal_model.model import build_model
+
+        recipe = buildable(space, found)
+        parts = costs_by_part(build_model(recipe.model, recipe.training.seed))
     if format_ is Format.json:
-        print(tables.as_json(space, [found]))
+        from hrfevo.card_text import card_data
+
+        print(json.dumps([tables.record(space, found) | card_data(card, parts)], indent=2))
     elif format_ is Format.csv:
         print(tables.as_csv(space, [found]), end="")
     else:
-        tables.show(new_console(), space, found)
+        from hrfevo.card_text import print_card
+
+        print_card(new_console(), card, parts)
 
 
 @app.command()
