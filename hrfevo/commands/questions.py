@@ -13,6 +13,11 @@ from signal_model.errors import InputError
 
 app = typer.Typer()
 
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="Such as 'parameters<500000' or embedding.kind=spectral; may be repeated"),
+]
+
 
 @app.command("list")
 def list_command(
@@ -48,25 +53,43 @@ def list_command(
 @app.command()
 def best(
     folder: RunArgument,
-    top: Annotated[int, typer.Option(min=1, help="How many")] = 10,
+    top: Annotated[int | None, typer.Option(min=1, help="How many; 10 unless given, of the front all")] = None,
+    objective: Annotated[str | None, typer.Option(metavar="NAME", help="Rank by this metric alone")] = None,
+    front: Annotated[bool, typer.Option("--front", help="Only the front")] = False,
+    where: WhereOption = None,
+    rung: Annotated[int | None, typer.Option(min=0, help="Another rung than the highest reached, from 0")] = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
-    """The best genomes of a run: its front (marked *), then the runners-up."""
-    from hrfevo import tables
-    from hrfevo.ranking import front, ranked
+    """The best genomes of a run: its front (marked *), then the runners-up.
+
+    Conditions choose first: the front is then of those that meet them all.
+    """
+    from hrfevo import ranking, tables
+    from hrfevo.filters import parse_condition
     from hrfevo.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
-    chosen = ranked(space, evaluations, top)
-    if format_ is Format.json:
-        print(tables.as_json(space, chosen))
-    elif format_ is Format.csv:
-        print(tables.as_csv(space, chosen), end="")
-    elif not chosen:
-        print("no finished evaluation yet")
+    conditions = [parse_condition(text, space, evaluations) for text in where or []]
+    peers = ranking.at_rung(space, evaluations, rung)
+    met = [evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions)]
+    winners = ranking.front(space, met)
+    candidates = winners if front else met
+    count = top or (len(winners) if front else 10)
+    if objective:
+        ranking.check_metric(peers, objective)
+        chosen = ranking.by_metric(space, candidates, objective)[:count]
     else:
-        new_console().print(tables.as_table(space, chosen, front(space, evaluations)))
+        chosen = ranking.ranked(space, candidates, count)
+    also = [objective] if objective else []
+    if format_ is Format.json:
+        print(tables.as_json(space, chosen, also))
+    elif format_ is Format.csv:
+        print(tables.as_csv(space, chosen, also), end="")
+    elif not chosen:
+        print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
+    else:
+        new_console().print(tables.as_table(space, chosen, winners, also))
 
 
 @app.command()
