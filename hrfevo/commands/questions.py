@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console
-from signal_model.errors import InputError
+
+if TYPE_CHECKING:
+    from hrfevo.overview import Overview
 
 app = typer.Typer()
 
+SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
+LIST_TABLE = ("run", "state", "finished", "failed", "budget", "best", "minutes", "corpus", "seed", "algorithm")
+LIST_COLUMNS = (
+    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
+    *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
+)
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(metavar="CONDITION", help="Such as 'parameters<500000' or embedding.kind=spectral; may be repeated"),
@@ -22,32 +30,26 @@ WhereOption = Annotated[
 @app.command("list")
 def list_command(
     folder: Annotated[Path, typer.Argument(metavar="[RUNS_DIR]", help="A folder of run folders")] = Path("runs"),
+    sort: Annotated[str, typer.Option(help=SORT_HELP)] = "created",
     format_: FormatOption = Format.table,
 ) -> None:
     """List the runs in a folder, newest first."""
-    from hrfevo.ranking import front
-    from hrfevo.run_folder import RunFolder, find_runs
+    from hrfevo.overview import overviews
 
-    rows: list[dict[str, Any]] = []
-    for path in find_runs(folder):
-        try:
-            space, record, evaluations = read_run(RunFolder.open(path), None)
-        except InputError as error:
-            typer.echo(f"{path.name} cannot be read: {error}", err=True)
-            continue
-        winners = front(space, evaluations)
-        rows.append(
-            {
-                "run": path.name,
-                "state": record.state,
-                "finished": sum(e.status == "finished" for e in evaluations),
-                "failed": sum(e.status == "failed" for e in evaluations),
-                "best": winners[0].metrics[next(iter(space.objectives))] if winners else None,
-                "genome": winners[0].genome if winners else None,
-            }
-        )
-    columns = ["run", "state", "finished", "failed", "best", "genome"]
-    print_rows(rows, columns, format_, empty=f"no runs in {folder}")
+    found, unreadable = overviews(folder, sort)
+    for name, error in unreadable.items():
+        typer.echo(f"{name} cannot be read: {error}", err=True)
+    rows = [_overview_row(one, whole=format_ is not Format.table) for one in found]
+    columns = LIST_TABLE if format_ is Format.table else LIST_COLUMNS
+    print_rows(rows, columns, format_, empty=f"no runs in {folder}", forms={"minutes": ".1f"})
+
+
+def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
+    count, minutes = one.budget.evaluations, one.budget.minutes
+    if whole:
+        return vars(one) | {"budget": count, "budget_minutes": minutes}
+    limits = [*([f"{count:,}"] if count else []), *([f"{minutes:g} min"] if minutes else [])]
+    return vars(one) | {"budget": ", ".join(limits), "minutes": one.seconds / 60}
 
 
 @app.command()
