@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first, non_dominated
-from hrfevo.space import PROBED, Direction, SearchSpace
+from hrfevo.space import PROBED, SearchSpace
 from hrfevo.store import Evaluation
 from signal_model.errors import InputError, closest
 
@@ -58,8 +58,8 @@ def by_metric(space: SearchSpace, evaluations: Iterable[Evaluation], metric: str
 
     Metrics that are no objective are minimized, shares of right answers maximized.
     """
-    directions: dict[str, Direction] = {**dict.fromkeys(PROBED, "maximize"), **space.objectives}
-    sign = -1 if directions.get(metric) == "maximize" else 1
+    direction = {str(name): way for name, way in space.objectives.items()}.get(metric)
+    sign = -1 if direction == "maximize" or (direction is None and metric in PROBED) else 1
     having = (evaluation for evaluation in evaluations if metric in evaluation.metrics)
     return sorted(having, key=lambda evaluation: (sign * evaluation.metrics[metric], evaluation.genome))
 

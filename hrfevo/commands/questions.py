@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOpti
 from signal_model.console import new_console
 
 if TYPE_CHECKING:
+    from hrfevo.compare import Comparison
     from hrfevo.overview import Overview
 
 app = typer.Typer()
@@ -134,3 +136,81 @@ def importance(
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
     rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
     print_rows(rows, ["gene", *names], format_, forms=dict.fromkeys(names, ".1%"))
+
+
+@app.command()
+def lineage(
+    folder: RunArgument,
+    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    format_: FormatOption = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
+    from hrfevo.lineage import as_rows, as_tree
+    from hrfevo.lineage import lineage as lineage_of
+    from hrfevo.ranking import find_genome
+    from hrfevo.run_folder import RunFolder
+
+    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    ancestors = lineage_of(space, evaluations, find_genome(space, evaluations, genome).genome)
+    if format_ is Format.table:
+        new_console().print(as_tree(space, ancestors))
+        return
+    rows = as_rows(space, ancestors)
+    if format_ is Format.csv:
+        rows = [row | {"changes": json.dumps(row["changes"])} for row in rows]
+    print_rows(rows, list(rows[0]), format_)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Run folders")],
+    group: Annotated[bool, typer.Option("--group", help="Together: runs of one space name and one algorithm")] = False,
+    format_: FormatOption = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """Searches side by side: fronts, hypervolumes after equal training, and what their differences say.
+
+    Hypervolumes are shares of that of the front of all runs together.
+    """
+    from hrfevo.compare import compare as compare_searches
+    from hrfevo.compare import read_searches
+    from hrfevo.significance import between_groups, between_winners, grouped
+
+    comparison = compare_searches(read_searches(folders, store))
+    if group:
+        groups = grouped(comparison)
+        rows = [one.row for one in groups]
+        tests, notes = between_groups(comparison, groups)
+    else:
+        rows = [row.columns for row in comparison.rows]
+        tests, notes = between_winners(comparison)
+    notes = comparison.notes + notes
+    if format_ is Format.json:
+        about = {"objectives": comparison.objectives, "reference": comparison.reference}
+        tested = [vars(test) for test in tests]
+        print(json.dumps(about | {"rows": rows, "tests": tested, "notes": notes}, indent=2))
+        return
+    if format_ is Format.csv:
+        print_rows(rows, list(rows[0]), format_)
+    else:
+        _print_comparison(comparison, rows)
+    for line in [*(test.words for test in tests), *notes]:
+        typer.echo(line, err=format_ is Format.csv)
+
+
+def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
+    # Short heads, so that a terminal has room for all columns.
+    heads = {name: name.replace("hypervolume_", "at ") for name in rows[0] if name != "state"} | {
+        "hypervolume": "at end"
+    }
+    shares = {head for name, head in heads.items() if "hypervolume" in name} | {"lowest", "highest"}
+    table = [{head: row[name] for name, head in heads.items()} for row in rows]
+    print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
+    if comparison.reference:
+        point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
+        print(
+            f"best: {next(iter(comparison.objectives))}. at 25% … 100%: hypervolume after these shares of "
+            f"{comparison.shortest:,.0f} s of training,\nas a share of that of all fronts together; "
+            f"reference point {point}."
+        )
