@@ -1,1 +1,19 @@
 """Evolutionary architecture search for causal spectral language models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrfevo.loaded import LoadedRun, load
+
+__all__ = ["LoadedRun", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only on demand: every command imports this package, few need what a loaded run needs.
+    if name in __all__:
+        from hrfevo import loaded
+
+        return getattr(loaded, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

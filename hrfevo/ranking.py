@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first, non_dominated
-from hrfevo.space import SearchSpace
+from hrfevo.space import PROBED, SearchSpace
 from hrfevo.store import Evaluation
-from signal_model.errors import InputError
+from signal_model.errors import InputError, closest
 
 
 def top_rung(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -31,6 +31,37 @@ def ranked(space: SearchSpace, evaluations: Sequence[Evaluation], count: int) ->
     by_rank = best_first(_individuals(space, peers.values()), len(peers))
     rest = [peers[individual.genome.id] for individual in by_rank if peers[individual.genome.id] not in first]
     return (first + rest)[:count]
+
+
+def at_rung(space: SearchSpace, evaluations: Sequence[Evaluation], rung: int | None) -> list[Evaluation]:
+    """Finished evaluations of a rung, of the top one for None, one per genome. Raises InputError for no rung of it."""
+    if rung is None:
+        found = top_rung(evaluations)
+    elif rung < len(space.rungs):
+        found = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    else:
+        accepted = ", ".join(f"{number} ({steps:,} steps)" for number, steps in enumerate(space.rungs))
+        raise InputError(f"rung {rung}: is none of this run; accepted: {accepted}")
+    return list({evaluation.genome: evaluation for evaluation in found}.values())
+
+
+def check_metric(evaluations: Iterable[Evaluation], metric: str) -> None:
+    """Raise InputError unless one of the evaluations has this metric."""
+    measured = {name for evaluation in evaluations for name in evaluation.metrics}
+    if metric not in measured:
+        accepted = ", ".join(sorted(measured)) or "none yet"
+        raise InputError(f"metric {metric!r}: was not measured{closest(metric, measured)}; accepted: {accepted}")
+
+
+def by_metric(space: SearchSpace, evaluations: Iterable[Evaluation], metric: str) -> list[Evaluation]:
+    """The evaluations that have a metric, best first by that alone.
+
+    Metrics that are no objective are minimized, shares of right answers maximized.
+    """
+    direction = {str(name): way for name, way in space.objectives.items()}.get(metric)
+    sign = -1 if direction == "maximize" or (direction is None and metric in PROBED) else 1
+    having = (evaluation for evaluation in evaluations if metric in evaluation.metrics)
+    return sorted(having, key=lambda evaluation: (sign * evaluation.metrics[metric], evaluation.genome))
 
 
 def find_genome(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str | None) -> Evaluation:

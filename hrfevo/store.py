@@ -7,8 +7,10 @@ event has a number within its run; playing the events in that order again rebuil
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ from signal_model.errors import InputError, one_line
 SCHEMA_VERSION = 1
 
 State = Literal["running", "stopped", "finished", "failed"]
+_STATUSES = ("running", "finished", "failed", "infeasible")
 
 _metadata = sa.MetaData()
 
@@ -99,6 +102,28 @@ _EVALUATION_ENDED = (
 )
 _RUN_LASTED = _runs.update().where(_runs.c.id == sa.bindparam("of_run")).values(seconds=sa.bindparam("seconds"))
 
+_TALLY = (
+    sa.select(_evaluations.c.status, sa.func.count())
+    .where(_evaluations.c.run_id == sa.bindparam("of_run"))
+    .group_by(_evaluations.c.status)
+)
+_RUN = sa.select(_runs).where(_runs.c.id == sa.bindparam("of_run"))
+
+
+@lru_cache
+def _leading(objectives: tuple[tuple[str, str], ...]) -> sa.Select[Any]:
+    """The best at the highest rung; one without a score, which there should not be, comes first."""
+    here = (_evaluations.c.run_id == sa.bindparam("of_run"), _evaluations.c.status == "finished")
+    top = sa.select(sa.func.max(_evaluations.c.rung)).where(*here).scalar_subquery()
+    values = [_evaluations.c.metrics[name].as_float() for name, _ in objectives]
+    order = [v.desc() if way == "maximize" else v for v, (_, way) in zip(values, objectives, strict=True)]
+    return (
+        sa.select(_evaluations.c.genome_id, _evaluations.c.rung, values[0])
+        .where(*here, _evaluations.c.rung == top)
+        .order_by(values[0].is_not(None), *order, _evaluations.c.genome_id)
+        .limit(1)
+    )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -136,6 +161,15 @@ class Evaluation:
     ended: float | None
     submitted_event: int
     ended_event: int | None
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best genome of a run by its first objective, whose value this is."""
+
+    genome: str
+    rung: int
+    value: float
 
 
 class Store:
@@ -270,8 +304,8 @@ class Store:
 
     def run(self, run_id: str) -> Run:
         """One run. Raises InputError if the store has no such run."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_runs).where(_runs.c.id == run_id)).mappings().one_or_none()
+        with self._reading(run_id) as connection:
+            row = connection.execute(_RUN, {"of_run": run_id}).mappings().one_or_none()
         if row is None:
             raise InputError(f"store: has no run {run_id}")
         return Run(**row)
@@ -286,12 +320,30 @@ class Store:
             .where(_evaluations.c.run_id == run_id)
             .order_by(_evaluations.c.number)
         )
-        try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(query).mappings().all()
-        except (ValueError, sa.exc.DatabaseError) as error:
-            raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
+        with self._reading(run_id) as connection:
+            rows = connection.execute(query).mappings().all()
         return [_evaluation(dict(row)) for row in rows]
+
+    def tally(self, run_id: str) -> dict[str, int]:
+        """Evaluations by status, counted by the database."""
+        with self._reading(run_id) as connection:
+            found = {str(name): int(count) for name, count in connection.execute(_TALLY, {"of_run": run_id})}
+        if unknown := set(found) - set(_STATUSES):
+            raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
+        return dict.fromkeys(_STATUSES, 0) | found
+
+    def leader(self, run_id: str, objectives: Mapping[Any, str]) -> Leader | None:
+        """The best finished evaluation of the highest rung by the first objective, then by the next, found by the
+        database; None where nothing has finished. Directions are `minimize` or `maximize`.
+        """
+        with self._reading(run_id) as connection:
+            row = connection.execute(_leading(tuple(objectives.items())), {"of_run": run_id}).one_or_none()
+        if row is None:
+            return None
+        genome, rung, value = row
+        if value is None:
+            raise InputError(f"store: the results of run {run_id} are damaged: genome {genome} has no score")
+        return Leader(genome, rung, float(value))
 
     def curves(self, run_id: str, numbers: Sequence[int] | None = None) -> dict[int, list[Point]]:
         """Learning curves by evaluation number, of all evaluations or of these."""
@@ -304,6 +356,14 @@ class Store:
                 curves.setdefault(row.number, []).append(Point(row.step, row.seconds, row.bits_per_byte))
         return curves
 
+    @contextmanager
+    def _reading(self, run_id: str) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (ValueError, sa.exc.DatabaseError) as error:
+            raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
+
 
 def _evaluation(row: dict[str, Any]) -> Evaluation:
     """A row as a record. Raises InputError if it is none that this store wrote."""
@@ -314,7 +374,7 @@ def _evaluation(row: dict[str, Any]) -> Evaluation:
         and isinstance(metrics, dict)
         and all(isinstance(value, int | float) for value in metrics.values())
         and isinstance(parents, list)
-        and row["status"] in ("running", "finished", "failed", "infeasible")
+        and row["status"] in _STATUSES
         and (row["status"] == "running") == (row["ended_event"] is None)
     )
     if not sound:

@@ -31,11 +31,10 @@ CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
 TIMINGS = ("step_time", "train_seconds")
 
 
-def record(space: SearchSpace, evaluation: Evaluation) -> dict[str, Any]:
-    """What there is to say about one evaluation, free of clocks and machines."""
-    metrics = {
-        name: value for name, value in evaluation.metrics.items() if name not in TIMINGS or name in space.objectives
-    }
+def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ()) -> dict[str, Any]:
+    """What there is to say about one evaluation, free of clocks and machines but for what `also` names."""
+    hidden = set(TIMINGS) - {*space.objectives, *also}
+    metrics = {name: value for name, value in evaluation.metrics.items() if name not in hidden}
     return {
         "genome": evaluation.genome,
         "status": evaluation.status,
@@ -51,16 +50,16 @@ def record(space: SearchSpace, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def as_json(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+def as_json(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
     """A JSON list of records."""
-    return json.dumps([record(space, evaluation) for evaluation in evaluations], indent=2)
+    return json.dumps([record(space, evaluation, also) for evaluation in evaluations], indent=2)
 
 
-def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
     """One row per evaluation, one column per metric and gene; lists as JSON."""
     rows = []
     for evaluation in evaluations:
-        row = record(space, evaluation)
+        row = record(space, evaluation, also)
         metrics, genes = row.pop("metrics"), row.pop("genes")
         flat = row | metrics | {f"gene:{name}": value for name, value in genes.items()}
         rows.append({key: json.dumps(v) if isinstance(v, list | dict) else v for key, v in flat.items()})
@@ -72,9 +71,14 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
     return text.getvalue()
 
 
-def as_table(space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation]) -> Table:
-    """The best first; a star marks the front. Where weights are inherited, the share of them is shown."""
-    metrics = [*space.objectives, *([INHERITED] if space.inherit else [])]
+def as_table(
+    space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
+) -> Table:
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown.
+
+    `also` are metrics to show besides the objectives.
+    """
+    metrics = list(dict.fromkeys([*space.objectives, *([INHERITED] if space.inherit else []), *also]))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
     table.add_column("genome", no_wrap=True)

@@ -33,12 +33,22 @@ def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchS
 
 def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
     """As `load_space`, from text."""
-    document = parse_document(text, name)
-    for override in overrides:
-        _override(document.data, override)
+    document = _document(text, name, overrides)
     space = SearchSpace.from_document(document)
     _try_genes(space, document)
     return space
+
+
+def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
+    """As `parse_space`, ten times as fast: no gene is tried, so its values may not fit together."""
+    return SearchSpace.from_document(_document(text, name, overrides))
+
+
+def _document(text: str, name: str, overrides: Sequence[str]) -> Document:
+    document = parse_document(text, name)
+    for override in overrides:
+        _override(document.data, override)
+    return document
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -4,70 +4,96 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console
-from signal_model.errors import InputError
+
+if TYPE_CHECKING:
+    from hrfevo.compare import Comparison
+    from hrfevo.overview import Overview
 
 app = typer.Typer()
+
+SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
+LIST_TABLE = ("run", "state", "finished", "failed", "budget", "best", "minutes", "corpus", "seed", "algorithm")
+LIST_COLUMNS = (
+    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
+    *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
+)
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="Such as 'parameters<500000' or embedding.kind=spectral; may be repeated"),
+]
 
 
 @app.command("list")
 def list_command(
     folder: Annotated[Path, typer.Argument(metavar="[RUNS_DIR]", help="A folder of run folders")] = Path("runs"),
+    sort: Annotated[str, typer.Option(help=SORT_HELP)] = "created",
     format_: FormatOption = Format.table,
 ) -> None:
     """List the runs in a folder, newest first."""
-    from hrfevo.ranking import front
-    from hrfevo.run_folder import RunFolder, find_runs
+    from hrfevo.overview import overviews
 
-    rows: list[dict[str, Any]] = []
-    for path in find_runs(folder):
-        try:
-            space, record, evaluations = read_run(RunFolder.open(path), None)
-        except InputError as error:
-            typer.echo(f"{path.name} cannot be read: {error}", err=True)
-            continue
-        winners = front(space, evaluations)
-        rows.append(
-            {
-                "run": path.name,
-                "state": record.state,
-                "finished": sum(e.status == "finished" for e in evaluations),
-                "failed": sum(e.status == "failed" for e in evaluations),
-                "best": winners[0].metrics[next(iter(space.objectives))] if winners else None,
-                "genome": winners[0].genome if winners else None,
-            }
-        )
-    columns = ["run", "state", "finished", "failed", "best", "genome"]
-    print_rows(rows, columns, format_, empty=f"no runs in {folder}")
+    found, unreadable = overviews(folder, sort)
+    for name, error in unreadable.items():
+        typer.echo(f"{name} cannot be read: {error}", err=True)
+    rows = [_overview_row(one, whole=format_ is not Format.table) for one in found]
+    columns = LIST_TABLE if format_ is Format.table else LIST_COLUMNS
+    print_rows(rows, columns, format_, empty=f"no runs in {folder}", forms={"minutes": ".1f"})
+
+
+def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
+    count, minutes = one.budget.evaluations, one.budget.minutes
+    if whole:
+        return vars(one) | {"budget": count, "budget_minutes": minutes}
+    limits = [*([f"{count:,}"] if count else []), *([f"{minutes:g} min"] if minutes else [])]
+    return vars(one) | {"budget": ", ".join(limits), "minutes": one.seconds / 60}
 
 
 @app.command()
 def best(
     folder: RunArgument,
-    top: Annotated[int, typer.Option(min=1, help="How many")] = 10,
+    top: Annotated[int | None, typer.Option(min=1, help="How many; 10 unless given, of the front all")] = None,
+    objective: Annotated[str | None, typer.Option(metavar="NAME", help="Rank by this metric alone")] = None,
+    front: Annotated[bool, typer.Option("--front", help="Only the front")] = False,
+    where: WhereOption = None,
+    rung: Annotated[int | None, typer.Option(min=0, help="Another rung than the highest reached, from 0")] = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
-    """The best genomes of a run: its front (marked *), then the runners-up."""
-    from hrfevo import tables
-    from hrfevo.ranking import front, ranked
+    """The best genomes of a run: its front (marked *), then the runners-up.
+
+    Conditions choose first: the front is then of those that meet them all.
+    """
+    from hrfevo import ranking, tables
+    from hrfevo.filters import parse_condition
     from hrfevo.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
-    chosen = ranked(space, evaluations, top)
-    if format_ is Format.json:
-        print(tables.as_json(space, chosen))
-    elif format_ is Format.csv:
-        print(tables.as_csv(space, chosen), end="")
-    elif not chosen:
-        print("no finished evaluation yet")
+    conditions = [parse_condition(text, space, evaluations) for text in where or []]
+    peers = ranking.at_rung(space, evaluations, rung)
+    met = [evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions)]
+    winners = ranking.front(space, met)
+    candidates = winners if front else met
+    count = top or (len(winners) if front else 10)
+    if objective:
+        ranking.check_metric(peers, objective)
+        chosen = ranking.by_metric(space, candidates, objective)[:count]
     else:
-        new_console().print(tables.as_table(space, chosen, front(space, evaluations)))
+        chosen = ranking.ranked(space, candidates, count)
+    also = [objective] if objective else []
+    if format_ is Format.json:
+        print(tables.as_json(space, chosen, also))
+    elif format_ is Format.csv:
+        print(tables.as_csv(space, chosen, also), end="")
+    elif not chosen:
+        print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
+    else:
+        new_console().print(tables.as_table(space, chosen, winners, also))
 
 
 @app.command()
@@ -149,3 +175,81 @@ def importance(
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
     rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
     print_rows(rows, ["gene", *names], format_, forms=dict.fromkeys(names, ".1%"))
+
+
+@app.command()
+def lineage(
+    folder: RunArgument,
+    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    format_: FormatOption = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
+    from hrfevo.lineage import as_rows, as_tree
+    from hrfevo.lineage import lineage as lineage_of
+    from hrfevo.ranking import find_genome
+    from hrfevo.run_folder import RunFolder
+
+    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    ancestors = lineage_of(space, evaluations, find_genome(space, evaluations, genome).genome)
+    if format_ is Format.table:
+        new_console().print(as_tree(space, ancestors))
+        return
+    rows = as_rows(space, ancestors)
+    if format_ is Format.csv:
+        rows = [row | {"changes": json.dumps(row["changes"])} for row in rows]
+    print_rows(rows, list(rows[0]), format_)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Run folders")],
+    group: Annotated[bool, typer.Option("--group", help="Together: runs of one space name and one algorithm")] = False,
+    format_: FormatOption = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """Searches side by side: fronts, hypervolumes after equal training, and what their differences say.
+
+    Hypervolumes are shares of that of the front of all runs together.
+    """
+    from hrfevo.compare import compare as compare_searches
+    from hrfevo.compare import read_searches
+    from hrfevo.significance import between_groups, between_winners, grouped
+
+    comparison = compare_searches(read_searches(folders, store))
+    if group:
+        groups = grouped(comparison)
+        rows = [one.row for one in groups]
+        tests, notes = between_groups(comparison, groups)
+    else:
+        rows = [row.columns for row in comparison.rows]
+        tests, notes = between_winners(comparison)
+    notes = comparison.notes + notes
+    if format_ is Format.json:
+        about = {"objectives": comparison.objectives, "reference": comparison.reference}
+        tested = [vars(test) for test in tests]
+        print(json.dumps(about | {"rows": rows, "tests": tested, "notes": notes}, indent=2))
+        return
+    if format_ is Format.csv:
+        print_rows(rows, list(rows[0]), format_)
+    else:
+        _print_comparison(comparison, rows)
+    for line in [*(test.words for test in tests), *notes]:
+        typer.echo(line, err=format_ is Format.csv)
+
+
+def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
+    # Short heads, so that a terminal has room for all columns.
+    heads = {name: name.replace("hypervolume_", "at ") for name in rows[0] if name != "state"} | {
+        "hypervolume": "at end"
+    }
+    shares = {head for name, head in heads.items() if "hypervolume" in name} | {"lowest", "highest"}
+    table = [{head: row[name] for name, head in heads.items()} for row in rows]
+    print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
+    if comparison.reference:
+        point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
+        print(
+            f"best: {next(iter(comparison.objectives))}. at 25% … 100%: hypervolume after these shares of "
+            f"{comparison.shortest:,.0f} s of training,\nas a share of that of all fronts together; "
+            f"reference point {point}."
+        )
