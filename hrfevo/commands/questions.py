@@ -10,6 +10,7 @@ import typer
 
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console
+from signal_model.errors import InputError
 
 if TYPE_CHECKING:
     from hrfevo.compare import Comparison
