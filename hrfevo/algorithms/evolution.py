@@ -133,7 +133,8 @@ class Evolution:
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
                 waiting = self._candidates_for_promotion()
-                return waiting[rungs[waiting] == rung]
+                due: np.ndarray = waiting[rungs[waiting] == rung]
+                return due
         return np.empty(0, int)
 
     def _gains(self, waiting: np.ndarray, children: Sequence[_Child]) -> np.ndarray:
