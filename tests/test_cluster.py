@@ -120,12 +120,16 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     cluster.wait_for_nodes()
     workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address)
 
-    def lose_all() -> None:
-        cluster.remove_node(node)
-        threading.Timer(6.0, lambda: cluster.add_node(num_cpus=4)).start()
-
-    scene = Scene({3: lose_all})
-    searched(space, workers, store, scene)
+    lost = threading.Event()
+    scene = Scene({3: lost.set})
+    searching = threading.Thread(target=searched, args=(space, workers, store, scene))
+    searching.start()
+    assert lost.wait(60)
+    cluster.remove_node(node)
+    time.sleep(3)
+    cluster.add_node(num_cpus=4)
+    searching.join(120)
+    assert not searching.is_alive()
     assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
     assert scene.most_at_once == 2
 
@@ -145,7 +149,7 @@ def test_time_and_memory_are_limited() -> None:
     with pytest.raises(OverLimit, match=r"over the limit of 0\.005 minutes"), enforced(Limits(minutes=0.005)):
         time.sleep(5)
     held = []
-    with pytest.raises(OverLimit, match="GiB of memory"), enforced(Limits(memory_gib=1e-3)):
+    with pytest.raises(OverLimit, match="GiB of memory"), enforced(Limits(memory_gib=1e-3)):  # noqa: PT012
         while True:
             held.append(bytearray(2**20))
     with enforced(Limits(minutes=1, memory_gib=1000)):
