@@ -157,7 +157,7 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
         from hrfevo.workers.ray_workers import RayWorkers
 
         with console.status("Starting Ray workers …"):
-            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address)
+            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address, space.limits)
     try:
         yield workers
     finally:

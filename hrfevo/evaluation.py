@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 
 from hrfevo.genome import express
+from hrfevo.limits import OverLimit, enforced
 from hrfevo.records import INHERITED, Job, Outcome, Point, Status
 from hrfevo.space import Bounds, Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
@@ -84,7 +85,10 @@ class TrainingEvaluator:
         status: Status = "finished"
         reason = detail = ""
         try:
-            self._measure(job, device, metrics, curve)
+            with enforced(self.space.limits):
+                self._measure(job, device, metrics, curve)
+        except OverLimit as error:
+            status, reason = "failed", str(error)
         except _Stopped as stopped:
             status, reason = stopped.status, stopped.reason
         except Diverged as error:

@@ -125,21 +125,27 @@ class Search:
         `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
         nothing succeeds.
         """
+        reason = ""
         while True:
             while self._may_submit() and (job := self._next_job()):
                 self.workers.submit(job)
                 observer.submitted(job)
-            if not self.workers.running:
+            # Without any worker left, as when a cluster has lost all its nodes, it waits for one to come.
+            if not self.workers.running and (self.workers.capacity or self._spent(0)):
                 break
             outcome = self.workers.next_outcome()
+            if outcome is None:
+                check()
+                continue
             self._store.record(self.run_id, outcome, self.seconds)
+            reason = outcome.reason
             self._learn(outcome)
             self._drop_the_hopeless()
             observer.ended(outcome, self)
             self._stop_if_hopeless(outcome)
             check()
         if self.tally.failed and not self.tally.finished:
-            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {outcome.reason}")
+            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {reason}")
         return "budget spent" if self._spent(0) else "no new genome left in the space"
 
     def _may_submit(self) -> bool:

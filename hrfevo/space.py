@@ -93,6 +93,13 @@ class Resources(Config):
         return gpus
 
 
+class Limits(Config):
+    """What one evaluation may take at most; one that takes more has failed."""
+
+    minutes: FiniteFloat | None = Field(None, gt=0, description="Of wall-clock time")
+    memory_gib: FiniteFloat | None = Field(None, gt=0, description="Of main memory held by its process, GiB")
+
+
 class Confirm(Config):
     """What is trained again at the end, from scratch, with fresh seeds."""
 
@@ -134,6 +141,7 @@ class SearchSpace(Config):
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget
     resources: Resources = Resources()
+    limits: Limits = Limits()
     confirm: Confirm = Confirm()
 
     @field_validator("rungs")

@@ -10,8 +10,9 @@ from hrfevo.records import Job, Outcome
 class Workers(Protocol):
     """A number of places that each evaluate one job at a time."""
 
-    capacity: int
-    """How many jobs run at once."""
+    @property
+    def capacity(self) -> int:
+        """How many jobs can run at once, at this moment."""
 
     @property
     def running(self) -> int:
@@ -20,8 +21,8 @@ class Workers(Protocol):
     def submit(self, job: Job) -> None:
         """Start a job; only while `running` is below `capacity`."""
 
-    def next_outcome(self) -> Outcome:
-        """Wait for the next job to end; only while one is running.
+    def next_outcome(self) -> Outcome | None:
+        """Wait for the next job to end, or, with None, until there is room for more.
 
         Every job submitted ends exactly once: a worker that dies is replaced and its job run
         again, and a job that keeps killing workers ends as failed.

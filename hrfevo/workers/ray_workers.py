@@ -7,15 +7,21 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
-from hrfevo.space import Resources
+from hrfevo.space import Limits, Resources
 from signal_model.errors import InputError, one_line
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
+# How often the cluster is asked whether nodes have come or gone, seconds.
+LOOK = 2.0
+# An evaluation that does not end by itself so long after its limit has a worker that hangs, seconds.
+GRACE = 30.0
 
 
 class _Actor:
@@ -26,84 +32,188 @@ class _Actor:
         # What is loaded by now stays: collections after each evaluation need not look through it again.
         gc.freeze()
 
-    def ready(self) -> None:
-        """Returns once the process has started."""
+    def ready(self) -> str:
+        """The node it runs on, once the process has started."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
 
     def evaluate(self, job: Job) -> Outcome:
         return self._evaluator(job)
 
 
-class RayWorkers:
-    """`count` actors of the given resources; as many as fit if `count` is None.
+@dataclass(frozen=True)
+class _Place:
+    """A worker that has started."""
 
-    Starts a Ray of its own, and stops it on `close`, unless `address` names a cluster to join.
+    actor: Any
+    node: str
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job at a place; `attempt` counts the workers that it may have killed, this one included."""
+
+    job: Job
+    place: _Place
+    attempt: int
+    began: float
+
+
+class RayWorkers:
+    """`count` actors of the given resources; as many as fit if `count` is None, also when nodes come or go.
+
+    Starts a Ray of its own, and stops it on `close`, unless `address` names a cluster to join. A job whose worker
+    or node is lost runs again elsewhere; one that outlasts `limits` without an answer is ended with its worker.
     Raises InputError if there is no cluster there or it has no room.
     """
 
     def __init__(
-        self, evaluator: Evaluator, resources: Resources, count: int | None = None, address: str | None = None
+        self,
+        evaluator: Evaluator,
+        resources: Resources,
+        count: int | None = None,
+        address: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         import ray
 
         self._ray = ray
+        self._resources, self._count = resources, count
+        self._minutes = limits.minutes if limits else None
+        self._waiting: list[tuple[Job, int]] = []
+        self._starting: dict[Any, Any] = {}
+        self._idle: list[_Place] = []
+        self._running: dict[Any, _Task] = {}
         if address is None:
-            self.capacity = _local_room(resources, count)
-            _start_local(ray, self.capacity, resources)
+            self._count = _local_room(resources, count)
+            _start_local(ray, self._count, resources)
         else:
             _join(ray, address)
             try:
-                self.capacity = _room(ray, resources, count, address)
+                _room(ray, resources, count, address)
             except InputError:
                 ray.shutdown()
                 raise
         self._evaluator = ray.put(evaluator)
         self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
-        self._idle = [self._new_actor() for _ in range(self.capacity)]
-        self._running: dict[Any, tuple[Job, Any, int]] = {}
+        self._looked = time.monotonic()
+        self._grow()
         try:
             # A worker that cannot start at all is a defect of the installation, not of a genome.
-            ray.get([actor.ready.remote() for actor in self._idle])
+            nodes = ray.get(list(self._starting))
         except BaseException:
             self.close()
             raise
+        self._idle = [_Place(actor, node) for actor, node in zip(self._starting.values(), nodes, strict=True)]
+        self._starting = {}
+
+    @property
+    def capacity(self) -> int:
+        return len(self._idle) + len(self._running)
 
     @property
     def running(self) -> int:
-        return len(self._running)
+        return len(self._running) + len(self._waiting)
 
     def submit(self, job: Job) -> None:
-        self._start(job, self._idle.pop(), attempt=1)
+        self._start(job, attempt=1)
 
-    def next_outcome(self) -> Outcome:
+    def next_outcome(self) -> Outcome | None:
         while True:
-            (done, *_), _ = self._ray.wait(list(self._running), num_returns=1)
-            job, actor, attempt = self._running.pop(done)
-            try:
-                outcome: Outcome = self._ray.get(done)
-            except self._ray.exceptions.RayActorError as error:
-                replacement = self._new_actor()
-                if attempt < ATTEMPTS:
-                    self._start(job, replacement, attempt + 1)
-                    continue
-                self._idle.append(replacement)
-                now = time.time()
-                reason = f"worker died {ATTEMPTS} times"
-                return Outcome(job, "failed", {}, reason, str(error), started=now, ended=now)
-            self._idle.append(actor)
-            return outcome
+            while self._waiting and self._idle:
+                self._start(*self._waiting.pop(0))
+            if time.monotonic() - self._looked >= LOOK:
+                self._looked = time.monotonic()
+                self._forget_lost_nodes()
+                self._grow()
+            if self.running < self.capacity and self._has_grown:
+                self._has_grown = False
+                return None
+            done = self._wait()
+            if done is None:
+                if (late := self._overdue()) is not None:
+                    return late
+            elif done in self._starting:
+                self._welcome(done)
+            elif (outcome := self._collect(done)) is not None:
+                return outcome
 
     def close(self) -> None:
         """Stop the actors, and Ray itself if it was started here."""
-        for actor in [*self._idle, *(actor for _, actor, _ in self._running.values())]:
+        places = [*self._idle, *(task.place for task in self._running.values())]
+        for actor in [*self._starting.values(), *(place.actor for place in places)]:
             self._ray.kill(actor)
-        self._idle, self._running = [], {}
+        self._idle, self._running, self._starting, self._waiting = [], {}, {}, []
         self._ray.shutdown()
 
-    def _new_actor(self) -> Any:
-        return self._actor_class.remote(self._evaluator)
+    _has_grown = False
 
-    def _start(self, job: Job, actor: Any, attempt: int) -> None:
-        self._running[actor.evaluate.remote(job)] = (job, actor, attempt)
+    def _wait(self) -> Any | None:
+        """The next actor that is ready or task that has ended; None if that takes too long to go on waiting."""
+        pending = [*self._running, *self._starting]
+        if not pending:
+            time.sleep(LOOK)
+            return None
+        done, _ = self._ray.wait(pending, num_returns=1, timeout=LOOK)
+        return done[0] if done else None
+
+    def _welcome(self, started: Any) -> None:
+        actor = self._starting.pop(started)
+        try:
+            self._idle.append(_Place(actor, self._ray.get(started)))
+            self._has_grown = True
+        except self._ray.exceptions.RayActorError:
+            pass  # its node went before it came up; `_grow` makes another
+
+    def _collect(self, done: Any) -> Outcome | None:
+        task = self._running.pop(done)
+        try:
+            outcome: Outcome = self._ray.get(done)
+        except self._ray.exceptions.RayActorError as error:
+            self._grow()
+            # Where the node is gone too, the job is the victim.
+            attempt = task.attempt + (task.place.node in self._nodes())
+            if attempt <= ATTEMPTS:
+                self._waiting.insert(0, (task.job, attempt))
+                return None
+            return _lost(task, f"worker died {ATTEMPTS} times", str(error))
+        self._idle.append(task.place)
+        return outcome
+
+    def _overdue(self) -> Outcome | None:
+        if self._minutes is None:
+            return None
+        for reference, task in self._running.items():
+            if time.time() - task.began > 60 * self._minutes + GRACE:
+                del self._running[reference]
+                self._ray.kill(task.place.actor)
+                self._grow()
+                return _lost(task, f"hung: no answer {GRACE:g} s after the limit of {self._minutes:g} minutes")
+        return None
+
+    def _nodes(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+
+    def _forget_lost_nodes(self) -> None:
+        if self._idle:
+            alive = self._nodes()
+            self._idle = [place for place in self._idle if place.node in alive]
+
+    def _grow(self) -> None:
+        """Start as many actors as are missing."""
+        wanted = self._count or _fitting(self._ray.cluster_resources(), self._resources)
+        for _ in range(wanted - self.capacity - len(self._starting)):
+            actor = self._actor_class.remote(self._evaluator)
+            self._starting[actor.ready.remote()] = actor
+
+    def _start(self, job: Job, attempt: int) -> None:
+        place = self._idle.pop()
+        self._running[place.actor.evaluate.remote(job)] = _Task(job, place, attempt, time.time())
+
+
+def _lost(task: _Task, reason: str, detail: str = "") -> Outcome:
+    return Outcome(task.job, "failed", {}, reason, detail, started=task.began, ended=time.time())
 
 
 def _local_room(resources: Resources, count: int | None) -> int:
@@ -153,16 +263,19 @@ def _join(ray: Any, address: str) -> None:
         raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
 
 
-def _room(ray: Any, resources: Resources, count: int | None, address: str) -> int:
+def _room(ray: Any, resources: Resources, count: int | None, address: str) -> None:
+    """Raises InputError if a cluster has no room for `count` workers, or for one."""
     total = ray.cluster_resources()
-    cpus, gpus = total.get("CPU", 0), total.get("GPU", 0)
-    room = _times(cpus, resources.cpus)
-    if resources.gpus:
-        room = min(room, _times(gpus, resources.gpus))
-    wanted = count or room
-    if not 0 < wanted <= room:
+    room = _fitting(total, resources)
+    wanted = count or max(1, room)
+    if wanted > room:
         raise InputError(
-            f"--workers {wanted}: the cluster at {address} has {cpus:g} CPUs and {gpus:g} GPUs, room for {room} "
-            f"workers of {resources.cpus} CPUs and {resources.gpus:g} GPUs"
+            f"--workers {wanted}: the cluster at {address} has {total.get('CPU', 0):g} CPUs and "
+            f"{total.get('GPU', 0):g} GPUs, room for {room} workers of {resources.cpus} CPUs and "
+            f"{resources.gpus:g} GPUs"
         )
-    return wanted
+
+
+def _fitting(total: Mapping[str, float], resources: Resources) -> int:
+    room = _times(total.get("CPU", 0), resources.cpus)
+    return min(room, _times(total.get("GPU", 0), resources.gpus)) if resources.gpus else room

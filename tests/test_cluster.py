@@ -1,0 +1,157 @@
+"""Ray clusters whose nodes come and go, and evaluations that take more than they may."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ray.cluster_utils import Cluster
+
+from hrfevo.algorithms import make_algorithm
+from hrfevo.limits import OverLimit, enforced
+from hrfevo.records import Job, Outcome
+from hrfevo.search import Search
+from hrfevo.space import Budget, Limits, Resources, SearchSpace
+from hrfevo.store import Store, sqlite_url
+from hrfevo.validation import load_space
+from hrfevo.workers import ray_workers
+from hrfevo.workers.ray_workers import RayWorkers
+
+
+@dataclass(frozen=True)
+class Slow:
+    """An evaluator that takes a while, and says on which process."""
+
+    seconds: float
+
+    def __call__(self, job: Job) -> Outcome:
+        began = time.time()
+        time.sleep(self.seconds)
+        quality = int(job.genome.id, 16) / 16**12
+        metrics = {"bits_per_byte": quality, "parameters": 1.0, "train_seconds": self.seconds}
+        return Outcome(job, "finished", metrics, started=began, ended=time.time(), worker=str(os.getpid()))
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """An evaluator whose third job stops its process, as a defect of a driver might."""
+
+    def __call__(self, job: Job) -> Outcome:
+        if job.number == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return Slow(0.0)(job)
+
+
+@dataclass
+class Scene:
+    """An observer that makes things happen after so many evaluations."""
+
+    acts: dict[int, object]
+    most_at_once: int = 0
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    def submitted(self, job: Job) -> None:
+        """Nothing."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        self.most_at_once = max(self.most_at_once, search.workers.capacity)
+        act = self.acts.pop(search.tally.finished, None)
+        if callable(act):
+            act()
+
+
+@pytest.fixture
+def space(tiny_space: Path) -> SearchSpace:
+    return load_space(tiny_space)[0].model_copy(update={"budget": Budget(evaluations=40)})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    opened = Store(sqlite_url(tmp_path / "results.db"))
+    opened.create_run("run", "run", {})
+    return opened
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def searched(space: SearchSpace, workers: RayWorkers, store: Store, scene: Scene) -> None:
+    algorithm = make_algorithm("random", space, np.random.SeedSequence(0))
+    try:
+        Search("run", space, algorithm, workers, store, training_seed=5).run(scene)
+    finally:
+        workers.close()
+
+
+def test_nodes_that_come_are_used_and_those_that_go_take_nothing_with_them(
+    space: SearchSpace, store: Store, cluster: Cluster
+) -> None:
+    node = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    workers = RayWorkers(Slow(0.7), Resources(), address=cluster.address)
+    assert workers.capacity == 3
+    acts = {6: lambda: cluster.remove_node(node), 14: lambda: cluster.add_node(num_cpus=3)}
+    scene = Scene(dict(acts))
+    searched(space, workers, store, scene)
+    evaluations = store.evaluations("run")
+    assert [e.status for e in evaluations] == ["finished"] * 40
+    assert len({(e.genome, e.rung) for e in evaluations}) == 40
+    assert not scene.acts
+    assert scene.most_at_once == 4
+    assert len({e.worker for e in evaluations[-8:]}) >= 3
+
+
+def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
+    space: SearchSpace, store: Store, cluster: Cluster
+) -> None:
+    # The head alone, with one CPU, has no room for workers of two.
+    node = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address)
+
+    lost = threading.Event()
+    scene = Scene({3: lost.set})
+    searching = threading.Thread(target=searched, args=(space, workers, store, scene))
+    searching.start()
+    assert lost.wait(60)
+    cluster.remove_node(node)
+    time.sleep(3)
+    cluster.add_node(num_cpus=4)
+    searching.join(120)
+    assert not searching.is_alive()
+    assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
+    assert scene.most_at_once == 2
+
+
+def test_a_worker_that_hangs_is_replaced(space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_workers, "GRACE", 1.0)
+    few = space.model_copy(update={"budget": Budget(evaluations=6)})
+    workers = RayWorkers(Stuck(), Resources(), 2, limits=Limits(minutes=0.02))
+    searched(few, workers, store, Scene({}))
+    found = {e.number: (e.status, e.reason) for e in store.evaluations("run")}
+    assert found.pop(2) == ("failed", "hung: no answer 1 s after the limit of 0.02 minutes")
+    assert {status for status, _ in found.values()} == {"finished"}
+
+
+def test_time_and_memory_are_limited() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with pytest.raises(OverLimit, match=r"over the limit of 0\.005 minutes"), enforced(Limits(minutes=0.005)):
+        time.sleep(5)
+    held = []
+    with pytest.raises(OverLimit, match="GiB of memory"), enforced(Limits(memory_gib=1e-3)):  # noqa: PT012
+        while True:
+            held.append(bytearray(2**20))
+    with enforced(Limits(minutes=1, memory_gib=1000)):
+        time.sleep(0.3)
+    assert signal.getsignal(signal.SIGUSR1) == before
