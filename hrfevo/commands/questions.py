@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hrfevo.commands.completion import complete_genome
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console
 from signal_model.errors import InputError
@@ -72,7 +73,7 @@ def best(
 @app.command()
 def show(
     folder: RunArgument,
-    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits", autocompletion=complete_genome)],
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
