@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,8 @@ def as_bytes(table: pd.DataFrame, format_: TableFormat) -> bytes:
     """The table as a file of this format."""
     buffer = io.BytesIO()
     if format_ == "csv":
-        table.to_csv(buffer, index=False, lineterminator="\n")
+        # Text in quotes: a carriage return outside them would end the row for some readers.
+        table.to_csv(buffer, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     else:
         table.to_parquet(buffer, index=False)
     return buffer.getvalue()
