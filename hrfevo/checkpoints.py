@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Set
 from pathlib import Path
 
+FOLDER = "checkpoints"
+
 
 class Checkpoints:
     """One folder per genome below `folder`, which the evaluations of the genome share."""

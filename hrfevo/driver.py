@@ -12,9 +12,11 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.algorithms import ALGORITHMS, GRID, Algorithm, make_algorithm
-from hrfevo.checkpoints import Checkpoints
+from hrfevo.checkpoints import FOLDER, Checkpoints
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
 from hrfevo.genome import canonical
+from hrfevo.logs.base import Observers
+from hrfevo.logs.targets import Target, open_logs
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
@@ -43,6 +45,7 @@ class Machinery:
     address: str | None = None
     device: str = "auto"
     store: str | None = None
+    logs: tuple[Target, ...] = ()
 
     def check(self, space: SearchSpace) -> None:
         """Raises InputError for options that contradict one another or the space."""
@@ -57,6 +60,8 @@ class Machinery:
                 f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
                 "add --set resources.gpus=1 (or a fraction, to share one)"
             )
+        for target in self.logs:
+            target.check()
 
     def leaves_gpu_idle(self, space: SearchSpace) -> bool:
         """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
@@ -102,7 +107,7 @@ def start(
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
-            return _execute(folder, space, store, workers, console), folder
+            return _execute(folder, space, store, workers, machinery.logs, console), folder
 
 
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
@@ -131,7 +136,7 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
                 f"now {evaluator.corpus.name}); its scores could not be compared"
             )
         with _workers(evaluator, space, machinery, console) as workers:
-            return _execute(folder, space, store, workers, console)
+            return _execute(folder, space, store, workers, machinery.logs, console)
 
 
 def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
@@ -195,7 +200,14 @@ def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict
     return found
 
 
-def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Workers, console: Console) -> int:
+def _execute(
+    folder: RunFolder,
+    space: SearchSpace,
+    store: Store,
+    workers: Workers,
+    logs: tuple[Target, ...],
+    console: Console,
+) -> int:
     run = folder.record(store)
     keeps = len(space.rungs) > 1 or space.inherit
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
@@ -206,15 +218,19 @@ def _execute(folder: RunFolder, space: SearchSpace, store: Store, workers: Worke
         workers,
         store,
         training_seed=int(training_seed.generate_state(1)[0]),
-        checkpoints=Checkpoints(folder.path.absolute() / "checkpoints") if keeps else None,
+        checkpoints=Checkpoints(folder.path.absolute() / FOLDER) if keeps else None,
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
     _say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
     code = 0
     try:
-        with Interruption() as interruption, make_display(console, space, search) as display:
-            reason = search.run(display, interruption.check)
+        with (
+            Interruption() as interruption,
+            open_logs(logs, folder, space, store, console) as loggers,
+            make_display(console, space, search) as display,
+        ):
+            reason = search.run(Observers([display, *loggers]), interruption.check)
         store.set_state(folder.id, "finished", reason)
         _say(console, f"finished: {reason}")
     except KeyboardInterrupt:

@@ -103,6 +103,19 @@ def _all_layers(gene: LayersGene) -> Iterator[Value]:
         yield from map(list, itertools.product(layers, repeat=count))
 
 
+def flat(values: Mapping[str, Value]) -> Values:
+    """One name for every value: `layers` is their number, `layers[0].mixer.kind` a gene of the first."""
+    found: Values = {}
+    for name, value in values.items():
+        if name == "layers":
+            found[name] = len(value)
+            for index, layer in enumerate(value):
+                found |= {f"{name}[{index}].{inner}": v for inner, v in layer.items()}
+        else:
+            found[name] = value
+    return found
+
+
 def canonical(space: SearchSpace, values: Mapping[str, Value]) -> Genome:
     """The genome with exactly these values.
 

@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hrfevo.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
+from hrfevo.genes import (
+    BaseGene,
+    ChoiceGene,
+    FloatGene,
+    IntervalGene,
+    IntGene,
+    LayersGene,
+    OrderedGene,
+    UnitGene,
+    Value,
+)
 from hrfevo.space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
+
+    # Optuna's parameters of a gene that has coordinates: name, value, distribution.
+    Coordinates = Callable[[str, UnitGene, Value], Iterator[tuple[str, Any, BaseDistribution]]]
 
 
-def flat_parameters(space: SearchSpace, values: Mapping[str, Value]) -> tuple[dict[str, Any], dict[str, Any]]:
+def in_unit_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str, Any, BaseDistribution]]:
+    """Coordinates in [0, 1], alike for all genes; an interval has two."""
+    from optuna.distributions import FloatDistribution
+
+    for axis, unit in zip(axes(name, gene), gene.to_unit(value), strict=True):
+        yield axis, unit, FloatDistribution(0.0, 1.0)
+
+
+def in_own_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str, Any, BaseDistribution]]:
+    """The values as people read them: numbers in their range, the two ends of an interval, ordered ones as text."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(gene, OrderedGene):
+        names = labels(gene)
+        yield name, names[gene.values.index(value)], CategoricalDistribution(names)
+    elif isinstance(gene, IntGene):
+        yield name, value, IntDistribution(gene.low, gene.high, gene.log)
+    else:
+        assert isinstance(gene, FloatGene | IntervalGene)
+        ends = value if isinstance(gene, IntervalGene) else [value]
+        for axis, end in zip(axes(name, gene), ends, strict=True):
+            yield axis, end, FloatDistribution(gene.low, gene.high, gene.log)
+
+
+def flat_parameters(
+    space: SearchSpace, values: Mapping[str, Value], coordinates: Coordinates = in_unit_scale
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The active genes as Optuna has parameters: values and distributions.
 
-    Numbers are coordinates in [0, 1] of their own scale, an interval is two of them, choices are text; layers are
-    `layers`, their number, and `layers[0].mixer.kind`.
+    Numbers are as `coordinates` says, choices are text; layers are `layers`, their number, and `layers[0].mixer.kind`.
     """
     parameters: dict[str, Any] = {}
     distributions: dict[str, Any] = {}
-    _flatten(space.genes, values, "", parameters, distributions)
+    _flatten(space.genes, values, "", coordinates, parameters, distributions)
     return parameters, distributions
 
 
@@ -29,10 +68,11 @@ def _flatten(
     genes: Mapping[str, Any],
     values: Mapping[str, Value],
     place: str,
+    coordinates: Coordinates,
     parameters: dict[str, Any],
     distributions: dict[str, Any],
 ) -> None:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import CategoricalDistribution, IntDistribution
 
     for name, gene in genes.items():
         if name not in values:
@@ -42,19 +82,19 @@ def _flatten(
             parameters[where] = len(values[name])
             distributions[where] = IntDistribution(gene.min, gene.max)
             for index, layer in enumerate(values[name]):
-                _flatten(gene.genes, layer, f"{where}[{index}].", parameters, distributions)
+                _flatten(gene.genes, layer, f"{where}[{index}].", coordinates, parameters, distributions)
         elif isinstance(gene, ChoiceGene):
             names = labels(gene)
             parameters[where] = names[gene.values.index(values[name])]
             distributions[where] = CategoricalDistribution(names)
         else:
             assert isinstance(gene, UnitGene)
-            for axis, unit in zip(axes(where, gene), gene.to_unit(values[name]), strict=True):
-                parameters[axis] = unit
-                distributions[axis] = FloatDistribution(0.0, 1.0)
+            for axis, coordinate, distribution in coordinates(where, gene, values[name]):
+                parameters[axis] = coordinate
+                distributions[axis] = distribution
 
 
-def labels(gene: ChoiceGene) -> list[str]:
+def labels(gene: ChoiceGene | OrderedGene) -> list[str]:
     """The values of a choice as text, each different."""
     plain = [str(value) for value in gene.values]
     return plain if len(set(plain)) == len(plain) else [json.dumps(value) for value in gene.values]

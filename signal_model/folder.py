@@ -13,9 +13,10 @@ from signal_model.checkpoints import FIGURES, UNFINISHED, WEIGHTS, load_training
 from signal_model.config import Recipe
 from signal_model.corpus import Corpus
 from signal_model.errors import InputError
+from signal_model.evaluation import TextScore
 from signal_model.logs import JsonLines, Log, TensorBoard
-from signal_model.model import build_model, count_parameters
-from signal_model.training import CurvePoint, Replica, Trainer, validate
+from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.training import CurvePoint, Replica, Trainer, Training, validate
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
 
@@ -91,7 +92,15 @@ def train_in_folder(
     if not writes:
         return {}
     score = validate(model, corpus, recipe.training, device)
-    figures = {
+    figures = figures_of(model, corpus, training, score)
+    save_checkpoint(folder, model, recipe, corpus.tokenizer, figures)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return figures
+
+
+def figures_of(model: SignalLLM, corpus: Corpus, training: Training, score: TextScore) -> dict[str, Any]:
+    """What is kept beside a model: its score on validation text, its size, its training, its text."""
+    return {
         "validation": {
             "bits_per_byte": score.bits_per_byte,
             "nats_per_token": score.nats_per_token,
@@ -104,6 +113,3 @@ def train_in_folder(
         "corpus": corpus.name,
         "corpus_hash": corpus.content_hash,
     }
-    save_checkpoint(folder, model, recipe, corpus.tokenizer, figures)
-    (folder / UNFINISHED).unlink(missing_ok=True)
-    return figures

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrfevo.commands.completion import complete_genome, complete_run
 from signal_model.console import new_console
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ class Format(StrEnum):
     csv = "csv"
 
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder", autocompletion=complete_run)]
+GenomeArgument = Annotated[
+    str | None, typer.Argument(help="A genome's id; the best unless given", autocompletion=complete_genome)
+]
 StoreOption = Annotated[
     str | None,
     typer.Option(help="Database of results, such as postgresql+psycopg://…; the run folder's own unless given"),
@@ -47,6 +51,10 @@ NoConfirmOption = Annotated[
     bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option("--log", metavar="NAME[=WHERE]", help="Log to tensorboard (=FOLDER) or mlflow (=URI) too; repeatable"),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrfevo.commands.completion import complete_genome
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console
 from signal_model.errors import InputError
@@ -100,7 +101,7 @@ def best(
 @app.command()
 def show(
     folder: RunArgument,
-    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits", autocompletion=complete_genome)],
     model: Annotated[
         bool, typer.Option("--model", help="Build the model, too: parameters and operations by part")
     ] = False,

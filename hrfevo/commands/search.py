@@ -13,6 +13,7 @@ from hrfevo.commands.options import (
     Backend,
     BackendOption,
     DeviceOption,
+    LogOption,
     NoConfirmOption,
     RunArgument,
     StoreOption,
@@ -43,6 +44,7 @@ def run_command(
         Path | None, typer.Option("--from", metavar="RUN", help="Begin with the front of an earlier run")
     ] = None,
     no_confirm: NoConfirmOption = False,
+    log: LogOption = None,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.validation import load_space
@@ -53,9 +55,10 @@ def run_command(
     loaded, text = load_space(space, overrides)
 
     from hrfevo.driver import Machinery, start
+    from hrfevo.logs import parse_targets
     from hrfevo.run_folder import RunFolder
 
-    machinery = Machinery(backend.value, workers, address, device, store)
+    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
     console = new_console()
     earlier = RunFolder.open(from_) if from_ else None
     code, folder = start(
@@ -87,6 +90,7 @@ def resume(
     device: DeviceOption = "auto",
     store: StoreOption = None,
     no_confirm: NoConfirmOption = False,
+    log: LogOption = None,
 ) -> None:
     """Continue a run that was stopped or killed; what had finished is not repeated."""
     from hrfevo.run_folder import RunFolder
@@ -96,8 +100,9 @@ def resume(
     from hrfevo.algorithms import ALGORITHMS
     from hrfevo.driver import Machinery
     from hrfevo.driver import resume as continue_run
+    from hrfevo.logs import parse_targets
 
-    machinery = Machinery(backend.value, workers, address, device, store)
+    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
     console = new_console()
     code = continue_run(folder, evaluations, machinery, console)
     run = RunFolder.open(folder)
@@ -121,6 +126,7 @@ def confirm_command(
     address: AddressOption = None,
     device: DeviceOption = "auto",
     store: StoreOption = None,
+    log: LogOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
     from hrfevo.run_folder import RunFolder
@@ -131,6 +137,7 @@ def confirm_command(
 
     from hrfevo.confirmation import confirm
     from hrfevo.driver import Machinery
+    from hrfevo.logs import parse_targets
 
-    machinery = Machinery(backend.value, workers, address, device, store)
+    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
     raise typer.Exit(confirm(run, options, machinery, new_console()))

@@ -1,0 +1,65 @@
+"""The course of a search: the best so far and the hypervolume, evaluation after evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hrfevo.records import Outcome
+from hrfevo.space import SearchSpace
+
+# The first so many results of a rung set the scale of its hypervolume.
+FIRST = 4
+
+
+@dataclass
+class _Rung:
+    first: list[np.ndarray] = field(default_factory=list)
+    front: np.ndarray | None = None
+
+
+class Course:
+    """Follows results; each rung has a course of its own, as scores of different rungs are never compared."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self._signs = -np.array(space.weights)  # smaller is better
+        self._rungs: dict[int, _Rung] = {}
+
+    def after(self, outcome: Outcome) -> dict[str, float]:
+        """Series and their values once this has ended; none for what did not finish.
+
+        `180_steps/best_bits_per_byte` is the best so far of an objective at a rung of 180 steps. With several
+        objectives, `180_steps/hypervolume` is what the front dominates within the worst corner of the first four
+        results, their box being 1.
+        """
+        if outcome.status != "finished":
+            return {}
+        rung = self._rungs.setdefault(outcome.job.rung, _Rung())
+        point = self._signs * np.array([outcome.metrics[name] for name in self._space.objectives])
+        if len(rung.first) < FIRST:
+            rung.first.append(point)
+        rung.front = _front(rung.front, point)
+        place = f"{self._space.rungs[outcome.job.rung]}_steps"
+        best = self._signs * rung.front.min(axis=0)
+        series = {f"{place}/best_{name}": float(v) for name, v in zip(self._space.objectives, best, strict=True)}
+        if len(self._signs) > 1 and len(rung.first) == FIRST:
+            series[f"{place}/hypervolume"] = _volume(np.array(rung.first), rung.front)
+        return series
+
+
+def _front(front: np.ndarray | None, point: np.ndarray) -> np.ndarray:
+    if front is None:
+        return point[None]
+    if (front <= point).all(axis=1).any():
+        return front
+    return np.vstack([front[~(point <= front).all(axis=1)], point])
+
+
+def _volume(first: np.ndarray, front: np.ndarray) -> float:
+    import moocore
+
+    worst, ideal = first.max(axis=0), first.min(axis=0)
+    span = np.where(worst > ideal, worst - ideal, 1.0)
+    return float(moocore.hypervolume((front - worst) / span, ref=np.zeros(len(worst))))

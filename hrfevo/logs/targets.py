@@ -1,0 +1,85 @@
+"""`--log NAME` and `--log NAME=WHERE`: which loggers a search has, and where they write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from rich.console import Console
+
+from hrfevo.run_folder import RunFolder
+from hrfevo.search import Observer
+from hrfevo.space import SearchSpace
+from hrfevo.store import Store
+from signal_model.errors import InputError, closest, one_line
+
+Name = Literal["tensorboard", "mlflow"]
+NAMES: tuple[Name, ...] = get_args(Name)
+EVENTS = "tensorboard"  # in the run folder, unless told otherwise
+
+
+@dataclass(frozen=True)
+class Target:
+    """A logger that was asked for; `where` is a folder of TensorBoard's or an address of MLflow's."""
+
+    name: Name
+    where: str | None = None
+
+    def check(self) -> None:
+        """Raises InputError if its package is missing or it cannot write there."""
+        from hrfevo.logs import mlflow, tensorboard
+
+        if self.name == "mlflow":
+            mlflow.check(self.where)
+        else:
+            tensorboard.check(Path(self.where) if self.where else None)
+
+
+def parse_targets(texts: Sequence[str]) -> tuple[Target, ...]:
+    """What `--log` was given. Raises InputError for a name that is none, or is given twice."""
+    targets: dict[str, Target] = {}
+    for text in texts:
+        name, given, where = text.partition("=")
+        if name not in NAMES:
+            raise InputError(f"--log {text}: no such logger{closest(name, NAMES)}; accepted: {', '.join(NAMES)}")
+        if name in targets:
+            raise InputError(f"--log {text}: {name} is given twice")
+        if given and not where:
+            raise InputError(f"--log {text}: says no place; leave out the = for the usual one")
+        targets[name] = Target(name, where or None)
+    return tuple(targets.values())
+
+
+@contextmanager
+def open_logs(
+    targets: Sequence[Target], folder: RunFolder, space: SearchSpace, store: Store, console: Console
+) -> Iterator[list[Observer]]:
+    """An observer for each target that can be opened; of one that cannot, this is said and the search goes on."""
+    from hrfevo.logs.base import Logger, LogObserver, ended_before
+    from hrfevo.logs.mlflow import MLflow
+    from hrfevo.logs.tensorboard import TensorBoard
+
+    with ExitStack() as stack:
+        observers: list[Observer] = []
+        for target in targets:
+            logger: Logger
+            try:
+                if target.name == "mlflow":
+                    logger = MLflow(target.where, folder, space)
+                else:
+                    logger = TensorBoard(Path(target.where or folder.path / EVENTS), space)
+            except Exception as error:
+                console.print(
+                    f"--log {target.name} failed: {type(error).__name__}: {one_line(error)}; "
+                    "the search goes on without it",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                continue
+            before = ended_before(store, folder.id)
+            observers.append(stack.enter_context(LogObserver(target.name, logger, space, before, console)))
+        yield observers
