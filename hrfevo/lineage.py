@@ -94,10 +94,18 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
             yield Change(name, old, new)
 
 
-def _layer_changes(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Iterator[Change]:
-    """Layers put in or taken out are one change each; of those changed in place, each gene."""
+def _layer_changes(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> list[Change]:
+    """The shorter of two tellings: layer by layer in place, or with layers put in and taken out, one change each."""
+    in_place = [("replace", 0, len(before), 0, len(after))]
     texts, others = ([json.dumps(layer, sort_keys=True) for layer in layers] for layers in (before, after))
-    for what, i, j, k, m in difflib.SequenceMatcher(None, texts, others, autojunk=False).get_opcodes():
+    moved = difflib.SequenceMatcher(None, texts, others, autojunk=False).get_opcodes()
+    return min((list(_told(before, after, codes)) for codes in (in_place, moved)), key=len)
+
+
+def _told(
+    before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], codes: Sequence[tuple[str, int, int, int, int]]
+) -> Iterator[Change]:
+    for what, i, j, k, m in codes:
         if what == "equal":
             continue
         old, new = before[i:j], after[k:m]
