@@ -113,6 +113,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Version:
+    """How far a run is: `event` is the last, -1 before the first."""
+
+    state: State
+    reason: str
+    seconds: float
+    event: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended."""
 
@@ -275,8 +285,26 @@ class Store:
             raise InputError(f"store: has no run {run_id}")
         return Run(**row)
 
-    def evaluations(self, run_id: str) -> list[Evaluation]:
-        """All evaluations of a run in the order of submission."""
+    def version(self, run_id: str) -> Version:
+        """What differs as soon as anything has changed that the store knows of a run; cheap to ask for.
+
+        Raises InputError if the store has no such run.
+        """
+        columns = (_evaluations.c.submitted_event, _evaluations.c.ended_event)
+        events = sa.select(*(sa.func.max(column) for column in columns)).where(_evaluations.c.run_id == run_id)
+        told = sa.select(_runs.c.state, _runs.c.reason, _runs.c.seconds).where(_runs.c.id == run_id)
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(told).one_or_none()
+                known = [number for number in connection.execute(events).one() if number is not None]
+        except sa.exc.DatabaseError as error:
+            raise InputError(f"store: run {run_id} cannot be read: {one_line(error.orig or error)}") from None
+        if row is None:
+            raise InputError(f"store: has no run {run_id}")
+        return Version(row.state, row.reason, row.seconds, max(known, default=-1))
+
+    def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
+        """Evaluations of a run in the order of submission: all, or those with something new after an event."""
         genome_columns = [_genomes.c[name] for name in ("values", "birth", "operator", "parents")]
         columns = [column for column in _evaluations.c if column.name not in ("run_id", "genome_id")]
         query = (
@@ -285,6 +313,8 @@ class Store:
             .where(_evaluations.c.run_id == run_id)
             .order_by(_evaluations.c.number)
         )
+        if after >= 0:
+            query = query.where((_evaluations.c.submitted_event > after) | (_evaluations.c.ended_event > after))
         try:
             with self._engine.connect() as connection:
                 rows = connection.execute(query).mappings().all()
@@ -292,9 +322,12 @@ class Store:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
         return [_evaluation(dict(row)) for row in rows]
 
-    def curves(self, run_id: str) -> dict[int, list[Point]]:
-        """Learning curves by evaluation number."""
+    def curves(self, run_id: str, after: int = -1) -> dict[int, list[Point]]:
+        """Learning curves by evaluation number: all, or of evaluations that ended after an event."""
         query = sa.select(_curves).where(_curves.c.run_id == run_id).order_by(_curves.c.number, _curves.c.step)
+        if after >= 0:
+            own = (_evaluations.c.run_id == run_id) & (_evaluations.c.ended_event > after)
+            query = query.where(_curves.c.number.in_(sa.select(_evaluations.c.number).where(own)))
         curves: dict[int, list[Point]] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(query):

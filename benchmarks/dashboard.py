@@ -1,0 +1,181 @@
+"""How long the dashboard's server takes to answer a page that asks for news, on a store with many evaluations.
+
+    python benchmarks/dashboard.py
+
+A synthetic run of 5,000 evaluations with learning curves of 20 points is served by `hrfevo dashboard` in a process of its
+own and asked over HTTP, as the page asks: when nothing has changed, and after 10 more evaluations have ended, for
+each tab. Shown is the median (least–most) of the time from the request to the last byte. `all figures` are drawn beside the
+requests, which show the latest there are; how long the drawing takes is not in it. What a browser needs to draw
+them is not measured.
+
+Ends with exit code 1 if a median is above 500 ms (unless `--no-check`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import end, machine, print_table
+
+from hrfevo.genome import sample
+from hrfevo.records import Job, Outcome, Point, Proposal
+from hrfevo.run_folder import RunFolder
+from hrfevo.store import Store
+from hrfevo.validation import load_space
+
+MOST_MS = 500.0
+MORE = 10
+POINTS = 20
+SPACE = Path(__file__).parent.parent / "search_spaces" / "mixers.yaml"
+TABS = ("progress", "figures", "table")
+
+
+class Search:
+    """A search that never was: random genomes, random scores, a tenth of them failed."""
+
+    def __init__(self, parent: Path) -> None:
+        self._space, text = load_space(SPACE)
+        settings = {"seed": 0, "algorithm": "random", "synchronous": False, "set": [], "corpus": {"name": "python"}}
+        self._folder = RunFolder.create(parent, self._space, text, settings, None)
+        self._store: Store = self._folder.open_store(create=True)
+        self._folder.begin(self._store)
+        self._generator = np.random.default_rng(0)
+        self._number = 0
+        self.name = self._folder.path.name
+
+    def go_on(self, count: int) -> None:
+        """So many more evaluations, each in two transactions as in a real search."""
+        seen: set[str] = set()
+        while len(seen) < count:
+            genome = sample(self._space, self._generator)
+            # A genome that was there before would break the key of genome, rung and seed.
+            job = Job(self._number, genome, 0, seed=self._number)
+            if genome.id in seen:
+                continue
+            seen.add(genome.id)
+            self._store.submitted(self._folder.id, job, Proposal(genome, "random"))
+            self._store.record(self._folder.id, self._outcome(job), 3.0 * self._number)
+            self._number += 1
+
+    def _outcome(self, job: Job) -> Outcome:
+        random = self._generator
+        times = {"started": 1.7e9 + 3.0 * job.number, "ended": 1.7e9 + 3.0 * job.number + 3.0}
+        metrics = {"parameters": float(random.integers(50_000, 90_000)), "flops_per_token": 1e5, "state_size": 64.0}
+        if random.random() < 0.1:
+            return Outcome(job, "failed", metrics, reason="diverged: loss is nan", worker="w", device="cpu", **times)
+        score = float(2.0 + random.exponential(0.3))
+        steps = np.linspace(1, self._space.rungs[0], POINTS).astype(int)
+        curve = tuple(Point(int(step), 0.1 * step, score + 5.0 / step) for step in steps)
+        metrics |= {"bits_per_byte": score, "step_time": float(random.uniform(5, 9)), "train_seconds": 3.0}
+        return Outcome(job, "finished", metrics, curve=curve, worker="w", device="cpu", **times)
+
+
+class Page:
+    """What a browser does to be told of news: the same callback with the same arguments, the last stamp included."""
+
+    def __init__(self, address: str, run: str, tab: str) -> None:
+        self._address, self._run, self._tab = address, run, tab
+        with urllib.request.urlopen(f"{address}_dash-dependencies") as answer:
+            callbacks = json.load(answer)
+        self._callback = next(c for c in callbacks if {"id": "tick", "property": "n_intervals"} in c["inputs"])
+        self.stamp: dict[str, str] | None = None
+
+    def ask(self) -> tuple[float, int]:
+        """Milliseconds that the answer took and its length; the length is 0 if there was no news."""
+        values: dict[str, Any] = {
+            "tick": 1,
+            "runs": [self._run],
+            "tab": self._tab,
+            "screen": {"dark": False, "touch": False},
+            "stamp": self.stamp,
+        }
+        outputs = re.findall(r"([\w-]+)\.(\w+)", self._callback["output"])
+        body = {
+            "output": self._callback["output"],
+            "outputs": [{"id": name, "property": part} for name, part in outputs],
+            "inputs": [part | {"value": values[part["id"]]} for part in self._callback["inputs"]],
+            "state": [part | {"value": values[part["id"]]} for part in self._callback["state"]],
+            "changedPropIds": ["tick.n_intervals"],
+        }
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._address}_dash-update-component", json.dumps(body).encode(), headers)
+        began = time.perf_counter()
+        with urllib.request.urlopen(request) as answer:
+            told = answer.read()
+        took = 1000 * (time.perf_counter() - began)
+        if told:
+            self.stamp = json.loads(told)["response"]["stamp"]["data"]
+        return took, len(told)
+
+
+@contextmanager
+def dashboard(folder: Path) -> Iterator[str]:
+    """A server over the runs in a folder, at its address."""
+    command = [sys.executable, "-m", "hrfevo.cli", "dashboard", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        found = re.search(r"http://\S+", server.stdout.readline())
+        assert found is not None, "the server did not start"
+        yield found[0]
+        server.send_signal(signal.SIGINT)
+
+
+def measure(evaluations: int, repeats: int) -> dict[str, tuple[list[float], list[int]]]:
+    """Times and lengths of answers by what was asked."""
+    found: dict[str, tuple[list[float], list[int]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        search = Search(Path(folder))
+        search.go_on(evaluations)
+        with dashboard(Path(folder)) as address:
+            for tab in TABS:
+                page = Page(address, search.name, tab)
+                found[f"{tab}: first"] = ([], [])
+                add(found[f"{tab}: first"], page.ask())
+                unchanged, changed = f"{tab}: nothing new", f"{tab}: {MORE} more"
+                found |= {unchanged: ([], []), changed: ([], [])}
+                for _ in range(repeats):
+                    search.go_on(MORE)
+                    add(found[changed], page.ask())
+                    add(found[unchanged], page.ask())
+    return found
+
+
+def add(to: tuple[list[float], list[int]], measured: tuple[float, int]) -> None:
+    to[0].append(measured[0])
+    to[1].append(measured[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="How long the dashboard's server takes.")
+    parser.add_argument("--evaluations", type=int, default=5000, help="in the store (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=15, help="of each request (%(default)s)")
+    parser.add_argument("--no-check", action="store_true", help="exit with 0 whatever the figures are")
+    options = parser.parse_args()
+    print(f"{machine('dash', 'plotly', 'pandas', 'SQLAlchemy')}; {options.evaluations:,} evaluations\n")
+    found = measure(options.evaluations, options.repeats)
+    rows, missed = [], []
+    for asked, (times, lengths) in found.items():
+        median = statistics.median(times)
+        rows.append((asked, f"{median:.0f} ({min(times):.0f}–{max(times):.0f})", f"{max(lengths) / 1000:,.0f}"))
+        if median > MOST_MS and not asked.endswith("first"):
+            missed.append(f"{asked}: {median:.0f} ms; the bar is {MOST_MS:g}")
+    print_table(("asked for", "ms", "answer, kB"), rows)
+    return end(missed, not options.no_check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,355 @@
+"""The page and what it asks of the server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+from flask import Response
+
+from hrfevo import ranking
+from hrfevo.dashboard.attained import attainment
+from hrfevo.dashboard.card import card, genome_button
+from hrfevo.dashboard.drawing import Album, Screen, section
+from hrfevo.dashboard.table import columns_of, empty_table, rows_of
+from hrfevo.dashboard.watch import Listed, Runs, Snapshot
+from hrfevo.export import recipe_yaml
+from hrfevo.report.figures import front
+from hrfevo.report.style import measured, scale
+from hrfevo.report.words import duration, plural, summary
+from signal_model.errors import InputError
+from signal_model.style import Mode, ink_variables
+
+TABS = {"progress": "Progress", "figures": "All figures", "table": "Table"}
+# Of a front, so many are listed beside its figure.
+LISTED = 5
+
+# Nothing is loaded from anywhere else, whatever the data says.
+_OWN = "'self' 'unsafe-inline'"
+SECURITY = {
+    "Content-Security-Policy": f"default-src 'none'; script-src {_OWN}; style-src {_OWN}; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+# What the screen is like, now and whenever it changes.
+SCREEN = """
+function () {
+    const dark = window.matchMedia('(prefers-color-scheme: dark)'), mouse = window.matchMedia('(hover: hover)');
+    const screen = () => ({dark: dark.matches, touch: !mouse.matches});
+    for (const query of [dark, mouse]) {
+        query.addEventListener('change', () => dash_clientside.set_props('screen', {data: screen()}));
+    }
+    return screen();
+}
+"""
+
+
+def make_app(runs: Runs, refresh: float) -> Dash:
+    """The Dash app over these runs; the page asks for news every `refresh` seconds."""
+    app = Dash(
+        __name__,
+        title="hrfevo",
+        update_title=None,
+        serve_locally=True,
+        include_assets_files=False,
+        index_string=_index(),
+        add_log_handler=False,
+        enable_mcp=False,
+        compress=False,
+    )
+    app.layout = _layout(refresh)
+    app.clientside_callback(SCREEN, Output("screen", "data"), Input("screen", "id"))
+    _Page(runs).register(app)
+
+    @app.server.after_request
+    def secured(response: Response) -> Response:
+        for name, value in SECURITY.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app
+
+
+def _index() -> str:
+    def variables(mode: Mode) -> str:
+        return f"{ink_variables(mode)} --scale: {', '.join(scale(mode))};"
+
+    page = Template(resources.files("hrfevo.dashboard").joinpath("page.html").read_text("utf-8"))
+    return page.substitute(light=variables("light"), dark=variables("dark"))
+
+
+def _layout(refresh: float) -> html.Main:
+    choices = [{"label": label, "value": value} for value, label in TABS.items()]
+    return html.Main(
+        [
+            dcc.Interval(id="tick", interval=round(1000 * refresh)),
+            dcc.Store(id="screen"),
+            dcc.Store(id="stamp"),
+            dcc.Store(id="opened"),
+            dcc.Download(id="recipe"),
+            html.Header([html.H1("Searches"), html.P(id="notice", className="quiet")]),
+            html.Div(dcc.Checklist(id="runs", options=[], className="runs"), className="choice"),
+            dcc.RadioItems(id="tab", options=choices, value="progress", className="tabs", inline=True),
+            html.Div(id="body"),
+            html.Div(empty_table(), id="table-box", hidden=True),
+            html.Aside(
+                [html.Button("Close", id="close", className="action", type="button"), html.Div(id="card")],
+                id="drawer",
+                hidden=True,
+            ),
+        ]
+    )
+
+
+class _Page:
+    """What the page asks for, answered from the runs."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._albums: dict[str, Album] = {}
+        self._drawn: dict[str, tuple[object, Any]] = {}
+
+    def register(self, app: Dash) -> None:
+        """Make the app call these methods."""
+        app.callback(
+            Output("notice", "children"),
+            Output("runs", "options"),
+            Output("runs", "value"),
+            Output("body", "children"),
+            Output("table-box", "hidden"),
+            Output("table", "columnDefs"),
+            Output("table", "rowData"),
+            Output("stamp", "data"),
+            Input("tick", "n_intervals"),
+            Input("runs", "value"),
+            Input("tab", "value"),
+            Input("screen", "data"),
+            State("stamp", "data"),
+        )(self.refresh)
+        app.callback(
+            Output("opened", "data"),
+            Input({"type": "figure", "run": ALL, "name": ALL}, "clickData"),
+            Input({"type": "genome", "run": ALL, "genome": ALL, "place": ALL}, "n_clicks"),
+            Input("table", "cellClicked"),
+            Input("close", "n_clicks"),
+            prevent_initial_call=True,
+        )(self.open)
+        app.callback(
+            Output("drawer", "hidden"),
+            Output("card", "children"),
+            Input("opened", "data"),
+            Input("stamp", "data"),
+            prevent_initial_call=True,
+        )(self.card)
+        app.callback(
+            Output("recipe", "data"),
+            Input({"type": "download", "of": ALL}, "n_clicks"),
+            State("opened", "data"),
+            prevent_initial_call=True,
+        )(self.download)
+
+    def refresh(
+        self, _tick: int, chosen: list[str] | None, tab: str, screen: Screen | None, stamp: dict[str, str] | None
+    ) -> tuple[Any, ...]:
+        """News for the page: of each part only what differs from what its stamp says it shows."""
+        if screen is None:
+            raise PreventUpdate
+        notice, listed = self._listed()
+        readable = [run.name for run in listed if run.version]
+        picked = readable[:1] if chosen is None else chosen
+        snapshots, troubles = self._snapshots([name for name in readable if name in picked])
+        states = [(name, snapshot.version) for name, snapshot in snapshots.items()]
+        albums = (
+            {name: self._album(name).of(snapshot) for name, snapshot in snapshots.items()} if tab == "figures" else {}
+        )
+
+        before = stamp or {}
+        now = before | {
+            "list": _mark(notice, listed),
+            "body": _mark(tab, screen, states, troubles, [drawn for drawn, _ in albums.values()]),
+        }
+        columns: Any = no_update
+        rows: Any = no_update
+        if tab == "table":
+            now |= {"table": _mark(states)}
+            if now["table"] != before.get("table"):
+                columns = columns_of(snapshots)
+                rows = rows_of(snapshots, columns)
+                now |= {"columns": _mark(columns)}
+                columns = columns if now["columns"] != before.get("columns") else no_update
+        changed = {part for part in now if now[part] != before.get(part)}
+        picked_now = picked if chosen is None and readable else no_update
+        if not changed and picked_now is no_update:
+            raise PreventUpdate
+        figures = {name: drawn for name, (_, drawn) in albums.items()}
+        return (
+            notice if "list" in changed else no_update,
+            [_option(run) for run in listed] if "list" in changed else no_update,
+            picked_now,
+            self._body(tab, snapshots, troubles, figures, screen) if "body" in changed else no_update,
+            tab != "table",
+            columns,
+            rows,
+            now,
+        )
+
+    def open(self, _points: object, _buttons: object, _cell: object, _close: object) -> dict[str, str] | None:
+        """The genome that was clicked on, in a figure, a list or the table; none where the card was closed."""
+        value = next((found["value"] for found in ctx.triggered if found["value"]), None)
+        source = ctx.triggered_id
+        if not value:
+            raise PreventUpdate
+        if source == "close":
+            return None
+        if source == "table":
+            number, _, run = str(value.get("rowId")).partition("/")
+            snapshot = self._snapshot(run)
+            genomes = [e.genome for e in snapshot.evaluations if str(e.number) == number]
+            genome = genomes[0] if genomes else None
+        elif source["type"] == "genome":
+            run, genome = source["run"], source["genome"]
+        else:
+            run, data = source["run"], value["points"][0].get("customdata")
+            genome = data[0] if isinstance(data, list) and data else data
+        if not isinstance(genome, str) or not genome:
+            raise PreventUpdate
+        return {"run": run, "genome": genome}
+
+    def card(self, opened: dict[str, str] | None, _stamp: object) -> tuple[bool, Any]:
+        """The card of the genome that is open, as it is now."""
+        if opened is None:
+            return True, []
+        return False, card(opened["run"], self._snapshot(opened["run"]), opened["genome"])
+
+    def download(self, clicks: Sequence[int | None], opened: dict[str, str] | None) -> dict[str, str]:
+        """The recipe of the genome that is open, as `hrfevo export` writes it."""
+        if opened is None or not any(clicks):
+            raise PreventUpdate
+        snapshot = self._snapshot(opened["run"])
+        found = ranking.find_genome(snapshot.space, snapshot.evaluations, opened["genome"])
+        recipe = recipe_yaml(snapshot.space, found, snapshot.run.name)
+        return {"content": recipe, "filename": f"{found.genome}.yaml", "type": "application/yaml"}
+
+    def _listed(self) -> tuple[str, list[Listed]]:
+        try:
+            listed = self._runs.listed()
+        except InputError as error:
+            return str(error), []
+        folder = self._runs.folder
+        if not listed:
+            return f"No runs in {folder} yet. Begin one: hrfevo run search_spaces/quick.yaml --out {folder}", []
+        return f"{plural(len(listed), 'run')} in {folder}", listed
+
+    def _snapshots(self, names: Sequence[str]) -> tuple[dict[str, Snapshot], dict[str, str]]:
+        snapshots, troubles = {}, {}
+        for name in names:
+            try:
+                snapshots[name] = self._runs.snapshot(name)
+            except InputError as error:
+                troubles[name] = str(error)
+        return snapshots, troubles
+
+    def _snapshot(self, name: str) -> Snapshot:
+        try:
+            return self._runs.snapshot(name)
+        except InputError:
+            raise PreventUpdate from None
+
+    def _album(self, name: str) -> Album:
+        return self._albums.setdefault(name, Album())
+
+    def _body(
+        self,
+        tab: str,
+        snapshots: Mapping[str, Snapshot],
+        troubles: Mapping[str, str],
+        figures: Mapping[str, Mapping[str, Any]],
+        screen: Screen,
+    ) -> list[Component]:
+        parts: list[Component] = [
+            html.P(f"{name} cannot be read: {said}", className="trouble") for name, said in troubles.items()
+        ]
+        heads = [_head(name, snapshot, tab != "table") for name, snapshot in snapshots.items()]
+        if tab == "progress":
+            courses = {name: snapshot.course for name, snapshot in snapshots.items() if snapshot.course}
+            drawn = attainment(courses, {name: place for place, name in enumerate(snapshots)})
+            fronts = [self._front(name, snapshot, screen) for name, snapshot in snapshots.items()]
+            both = [html.Section([head, *front], className="run") for head, front in zip(heads, fronts, strict=True)]
+            shared = [section(figure, "", name, screen) for name, figure in drawn.items()]
+            return [*parts, html.Div(both, className="columns"), html.Div(shared, className="columns")]
+        parts.append(html.Div(heads, className="columns"))
+        if tab == "figures":
+            names = list(dict.fromkeys(name for album in figures.values() for name in album))
+            if snapshots and not names:
+                parts.append(html.P("No figures yet.", className="quiet"))
+            parts += [
+                html.Div(
+                    [
+                        section(album[name], run, name, screen) if name in album else html.Div()
+                        for run, album in figures.items()
+                    ],
+                    className="columns",
+                    key=name,
+                )
+                for name in names
+            ]
+        return parts
+
+    def _front(self, run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
+        frame, objectives = snapshot.frame, snapshot.space.objectives
+        if (frame["status"] == "finished").sum() < 2:
+            return []
+        state, figure = self._drawn.get(run, (None, None))
+        if state != snapshot.version:
+            figure = front(frame, objectives)
+            self._drawn[run] = (snapshot.version, figure)
+        metric = next(iter(objectives))
+        rows = frame[frame["front"]].sort_values(metric, ascending=objectives[metric] == "minimize").head(LISTED)
+        leaders = [
+            genome_button(run, genome, "front", f" {measured(metric, score)}")
+            for genome, score in zip(rows["genome"], rows[metric], strict=True)
+        ]
+        return [section(figure, run, "front", screen), html.Div(leaders, className="relatives")]
+
+
+def _mark(*of: object) -> str:
+    return hashlib.blake2s(repr(of).encode(), digest_size=12).hexdigest()
+
+
+def _option(run: Listed) -> dict[str, Any]:
+    if run.version is None:
+        said = [html.Span("not readable", className="state failed"), html.Span(run.trouble, className="quiet")]
+    else:
+        lasted = [html.Span(duration(run.version.seconds), className="quiet")]
+        said = [html.Span(run.version.state, className=f"state {run.version.state}"), *lasted]
+    label = html.Span([html.Span(run.name, className="name"), *said], className="option")
+    return {"label": label, "value": run.name, "disabled": run.version is None}
+
+
+def _head(name: str, snapshot: Snapshot, told: bool) -> html.Div:
+    run, space = snapshot.run, snapshot.space
+    counts = snapshot.frame["status"].value_counts()
+    ended = [f"{counts[status]:,} {status}" for status in ("finished", "failed", "infeasible", "running") if
+             counts.get(status)]  # fmt: skip
+    facts = [", ".join(ended) or "no evaluation yet"]
+    facts += [f"budget {plural(space.budget.evaluations, 'evaluation')}"] if space.budget.evaluations else []
+    facts += [f"budget {space.budget.minutes:g} minutes"] if space.budget.minutes else []
+    facts += [f"searched for {duration(run.seconds)}"]
+    title = [html.H2(name), html.Span(run.state, className=f"state {run.state}")]
+    return html.Div(
+        [
+            html.Div(title, className="title"),
+            html.P("; ".join(facts), className="quiet"),
+            *([html.P(run.reason, className="quiet")] if run.reason else []),
+            *([html.P(summary(snapshot.frame, space), className="lead")] if told else []),
+        ],
+        className="head",
+    )
