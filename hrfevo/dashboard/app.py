@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from string import Template
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
-from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
+from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
 from hrfevo import ranking
-from hrfevo.dashboard.attained import attainment
-from hrfevo.dashboard.card import card, genome_button
-from hrfevo.dashboard.drawing import Album, Screen, section
+from hrfevo.dashboard.body import body, option
+from hrfevo.dashboard.card import card
+from hrfevo.dashboard.drawing import Album, Screen
 from hrfevo.dashboard.table import columns_of, empty_table, rows_of
 from hrfevo.dashboard.watch import Listed, Runs, Snapshot
 from hrfevo.export import recipe_yaml
-from hrfevo.report.figures import front
-from hrfevo.report.style import measured, scale
-from hrfevo.report.words import duration, plural, summary
+from hrfevo.report.style import scale
+from hrfevo.report.words import plural
 from signal_model.errors import InputError
 from signal_model.style import Mode, ink_variables
 
 TABS = {"progress": "Progress", "figures": "All figures", "table": "Table"}
-# Of a front, so many are listed beside its figure.
-LISTED = 5
-
 # Nothing is loaded from anywhere else, whatever the data says.
 _OWN = "'self' 'unsafe-inline'"
 SECURITY = {
@@ -51,6 +46,13 @@ function () {
 }
 """
 
+# The rows that are looked at are asked for again; sorting, filters and place stay.
+NEWS = """
+function () {
+    dash_ag_grid.getApiAsync('table').then((grid) => grid.refreshInfiniteCache());
+}
+"""
+
 
 def make_app(runs: Runs, refresh: float) -> Dash:
     """The Dash app over these runs; the page asks for news every `refresh` seconds."""
@@ -67,7 +69,12 @@ def make_app(runs: Runs, refresh: float) -> Dash:
     )
     app.layout = _layout(refresh)
     app.clientside_callback(SCREEN, Output("screen", "data"), Input("screen", "id"))
+    app.clientside_callback(NEWS, Input("news", "data"), prevent_initial_call=True)
     _Page(runs).register(app)
+
+    @app.server.errorhandler(DependencyException)
+    def unknown(_: DependencyException) -> tuple[str, int]:
+        return "no such file", 404
 
     @app.server.after_request
     def secured(response: Response) -> Response:
@@ -93,6 +100,7 @@ def _layout(refresh: float) -> html.Main:
             dcc.Interval(id="tick", interval=round(1000 * refresh)),
             dcc.Store(id="screen"),
             dcc.Store(id="stamp"),
+            dcc.Store(id="news"),
             dcc.Store(id="opened"),
             dcc.Download(id="recipe"),
             html.Header([html.H1("Searches"), html.P(id="notice", className="quiet")]),
@@ -115,7 +123,6 @@ class _Page:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._albums: dict[str, Album] = {}
-        self._drawn: dict[str, tuple[object, Any]] = {}
 
     def register(self, app: Dash) -> None:
         """Make the app call these methods."""
@@ -126,7 +133,7 @@ class _Page:
             Output("body", "children"),
             Output("table-box", "hidden"),
             Output("table", "columnDefs"),
-            Output("table", "rowData"),
+            Output("news", "data"),
             Output("stamp", "data"),
             Input("tick", "n_intervals"),
             Input("runs", "value"),
@@ -134,6 +141,9 @@ class _Page:
             Input("screen", "data"),
             State("stamp", "data"),
         )(self.refresh)
+        app.callback(Output("table", "getRowsResponse"), Input("table", "getRowsRequest"), State("runs", "value"))(
+            self.rows
+        )
         app.callback(
             Output("opened", "data"),
             Input({"type": "figure", "run": ALL, "name": ALL}, "clickData"),
@@ -174,32 +184,33 @@ class _Page:
         before = stamp or {}
         now = before | {
             "list": _mark(notice, listed),
-            "body": _mark(tab, screen, states, troubles, [drawn for drawn, _ in albums.values()]),
+            "body": _mark(tab, screen, states, troubles, [(album.version, album.said) for album in albums.values()]),
         }
         columns: Any = no_update
-        rows: Any = no_update
         if tab == "table":
-            now |= {"table": _mark(states)}
-            if now["table"] != before.get("table"):
-                columns = columns_of(snapshots)
-                rows = rows_of(snapshots, columns)
-                now |= {"columns": _mark(columns)}
-                columns = columns if now["columns"] != before.get("columns") else no_update
+            found = columns_of(snapshots)
+            now |= {"table": _mark(states), "columns": _mark(found)}
+            columns = found if now["columns"] != before.get("columns") else no_update
         changed = {part for part in now if now[part] != before.get(part)}
         picked_now = picked if chosen is None and readable else no_update
         if not changed and picked_now is no_update:
             raise PreventUpdate
-        figures = {name: drawn for name, (_, drawn) in albums.items()}
         return (
             notice if "list" in changed else no_update,
-            [_option(run) for run in listed] if "list" in changed else no_update,
+            [option(run) for run in listed] if "list" in changed else no_update,
             picked_now,
-            self._body(tab, snapshots, troubles, figures, screen) if "body" in changed else no_update,
+            body(tab, snapshots, troubles, albums, screen) if "body" in changed else no_update,
             tab != "table",
             columns,
-            rows,
+            now["table"] if now.get("table") != before.get("table") else no_update,
             now,
         )
+
+    def rows(self, request: dict[str, Any] | None, chosen: list[str] | None) -> dict[str, Any]:
+        """The part of the table that is looked at."""
+        if request is None:
+            raise PreventUpdate
+        return rows_of(self._snapshots(chosen or [])[0], request)
 
     def open(self, _points: object, _buttons: object, _cell: object, _close: object) -> dict[str, str] | None:
         """The genome that was clicked on, in a figure, a list or the table; none where the card was closed."""
@@ -266,90 +277,6 @@ class _Page:
     def _album(self, name: str) -> Album:
         return self._albums.setdefault(name, Album())
 
-    def _body(
-        self,
-        tab: str,
-        snapshots: Mapping[str, Snapshot],
-        troubles: Mapping[str, str],
-        figures: Mapping[str, Mapping[str, Any]],
-        screen: Screen,
-    ) -> list[Component]:
-        parts: list[Component] = [
-            html.P(f"{name} cannot be read: {said}", className="trouble") for name, said in troubles.items()
-        ]
-        heads = [_head(name, snapshot, tab != "table") for name, snapshot in snapshots.items()]
-        if tab == "progress":
-            courses = {name: snapshot.course for name, snapshot in snapshots.items() if snapshot.course}
-            drawn = attainment(courses, {name: place for place, name in enumerate(snapshots)})
-            fronts = [self._front(name, snapshot, screen) for name, snapshot in snapshots.items()]
-            both = [html.Section([head, *front], className="run") for head, front in zip(heads, fronts, strict=True)]
-            shared = [section(figure, "", name, screen) for name, figure in drawn.items()]
-            return [*parts, html.Div(both, className="columns"), html.Div(shared, className="columns")]
-        parts.append(html.Div(heads, className="columns"))
-        if tab == "figures":
-            names = list(dict.fromkeys(name for album in figures.values() for name in album))
-            if snapshots and not names:
-                parts.append(html.P("No figures yet.", className="quiet"))
-            parts += [
-                html.Div(
-                    [
-                        section(album[name], run, name, screen) if name in album else html.Div()
-                        for run, album in figures.items()
-                    ],
-                    className="columns",
-                    key=name,
-                )
-                for name in names
-            ]
-        return parts
-
-    def _front(self, run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
-        frame, objectives = snapshot.frame, snapshot.space.objectives
-        if (frame["status"] == "finished").sum() < 2:
-            return []
-        state, figure = self._drawn.get(run, (None, None))
-        if state != snapshot.version:
-            figure = front(frame, objectives)
-            self._drawn[run] = (snapshot.version, figure)
-        metric = next(iter(objectives))
-        rows = frame[frame["front"]].sort_values(metric, ascending=objectives[metric] == "minimize").head(LISTED)
-        leaders = [
-            genome_button(run, genome, "front", f" {measured(metric, score)}")
-            for genome, score in zip(rows["genome"], rows[metric], strict=True)
-        ]
-        return [section(figure, run, "front", screen), html.Div(leaders, className="relatives")]
-
 
 def _mark(*of: object) -> str:
     return hashlib.blake2s(repr(of).encode(), digest_size=12).hexdigest()
-
-
-def _option(run: Listed) -> dict[str, Any]:
-    if run.version is None:
-        said = [html.Span("not readable", className="state failed"), html.Span(run.trouble, className="quiet")]
-    else:
-        lasted = [html.Span(duration(run.version.seconds), className="quiet")]
-        said = [html.Span(run.version.state, className=f"state {run.version.state}"), *lasted]
-    label = html.Span([html.Span(run.name, className="name"), *said], className="option")
-    return {"label": label, "value": run.name, "disabled": run.version is None}
-
-
-def _head(name: str, snapshot: Snapshot, told: bool) -> html.Div:
-    run, space = snapshot.run, snapshot.space
-    counts = snapshot.frame["status"].value_counts()
-    ended = [f"{counts[status]:,} {status}" for status in ("finished", "failed", "infeasible", "running") if
-             counts.get(status)]  # fmt: skip
-    facts = [", ".join(ended) or "no evaluation yet"]
-    facts += [f"budget {plural(space.budget.evaluations, 'evaluation')}"] if space.budget.evaluations else []
-    facts += [f"budget {space.budget.minutes:g} minutes"] if space.budget.minutes else []
-    facts += [f"searched for {duration(run.seconds)}"]
-    title = [html.H2(name), html.Span(run.state, className=f"state {run.state}")]
-    return html.Div(
-        [
-            html.Div(title, className="title"),
-            html.P("; ".join(facts), className="quiet"),
-            *([html.P(run.reason, className="quiet")] if run.reason else []),
-            *([html.P(summary(snapshot.frame, space), className="lead")] if told else []),
-        ],
-        className="head",
-    )

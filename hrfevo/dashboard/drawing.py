@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import plotly.graph_objects as go
@@ -29,6 +30,15 @@ class Screen(TypedDict):
     touch: bool
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Figures by name, the state of the run that they show, and what is to be said of them."""
+
+    version: Version | None
+    figures: Mapping[str, go.Figure]
+    said: str
+
+
 class Album:
     """All figures of one run, drawn beside the requests that show them, which never wait for them."""
 
@@ -36,27 +46,31 @@ class Album:
         self._lock = threading.Lock()
         self._drawn: Version | None = None
         self._figures: dict[str, go.Figure] = {}
-        self._busy = False
+        self._busy, self._failed = False, False
         self._next = 0.0
 
-    def of(self, snapshot: Snapshot) -> tuple[Version | None, Mapping[str, go.Figure]]:
-        """The figures that there are, and the state of the run that they show; newer ones are begun if it is time."""
+    def of(self, snapshot: Snapshot) -> Pictures:
+        """The figures that there are; newer ones are begun if it is time."""
         with self._lock:
             if self._drawn != snapshot.version and not self._busy and time.monotonic() >= self._next:
                 self._busy = True
                 threading.Thread(target=self._draw, args=(snapshot,), daemon=True).start()
-            return self._drawn, self._figures
+            said = "" if self._figures else "Nothing to draw yet." if self._drawn else "Drawing …"
+            if self._failed:
+                said = "The figures could not be drawn; the terminal of the dashboard says why."
+            return Pictures(self._drawn, self._figures, said)
 
     def _draw(self, snapshot: Snapshot) -> None:
         began = time.monotonic()
+        figures = None
         try:
             figures = gallery(snapshot.frame, snapshot.curve_frame, snapshot.space, snapshot.evaluations)
-            with self._lock:
-                self._drawn, self._figures = snapshot.version, figures
         finally:
             now = time.monotonic()
             with self._lock:
-                self._busy, self._next = False, now + REST * (now - began)
+                self._busy, self._failed, self._next = False, figures is None, now + REST * (now - began)
+                if figures is not None:
+                    self._drawn, self._figures = snapshot.version, figures
 
 
 def painted(figure: go.Figure, screen: Screen, revision: str) -> dict[str, Any]:
@@ -83,10 +97,11 @@ def painted(figure: go.Figure, screen: Screen, revision: str) -> dict[str, Any]:
 def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figure:
     """A figure with title and caption as text, which wraps on narrow screens. Its points can be clicked."""
     title = figure.layout.title.text
-    several = sum(key.startswith("xaxis") for key in figure.to_plotly_json()["layout"]) > 2
+    drawn = painted(figure, screen, f"{run}/{name}")
+    several = sum(key.startswith("xaxis") for key in drawn["layout"]) > 2
     graph = dcc.Graph(
         id={"type": "figure", "run": run, "name": name},
-        figure=painted(figure, screen, f"{run}/{name}"),
+        figure=drawn,
         config={
             "responsive": True,
             "displaylogo": False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import dash_ag_grid
@@ -13,6 +13,24 @@ from hrfevo.report.frames import GENE, gene_columns
 from hrfevo.report.style import metric_format, shown
 from hrfevo.space import METRICS
 
+BLOCK = 100
+NUMBER_FILTERS: dict[str, Callable[[pd.Series, float, float], pd.Series]] = {
+    "equals": lambda values, low, _: values == low,
+    "notEqual": lambda values, low, _: values != low,
+    "lessThan": lambda values, low, _: values < low,
+    "lessThanOrEqual": lambda values, low, _: values <= low,
+    "greaterThan": lambda values, low, _: values > low,
+    "greaterThanOrEqual": lambda values, low, _: values >= low,
+    "inRange": lambda values, low, high: values.between(low, high),
+}
+TEXT_FILTERS: dict[str, Callable[[pd.Series, str], pd.Series]] = {
+    "contains": lambda values, words: values.str.contains(words, regex=False),
+    "notContains": lambda values, words: ~values.str.contains(words, regex=False),
+    "equals": lambda values, words: values == words,
+    "notEqual": lambda values, words: values != words,
+    "startsWith": lambda values, words: values.str.startswith(words),
+    "endsWith": lambda values, words: values.str.endswith(words),
+}
 FIRST = ("run", "genome", "front", "status", "steps")
 LAST = ("generation", "birth", "operator", "minutes", "reason")
 # Text and numbers in the page's own colours, which follow the screen's.
@@ -27,7 +45,8 @@ def empty_table() -> dash_ag_grid.AgGrid:
     """The table before anything is in it. Values are text or numbers, never HTML or code."""
     return dash_ag_grid.AgGrid(
         id="table",
-        rowData=[],
+        # The server sorts and filters, and sends only rows that are looked at.
+        rowModelType="infinite",
         columnDefs=[],
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "floatingFilter": True, "minWidth": 90},
@@ -35,6 +54,8 @@ def empty_table() -> dash_ag_grid.AgGrid:
             "theme": {"function": THEME},
             # Names of genes have dots in them.
             "suppressFieldDotNotation": True,
+            "cacheBlockSize": BLOCK,
+            "maxConcurrentDatasourceRequests": 1,
             "animateRows": False,
             "enableCellTextSelection": True,
             "localeText": {"noRowsToShow": "No evaluation"},
@@ -50,8 +71,7 @@ def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
     for snapshot in snapshots.values():
         frame = snapshot.frame
         metrics |= {name: True for name in metrics if frame[name].notna().any()}
-        genes |= {name: genes.get(name, True) and pd.api.types.is_numeric_dtype(frame[name]) for name in
-                  gene_columns(frame)}  # fmt: skip
+        genes |= {name: genes.get(name, True) and _numeric(frame[name]) for name in gene_columns(frame)}
     named: dict[str, dict[str, Any]] = {
         "run": {"hide": len(snapshots) < 2},
         "genome": {"pinned": "left", "width": 130, "cellClass": "code", "minWidth": 110},
@@ -70,6 +90,11 @@ def _column(name: str, form: str | None) -> dict[str, Any]:
         "headerName": name.removeprefix(GENE),
         "headerTooltip": METRICS.get(name, name.removeprefix(GENE)),
         "filter": "agNumberColumnFilter" if form else "agTextColumnFilter",
+        "filterParams": {
+            "filterOptions": [*(NUMBER_FILTERS if form else TEXT_FILTERS), "blank", "notBlank"],
+            "maxNumConditions": 1,
+            "inRangeInclusive": True,
+        },
     }
     if form:
         column["type"] = "rightAligned"
@@ -77,22 +102,50 @@ def _column(name: str, form: str | None) -> dict[str, Any]:
     return column
 
 
-def rows_of(snapshots: Mapping[str, Snapshot], columns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row per evaluation, the latest first. What it does not have is left out."""
-    numeric = {column["field"] for column in columns if column["filter"] == "agNumberColumnFilter"}
-    rows: list[dict[str, Any]] = []
-    for run, snapshot in snapshots.items():
-        frame = snapshot.frame[::-1]
-        found: list[dict[str, Any]] = [{"id": f"{number}/{run}", "run": run} for number in frame["number"].tolist()]
-        for name in (column["field"] for column in columns):
-            if name in frame:
-                present = frame[name].notna().to_numpy().nonzero()[0]
-                values = frame[name].iloc[present].tolist()
-                if name == "front":
-                    values = ["front" if value else "" for value in values]
-                elif name not in numeric:
-                    values = [shown(value) for value in values]
-                for place, value in zip(present.tolist(), values, strict=True):
-                    found[place][name] = value
-        rows += found
-    return rows
+def rows_of(snapshots: Mapping[str, Snapshot], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Some rows, the latest first or as the request has them sorted and filtered, and how many there are in all."""
+    frames = [snapshot.frame[::-1].assign(run=run) for run, snapshot in snapshots.items()]
+    if not frames:
+        return {"rowData": [], "rowCount": 0}
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    for name, wanted in request.get("filterModel", {}).items():
+        if name in frame:
+            frame = frame[_kept(frame[name], wanted)]
+    order = [sort for sort in request.get("sortModel", []) if sort["colId"] in frame]
+    for sort in reversed(order):
+        frame = frame.sort_values(
+            sort["colId"], ascending=sort["sort"] == "asc", kind="stable", key=lambda c: c if _numeric(c) else _text(c)
+        )
+    part = frame.iloc[int(request.get("startRow", 0)) : int(request.get("endRow", BLOCK))]
+    return {"rowData": [_row(row) for row in part.to_dict("records")], "rowCount": len(frame)}
+
+
+def _kept(values: pd.Series, wanted: Mapping[str, Any]) -> pd.Series:
+    """Which values one filter of AG Grid keeps; all, if it is none that the table offers."""
+    kind, given = str(wanted.get("type")), wanted.get("filter")
+    if kind in ("blank", "notBlank"):
+        return values.isna() == (kind == "blank")
+    if _numeric(values) and kind in NUMBER_FILTERS:
+        low, high = (float(wanted.get(end) or 0) for end in ("filter", "filterTo"))
+        return NUMBER_FILTERS[kind](values.astype("float64"), low, high)
+    if not _numeric(values) and kind in TEXT_FILTERS:
+        return TEXT_FILTERS[kind](_text(values).str.lower(), str(given).lower())
+    return pd.Series(True, index=values.index)
+
+
+def _row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """A row as the table shows it; what it does not have is left out."""
+    told = {str(name): value for name, value in row.items() if isinstance(value, tuple) or not pd.isna(value)}
+    told = {name: value if isinstance(value, int | float) else shown(value) for name, value in told.items()}
+    return told | {"id": f"{row['number']}/{row['run']}", "front": "front" if row["front"] else ""}
+
+
+def _numeric(values: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values))
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """Values as the table writes them; nothing where there is none."""
+    if values.name == "front":
+        return values.map({True: "front", False: ""})
+    return values.map(lambda value: shown(value) if isinstance(value, tuple) or not pd.isna(value) else "").astype(str)

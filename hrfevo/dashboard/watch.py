@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
+from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.dashboard.attained import Course, course_of
 from hrfevo.records import Point
+from hrfevo.report.figures import front
 from hrfevo.report.frames import curve_frame, evaluation_frame, updated_frame
 from hrfevo.run_folder import RUN_FILE, RunFolder, find_runs
 from hrfevo.space import SearchSpace
@@ -36,6 +39,12 @@ class Snapshot:
         """What it had attained after how much training; None before anything was."""
         return course_of(self.run, self.space, self.evaluations)
 
+    @cached_property
+    def front(self) -> go.Figure | None:
+        """The figure of the front; None before two evaluations have finished."""
+        two = (self.frame["status"] == "finished").sum() >= 2
+        return front(self.frame, self.space.objectives) if two else None
+
 
 class Watched:
     """One run folder with its store held open."""
@@ -45,6 +54,7 @@ class Watched:
         self.space = self.folder.space()
         self._store: Store = self.folder.open_store(url)
         self._snapshot: Snapshot | None = None
+        self._trouble: tuple[Version, InputError] | None = None
         self._lock = threading.Lock()
 
     def version(self) -> Version:
@@ -54,10 +64,15 @@ class Watched:
     def snapshot(self) -> Snapshot:
         """All of it as it is now. Raises InputError if its store cannot be read."""
         with self._lock:
-            version, before = self.version(), self._snapshot
-            if before is None or before.version != version:
-                self._snapshot = self._changed(before, version)
-            assert self._snapshot is not None
+            version = self.version()
+            if self._trouble is not None and self._trouble[0] == version:
+                raise self._trouble[1]
+            if self._snapshot is None or self._snapshot.version != version:
+                try:
+                    self._snapshot = self._changed(self._snapshot, version)
+                except (InputError, SQLAlchemyError) as error:
+                    self._trouble = (version, InputError(one_line(error)))
+                    raise self._trouble[1] from None
             return self._snapshot
 
     def _changed(self, before: Snapshot | None, version: Version) -> Snapshot:
