@@ -127,7 +127,8 @@ class Page:
             "output": callback["output"],
             "outputs": outputs if len(outputs) > 1 else outputs[0],
             "inputs": [part | {"value": self._values[part["id"]]} for part in callback["inputs"]],
-            "state": [part | {"value": self._values[part["id"]]} for part in callback["state"]],
+            # None of the figures has been zoomed into: the last is a pattern that matches nothing.
+            "state": [[] if "{" in p["id"] else p | {"value": self._values[p["id"]]} for p in callback["state"]],
             "changedPropIds": ["{id}.{property}".format(**callback["inputs"][0])],
         }
         headers = {"Content-Type": "application/json"}

@@ -8,14 +8,14 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
 from hrfevo import ranking
 from hrfevo.dashboard.body import body, option
 from hrfevo.dashboard.card import card
-from hrfevo.dashboard.drawing import Album, Screen
+from hrfevo.dashboard.drawing import Album, Screen, contents, live
 from hrfevo.dashboard.table import columns_of, empty_table, rows_of
 from hrfevo.dashboard.watch import Listed, Runs, Snapshot
 from hrfevo.export import recipe_yaml
@@ -140,6 +140,7 @@ class _Page:
             Input("tab", "value"),
             Input("screen", "data"),
             State("stamp", "data"),
+            State({"type": "figure", "run": ALL, "name": ALL}, "relayoutData"),
         )(self.refresh)
         app.callback(Output("table", "getRowsResponse"), Input("table", "getRowsRequest"), State("runs", "value"))(
             self.rows
@@ -167,7 +168,13 @@ class _Page:
         )(self.download)
 
     def refresh(
-        self, _tick: int, chosen: list[str] | None, tab: str, screen: Screen | None, stamp: dict[str, str] | None
+        self,
+        _tick: int,
+        chosen: list[str] | None,
+        tab: str,
+        screen: Screen | None,
+        stamp: dict[str, str] | None,
+        _views: object,
     ) -> tuple[Any, ...]:
         """News for the page: of each part only what differs from what its stamp says it shows."""
         if screen is None:
@@ -176,30 +183,39 @@ class _Page:
         readable = [run.name for run in listed if run.version]
         picked = readable[:1] if chosen is None else chosen
         snapshots, troubles = self._snapshots([name for name in readable if name in picked])
-        states = [(name, snapshot.version) for name, snapshot in snapshots.items()]
-        albums = (
-            {name: self._album(name).of(snapshot) for name, snapshot in snapshots.items()} if tab == "figures" else {}
-        )
+        pictured = snapshots if tab == "figures" else {}
+        albums = {name: self._album(name).of(snapshot) for name, snapshot in pictured.items()}
 
         before = stamp or {}
-        now = before | {
-            "list": _mark(notice, listed),
-            "body": _mark(tab, screen, states, troubles, [(album.version, album.said) for album in albums.values()]),
-        }
+        states = {name: snapshot.version for name, snapshot in snapshots.items()}
+        drawn = {name: (album.version, album.said) for name, album in albums.items()}
+        now = before | {"list": _mark(notice, listed), "body": _mark(tab, screen, states, troubles, drawn)}
         columns: Any = no_update
         if tab == "table":
             found = columns_of(snapshots)
             now |= {"table": _mark(states), "columns": _mark(found)}
             columns = found if now["columns"] != before.get("columns") else no_update
-        changed = {part for part in now if now[part] != before.get(part)}
-        picked_now = picked if chosen is None and readable else no_update
-        if not changed and picked_now is no_update:
+        parts: Any = no_update
+        if now["body"] != before.get("body"):
+            marks = {f"run {name}": _mark(screen, version, drawn.get(name)) for name, version in states.items()}
+            parts = body(tab, snapshots, troubles, albums, screen)
+            pieces = list(live(parts))
+            now |= marks | {"shape": _mark([piece.id for piece in pieces])}
+            if now["shape"] == before.get("shape"):
+                parts = no_update
+                views = {_mark(graph["id"]): graph.get("value") for graph in ctx.states_list[1]}
+                for piece in pieces:
+                    mark = f"run {piece.id['run']}"
+                    if mark not in marks or marks[mark] != before.get(mark):
+                        set_props(piece.id, contents(piece, views.get(_mark(piece.id)) or {}))
+        choice = picked if chosen is None and readable else no_update
+        if now == before and choice is no_update:
             raise PreventUpdate
         return (
-            notice if "list" in changed else no_update,
-            [option(run) for run in listed] if "list" in changed else no_update,
-            picked_now,
-            body(tab, snapshots, troubles, albums, screen) if "body" in changed else no_update,
+            notice if now["list"] != before.get("list") else no_update,
+            [option(run) for run in listed] if now["list"] != before.get("list") else no_update,
+            choice,
+            parts,
             tab != "table",
             columns,
             now["table"] if now.get("table") != before.get("table") else no_update,
@@ -279,4 +295,5 @@ class _Page:
 
 
 def _mark(*of: object) -> str:
+    """Short, and the same for the same things only."""
     return hashlib.blake2s(repr(of).encode(), digest_size=12).hexdigest()

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from hrfevo.dashboard.attained import attainment
 from hrfevo.dashboard.card import genome_button
-from hrfevo.dashboard.drawing import Pictures, Screen, section
+from hrfevo.dashboard.drawing import Pictures, Screen, part, section
 from hrfevo.dashboard.watch import Listed, Snapshot
 from hrfevo.report.style import measured
 from hrfevo.report.words import duration, plural, summary
@@ -51,16 +51,18 @@ def body(
         return [*parts, _row(runs), _row([section(figure, "", name, screen) for name, figure in common.items()])]
     parts.append(_row(heads))
     if tab == "figures":
-        parts.append(_row([html.P(album.said, className="quiet") for album in albums.values()]))
+        parts.append(
+            _row([part([html.P(album.said)], "said", run, className="quiet") for run, album in albums.items()])
+        )
         for name in dict.fromkeys(name for album in albums.values() for name in album.figures):
             drawn = {run: album.figures.get(name) for run, album in albums.items()}
             cells = [section(figure, run, name, screen) if figure else html.Div() for run, figure in drawn.items()]
-            parts.append(_row(cells, key=name))
+            parts.append(_row(cells))
     return parts
 
 
-def _row(cells: list[Component], key: str = "") -> html.Div:
-    return html.Div(cells, className="columns", key=key)
+def _row(cells: list[Component]) -> html.Div:
+    return html.Div(cells, className="columns")
 
 
 def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
@@ -74,7 +76,7 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []
     parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
-    return html.Div(parts, className="head")
+    return part(parts, "head", run, className="head")
 
 
 def _front(run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
@@ -86,4 +88,4 @@ def _front(run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
         genome_button(run, genome, "front", f" {measured(metric, score)}")
         for genome, score in zip(leaders["genome"], leaders[metric], strict=True)
     ]
-    return [section(snapshot.front, run, "front", screen), html.Div(buttons, className="relatives")]
+    return [section(snapshot.front, run, "front", screen), part(buttons, "leaders", run, className="relatives")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import plotly.graph_objects as go
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from hrfevo.dashboard.watch import Snapshot
 from hrfevo.report.gallery import gallery
@@ -74,7 +76,7 @@ class Album:
 
 
 def painted(figure: go.Figure, screen: Screen, revision: str) -> dict[str, Any]:
-    """A figure without title for one kind of screen. What the reader has zoomed to stays while `revision` does."""
+    """A figure without title for one kind of screen. What the reader has hidden stays so while `revision` does."""
     mode: Mode = "dark" if screen["dark"] else "light"
     drawn: dict[str, Any] = figure.to_plotly_json()
     layout = drawn["layout"] | {
@@ -94,9 +96,13 @@ def painted(figure: go.Figure, screen: Screen, revision: str) -> dict[str, Any]:
     return drawn | {"layout": layout}
 
 
+def part(children: list[Component], of: str, run: str, **props: Any) -> html.Div:
+    """A piece of the page whose contents are replaced when its run has news. `run` is empty for what runs share."""
+    return html.Div(children, id={"type": "part", "of": of, "run": run}, **props)
+
+
 def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figure:
     """A figure with title and caption as text, which wraps on narrow screens. Its points can be clicked."""
-    title = figure.layout.title.text
     drawn = painted(figure, screen, f"{run}/{name}")
     several = sum(key.startswith("xaxis") for key in drawn["layout"]) > 2
     graph = dcc.Graph(
@@ -112,9 +118,37 @@ def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figu
         className="plot wide" if several else "plot",
         responsive=True,
     )
-    return html.Figure(
-        [html.H3(title), html.Figcaption(caption_of(figure)), *_scale(figure), html.Div(graph, className="frame")]
-    )
+    said = [html.H3(figure.layout.title.text), html.Figcaption(caption_of(figure)), *_scale(figure)]
+    return html.Figure([part(said, f"caption of {name}", run), html.Div(graph, className="frame")])
+
+
+def live(tree: Sequence[Component]) -> Iterator[Component]:
+    """The pieces of a page that change while its shape stays: parts and figures, in order."""
+    for component in tree:
+        name, inner = getattr(component, "id", None), getattr(component, "children", None)
+        if isinstance(name, dict) and name["type"] in ("part", "figure"):
+            yield component
+        elif isinstance(inner, Component):
+            yield from live([inner])
+        elif isinstance(inner, list):
+            yield from live(inner)
+
+
+def contents(piece: Component, view: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a piece changes; the piece itself stays. `view` is what its reader did last: a zoom stays as it is.
+
+    Plotly's own memory of a zoom (`uirevision`) forgets it as soon as the figure's range moves with the data.
+    """
+    if piece.id["type"] == "part":
+        return {"children": piece.children}
+    for axis, low in view.items():
+        high = view.get(axis.replace("[0]", "[1]"))
+        if (found := re.fullmatch(r"([xy]axis\d*)\.range\[0\]", axis)) and all(
+            isinstance(value, int | float) for value in (low, high)
+        ):
+            layout = piece.figure["layout"]
+            layout[found[1]] = layout.get(found[1], {}) | {"range": [low, high]}
+    return {"figure": piece.figure, "style": piece.style}
 
 
 def _scale(figure: go.Figure) -> list[html.Div]:
