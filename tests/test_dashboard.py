@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +140,20 @@ def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int)
             assert runs.snapshot("tiny") is found
 
 
-def test_every_change_has_another_version(tmp_path: Path) -> None:
+def test_frames_in_pieces_keep_their_columns_in_order(tmp_path: Path) -> None:
+    """A gene that the first evaluations did not have comes where it would have been."""
     search = Search(tmp_path)
-    versions = [search.store.version(search.folder.id)]
-    steps: list[Callable[[], None]] = [
-        search.submit,
-        search.submit,
-        search.end,
-        lambda: search.end("failed", "out of memory"),
-        lambda: search.store.set_state(search.folder.id, "stopped", "interrupted"),
-        lambda: search.store.set_state(search.folder.id, "failed", "no worker left"),
-    ]
-    for step in steps:
-        step()
-        versions.append(search.store.version(search.folder.id))
-        assert search.store.version(search.folder.id) == versions[-1]
-    assert len(set(versions)) == len(versions)
+    standard = {"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [{"mixer.kind": "attention"}]}
+    spectral = standard | {"embedding.kind": "spectral", "embedding.bases": 3, "embedding.frequencies": [1.0, 2.0]}
+    runs = Runs(tmp_path)
+    for values in (standard, spectral):
+        search.submit(Genome(values))
+        search.end()
+        found = runs.snapshot("tiny").frame
+    expected = evaluation_frame(runs.snapshot("tiny").evaluations, search.space)
+    assert list(found.columns) == list(expected.columns)
+    assert pd.isna(found.loc[0, "gene:embedding.bases"])
+    assert found.loc[1, "gene:embedding.frequencies"] == (1.0, 2.0)
 
 
 # --- figures and table ---------------------------------------------------------------------------
@@ -549,34 +546,3 @@ def test_what_data_says_is_shown_and_never_run(browser: Any, tmp_path: Path) -> 
             shown.evaluate("name => dash_ag_grid.getApi('table').ensureColumnVisible(name)", column)
             shown.locator(f".ag-cell[col-id='{column}']", has_text=ATTACK).wait_for()
         assert shown.locator("body script:has-text('alert(')").count() == 0
-
-
-def test_frames_in_pieces_keep_their_columns_in_order(tmp_path: Path) -> None:
-    """A gene that the first evaluations did not have comes where it would have been."""
-    search = Search(tmp_path)
-    standard = {"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [{"mixer.kind": "attention"}]}
-    spectral = standard | {"embedding.kind": "spectral", "embedding.bases": 3, "embedding.frequencies": [1.0, 2.0]}
-    runs = Runs(tmp_path)
-    for values in (standard, spectral):
-        search.submit(Genome(values))
-        search.end()
-        found = runs.snapshot("tiny").frame
-    expected = evaluation_frame(runs.snapshot("tiny").evaluations, search.space)
-    assert list(found.columns) == list(expected.columns)
-    assert pd.isna(found.loc[0, "gene:embedding.bases"])
-    assert found.loc[1, "gene:embedding.frequencies"] == (1.0, 2.0)
-
-
-def test_evaluations_after_an_event_are_those_with_news(tmp_path: Path) -> None:
-    search = Search(tmp_path)
-    search.go_on(5)
-    search.submit()
-    since = search.store.version(search.folder.id).event
-    assert search.store.evaluations(search.folder.id, since) == []
-    assert search.store.curves(search.folder.id, since) == {}
-    search.end()
-    search.submit()
-    assert [e.number for e in search.store.evaluations(search.folder.id, since)] == [5, 6]
-    assert list(search.store.curves(search.folder.id, since)) == [5]
-    everything = search.store.evaluations(search.folder.id)
-    assert [replace(e) for e in everything] == search.store.evaluations(search.folder.id, -1)

@@ -64,7 +64,6 @@ def make_app(runs: Runs, refresh: float) -> Dash:
         include_assets_files=False,
         index_string=_index(),
         add_log_handler=False,
-        enable_mcp=False,
         compress=False,
     )
     app.layout = _layout(refresh)
@@ -203,11 +202,12 @@ class _Page:
             now |= marks | {"shape": _mark([piece.id for piece in pieces])}
             if now["shape"] == before.get("shape"):
                 parts = no_update
-                views = {_mark(graph["id"]): graph.get("value") for graph in ctx.states_list[1]}
+                views = {_mark(sorted(graph["id"].items())): graph.get("value") for graph in ctx.states_list[1]}
                 for piece in pieces:
                     mark = f"run {piece.id['run']}"
                     if mark not in marks or marks[mark] != before.get(mark):
-                        set_props(piece.id, contents(piece, views.get(_mark(piece.id)) or {}))
+                        view = views.get(_mark(sorted(piece.id.items())))
+                        set_props(piece.id, contents(piece, view or {}))
         choice = picked if chosen is None and readable else no_update
         if now == before and choice is no_update:
             raise PreventUpdate

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hrfevo.dashboard.attained import Course, course_of
 from hrfevo.records import Point
 from hrfevo.report.figures import front
-from hrfevo.report.frames import curve_frame, evaluation_frame, updated_frame
+from hrfevo.report.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
 from hrfevo.run_folder import RUN_FILE, RunFolder, find_runs
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run, Store, Version
@@ -42,8 +42,10 @@ class Snapshot:
     @cached_property
     def front(self) -> go.Figure | None:
         """The figure of the front; None before two evaluations have finished."""
-        two = (self.frame["status"] == "finished").sum() >= 2
-        return front(self.frame, self.space.objectives) if two else None
+        if (self.frame["status"] == "finished").sum() < 2:
+            return None
+        # Labels without genes, which a click shows: for thousands of points they take longer than all the rest.
+        return front(self.frame.drop(columns=gene_columns(self.frame)), self.space.objectives)
 
 
 class Watched:
