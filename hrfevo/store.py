@@ -10,119 +10,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from hrfevo import schema
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError, one_line
 
-SCHEMA_VERSION = 1
-
 State = Literal["running", "stopped", "finished", "failed"]
 _STATUSES = ("running", "finished", "failed", "infeasible")
-
-_metadata = sa.MetaData()
-
-_schema = sa.Table("schema_version", _metadata, sa.Column("version", sa.Integer, nullable=False))
-
-_runs = sa.Table(
-    "runs",
-    _metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, default=""),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("seconds", sa.Float, nullable=False, default=0.0),
-    sa.Column("settings", sa.JSON, nullable=False),
-)
-
-_genomes = sa.Table(
-    "genomes",
-    _metadata,
-    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
-    sa.Column("id", sa.String(12), primary_key=True),
-    sa.Column("birth", sa.Integer, nullable=False),
-    sa.Column("operator", sa.String(32), nullable=False),
-    sa.Column("parents", sa.JSON, nullable=False),
-    sa.Column("values", sa.JSON, nullable=False),
-)
-
-_evaluations = sa.Table(
-    "evaluations",
-    _metadata,
-    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("genome_id", sa.String(12), nullable=False),
-    sa.Column("rung", sa.Integer, nullable=False),
-    sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, default=""),
-    sa.Column("detail", sa.Text, nullable=False, default=""),
-    sa.Column("metrics", sa.JSON, nullable=False, default={}),
-    sa.Column("worker", sa.String(200), nullable=False, default=""),
-    sa.Column("device", sa.String(64), nullable=False, default=""),
-    sa.Column("submitted", sa.Float, nullable=False),
-    sa.Column("started", sa.Float),
-    sa.Column("ended", sa.Float),
-    sa.Column("submitted_event", sa.Integer, nullable=False),
-    sa.Column("ended_event", sa.Integer),
-    sa.ForeignKeyConstraint(["run_id", "genome_id"], ["genomes.run_id", "genomes.id"]),
-    sa.UniqueConstraint("run_id", "genome_id", "rung", "seed"),
-)
-
-_curves = sa.Table(
-    "curves",
-    _metadata,
-    sa.Column("run_id", sa.String(32), primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("step", sa.Integer, primary_key=True),
-    sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("bits_per_byte", sa.Float, nullable=False),
-    sa.ForeignKeyConstraint(["run_id", "number"], ["evaluations.run_id", "evaluations.number"]),
-)
-
-
-# Built once: putting a statement together costs several times what the database needs to run it.
-_NEW_GENOME, _NEW_EVALUATION = _genomes.insert(), _evaluations.insert()
-_ENDED_COLUMNS = ("status", "reason", "detail", "metrics", "worker", "device", "started", "ended", "ended_event")
-_EVALUATION_ENDED = (
-    _evaluations.update()
-    .where(
-        _evaluations.c.run_id == sa.bindparam("of_run"),
-        _evaluations.c.number == sa.bindparam("of_number"),
-        _evaluations.c.status == "running",
-    )
-    .values({name: sa.bindparam(name) for name in _ENDED_COLUMNS})
-)
-_RUN_LASTED = _runs.update().where(_runs.c.id == sa.bindparam("of_run")).values(seconds=sa.bindparam("seconds"))
-
-_TALLY = (
-    sa.select(_evaluations.c.status, sa.func.count())
-    .where(_evaluations.c.run_id == sa.bindparam("of_run"))
-    .group_by(_evaluations.c.status)
-)
-_RUN = sa.select(_runs).where(_runs.c.id == sa.bindparam("of_run"))
-
-
-@lru_cache
-def _leading(objectives: tuple[tuple[str, str], ...]) -> sa.Select[Any]:
-    """The best at the highest rung; one without a score, which there should not be, comes first."""
-    here = (_evaluations.c.run_id == sa.bindparam("of_run"), _evaluations.c.status == "finished")
-    top = sa.select(sa.func.max(_evaluations.c.rung)).where(*here).scalar_subquery()
-    values = [_evaluations.c.metrics[name].as_float() for name, _ in objectives]
-    order = [v.desc() if way == "maximize" else v for v, (_, way) in zip(values, objectives, strict=True)]
-    return (
-        sa.select(_evaluations.c.genome_id, _evaluations.c.rung, values[0])
-        .where(*here, _evaluations.c.rung == top)
-        .order_by(values[0].is_not(None), *order, _evaluations.c.genome_id)
-        .limit(1)
-    )
 
 
 @dataclass(frozen=True)
@@ -136,6 +36,16 @@ class Run:
     created: float
     seconds: float
     settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """How far a run is: `event` is the last, -1 before the first."""
+
+    state: State
+    reason: str
+    seconds: float
+    event: int
 
 
 @dataclass(frozen=True)
@@ -188,17 +98,17 @@ class Store:
                 sa_event.listen(self._engine, "connect", _write_ahead)
         try:
             if create:
-                _metadata.create_all(self._engine)
+                schema.metadata.create_all(self._engine)
             with self._engine.begin() as connection:
-                version = connection.scalar(sa.select(_schema.c.version))
+                version = connection.scalar(sa.select(schema.schema_version.c.version))
                 if version is None and create:
-                    connection.execute(_schema.insert().values(version=SCHEMA_VERSION))
-                    version = SCHEMA_VERSION
+                    connection.execute(schema.schema_version.insert().values(version=schema.VERSION))
+                    version = schema.VERSION
         except sa.exc.SQLAlchemyError as error:
             raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
-        if version != SCHEMA_VERSION:
+        if version != schema.VERSION:
             raise InputError(
-                f"store {_shown(url)}: has schema version {version}, this hrfevo reads version {SCHEMA_VERSION}"
+                f"store {_shown(url)}: has schema version {version}, this hrfevo reads version {schema.VERSION}"
             )
         self._events: dict[str, int] = {}
         self._genomes: dict[str, set[str]] = {}
@@ -212,10 +122,10 @@ class Store:
     def create_run(self, run_id: str, name: str, settings: dict[str, Any]) -> None:
         """Begin a run; one that has begun is left as it is."""
         with self._engine.begin() as connection:
-            if connection.scalar(sa.select(_runs.c.id).where(_runs.c.id == run_id)) is not None:
+            if connection.scalar(sa.select(schema.runs.c.id).where(schema.runs.c.id == run_id)) is not None:
                 return
             connection.execute(
-                _runs.insert().values(
+                schema.runs.insert().values(
                     id=run_id,
                     name=name,
                     state="running",
@@ -229,7 +139,9 @@ class Store:
     def set_state(self, run_id: str, state: State, reason: str = "") -> None:
         """Note that a run is running, stopped, finished or failed, and why."""
         with self._engine.begin() as connection:
-            connection.execute(_runs.update().where(_runs.c.id == run_id).values(state=state, reason=reason))
+            connection.execute(
+                schema.runs.update().where(schema.runs.c.id == run_id).values(state=state, reason=reason)
+            )
 
     def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
         """Keep a job before a worker gets it, and its genome if it is new."""
@@ -244,7 +156,7 @@ class Store:
                     "parents": list(proposal.parents),
                     "values": dict(job.genome.values),
                 }
-                connection.execute(_NEW_GENOME, genome)
+                connection.execute(schema.NEW_GENOME, genome)
             evaluation = {
                 "run_id": run_id,
                 "number": job.number,
@@ -255,7 +167,7 @@ class Store:
                 "submitted": time.time(),
                 "submitted_event": self._next_event(connection, run_id),
             }
-            connection.execute(_NEW_EVALUATION, evaluation)
+            connection.execute(schema.NEW_EVALUATION, evaluation)
         known.add(job.genome.id)
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
@@ -278,25 +190,25 @@ class Store:
                 "ended": outcome.ended,
                 "ended_event": self._next_event(connection, run_id),
             }
-            if connection.execute(_EVALUATION_ENDED, ended).rowcount != 1:
+            if connection.execute(schema.EVALUATION_ENDED, ended).rowcount != 1:
                 return False
             if outcome.curve:
                 key = {"run_id": run_id, "number": outcome.job.number}
-                connection.execute(_curves.insert(), [key | vars(point) for point in outcome.curve])
-            connection.execute(_RUN_LASTED, {"of_run": run_id, "seconds": seconds})
+                connection.execute(schema.curves.insert(), [key | vars(point) for point in outcome.curve])
+            connection.execute(schema.RUN_LASTED, {"of_run": run_id, "seconds": seconds})
         return True
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
         if run_id not in self._events:
-            columns = _evaluations.c.submitted_event, _evaluations.c.ended_event
-            query = sa.select(*(sa.func.max(column) for column in columns)).where(_evaluations.c.run_id == run_id)
+            columns = schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event
+            query = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
             self._events[run_id] = max((n for n in connection.execute(query).one() if n is not None), default=-1)
         self._events[run_id] += 1
         return self._events[run_id]
 
     def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
         if run_id not in self._genomes:
-            query = sa.select(_genomes.c.id).where(_genomes.c.run_id == run_id)
+            query = sa.select(schema.genomes.c.id).where(schema.genomes.c.run_id == run_id)
             self._genomes[run_id] = set(connection.scalars(query))
         return self._genomes[run_id]
 
@@ -305,21 +217,45 @@ class Store:
     def run(self, run_id: str) -> Run:
         """One run. Raises InputError if the store has no such run."""
         with self._reading(run_id) as connection:
-            row = connection.execute(_RUN, {"of_run": run_id}).mappings().one_or_none()
+            row = connection.execute(schema.RUN, {"of_run": run_id}).mappings().one_or_none()
         if row is None:
             raise InputError(f"store: has no run {run_id}")
         return Run(**row)
 
-    def evaluations(self, run_id: str) -> list[Evaluation]:
-        """All evaluations of a run in the order of submission."""
-        genome_columns = [_genomes.c[name] for name in ("values", "birth", "operator", "parents")]
-        columns = [column for column in _evaluations.c if column.name not in ("run_id", "genome_id")]
-        query = (
-            sa.select(_evaluations.c.genome_id.label("genome"), *columns, *genome_columns)
-            .join_from(_evaluations, _genomes)
-            .where(_evaluations.c.run_id == run_id)
-            .order_by(_evaluations.c.number)
+    def version(self, run_id: str) -> Version:
+        """What differs as soon as anything has changed that the store knows of a run; cheap to ask for.
+
+        Raises InputError if the store has no such run.
+        """
+        columns = (schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event)
+        events = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
+        told = sa.select(schema.runs.c.state, schema.runs.c.reason, schema.runs.c.seconds).where(
+            schema.runs.c.id == run_id
         )
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(told).one_or_none()
+                known = [number for number in connection.execute(events).one() if number is not None]
+        except sa.exc.DatabaseError as error:
+            raise InputError(f"store: run {run_id} cannot be read: {one_line(error.orig or error)}") from None
+        if row is None:
+            raise InputError(f"store: has no run {run_id}")
+        return Version(row.state, row.reason, row.seconds, max(known, default=-1))
+
+    def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
+        """Evaluations of a run in the order of submission: all, or those with something new after an event."""
+        genome_columns = [schema.genomes.c[name] for name in ("values", "birth", "operator", "parents")]
+        columns = [column for column in schema.evaluations.c if column.name not in ("run_id", "genome_id")]
+        query = (
+            sa.select(schema.evaluations.c.genome_id.label("genome"), *columns, *genome_columns)
+            .join_from(schema.evaluations, schema.genomes)
+            .where(schema.evaluations.c.run_id == run_id)
+            .order_by(schema.evaluations.c.number)
+        )
+        if after >= 0:
+            query = query.where(
+                (schema.evaluations.c.submitted_event > after) | (schema.evaluations.c.ended_event > after)
+            )
         with self._reading(run_id) as connection:
             rows = connection.execute(query).mappings().all()
         return [_evaluation(dict(row)) for row in rows]
@@ -327,7 +263,7 @@ class Store:
     def tally(self, run_id: str) -> dict[str, int]:
         """Evaluations by status, counted by the database."""
         with self._reading(run_id) as connection:
-            found = {str(name): int(count) for name, count in connection.execute(_TALLY, {"of_run": run_id})}
+            found = {str(name): int(count) for name, count in connection.execute(schema.TALLY, {"of_run": run_id})}
         if unknown := set(found) - set(_STATUSES):
             raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
         return dict.fromkeys(_STATUSES, 0) | found
@@ -337,7 +273,7 @@ class Store:
         database; None where nothing has finished. Directions are `minimize` or `maximize`.
         """
         with self._reading(run_id) as connection:
-            row = connection.execute(_leading(tuple(objectives.items())), {"of_run": run_id}).one_or_none()
+            row = connection.execute(schema.leading(tuple(objectives.items())), {"of_run": run_id}).one_or_none()
         if row is None:
             return None
         genome, rung, value = row
@@ -345,11 +281,18 @@ class Store:
             raise InputError(f"store: the results of run {run_id} are damaged: genome {genome} has no score")
         return Leader(genome, rung, float(value))
 
-    def curves(self, run_id: str, numbers: Sequence[int] | None = None) -> dict[int, list[Point]]:
-        """Learning curves by evaluation number, of all evaluations or of these."""
-        query = sa.select(_curves).where(_curves.c.run_id == run_id).order_by(_curves.c.number, _curves.c.step)
+    def curves(self, run_id: str, numbers: Sequence[int] | None = None, after: int = -1) -> dict[int, list[Point]]:
+        """Learning curves by evaluation number: all, of these, or of evaluations that ended after an event."""
+        query = (
+            sa.select(schema.curves)
+            .where(schema.curves.c.run_id == run_id)
+            .order_by(schema.curves.c.number, schema.curves.c.step)
+        )
         if numbers is not None:
-            query = query.where(_curves.c.number.in_(numbers))
+            query = query.where(schema.curves.c.number.in_(numbers))
+        if after >= 0:
+            own = (schema.evaluations.c.run_id == run_id) & (schema.evaluations.c.ended_event > after)
+            query = query.where(schema.curves.c.number.in_(sa.select(schema.evaluations.c.number).where(own)))
         curves: dict[int, list[Point]] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(query):

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.store import SCHEMA_VERSION, Store, sqlite_url, without_password
+from hrfevo.schema import VERSION
+from hrfevo.store import Store, sqlite_url, without_password
 from signal_model.errors import InputError
 
 
@@ -72,6 +73,36 @@ def test_what_was_recorded_is_read_back(store: Store, run_id: str) -> None:
     assert store.run(run_id).state == "finished"
 
 
+def test_a_version_tells_of_every_change_and_news_are_what_came_after_it(store: Store, run_id: str) -> None:
+    versions = [store.version(run_id)]
+    assert versions[0].event == -1
+
+    def changed() -> int:
+        versions.append(store.version(run_id))
+        assert versions[-1] not in versions[:-1]
+        return versions[-2].event
+
+    first, second, third = (job(number) for number in range(3))
+    for one in (first, second):
+        submit(store, run_id, one)
+        since = changed()
+    assert [e.number for e in store.evaluations(run_id, since)] == [1]
+    store.record(run_id, finished(first), seconds=1.0)
+    since = changed()
+    assert [(e.number, e.status) for e in store.evaluations(run_id, since)] == [(0, "finished")]
+    assert store.curves(run_id, since) == store.curves(run_id)
+    submit(store, run_id, third)
+    since = changed()
+    assert [e.number for e in store.evaluations(run_id, since)] == [2]
+    assert store.curves(run_id, since) == {}
+    store.set_state(run_id, "stopped", "interrupted")
+    since = changed()
+    assert store.evaluations(run_id, since) == []
+    assert store.version(run_id) == versions[-1]
+    with pytest.raises(InputError, match="has no run"):
+        store.version("none")
+
+
 def test_a_late_or_repeated_result_changes_nothing(store: Store, run_id: str) -> None:
     submit(store, run_id, job(0))
     assert store.record(run_id, finished(job(0), 1.0), seconds=1.0)
@@ -111,11 +142,11 @@ def test_unknown_run_and_other_schema_are_refused(store: Store, run_id: str) -> 
     try:
         with store._engine.begin() as connection:
             connection.execute(sa.text("UPDATE schema_version SET version = 99"))
-        with pytest.raises(InputError, match=f"has schema version 99, this hrfevo reads version {SCHEMA_VERSION}"):
+        with pytest.raises(InputError, match=f"has schema version 99, this hrfevo reads version {VERSION}"):
             Store(url)
     finally:
         with store._engine.begin() as connection:
-            connection.execute(sa.text(f"UPDATE schema_version SET version = {SCHEMA_VERSION}"))
+            connection.execute(sa.text(f"UPDATE schema_version SET version = {VERSION}"))
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,8 @@ def _points(
         mode="markers",
         name=name,
         marker=marker,
-        customdata=list(zip(*columns, strict=True)),
+        # As an array, since Plotly looks at every item of a list.
+        customdata=np.array(list(zip(*columns, strict=True)), dtype=object),
         hovertemplate="<br>".join(lines) + "<extra></extra>",
     )
 

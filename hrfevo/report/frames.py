@@ -40,6 +40,29 @@ def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> p
     )
 
 
+def updated_frame(
+    frame: pd.DataFrame, changed: Sequence[Evaluation], evaluations: Sequence[Evaluation], space: SearchSpace
+) -> pd.DataFrame:
+    """`evaluation_frame(evaluations, space)` at the price of what changed since `frame` was made."""
+    if not changed:
+        return frame
+    if frame.empty:
+        return evaluation_frame(evaluations, space)
+    part = evaluation_frame(changed, space)
+    began, began_part = (min(evaluation.submitted for evaluation in some) for some in (evaluations, changed))
+    part["minutes"] += (began_part - began) / 60
+    whole = pd.concat([frame[~frame["number"].isin(part["number"])], part]).sort_values("number", ignore_index=True)
+    # What was behind the front stays behind it, unless a genome on it was trained again, with another seed.
+    standing = frame.loc[frame["front"], ["number", "genome"]]
+    numbers = {*standing["number"], *part["number"]}
+    again = standing["genome"].isin(part["genome"]).any()
+    candidates = evaluations if again else [e for e in evaluations if e.number in numbers]
+    whole["front"] = whole["number"].isin([winner.number for winner in ranking.front(space, candidates)])
+    genes = sorted(gene_columns(whole), key=_gene_order(space))
+    others = sorted({str(name) for name in whole.columns} - {*_COLUMNS, "minutes", "front", *METRICS, *genes})
+    return whole[[*_COLUMNS, "minutes", "front", *METRICS, *others, *genes]]
+
+
 def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
     """One row per point of every learning curve; `number` is that of the evaluation."""
     rows = [(number, p.step, p.seconds, p.bits_per_byte) for number, points in curves.items() for p in points]

@@ -1,0 +1,91 @@
+"""What is shown of runs under each tab, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from hrfevo.dashboard.attained import attainment
+from hrfevo.dashboard.card import genome_button
+from hrfevo.dashboard.drawing import Pictures, Screen, part, section
+from hrfevo.dashboard.watch import Listed, Snapshot
+from hrfevo.report.style import measured
+from hrfevo.report.words import duration, plural, summary
+
+# Of a front, so many are listed below its figure.
+LISTED = 5
+COUNTED = ("finished", "failed", "infeasible", "running")
+
+
+def option(run: Listed) -> dict[str, Any]:
+    """A run in the list of those to choose from; one that cannot be read says why."""
+    if run.version is None:
+        said = [html.Span("not readable", className="state failed"), html.Span(run.trouble, className="quiet")]
+    else:
+        lasted = html.Span(duration(run.version.seconds), className="quiet")
+        said = [html.Span(run.version.state, className=f"state {run.version.state}"), lasted]
+    label = html.Span([html.Span(run.name, className="name"), *said], className="option")
+    return {"label": label, "value": run.name, "disabled": run.version is None}
+
+
+def body(
+    tab: str,
+    snapshots: Mapping[str, Snapshot],
+    troubles: Mapping[str, str],
+    albums: Mapping[str, Pictures],
+    screen: Screen,
+) -> list[Component]:
+    """All of a tab but the table, which stays in its place."""
+    parts: list[Component] = [
+        html.P(f"{run} cannot be read: {why}", className="trouble") for run, why in troubles.items()
+    ]
+    heads = [_head(run, snapshot, tab != "table") for run, snapshot in snapshots.items()]
+    if tab == "progress":
+        fronts = [_front(run, snapshot, screen) for run, snapshot in snapshots.items()]
+        runs = [html.Section([head, *front], className="run") for head, front in zip(heads, fronts, strict=True)]
+        courses = {run: snapshot.course for run, snapshot in snapshots.items() if snapshot.course}
+        common = attainment(courses, {run: place for place, run in enumerate(snapshots)})
+        return [*parts, _row(runs), _row([section(figure, "", name, screen) for name, figure in common.items()])]
+    parts.append(_row(heads))
+    if tab == "figures":
+        parts.append(
+            _row([part([html.P(album.said)], "said", run, className="quiet") for run, album in albums.items()])
+        )
+        for name in dict.fromkeys(name for album in albums.values() for name in album.figures):
+            drawn = {run: album.figures.get(name) for run, album in albums.items()}
+            cells = [section(figure, run, name, screen) if figure else html.Div() for run, figure in drawn.items()]
+            parts.append(_row(cells))
+    return parts
+
+
+def _row(cells: list[Component]) -> html.Div:
+    return html.Div(cells, className="columns")
+
+
+def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
+    record, space = snapshot.run, snapshot.space
+    counts = snapshot.frame["status"].value_counts()
+    facts = [", ".join(f"{counts[status]:,} {status}" for status in COUNTED if status in counts) or "no evaluation yet"]
+    facts += [f"budget {plural(space.budget.evaluations, 'evaluation')}"] if space.budget.evaluations else []
+    facts += [f"budget {space.budget.minutes:g} minutes"] if space.budget.minutes else []
+    facts += [f"searched for {duration(record.seconds)}"]
+    title = [html.H2(run), html.Span(record.state, className=f"state {record.state}")]
+    parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
+    parts += [html.P(record.reason, className="quiet")] if record.reason else []
+    parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
+    return part(parts, "head", run, className="head")
+
+
+def _front(run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
+    if snapshot.front is None:
+        return []
+    frame, (metric, direction) = snapshot.frame, next(iter(snapshot.space.objectives.items()))
+    leaders = frame[frame["front"]].sort_values(metric, ascending=direction == "minimize").head(LISTED)
+    buttons = [
+        genome_button(run, genome, "front", f" {measured(metric, score)}")
+        for genome, score in zip(leaders["genome"], leaders[metric], strict=True)
+    ]
+    return [section(snapshot.front, run, "front", screen), part(buttons, "leaders", run, className="relatives")]
