@@ -453,6 +453,13 @@ def test_page_follows_a_search(browser: Any, tmp_path: Path) -> None:
         assert shown.evaluate(f"{zoomed}._fullLayout.xaxis.range") == extent
         search.store.set_state(search.folder.id, "stopped", "interrupted")
         shown.locator(".run .state.stopped").wait_for()
+        shown.locator(".runs label", has_text="tiny (stopped").wait_for()
+        other = Search(tmp_path, "zweite", seed=1)
+        other.go_on(3)
+        shown.locator(".runs label", has_text="zweite (running").locator("input").check()
+        shown.locator(".run", has_text="zweite").get_by_text("3 finished").wait_for()
+        shutil.rmtree(other.folder.path)
+        shown.locator(".runs label", has_text="zweite").wait_for(state="detached")
 
 
 def test_all_figures_and_the_table_are_drawn_on_every_screen(browser: Any, tmp_path: Path) -> None:

@@ -21,14 +21,13 @@ COUNTED = ("finished", "failed", "infeasible", "running")
 
 
 def option(run: Listed) -> dict[str, Any]:
-    """A run in the list of those to choose from; one that cannot be read says why."""
+    """A run in the list of those to choose from; one that cannot be read says why.
+
+    Labels are plain text: components there are not drawn again when they change (plotly/dash#3286).
+    """
     if run.version is None:
-        said = [html.Span("not readable", className="state failed"), html.Span(run.trouble, className="quiet")]
-    else:
-        lasted = html.Span(duration(run.version.seconds), className="quiet")
-        said = [html.Span(run.version.state, className=f"state {run.version.state}"), lasted]
-    label = html.Span([html.Span(run.name, className="name"), *said], className="option")
-    return {"label": label, "value": run.name, "disabled": run.version is None}
+        return {"label": f"{run.name}: {run.trouble}", "value": run.name, "disabled": True}
+    return {"label": f"{run.name} ({run.version.state}, {duration(run.version.seconds)})", "value": run.name}
 
 
 def body(
