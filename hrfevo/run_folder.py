@@ -10,19 +10,20 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from hrfevo.space import SearchSpace
-from hrfevo.store import Run, Store, sqlite_url, without_password
+from hrfevo.store import Run, State, Store, sqlite_url, without_password
 from hrfevo.validation import parse_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
+LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
 
@@ -127,12 +128,33 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one search at a time writes to a run. Raises InputError if another process does."""
-        with open(self.path / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.path}: another hrfevo is running this search") from None
+        with open(self.path / LOCK_FILE, "w") as file:
+            # Whoever only asks whether it is locked holds it for a moment, too.
+            for patience in range(LOCK_ATTEMPTS, -1, -1):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if not patience:
+                        raise InputError(f"{self.path}: another hrfevo is running this search") from None
+                    time.sleep(0.1)
             yield
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a process is searching here now, on this machine or on one that shares the folder."""
+        try:
+            with open(self.path / LOCK_FILE) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def state(self, told: State) -> State:
+        """What the run is, given what its store was told last: one that runs in nobody's hand has crashed."""
+        return "crashed" if told == "running" and not self.in_hand else told
 
     def open_store(self, url: str | None = None, create: bool = False) -> Store:
         """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
@@ -155,8 +177,9 @@ class RunFolder:
         (self.path / BEGAN_FILE).touch()
 
     def record(self, store: Store) -> Run:
-        """The run as its store knows it."""
-        return store.run(self.id)
+        """The run as its store knows it, or as crashed."""
+        run = store.run(self.id)
+        return replace(run, state=self.state(run.state))
 
 
 def _hash(text: str) -> str:

@@ -21,7 +21,8 @@ from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError, one_line
 
-State = Literal["running", "stopped", "finished", "failed"]
+# A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
+State = Literal["running", "stopped", "finished", "failed", "crashed"]
 _STATUSES = ("running", "finished", "failed", "infeasible")
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
 from hrfevo.space import SearchSpace
+from hrfevo.status import Status
 from hrfevo.store import Evaluation
 
 CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
@@ -115,6 +116,44 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
         )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((place for place, (count, _) in enumerate(units) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count or first == 3)
+
+
+def status_table(status: Status) -> Table:
+    """How a run is doing, a fact to a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
+    limits = [f"{status.budget_evaluations:,} evaluations"] if status.budget_evaluations else []
+    limits += [f"{status.budget_minutes:g} minutes"] if status.budget_minutes else []
+    facts = {
+        "run": status.run,
+        "state": f"{status.state}{': ' if status.reason else ''}{status.reason}",
+        "evaluations": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
+        "budget": " or ".join(limits),
+        "searched for": duration(status.seconds),
+        "last result": "none yet" if status.silent is None else f"{duration(status.silent)} ago",
+        "best": "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}",
+        **{f"failed {count:,} times": reason for reason, count in status.failures.items()},
+    }
+    flying = "in flight" if status.state == "running" else "was in flight"
+    for one in status.in_flight:
+        facts[f"{flying} #{one.number}"] = f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}"
+    if status.advice:
+        facts["go on with"] = status.advice
+    for name, fact in facts.items():
+        table.add_row(name, escape(fact))
     return table
 
 

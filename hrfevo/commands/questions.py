@@ -1,8 +1,9 @@
-"""hrfevo list | best | show | importance."""
+"""hrfevo list | status | best | compare | lineage | show | importance."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +55,30 @@ def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
         return vars(one) | {"budget": count, "budget_minutes": minutes}
     limits = [*([f"{count:,}"] if count else []), *([f"{minutes:g} min"] if minutes else [])]
     return vars(one) | {"budget": ", ".join(limits), "minutes": one.seconds / 60}
+
+
+@app.command()
+def status(
+    folder: RunArgument,
+    format_: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
+    store: StoreOption = None,
+) -> None:
+    """Whether a run is running, stopped, crashed, failed or finished, how far it is, and what is in flight."""
+    from contextlib import closing
+
+    from hrfevo.run_folder import RunFolder
+    from hrfevo.status import status_of
+    from hrfevo.tables import status_table
+
+    if format_ is Format.csv:
+        raise InputError("--format csv: is of lists; accepted: table, json")
+    run = RunFolder.open(folder)
+    with closing(run.open_store(store)) as opened:
+        found = status_of(run, opened)
+    if format_ is Format.json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        new_console().print(status_table(found))
 
 
 @app.command()

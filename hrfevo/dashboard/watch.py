@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -61,7 +61,8 @@ class Watched:
 
     def version(self) -> Version:
         """How far it is, at the price of one small query. Raises InputError if its store cannot be read."""
-        return self._store.version(self.folder.id)
+        version = self._store.version(self.folder.id)
+        return replace(version, state=self.folder.state(version.state))
 
     def snapshot(self) -> Snapshot:
         """All of it as it is now. Raises InputError if its store cannot be read."""

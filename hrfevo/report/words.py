@@ -11,6 +11,7 @@ import pandas as pd
 from hrfevo.report.frames import best_of, finished_at
 from hrfevo.report.style import in_words, measured, shown
 from hrfevo.space import SearchSpace
+from hrfevo.tables import duration as duration
 from hrfevo.tables import short_names
 
 INHERITED_WEIGHTS = (
@@ -37,16 +38,6 @@ def gene_lines(values: Mapping[str, Any], space: SearchSpace) -> list[tuple[str,
 
 def _pairs(values: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(names.get(name, name), shown(value)) for name, value in values.items()]
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    first = next((place for place, (count, _) in enumerate(units) if count), 3)
-    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count or first == 3)
 
 
 def moment(seconds: float) -> str:

@@ -1,0 +1,81 @@
+"""How a run is doing: running, stopped, crashed, failed or finished, how far, and what is in flight."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from hrfevo.ranking import front
+from hrfevo.run_folder import RunFolder
+from hrfevo.store import State, Store
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """An evaluation without a result; `seconds` since it was handed out."""
+
+    number: int
+    genome: str
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run at one moment. Times are in seconds."""
+
+    run: str
+    state: State
+    reason: str
+    finished: int
+    failed: int
+    infeasible: int
+    budget_evaluations: int | None
+    budget_minutes: float | None
+    seconds: float
+    """That it has searched, interruptions not counted."""
+    silent: float | None
+    """Since the last result; None before the first."""
+    objective: str
+    best: float | None
+    genome: str | None
+    failures: dict[str, int]
+    """How often each reason was given, the most frequent first."""
+    in_flight: tuple[InFlight, ...]
+
+    @property
+    def advice(self) -> str:
+        """The command that goes on with it; empty where there is nothing to go on with."""
+        return f"hrfevo resume {self.run}" if self.state in ("stopped", "crashed") else ""
+
+
+def status_of(folder: RunFolder, store: Store) -> Status:
+    """Raises InputError if the run cannot be read."""
+    space, run, evaluations, now = folder.space(), folder.record(store), store.evaluations(folder.id), time.time()
+    counts = Counter(e.status for e in evaluations)
+    objective = next(iter(space.objectives))
+    winner = next(iter(front(space, evaluations)), None)
+    reasons = Counter(e.reason for e in evaluations if e.status == "failed")
+    last = max((e.ended for e in evaluations if e.ended is not None), default=None)
+    return Status(
+        run=str(folder.path),
+        state=run.state,
+        reason=run.reason,
+        finished=counts["finished"],
+        failed=counts["failed"],
+        infeasible=counts["infeasible"],
+        budget_evaluations=space.budget.evaluations,
+        budget_minutes=space.budget.minutes,
+        seconds=run.seconds,
+        silent=None if last is None else max(0.0, now - last),
+        objective=objective,
+        best=winner.metrics[objective] if winner else None,
+        genome=winner.genome if winner else None,
+        failures=dict(reasons.most_common()),
+        in_flight=tuple(
+            InFlight(e.number, e.genome, space.rungs[e.rung], max(0.0, now - e.submitted))
+            for e in evaluations
+            if e.status == "running"
+        ),
+    )
