@@ -24,6 +24,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
+from hrfevo.status import status_of
 from hrfevo.store import Store, sqlite_url
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers, Workers
@@ -222,10 +223,14 @@ def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
         )
         wait_for_progress(out, len(finished) + generator.randint(1, 4), process, log)
         time.sleep(generator.random() * 0.2)
+        run = only_run(out)
+        assert state(run)[0] == "running"
         process.kill()
         process.wait()
-        run = only_run(out)
+        told, advice, flying = state(run)
+        assert (told, advice) == ("crashed", f"hrfevo resume {run}")
         evaluations = read(run)
+        assert flying == {n for n, e in evaluations.items() if e.status == "running"}
         for number, metrics in finished.items():
             assert evaluations[number].metrics == metrics, "a finished evaluation was repeated or lost"
         finished = {n: e.metrics for n, e in evaluations.items() if e.status == "finished"}
@@ -239,9 +244,17 @@ def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
     assert not any(e.status == "running" for e in evaluations.values())
     assert len({(e.genome, e.rung) for e in evaluations.values()}) == len(evaluations)
     assert (run / "report.html").is_file()
+    assert state(run) == ("finished", "", set())
     again = command("hrfevo", "resume", run, "--backend", backend)
     assert again.returncode == 0
     assert len(read(run)) == len(evaluations)
+
+
+def state(run: Path) -> tuple[str, str, set[int]]:
+    folder = RunFolder.open(run)
+    with closing(folder.open_store()) as store:
+        found = status_of(folder, store)
+    return found.state, found.advice, {one.number for one in found.in_flight}
 
 
 def read(run: Path) -> dict[int, Any]:
