@@ -58,8 +58,9 @@ def gene_importances(
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
     study = _comparable(space, peers, objective, np.random.default_rng(seed))
     evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
-    varying = [name for name in study.trials[0].params if len({trial.params[name] for trial in study.trials}) > 1]
-    if not varying or len({trial.values[0] for trial in study.trials}) == 1:
+    trials = study.get_trials(deepcopy=False)
+    varying = [name for name in trials[0].params if len({trial.params[name] for trial in trials}) > 1]
+    if not varying or len({trial.values[0] for trial in trials}) == 1:
         return {}
     shares: Counter[str] = Counter()
     for name, share in get_param_importances(study, evaluator=evaluator, params=varying).items():

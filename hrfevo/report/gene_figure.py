@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from hrfevo.genes import BaseGene, IntervalGene, LayersGene
 from hrfevo.report.frames import GENE, gene_columns
+from hrfevo.report.panels import small_multiples
 from hrfevo.report.style import (
     BEST,
     FAINT,
     SHADES,
     colour_axis,
     figure,
-    measured,
+    metric_format,
     padded,
     shaded_line,
     shades,
@@ -73,7 +73,6 @@ def gene_values(
     genomes = frame.sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
     genomes = genomes.assign(front=genomes["genome"].isin(frame.loc[frame["front"], "genome"]))
     scored = genomes.loc[genomes["status"] == "finished", metric]
-    rows = -(-len(drawn) // columns)
     sample = (
         "" if len(genomes) <= MOST_BANDS else f"; at most {MOST_DOTS} dots or {MOST_BANDS} bands of a gene are drawn"
     )
@@ -81,20 +80,16 @@ def gene_values(
         "Values of the genes",
         "Where dots gather, the search has settled. The more a colour stands out, the better the score after "
         f"{space.rungs[0]:,} steps; grey has none; rings are on the front{sample}.",
-        height=150 + 230 * rows,
         coloraxis=colour_axis(scored, metric, direction),
         showlegend=False,
     )
-    titles = [text(panel.name) for panel in drawn]
-    grid = make_subplots(
-        rows, columns, subplot_titles=titles, figure=fig, horizontal_spacing=0.09, vertical_spacing=0.3 / max(rows, 2)
-    )
+    grid = small_multiples(fig, [panel.name for panel in drawn], columns)
     for index, panel in enumerate(drawn):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         grid.update_xaxes(
             range=padded(-0.5, genomes["birth"].max() + 0.5, share=0.01), title_text="births", tickformat=",d", **place
         )
-        grid.update_yaxes(**_axis(panel.gene), **place)
+        grid.update_yaxes(**gene_axis(panel.gene), **place)
         values = _values(panel, genomes, metric)
         if isinstance(panel.gene, IntervalGene):
             _draw_bands(grid, values, metric, direction, place)
@@ -122,9 +117,10 @@ def _draw_dots(fig: go.Figure, values: pd.DataFrame, gene: BaseGene, metric: str
     for has_score, part in values.groupby(values["score"].notna()):
         marker: dict[str, Any] = {"size": size, "line": {"color": BEST, "width": np.where(part["front"], 2, 0)}}
         marker |= {"color": part["score"], "coloraxis": "coloraxis"} if has_score else {"color": FAINT, "opacity": 0.5}
-        fig.add_scatter(
-            x=part["birth"], y=_heights(gene, part), mode="markers", marker=marker, **_hover(part, metric), **place
-        )
+        value = [] if categories_of(gene) is not None else ["%{y:.4g}"]
+        score = f"score %{{marker.color:{metric_format(metric)}}}" if has_score else "no score"
+        hover = _hover(part, *value, score)
+        fig.add_scatter(x=part["birth"], y=_heights(gene, part), mode="markers", marker=marker, **hover, **place)
 
 
 def _draw_bands(fig: go.Figure, values: pd.DataFrame, metric: str, direction: Direction, place: dict[str, int]) -> None:
@@ -143,22 +139,20 @@ def _draw_bands(fig: go.Figure, values: pd.DataFrame, metric: str, direction: Di
         if len(part):
             ends = np.array(part["value"].tolist(), dtype=float).ravel()
             gaps = np.arange(2, len(ends), 2)
-            hover = _hover(part.loc[part.index.repeat(2)], metric)
-            hover["customdata"] = np.insert(hover["customdata"], gaps, "", axis=0)
+            hover = _hover(part.loc[part.index.repeat(2)], "%{y:.4g}")
+            hover["customdata"] = with_gaps(hover["customdata"], gaps)
             x = with_gaps(part["birth"].to_numpy().repeat(2), gaps)
             fig.add_scatter(x=x, y=with_gaps(ends, gaps), **style, **hover, **place)
 
 
-def _hover(part: pd.DataFrame, metric: str) -> dict[str, Any]:
-    scores = [f"score {measured(metric, score)}" if score == score else "no score" for score in part["score"]]
-    labels = [text(shown(value)) for value in part["value"]]
+def _hover(part: pd.DataFrame, *lines: str) -> dict[str, Any]:
     return {
-        "customdata": np.column_stack([part["genome"].map(text).to_numpy(object), labels, scores]).astype(object),
-        "hovertemplate": "%{customdata[0]}, birth %{x}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+        "customdata": part["genome"].map(text).to_numpy(object),
+        "hovertemplate": "<br>".join(["%{customdata}, birth %{x}", *lines]) + "<extra></extra>",
     }
 
 
-def _categories(gene: BaseGene) -> list[Any] | None:
+def categories_of(gene: BaseGene) -> list[Any] | None:
     """The values of a gene that has few; None for one with a scale."""
     listed = getattr(gene, "values", None)
     if listed is not None:
@@ -172,18 +166,26 @@ def _categories(gene: BaseGene) -> list[Any] | None:
     return list(range(low, high + 1)) if high - low < FEW else None
 
 
-def _axis(gene: BaseGene) -> dict[str, Any]:
-    categories = _categories(gene)
+def gene_axis(gene: BaseGene, names: bool = True) -> dict[str, Any]:
+    """The axis of a gene in its own scale; `names`: few whole numbers as categories, as they are drawn in dots."""
+    categories = categories_of(gene) if names else None
     if categories is not None:
         labels = [text(shown(value, 22)) for value in categories]
         # A linear axis with names for ticks, not Plotly's category axis: dots can then be spread within a category.
         places = list(range(len(categories)))
         return {"tickvals": places, "ticktext": labels, "range": [-0.6, len(places) - 0.4], "zeroline": False}
+    low, high, log = gene_range(gene)
+    if not log:
+        return {"range": padded(low, high)}
+    around = round_values(low, high)
+    return {"type": "log", "range": padded(low, high, log), "tickvals": around, "ticktext": [f"{v:g}" for v in around]}
+
+
+def gene_range(gene: BaseGene) -> tuple[float, float, bool]:
+    """Least and greatest value of a gene with a scale, and whether that is logarithmic."""
     if isinstance(gene, LayersGene):
-        return {"range": padded(gene.min, gene.max)}
-    low, high, log = gene.low, gene.high, getattr(gene, "log", False)  # type: ignore[attr-defined]
-    ticks: dict[str, Any] = {"tickvals": (around := round_values(low, high)), "ticktext": [f"{v:g}" for v in around]}
-    return {"type": "log" if log else "linear", "range": padded(low, high, log)} | (ticks if log else {})
+        return gene.min, gene.max, False
+    return gene.low, gene.high, getattr(gene, "log", False)  # type: ignore[attr-defined]
 
 
 def round_values(low: float, high: float) -> list[float]:
@@ -199,7 +201,7 @@ def round_values(low: float, high: float) -> list[float]:
 
 def _heights(gene: BaseGene, part: pd.DataFrame) -> pd.Series:
     """Where the dots are drawn: values, or for categories their places, spread evenly within each."""
-    categories = _categories(gene)
+    categories = categories_of(gene)
     if categories is None:
         return part["value"].astype(float)
     # As JSON, because 1, 1.0, true and "true" are different settings.
