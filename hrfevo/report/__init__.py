@@ -9,7 +9,6 @@ from hrfevo.report.front_figure import front
 from hrfevo.report.gallery import gallery
 from hrfevo.report.gene_figure import gene_values
 from hrfevo.report.genealogy_figure import genealogy
-
 from hrfevo.report.page import render
 from hrfevo.report.parallel_figure import parallel_coordinates
 from hrfevo.report.progress_figure import progress
@@ -29,6 +28,5 @@ __all__ = [
     "parallel_coordinates",
     "progress",
     "render",
-
     "timeline",
 ]

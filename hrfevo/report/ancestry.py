@@ -10,7 +10,7 @@ import pandas as pd
 from hrfevo.space import Direction
 
 # Ancestors that are drawn, and how many steps back the line of the better parents goes.
-MOST_ANCESTORS, LONGEST_LINE = 32, 16
+MOST_ANCESTORS, LONGEST_LINE = 24, 12
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ def _columns(lineage: _Lineage, genomes: list[str]) -> dict[str, int]:
     """A column per generation, or several where parent and child are of one."""
     depth: dict[str, int] = {}
     for genome in sorted(genomes, key=lambda genome: lineage.birth[genome]):
-        same = [p for p in lineage.parents(genome) if p in depth and lineage.generation[p] == lineage.generation[genome]]
+        same = [
+            p for p in lineage.parents(genome) if p in depth and lineage.generation[p] == lineage.generation[genome]
+        ]
         depth[genome] = max((depth[parent] + 1 for parent in same), default=0)
     keys = sorted({(lineage.generation[genome], depth[genome]) for genome in genomes})
     place = {key: column for column, key in enumerate(keys)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hrfevo.store import Evaluation
 from hrfevo.tables import short_names
 
 # Points that all curves of the page have together, and how few or many one of them has.
-POINTS, FEWEST, MOST = 60_000, 8, 40
+POINTS, FEWEST, MOST = 40_000, 8, 40
 
 # Clock readings and counts that METRICS has no words for.
 OTHER_METRICS = {
@@ -30,14 +31,16 @@ class Table:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[Hashable, int] = {}
+        self._places: dict[str, int] = {}
 
-    def __call__(self, value: Hashable) -> int:
+    def __call__(self, value: Any) -> int:
         """The number of a value."""
-        if value not in self._places:
-            self._places[value] = len(self.values)
+        # 1, 1.0 and true are equal in Python, and different settings.
+        key = json.dumps(value)
+        if key not in self._places:
+            self._places[key] = len(self.values)
             self.values.append(value)
-        return self._places[value]
+        return self._places[key]
 
 
 def card_data(
@@ -48,13 +51,14 @@ def card_data(
 ) -> dict[str, Any]:
     """All genomes and evaluations of a run, for JSON.
 
-    Metrics have their words and their format. Genes of a genome are `[shape, value, …]`, where `shapes[shape]` are the names of the genes; its layers likewise.
-    Reasons and operators are numbers into lists. Curves are thinned to at most `MOST` points each:
-    `[grid, value, …]`, where `grids[grid]` are the steps.
+    Metrics have their words and their format. Genes of a genome are `[shape, value, …]`, where `shapes[shape]` are the
+    names of the genes; its layers are numbers into `layers`, where each stands likewise: offspring share most of
+    theirs with their parents. Statuses, reasons and operators are numbers into lists. Curves are thinned to at most
+    `MOST` points each: `[grid, value, …]`, where `grids[grid]` are the steps; 0 for none.
     """
     inner = getattr(space.genes.get("layers"), "genes", {})
     short = short_names([*space.genes, *inner])
-    operators, shapes, statuses, reasons, grids = Table(), Table(), Table(), Table(), Table()
+    operators, shapes, layers, statuses, reasons, grids = (Table() for _ in range(6))
     place: dict[str, int] = {}
     genomes: dict[str, list[Any]] = {name: [] for name in ("id", "birth", "operator", "parents", "genes", "layers")}
     for evaluation in evaluations:
@@ -62,13 +66,13 @@ def card_data(
             continue
         place[evaluation.genome] = len(place)
         values = dict(evaluation.values)
-        layers = values.pop("layers", [])
+        found = values.pop("layers", [])
         genomes["id"].append(evaluation.genome)
         genomes["birth"].append(evaluation.birth)
         genomes["operator"].append(operators(evaluation.operator))
         genomes["parents"].append(list(evaluation.parents))
-        genomes["genes"].append(_packed(values, short, shapes))
-        genomes["layers"].append([_packed(layer, short, shapes) for layer in layers])
+        genomes["genes"].append(list(_packed(values, short, shapes)))
+        genomes["layers"].append([layers(_packed(layer, short, shapes)) for layer in found])
     genomes["parents"] = [[place.get(one, one) for one in parents] for parents in genomes["parents"]]
     metrics = [*METRICS, *OTHER_METRICS]
     metrics += sorted({name for evaluation in evaluations for name in evaluation.metrics} - set(metrics))
@@ -92,6 +96,7 @@ def card_data(
             "curves": [_thinned(curves.get(e.number, ()), length, grids) for e in evaluations],
         },
         "operators": operators.values,
+        "layers": layers.values,
         "shapes": [list(shape) for shape in shapes.values],
         "statuses": statuses.values,
         "reasons": reasons.values,
@@ -99,15 +104,15 @@ def card_data(
     }
 
 
-def _packed(values: Mapping[str, Any], short: Mapping[str, str], shapes: Table) -> list[Any]:
+def _packed(values: Mapping[str, Any], short: Mapping[str, str], shapes: Table) -> tuple[Any, ...]:
     shape = shapes(tuple(short.get(name, name) for name in values))
-    return [shape, *(_plain(value) for value in values.values())]
+    return (shape, *(_plain(value) for value in values.values()))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}")
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value
 
 
 def _number(value: float | None) -> float | int | None:

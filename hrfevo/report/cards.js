@@ -49,8 +49,8 @@
     return link;
   }
 
-  function fact(list, name, content) {
-    var pair = element('div'), value = element('dd');
+  function fact(list, name, content, className) {
+    var pair = element('div', null, className), value = element('dd');
     pair.appendChild(element('dt', name));
     (Array.isArray(content) ? content : [content]).forEach(function (part) {
       value.append(part, Array.isArray(content) ? ' ' : '');
@@ -81,7 +81,7 @@
       if (sign * (score - scores[last]) < 0) { place += 1; }
     });
     return 'not on the front; ' + place.toLocaleString('en-US') + ' of ' + peers.toLocaleString('en-US') + ' at ' +
-      cards.steps[evaluations.rung[last]].toLocaleString('en-US') + ' steps by ' + cards.metrics[metric][0];
+      cards.steps[evaluations.rung[last]].toLocaleString('en-US') + ' steps by ' + cards.metrics[metric][0].split(',')[0];
   }
 
   function geneLine(label, packed) {
@@ -99,7 +99,7 @@
     var box = element('div', null, 'genes');
     var outer = cards.genomes.genes[genome], layers = cards.genomes.layers[genome];
     if (outer.length > 1) { box.appendChild(geneLine('', outer)); }
-    layers.forEach(function (layer, place) { box.appendChild(geneLine('layer ' + (place + 1), layer)); });
+    layers.forEach(function (layer, place) { box.appendChild(geneLine('layer ' + (place + 1), cards.layers[layer])); });
     return box;
   }
 
@@ -158,7 +158,7 @@
     fact(facts, 'Generation', Math.floor(genomes.birth[genome] / cards.population) + ', birth ' + genomes.birth[genome]);
     fact(facts, 'Made by', cards.operators[genomes.operator[genome]]);
     fact(facts, 'Parents', linkList(genomes.parents[genome]));
-    fact(facts, 'Children', linkList(cards.children[genome]));
+    fact(facts, 'Children', linkList(cards.children[genome]), 'wide');
     card.appendChild(genes(genome));
     var columns = card.appendChild(element('div', null, 'card-columns'));
     columns.appendChild(element('div', null, 'scroll')).appendChild(measurements(indices));
@@ -168,10 +168,13 @@
   }
 
   function showEvaluation(number, section) {
-    var index = data().indexOf.get(String(number));
+    var index = data().indexOf.get(String(number).split('.')[0]);
     if (index === undefined) { return; }
     section.appendChild(card);
     showGenome(cards.evaluations.genome[index]);
+    // The same tap must not fall through to what has come to lie under the finger.
+    card.style.pointerEvents = 'none';
+    setTimeout(function () { card.style.pointerEvents = ''; }, 400);
   }
   window.hrfevo.showEvaluation = showEvaluation;
 
@@ -184,6 +187,48 @@
     });
   });
 
+  // Plotly reads its labels as HTML: what comes from data is escaped for it.
+  function escaped(text) {
+    return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+  }
+
+  // The genes of a genome in few lines, for the label of a point.
+  function label(genome, length) {
+    var words = [];
+    function add(packed, place) {
+      cards.shapes[packed[0]].forEach(function (name, at) {
+        words.push(name + (place ? ' ' + place : '') + ' ' + shown(packed[at + 1]).slice(0, 60));
+      });
+    }
+    add(cards.genomes.genes[genome], 0);
+    cards.genomes.layers[genome].forEach(function (layer, place) { add(cards.layers[layer], place + 1); });
+    var lines = [''], total = 0;
+    words.every(function (word, at) {
+      if (total > length) { lines[lines.length - 1] += ' …'; return false; }
+      var end = at + 1 < words.length ? ', ' : '';
+      if (lines[lines.length - 1].length + word.length > 60) { lines.push(''); }
+      lines[lines.length - 1] += word + end;
+      total += word.length;
+      return true;
+    });
+    return lines.map(escaped).join('<br>');
+  }
+
+  // What the front says of its points: genome, generation, genes, then the metrics that its template names.
+  window.hrfevo.fill = function (figure, metrics) {
+    // A finger sees the genes on the card; a long label would hide the figure.
+    var evaluations = data().evaluations, touch = window.hrfevo.touch;
+    figure.data.forEach(function (trace) {
+      if (!trace.ids) { return; }
+      trace.customdata = trace.ids.map(function (number) {
+        var index = cards.indexOf.get(number), genome = evaluations.genome[index];
+        var values = metrics.map(function (name) { return evaluations.values[name][index]; });
+        var generation = Math.floor(cards.genomes.birth[genome] / cards.population);
+        return [escaped(cards.genomes.id[genome]), generation, touch ? '' : label(genome, 600)].concat(values);
+      });
+    });
+  };
+
   // The front over other metrics: points find their values by the numbers of their evaluations.
   var chooser = document.getElementById('choose');
   if (!chooser) { return; }
@@ -191,11 +236,18 @@
   var axes = JSON.parse(chooser.dataset.axes);
   var first = { x: chooser.elements.x.value, y: chooser.elements.y.value };
 
+  var told = figure.layout.meta.told;
+  var templates = figure.data.map(function (trace) { return trace.hovertemplate; });
+
   function choose() {
     var names = { x: chooser.elements.x.value, y: chooser.elements.y.value };
     var evaluations = data().evaluations;
-    figure.data.forEach(function (trace) {
+    var more = ['y', 'x'].filter(function (axis) { return told.indexOf(names[axis]) < 0; }).map(function (axis) {
+      return '<br>' + axes[names[axis]].name + ' %{' + axis + '}';
+    }).join('');
+    figure.data.forEach(function (trace, at) {
       if (!trace.ids) { trace.visible = names.x === first.x && names.y === first.y; return; }
+      trace.hovertemplate = templates[at].replace('<extra>', more + '<extra>');
       ['x', 'y'].forEach(function (axis) {
         var values = evaluations.values[names[axis]];
         trace[axis] = trace.ids.map(function (number) { return values[cards.indexOf.get(number)]; });

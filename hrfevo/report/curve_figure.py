@@ -25,7 +25,7 @@ from hrfevo.report.words import listed, plural
 from hrfevo.space import Direction
 
 # Points that all lines of the figure have together.
-MOST_POINTS = 12_000
+MOST_POINTS = 8_000
 
 
 def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objectives, limit: int = 200) -> go.Figure:
@@ -51,7 +51,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objec
             "title": {"text": "training loss, bits per byte"},
             "range": padded(late.min(), float(late.quantile(0.98))),
         },
-        legend={"traceorder": "normal"},
+        legend={"traceorder": "reversed"},
     )
     if len(rungs) > 1:
         _draw_by_rung(fig, points, drawn, rungs)
@@ -62,15 +62,15 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objec
 
 
 def _sample(ends: pd.DataFrame, best: str, limit: int) -> pd.DataFrame:
-    """The best, the front, and an even sample of the rest, from the highest rungs first."""
+    """The best, the front, and an even sample of the rest, as many of each rung."""
     kept = ends[ends["front"] | (ends.index == best)].head(limit)
-    rest = ends.drop(kept.index)
     parts = [kept]
-    for rung in sorted(rest["rung"].unique(), reverse=True):
-        peers = rest[rest["rung"] == rung]
-        # Half of what is left, so that every rung is seen.
-        room = limit - sum(map(len, parts))
-        room = room if rung == rest["rung"].min() else -(-room // 2)
+    rungs = sorted(ends["rung"].unique(), reverse=True)
+    for place, rung in enumerate(rungs):
+        peers = ends[(ends["rung"] == rung) & ~ends.index.isin(kept.index)]
+        # Those kept are of the highest rung, and count for it.
+        left = limit - sum(map(len, parts)) if place else limit
+        room = max(0, left // (len(rungs) - place) - (0 if place else len(kept)))
         parts.append(peers.iloc[np.unique(np.linspace(0, len(peers) - 1, min(len(peers), room)).astype(int))])
     return pd.concat(parts)
 
@@ -107,7 +107,8 @@ def _steps(ends: pd.DataFrame, rung: int) -> str:
 
 
 def _draw_by_rung(fig: go.Figure, points: pd.DataFrame, drawn: pd.DataFrame, rungs: list[int]) -> None:
-    for place, rung in enumerate(rungs):
+    # The many that were stopped early lie over the long lines, which would hide them.
+    for place, rung in reversed(list(enumerate(rungs))):
         genomes = drawn.index[drawn["rung"] == rung]
         if not len(genomes):
             continue
@@ -129,12 +130,12 @@ def _draw_by_rung(fig: go.Figure, points: pd.DataFrame, drawn: pd.DataFrame, run
                 showlegend=False,
                 name="stops",
             )
-        fig.add_vline(x=float(drawn.loc[genomes, "steps"].iloc[0]), line={"dash": "dot", "width": 1, "color": "#808080"})
+        fig.add_vline(
+            x=float(drawn.loc[genomes, "steps"].iloc[0]), line={"dash": "dot", "width": 1, "color": "#808080"}
+        )
 
 
-def _draw_by_score(
-    fig: go.Figure, points: pd.DataFrame, scores: pd.Series, metric: str, direction: Direction
-) -> None:
+def _draw_by_score(fig: go.Figure, points: pd.DataFrame, scores: pd.Series, metric: str, direction: Direction) -> None:
     if len(scores) < 2:
         return
     axis = go.layout.Coloraxis(colour_axis(scores, metric, direction))

@@ -12,13 +12,15 @@ import plotly.graph_objects as go
 
 from hrfevo.genes import BaseGene, ChoiceGene, IntervalGene, OrderedGene
 from hrfevo.report.fitness_figure import group_middle, pooling
-from hrfevo.report.gene_figure import Panel, gene_axis, panels
+from hrfevo.report.gene_figure import Panel, columns_of, gene_axis, panels
 from hrfevo.report.panels import small_multiples
 from hrfevo.report.style import CATEGORIES, MANY, figure, scale, shown, text, translucent
 from hrfevo.space import SearchSpace
 
 # With more categories than these, the rarest are counted together.
 MOST_CATEGORIES = len(CATEGORIES)
+# Panels are small, and groups of few genomes jump about.
+MOST_GROUPS = 40
 # Names of categories stand to the right of the bars; they take this share of a panel.
 NAMES_SHARE = 0.42
 
@@ -32,8 +34,9 @@ def gene_distributions(
     genomes, or for genes of layers of the layers, that have the gene.
     """
     drawn = [panel for panel in panels(frame, space) if only is None or panel.name in only]
-    genomes = frame.drop_duplicates("genome").sort_values("birth", kind="stable")
-    pooled = pooling(genomes["generation"])
+    needed = ["genome", "birth", "generation", *columns_of(drawn)]
+    genomes = frame[needed].drop_duplicates("genome").sort_values("birth", kind="stable")
+    pooled = pooling(genomes["generation"], MOST_GROUPS)
     group = "generation" if pooled == 1 else f"{pooled} generations"
     fig = figure(
         "Genes over generations",
@@ -154,7 +157,7 @@ def _spread(heights: np.ndarray, least: float) -> np.ndarray:
     count = len(heights)
     least = min(least, 1 / max(count, 1))
     floors = least * (np.arange(count) + 0.5)
-    result = np.maximum(np.minimum(heights, 1 - floors[::-1]), floors)
+    result: np.ndarray = np.maximum(np.minimum(heights, 1 - floors[::-1]), floors)
     for index in range(1, count):
         result[index] = max(result[index], result[index - 1] + least)
     for index in range(count - 2, -1, -1):

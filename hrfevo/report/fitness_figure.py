@@ -96,9 +96,9 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
     return fig
 
 
-def pooling(generation: pd.Series) -> int:
-    """How many generations make one group: more than MOST_GROUPS groups would hide one another."""
-    return -(-(int(generation.max()) + 1) // MOST_GROUPS)
+def pooling(generation: pd.Series, most: int = MOST_GROUPS) -> int:
+    """How many generations make one group: more than `most` groups would hide one another."""
+    return -(-(int(generation.max()) + 1) // most)
 
 
 def group_middle(generation: pd.Series, pooled: int) -> pd.Series:

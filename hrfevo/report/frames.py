@@ -17,7 +17,19 @@ GENE = "gene:"
 
 Objectives = Mapping[Metric, Direction]
 
-_COLUMNS = ("number", "genome", "birth", "generation", "operator", "parents", "rung", "steps", "status", "reason", "worker")
+_COLUMNS = (
+    "number",
+    "genome",
+    "birth",
+    "generation",
+    "operator",
+    "parents",
+    "rung",
+    "steps",
+    "status",
+    "reason",
+    "worker",
+)
 _TIMES = ("began", "minutes", "spent")
 
 

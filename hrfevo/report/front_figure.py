@@ -21,6 +21,7 @@ from hrfevo.report.style import (
     metric_format,
     metric_name,
     padded,
+    round_values,
     shown,
     text,
 )
@@ -81,6 +82,11 @@ def drawable(frame: pd.DataFrame, objectives: Objectives) -> list[Metric]:
     return [*objectives, *measured_too]  # type: ignore[list-item]
 
 
+def told_of_points(objectives: Objectives, across: Metric, metric: Metric) -> list[Metric]:
+    """The metrics that a point's label tells, in order."""
+    return list(dict.fromkeys((metric, across, *objectives)))
+
+
 def front_title(across: str, metric: str) -> str:
     """`Validation loss against trained parameters`."""
     name = f"{metric_name(metric)} against {metric_name(across)}"
@@ -97,7 +103,9 @@ def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> d
         # Where shorter trainings are drawn too, the median is one of theirs and far from the best already.
         reach = 4 if finished["rung"].nunique() == 1 else 1.5
         low, high = focus(values, objectives.get(metric, "minimize"), reach)
-    kind = {"type": "log" if log else "linear", "range": padded(low, high, log)}
+    kind: dict[str, Any] = {"type": "log" if log else "linear", "range": padded(low, high, log)}
+    if log:
+        kind["tickvals"] = round_values(low, high)
     return metric_axis(metric, objectives.get(metric)) | kind
 
 
@@ -128,12 +136,15 @@ def _points(
     """Evaluations as points whose labels name genome, measurements and genes."""
     if data.empty:
         return
-    told = list(dict.fromkeys((metric, across, *objectives)))
+    told = told_of_points(objectives, across, metric)
     genes = gene_labels(data, int(max(60, min(600, HOVER_TEXT / len(data)))))
     values = [data[name].map(rounded) for name in told]
     lines = [
         "<b>%{customdata[0]}</b>, generation %{customdata[1]}",
-        *(in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}") for place, name in enumerate(told, start=3)),
+        *(
+            in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}")
+            for place, name in enumerate(told, start=3)
+        ),
         "%{customdata[2]}",
     ]
     fig.add_scatter(

@@ -23,7 +23,7 @@ from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 
 # Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
-SAMPLE = 400
+SAMPLE = 250
 
 
 def gallery(

@@ -23,6 +23,7 @@ from hrfevo.report.style import (
     figure,
     metric_format,
     padded,
+    round_values,
     shaded_line,
     shades,
     shown,
@@ -32,7 +33,7 @@ from hrfevo.report.style import (
 from hrfevo.space import Direction, SearchSpace
 
 # More points than these hide one another and make pages slow.
-MOST_DOTS, MOST_BANDS = 600, 200
+MOST_DOTS, MOST_BANDS = 400, 200
 
 # Whole numbers in a range up to this long are drawn as categories.
 FEW = 12
@@ -61,6 +62,11 @@ def panels(frame: pd.DataFrame, space: SearchSpace) -> list[Panel]:
     return [panel for panel in found if any(column in frame for column in panel.columns)]
 
 
+def columns_of(drawn: Sequence[Panel]) -> list[str]:
+    """The columns of some panels."""
+    return list(dict.fromkeys(column for panel in drawn for column in panel.columns))
+
+
 def gene_values(
     frame: pd.DataFrame, space: SearchSpace, only: Sequence[str] | None = None, columns: int = 3
 ) -> go.Figure:
@@ -70,8 +76,11 @@ def gene_values(
     """
     metric, direction = next(iter(space.objectives.items()))
     drawn = [panel for panel in panels(frame, space) if only is None or panel.name in only]
-    genomes = frame.sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
-    genomes = genomes.assign(front=genomes["genome"].isin(frame.loc[frame["front"], "genome"]))
+    winners = frame.loc[frame["front"], "genome"]
+    # Only what is drawn: sorting hundreds of columns takes longer than drawing them.
+    needed = ["number", "genome", "birth", "rung", "status", metric, *columns_of(drawn)]
+    genomes = frame[needed].sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
+    genomes = genomes.assign(front=genomes["genome"].isin(winners))
     scored = genomes.loc[genomes["status"] == "finished", metric]
     sample = (
         "" if len(genomes) <= MOST_BANDS else f"; at most {MOST_DOTS} dots or {MOST_BANDS} bands of a gene are drawn"
@@ -101,7 +110,7 @@ def gene_values(
 def _values(panel: Panel, genomes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A row per value, the front last and so on top; `score` is missing where there is none."""
     score = genomes[metric].where(genomes["status"] == "finished")
-    known = genomes[["birth", "genome", "front"]].assign(score=score)
+    known = genomes[["birth", "front"]].assign(score=score)
     values = pd.concat([known.assign(value=genomes[name].astype(object)) for name in panel.columns])
     values = values[values["value"].notna()]
     limit = MOST_BANDS if isinstance(panel.gene, IntervalGene) else MOST_DOTS
@@ -115,11 +124,12 @@ def _values(panel: Panel, genomes: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _draw_dots(fig: go.Figure, values: pd.DataFrame, gene: BaseGene, metric: str, place: dict[str, int]) -> None:
     size = 7 if len(values) < 250 else 5
     for has_score, part in values.groupby(values["score"].notna()):
-        marker: dict[str, Any] = {"size": size, "line": {"color": BEST, "width": np.where(part["front"], 2, 0)}}
+        rings = np.where(part["front"], 2, 0) if part["front"].any() else 0
+        marker: dict[str, Any] = {"size": size, "line": {"color": BEST, "width": rings}}
         marker |= {"color": part["score"], "coloraxis": "coloraxis"} if has_score else {"color": FAINT, "opacity": 0.5}
         value = [] if categories_of(gene) is not None else ["%{y:.4g}"]
         score = f"score %{{marker.color:{metric_format(metric)}}}" if has_score else "no score"
-        hover = _hover(part, *value, score)
+        hover = _hover(*value, score)
         fig.add_scatter(x=part["birth"], y=_heights(gene, part), mode="markers", marker=marker, **hover, **place)
 
 
@@ -139,17 +149,12 @@ def _draw_bands(fig: go.Figure, values: pd.DataFrame, metric: str, direction: Di
         if len(part):
             ends = np.array(part["value"].tolist(), dtype=float).ravel()
             gaps = np.arange(2, len(ends), 2)
-            hover = _hover(part.loc[part.index.repeat(2)], "%{y:.4g}")
-            hover["customdata"] = with_gaps(hover["customdata"], gaps)
             x = with_gaps(part["birth"].to_numpy().repeat(2), gaps)
-            fig.add_scatter(x=x, y=with_gaps(ends, gaps), **style, **hover, **place)
+            fig.add_scatter(x=x, y=with_gaps(ends, gaps), **style, **_hover("%{y:.4g}"), **place)
 
 
-def _hover(part: pd.DataFrame, *lines: str) -> dict[str, Any]:
-    return {
-        "customdata": part["genome"].map(text).to_numpy(object),
-        "hovertemplate": "<br>".join(["%{customdata}, birth %{x}", *lines]) + "<extra></extra>",
-    }
+def _hover(*lines: str) -> dict[str, str]:
+    return {"hovertemplate": "<br>".join(["birth %{x}", *lines]) + "<extra></extra>"}
 
 
 def categories_of(gene: BaseGene) -> list[Any] | None:
@@ -186,17 +191,6 @@ def gene_range(gene: BaseGene) -> tuple[float, float, bool]:
     if isinstance(gene, LayersGene):
         return gene.min, gene.max, False
     return gene.low, gene.high, getattr(gene, "log", False)  # type: ignore[attr-defined]
-
-
-def round_values(low: float, high: float) -> list[float]:
-    """Three to eight or so round numbers between two ends, evenly by ratio."""
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        values = [float(f"{step * 10.0**decade:.3g}") for decade in decades for step in steps]
-        values = [value for value in values if low * 0.999 <= value <= high * 1.001]
-        if len(values) >= 3:
-            break
-    return values
 
 
 def _heights(gene: BaseGene, part: pd.DataFrame) -> pd.Series:

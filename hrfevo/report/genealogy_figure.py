@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 
 from hrfevo.report.ancestry import Ancestor, ancestry
 from hrfevo.report.frames import Objectives, best_of, finished_at
-from hrfevo.report.style import BEST, FAINT, MANY, OTHER, figure, measured, text
+from hrfevo.report.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
 from hrfevo.report.words import plural
 from hrfevo.space import METRICS
 
-# Pixels of a column and of a row; where in a gap between columns an edge leaves its row.
-COLUMN, ROW, LEAVES = 190, 66, 0.68
+# Pixels of a column and of a row; where in a gap between columns an edge leaves its row and arrives at another, so
+# that it meets neither its own words, which begin at the parent, nor those below the child.
+COLUMN, ROW, LEAVES, ARRIVES = 230, 66, 0.56, 0.78
 
 
 def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
@@ -34,11 +35,13 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     repeated = "; hollow ones are drawn elsewhere too" if any(place.again for place in places) else ""
     columns, rows = 1 + max(p.column for p in places), 1 + max(p.row for p in places)
     generations = {place.column: place.generation for place in places}
+    aim = "less" if direction == "minimize" else "more"
+    unit = f" ({METRICS[metric].partition(', ')[2]})" if ", " in METRICS[metric] else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
-        f"{plural(found.total, 'ancestor')}, the better parent of each in its row; edges say what made the child and by "
-        f"how much its {METRICS[metric]} changed from that parent after equal training ({'less' if direction == 'minimize' else 'more'}"
-        f" is better, a dash: never trained equally far){fewer}{repeated}.",
+        f"{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the child, "
+        f"and how its {metric_name(metric)} changed from that parent after equal training{unit}: {aim} is better, a "
+        f"dash stands where the two were never trained equally far{fewer}{repeated}.",
         xaxis={
             "title": {"text": "generation"},
             "tickvals": list(generations),
@@ -47,8 +50,11 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
             "showgrid": False,
         },
         yaxis={"visible": False, "range": [rows - 0.3, -0.55]},
+        legend={"x": 1, "xanchor": "right"},
         height=190 + ROW * rows,
         width=max(480, 60 + COLUMN * columns),
+        # Where there is not room for all, the winner is what a page shows first.
+        meta={"scroll": "end"},
     )
     better = -1 if direction == "minimize" else 1
     styles: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -75,11 +81,11 @@ def _kind(gain: float | None, better: int) -> str:
 
 def _path(parent: Ancestor, child: Ancestor) -> tuple[np.ndarray, np.ndarray]:
     """Along the parent's row as far as the last gap, then over to the child."""
-    start, end = child.column - 1 + LEAVES, float(child.column)
+    start, end = child.column - 1 + LEAVES, child.column - 1 + ARRIVES
     share = np.linspace(0, 1, 16)
     bend = share * share * (3 - 2 * share)
-    x = np.append(float(parent.column), start + share * (end - start))
-    y = np.append(float(parent.row), parent.row + bend * (child.row - parent.row))
+    x = np.concatenate([[parent.column], start + share * (end - start), [child.column]])
+    y = np.concatenate([[parent.row], parent.row + bend * (child.row - parent.row), [child.row]])
     return x, y
 
 
@@ -106,13 +112,15 @@ def _write_edges(fig: go.Figure, places: tuple[Ancestor, ...], metric: str) -> N
 
 def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...], metric: str) -> None:
     finished = frame[frame["status"] == "finished"].sort_values("rung", kind="stable")
-    last = finished.drop_duplicates("genome", keep="last").set_index("genome")
+    last = finished.drop_duplicates("genome", keep="last")
+    scores = dict(zip(last["genome"], zip(last[metric], last["steps"], strict=True), strict=True))
     numbers = frame.drop_duplicates("genome", keep="last").set_index("genome")["number"]
     labels, hovers = [], []
     for place in places:
-        known = place.genome in last.index
-        score = measured(metric, last.loc[place.genome, metric]) if known else "no score"
-        after = f" after {last.loc[place.genome, 'steps']:,} steps" if known else ""
+        score, after = "no score", ""
+        if place.genome in scores:
+            value, steps = scores[place.genome]
+            score, after = measured(metric, value), f" after {steps:,} steps"
         labels.append(f"{'… ' if place.cut else ''}{text(place.genome)}<br>{score}")
         origin = f"{text(place.operator)}, generation {place.generation}"
         hovers.append(f"<b>{text(place.genome)}</b>, {origin}<br>{METRICS[metric]} {score}{after}")
@@ -122,6 +130,7 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...
         y=[place.row for place in places],
         mode="markers+text",
         marker={
+            "opacity": 1,
             "size": [16 if place.child is None else 12 for place in places],
             "color": colors,
             "symbol": ["circle-open" if place.again else "circle" for place in places],
@@ -130,7 +139,8 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...
         text=labels,
         textposition="bottom center",
         textfont={"size": 11},
-        ids=[str(numbers[place.genome]) for place in places],
+        # One drawn again needs another id: of points with the same, plotly.js draws only one.
+        ids=[f"{numbers[place.genome]}{f'.{index}' if place.again else ''}" for index, place in enumerate(places)],
         customdata=hovers,
         hovertemplate="%{customdata}<extra></extra>",
         showlegend=False,

@@ -13,6 +13,8 @@
 
   function draw(place, inMode) {
     var figure = page.figures[place.id];
+    var told = figure.layout.meta && figure.layout.meta.told;
+    if (told && !drawn.has(place)) { window.hrfevo.fill(figure, told); }
     figure.layout.template = page.templates[inMode];
     if (touch) { figure.layout.dragmode = false; }
     figure.data.forEach(function (trace) {
@@ -25,6 +27,8 @@
     });
     if (!drawn.has(place)) {
       drawn.add(place);
+      var scroll = place.closest('.scroll');
+      if (scroll && figure.layout.meta && figure.layout.meta.scroll === 'end') { scroll.scrollLeft = scroll.scrollWidth; }
       place.on('plotly_click', function (event) {
         var point = event.points[0];
         var ids = point && point.data && point.data.ids;

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 
-import pandas as pd
-import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
@@ -19,10 +17,8 @@ from hrfevo.confirmed import Confirmed
 from hrfevo.records import Point
 from hrfevo.report.board import Board
 from hrfevo.report.card_data import card_data
-from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gallery import gallery
-from hrfevo.report.gene_figure import gene_values, panels
 from hrfevo.report.headline import corpus_name, searched, won
 from hrfevo.report.style import measured, scale
 from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary
@@ -45,7 +41,8 @@ def render(
     """The whole page. Everything that comes from data is escaped, for HTML and for Plotly."""
     frame = evaluation_frame(evaluations, space)
     board = Board(frame, space.objectives)
-    _fill(board, frame, gallery(frame, curve_frame(curves), space, evaluations), space)
+    for name, figure in gallery(frame, curve_frame(curves), space, evaluations).items():
+        (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
     winners = ranking.front(space, evaluations)
     seeds = len({evaluation.seed for evaluation in evaluations})
     found = summary(frame, space)
@@ -88,19 +85,6 @@ def _digest(script: str) -> str:
 def _paragraph(kind: str, words: str) -> str:
     name = f' class="{kind}"' if kind else ""
     return f"<p{name}>{html.escape(words)}</p>" if words else ""
-
-
-def _fill(board: Board, frame: pd.DataFrame, figures: Mapping[str, go.Figure], space: SearchSpace) -> None:
-    """A section for each figure; those of many genes in parts, which make one column on a phone."""
-    parts = {"genes": gene_values, "distributions": gene_distributions}
-    for name, figure in figures.items():
-        if name in parts:
-            each = {panel.name: parts[name](frame, space, [panel.name], columns=1) for panel in panels(frame, space)}
-            board.add_panels(name, figure, each)
-        elif name == "front":
-            board.add_front(name, figure)
-        else:
-            board.add(name, figure)
 
 
 def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:

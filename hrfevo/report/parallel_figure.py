@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 
 from hrfevo.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
 from hrfevo.report.frames import GENE, gene_columns, gene_of
-from hrfevo.report.gene_figure import gene_range, round_values
-from hrfevo.report.style import colour_axis, figure, shown, text
-from hrfevo.space import METRICS, SearchSpace
+from hrfevo.report.gene_figure import gene_range
+from hrfevo.report.style import colour_axis, figure, round_values, shown, text
+from hrfevo.space import SearchSpace
 from hrfevo.tables import short_names
 
 # More axes or lines cannot be told apart.
@@ -41,7 +41,9 @@ def parallel_coordinates(frame: pd.DataFrame, space: SearchSpace) -> go.Figure |
     lines = scored.iloc[np.unique(np.linspace(0, len(scored) - 1, MOST_LINES).astype(int))]
     columns = _most_telling(space, gene_columns(lines))
     drawn = columns[:MOST_AXES]
-    dimensions = [axis for column, name in zip(drawn, _names(drawn), strict=True) for axis in _axes(space, lines, column, name)]
+    dimensions = [
+        axis for column, name in zip(drawn, _names(drawn), strict=True) for axis in _axes(space, lines, column, name)
+    ]
     fewer = "" if len(drawn) == len(columns) else f" {len(drawn)} of {len(columns)} genes are drawn."
     sample = "" if len(lines) == len(scored) else f" {len(lines):,} of {len(scored):,} genomes, evenly by score."
     fig = figure(
@@ -52,7 +54,7 @@ def parallel_coordinates(frame: pd.DataFrame, space: SearchSpace) -> go.Figure |
         height=430,
         width=max(720, AXIS * len(dimensions)),
     )
-    line = {"color": lines[metric].to_numpy(), "coloraxis": "coloraxis"}
+    line = {"color": lines[metric].to_numpy(dtype=np.float32), "coloraxis": "coloraxis"}
     fig.add_parcoords(dimensions=dimensions, line=line, labelangle=-14, labelfont={"size": 12}, tickfont={"size": 10})
     fig.update_layout(margin={"l": 60, "r": 60, "t": 160, "b": 20})
     return fig
@@ -113,7 +115,7 @@ def _axis(gene: BaseGene, values: pd.Series, name: str) -> dict[str, Any]:
         ticks = {below: INACTIVE} | ticks
     return {
         "label": text(shown(name, 18)),
-        "values": heights.fillna(below).to_numpy(dtype=float),
+        "values": heights.fillna(below).to_numpy(dtype=np.float32),
         "range": [below if missing else low, high],
         "tickvals": list(ticks),
         "ticktext": [text(tick) for tick in ticks.values()],

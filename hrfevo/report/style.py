@@ -189,3 +189,14 @@ def padded(low: float, high: float, log: bool = False, share: float = 0.05) -> l
 def span_of_time(seconds: float) -> tuple[str, float]:
     """The unit for an axis that is so long, and its seconds."""
     return ("hours", 3600.0) if seconds > 10_800 else ("minutes", 60.0) if seconds > 180 else ("seconds", 1.0)
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Three to eight or so round numbers between two ends, evenly by ratio."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        values = [float(f"{step * 10.0**decade:.3g}") for decade in decades for step in steps]
+        values = [value for value in values if low * 0.999 <= value <= high * 1.001]
+        if len(values) >= 3:
+            break
+    return values

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.report.style import BEST, figure, identities, rung_color, span_of_time, text
+from hrfevo.report.style import BEST, MANY, OTHER, PURPLE, SKY, figure, identities, span_of_time, text
 from hrfevo.report.words import plural
 
 # The busiest workers of a run; more rows than these are not drawn.
 MOST_WORKERS = 40
+# From the lowest rung up; none is the grey of idleness.
+COLORS = (SKY, MANY, OTHER, PURPLE)
 
 
 def timeline(frame: pd.DataFrame) -> go.Figure | None:
@@ -59,7 +61,7 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
     for place, rung in enumerate(rungs):
         part = shown[finished & (shown["rung"] == rung)]
         steps = done.loc[done["rung"] == rung, "steps"].iloc[0]
-        _bars(fig, part, rows, scale, f"{steps:,} steps", rung_color(place, len(rungs)), unit)
+        _bars(fig, part, rows, scale, f"{steps:,} steps", COLORS[place % len(COLORS)] if len(rungs) > 1 else MANY, unit)
     _bars(fig, shown[~finished], rows, scale, "no score", BEST, unit)
     return fig
 
@@ -71,7 +73,9 @@ def worker_spans(done: pd.DataFrame) -> pd.DataFrame:
     there are no workers, but who waits for others at the end is idle.
     """
     lasted = done.assign(busy=done["minutes"] - done["began"])
-    spans = lasted.groupby("worker", sort=False).agg(began=("began", "min"), ended=("minutes", "max"), busy=("busy", "sum"))
+    spans = lasted.groupby("worker", sort=False).agg(
+        began=("began", "min"), ended=("minutes", "max"), busy=("busy", "sum")
+    )
     spans["until"] = [
         spans.loc[(spans["began"] < ended) & (spans["ended"] > began), "ended"].max()
         for began, ended in zip(spans["began"], spans["ended"], strict=True)
@@ -90,10 +94,9 @@ def _bars(
         y=part["worker"].map(rows),
         orientation="h",
         name=name,
-        # Neighbours without a gap stay apart.
-        marker={"color": color, "line": {"width": 0.5, "color": "rgba(255,255,255,0.5)"}},
+        # Neighbours without a gap stay apart where there is room for it.
+        marker={"color": color, "line": {"width": 0.5 if len(part) < 200 else 0, "color": "rgba(255,255,255,0.5)"}},
         ids=identities(part),
-        customdata=part["genome"].map(text),
-        hovertemplate=f"%{{customdata}}, {name}<br>until %{{x:.4g}} {unit}<extra></extra>",
+        hovertemplate=f"{name}, until %{{x:.4g}} {unit}<extra></extra>",
         showlegend=True,
     )
