@@ -58,7 +58,7 @@ def gene_importances(
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
     study = _comparable(space, peers, objective, np.random.default_rng(seed))
     evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
-    trials = study.trials  # a deep copy each time
+    trials = study.get_trials(deepcopy=False)
     varying = [name for name in trials[0].params if len({trial.params[name] for trial in trials}) > 1]
     if not varying or len({trial.values[0] for trial in trials}) == 1:
         return {}

@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.dashboard.attained import Course, course_of
 from hrfevo.records import Point
-from hrfevo.report.figures import front
 from hrfevo.report.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
+from hrfevo.report.front_figure import front
 from hrfevo.run_folder import RUN_FILE, RunFolder, find_runs
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run, Store, Version

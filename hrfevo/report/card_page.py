@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from hrfevo.card import Card, Relative
 from hrfevo.card_text import facts_of, gene_rows
-from hrfevo.report.figures import front
 from hrfevo.report.frames import evaluation_frame
+from hrfevo.report.front_figure import front
 from hrfevo.report.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
 from hrfevo.report.words import plural
 from hrfevo.space import METRICS, SearchSpace

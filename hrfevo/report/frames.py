@@ -10,18 +10,34 @@ import pandas as pd
 from hrfevo import ranking
 from hrfevo.genes import BaseGene, FloatGene, IntGene, LayersGene
 from hrfevo.records import Point
-from hrfevo.space import METRICS, Direction, SearchSpace
+from hrfevo.space import METRICS, Direction, Metric, SearchSpace
 from hrfevo.store import Evaluation
 
 GENE = "gene:"
 
-_COLUMNS = ("number", "genome", "birth", "generation", "operator", "parents", "rung", "steps", "status", "reason")
+Objectives = Mapping[Metric, Direction]
+
+_COLUMNS = (
+    "number",
+    "genome",
+    "birth",
+    "generation",
+    "operator",
+    "parents",
+    "rung",
+    "steps",
+    "status",
+    "reason",
+    "worker",
+)
+_TIMES = ("began", "minutes", "spent")
 
 
 def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> pd.DataFrame:
     """One row per evaluation: origin, status, metrics, and a column `gene:<name>` per gene.
 
-    `minutes` counts from the first submission to the end. `front` marks the non-dominated ones of the
+    `began` and `minutes` are its start and end in minutes since the first submission, `spent` the seconds of training
+    that it took: for one that went on from a lower rung, only those since. `front` marks the non-dominated ones of the
     highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
     an interval is a pair (low, high); genes that are not active are missing.
     """
@@ -30,10 +46,10 @@ def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> p
     rows = [_row(evaluation, space, began, evaluation.number in winners) for evaluation in evaluations]
     genes = sorted({name for row in rows for name in row if name.startswith(GENE)}, key=_gene_order(space))
     measured = [*METRICS, *sorted({name for e in evaluations for name in e.metrics} - set(METRICS))]
-    kinds: dict[str, str] = dict.fromkeys(("minutes", *measured), "float64")
+    kinds: dict[str, str] = dict.fromkeys((*_TIMES, *measured), "float64")
     kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps"), "int64") | {"front": "bool"}
     kinds |= {name: _kind(space, name) for name in genes}
-    columns = [*_COLUMNS, "minutes", "front", *measured, *genes]
+    columns = [*_COLUMNS, *_TIMES, "front", *measured, *genes]
     # Each column by itself: pandas would make the choice 1 into 1.0 where others are missing.
     return pd.DataFrame(
         {name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(name, "object")) for name in columns}
@@ -90,7 +106,16 @@ def gene_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in map(str, frame.columns) if name.startswith(GENE)]
 
 
+def gene_of(space: SearchSpace, column: str) -> BaseGene:
+    """The gene whose values a column holds."""
+    return _place_of(space, column)[0]
+
+
 def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) -> dict[str, Any]:
+    started, ended = evaluation.started, evaluation.ended
+    lasted = None if started is None or ended is None else ended - started
+    # `train_seconds` counts from the first step, also where a training went on from a lower rung.
+    spent = None if lasted is None else min(lasted, evaluation.metrics.get("train_seconds", lasted))
     return {
         "number": evaluation.number,
         "genome": evaluation.genome,
@@ -102,7 +127,10 @@ def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) 
         "steps": space.rungs[evaluation.rung],
         "status": evaluation.status,
         "reason": evaluation.reason,
-        "minutes": None if evaluation.ended is None else (evaluation.ended - began) / 60,
+        "worker": evaluation.worker,
+        "began": None if started is None else (started - began) / 60,
+        "minutes": None if ended is None else (ended - began) / 60,
+        "spent": spent,
         "front": front,
         **evaluation.metrics,
         **dict(_gene_columns(evaluation.values)),
@@ -123,7 +151,7 @@ def _cell(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _gene_of(space: SearchSpace, column: str) -> tuple[BaseGene, tuple[int, int, int]]:
+def _place_of(space: SearchSpace, column: str) -> tuple[BaseGene, tuple[int, int, int]]:
     """The gene of a column, and where it stands among all columns."""
     name = column.removeprefix(GENE)
     names = list(space.genes)
@@ -136,11 +164,11 @@ def _gene_of(space: SearchSpace, column: str) -> tuple[BaseGene, tuple[int, int,
 
 
 def _gene_order(space: SearchSpace) -> Callable[[str], tuple[int, int, int]]:
-    return lambda column: _gene_of(space, column)[1]
+    return lambda column: _place_of(space, column)[1]
 
 
 def _kind(space: SearchSpace, column: str) -> str:
-    gene, _ = _gene_of(space, column)
+    gene, _ = _place_of(space, column)
     if isinstance(gene, IntGene | LayersGene):
         return "Int64"
     return "float64" if isinstance(gene, FloatGene) else "object"

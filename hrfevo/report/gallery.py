@@ -1,4 +1,4 @@
-"""Every figure of a search by name, in the order in which they are read."""
+"""All figures of a search, by name."""
 
 from __future__ import annotations
 
@@ -8,35 +8,59 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.importance import LEAST, gene_importances, importance_rung
+from hrfevo.report.curve_figure import learning_curves
+from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
-from hrfevo.report.figures import fitness_over_generations, front, learning_curves
+from hrfevo.report.fitness_figure import fitness_over_generations
+from hrfevo.report.front_figure import front
 from hrfevo.report.gene_figure import gene_values
+from hrfevo.report.genealogy_figure import genealogy
 from hrfevo.report.importance_figure import importances
+from hrfevo.report.parallel_figure import parallel_coordinates
+from hrfevo.report.progress_figure import progress
+from hrfevo.report.timeline_figure import timeline
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 
-# Genes' importance is taken from about so many evaluations, evenly spread.
-SAMPLE = 400
+# Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
+SAMPLE = 250
 
 
 def gallery(
     frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Evaluation]
 ) -> dict[str, go.Figure]:
-    """The figures that there are data for."""
-    found: dict[str, go.Figure | None] = {}
+    """Name -> figure, in the order they are read; those without data are left out.
+
+    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves.
+    """
+    objectives = space.objectives
     finished = frame[frame["status"] == "finished"]
+    found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
-        found["fitness"] = fitness_over_generations(frame, space.objectives)
-        found["front"] = front(frame, space.objectives)
-    if not finished.empty and finished["number"].isin(curves["number"]).any():
-        found["learning curves"] = learning_curves(curves, frame, space.objectives)
+        top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
+        found["fitness"] = fitness_over_generations(frame, objectives, top)
+        if bottom < top:
+            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom)
+        found["progress"] = progress(frame, objectives)
+        found["front"] = front(frame, objectives)
+        found["genealogy"] = genealogy(frame, objectives)
+    if finished["number"].isin(curves["number"]).any():
+        found["curves"] = learning_curves(curves, frame, objectives)
     if len(finished) >= 2:
         found["genes"] = gene_values(frame, space)
-    rung = importance_rung(evaluations)
-    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
-    if len(peers) >= LEAST:
-        some = peers[:: -(-len(peers) // SAMPLE)]
-        shares = {name: gene_importances(space, some, name, "ped-anova") for name in space.objectives}
-        found["importance"] = importances(shares)
+        found["distributions"] = gene_distributions(frame, space)
+        found["parallel"] = parallel_coordinates(frame, space)
+        found["importance"] = gene_importance(space, evaluations)
+    found["timeline"] = timeline(frame)
     found["failures"] = failures(frame)
     return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+    """Which genes matter for each objective; None where too few evaluations have finished."""
+    rung = importance_rung(evaluations)
+    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    if len(peers) < LEAST:
+        return None
+    some = peers[:: -(-len(peers) // SAMPLE)]
+    return importances({name: gene_importances(space, some, name, "ped-anova") for name in space.objectives})

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from hrfevo.genes import BaseGene, IntervalGene, LayersGene
 from hrfevo.report.frames import GENE, gene_columns
+from hrfevo.report.panels import small_multiples
 from hrfevo.report.style import (
     BEST,
     FAINT,
     SHADES,
     colour_axis,
     figure,
-    measured,
+    metric_format,
     padded,
+    round_values,
     shaded_line,
     shades,
     shown,
@@ -32,7 +33,7 @@ from hrfevo.report.style import (
 from hrfevo.space import Direction, SearchSpace
 
 # More points than these hide one another and make pages slow.
-MOST_DOTS, MOST_BANDS = 600, 200
+MOST_DOTS, MOST_BANDS = 400, 200
 
 # Whole numbers in a range up to this long are drawn as categories.
 FEW = 12
@@ -61,6 +62,11 @@ def panels(frame: pd.DataFrame, space: SearchSpace) -> list[Panel]:
     return [panel for panel in found if any(column in frame for column in panel.columns)]
 
 
+def columns_of(drawn: Sequence[Panel]) -> list[str]:
+    """The columns of some panels."""
+    return list(dict.fromkeys(column for panel in drawn for column in panel.columns))
+
+
 def gene_values(
     frame: pd.DataFrame, space: SearchSpace, only: Sequence[str] | None = None, columns: int = 3
 ) -> go.Figure:
@@ -70,10 +76,12 @@ def gene_values(
     """
     metric, direction = next(iter(space.objectives.items()))
     drawn = [panel for panel in panels(frame, space) if only is None or panel.name in only]
-    genomes = frame.sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
-    genomes = genomes.assign(front=genomes["genome"].isin(frame.loc[frame["front"], "genome"]))
+    winners = frame.loc[frame["front"], "genome"]
+    # Only what is drawn: sorting hundreds of columns takes longer than drawing them.
+    needed = ["number", "genome", "birth", "rung", "status", metric, *columns_of(drawn)]
+    genomes = frame[needed].sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
+    genomes = genomes.assign(front=genomes["genome"].isin(winners))
     scored = genomes.loc[genomes["status"] == "finished", metric]
-    rows = -(-len(drawn) // columns)
     sample = (
         "" if len(genomes) <= MOST_BANDS else f"; at most {MOST_DOTS} dots or {MOST_BANDS} bands of a gene are drawn"
     )
@@ -81,20 +89,16 @@ def gene_values(
         "Values of the genes",
         "Where dots gather, the search has settled. The more a colour stands out, the better the score after "
         f"{space.rungs[0]:,} steps; grey has none; rings are on the front{sample}.",
-        height=150 + 230 * rows,
         coloraxis=colour_axis(scored, metric, direction),
         showlegend=False,
     )
-    titles = [text(panel.name) for panel in drawn]
-    grid = make_subplots(
-        rows, columns, subplot_titles=titles, figure=fig, horizontal_spacing=0.09, vertical_spacing=0.3 / max(rows, 2)
-    )
+    grid = small_multiples(fig, [panel.name for panel in drawn], columns)
     for index, panel in enumerate(drawn):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         grid.update_xaxes(
             range=padded(-0.5, genomes["birth"].max() + 0.5, share=0.01), title_text="births", tickformat=",d", **place
         )
-        grid.update_yaxes(**_axis(panel.gene), **place)
+        grid.update_yaxes(**gene_axis(panel.gene), **place)
         values = _values(panel, genomes, metric)
         if isinstance(panel.gene, IntervalGene):
             _draw_bands(grid, values, metric, direction, place)
@@ -106,7 +110,7 @@ def gene_values(
 def _values(panel: Panel, genomes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A row per value, the front last and so on top; `score` is missing where there is none."""
     score = genomes[metric].where(genomes["status"] == "finished")
-    known = genomes[["birth", "genome", "front"]].assign(score=score)
+    known = genomes[["birth", "front"]].assign(score=score)
     values = pd.concat([known.assign(value=genomes[name].astype(object)) for name in panel.columns])
     values = values[values["value"].notna()]
     limit = MOST_BANDS if isinstance(panel.gene, IntervalGene) else MOST_DOTS
@@ -120,11 +124,13 @@ def _values(panel: Panel, genomes: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _draw_dots(fig: go.Figure, values: pd.DataFrame, gene: BaseGene, metric: str, place: dict[str, int]) -> None:
     size = 7 if len(values) < 250 else 5
     for has_score, part in values.groupby(values["score"].notna()):
-        marker: dict[str, Any] = {"size": size, "line": {"color": BEST, "width": np.where(part["front"], 2, 0)}}
+        rings = np.where(part["front"], 2, 0) if part["front"].any() else 0
+        marker: dict[str, Any] = {"size": size, "line": {"color": BEST, "width": rings}}
         marker |= {"color": part["score"], "coloraxis": "coloraxis"} if has_score else {"color": FAINT, "opacity": 0.5}
-        fig.add_scatter(
-            x=part["birth"], y=_heights(gene, part), mode="markers", marker=marker, **_hover(part, metric), **place
-        )
+        value = [] if categories_of(gene) is not None else ["%{y:.4g}"]
+        score = f"score %{{marker.color:{metric_format(metric)}}}" if has_score else "no score"
+        hover = _hover(*value, score)
+        fig.add_scatter(x=part["birth"], y=_heights(gene, part), mode="markers", marker=marker, **hover, **place)
 
 
 def _draw_bands(fig: go.Figure, values: pd.DataFrame, metric: str, direction: Direction, place: dict[str, int]) -> None:
@@ -143,22 +149,15 @@ def _draw_bands(fig: go.Figure, values: pd.DataFrame, metric: str, direction: Di
         if len(part):
             ends = np.array(part["value"].tolist(), dtype=float).ravel()
             gaps = np.arange(2, len(ends), 2)
-            hover = _hover(part.loc[part.index.repeat(2)], metric)
-            hover["customdata"] = np.insert(hover["customdata"], gaps, "", axis=0)
             x = with_gaps(part["birth"].to_numpy().repeat(2), gaps)
-            fig.add_scatter(x=x, y=with_gaps(ends, gaps), **style, **hover, **place)
+            fig.add_scatter(x=x, y=with_gaps(ends, gaps), **style, **_hover("%{y:.4g}"), **place)
 
 
-def _hover(part: pd.DataFrame, metric: str) -> dict[str, Any]:
-    scores = [f"score {measured(metric, score)}" if score == score else "no score" for score in part["score"]]
-    labels = [text(shown(value)) for value in part["value"]]
-    return {
-        "customdata": np.column_stack([part["genome"].map(text).to_numpy(object), labels, scores]).astype(object),
-        "hovertemplate": "%{customdata[0]}, birth %{x}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-    }
+def _hover(*lines: str) -> dict[str, str]:
+    return {"hovertemplate": "<br>".join(["birth %{x}", *lines]) + "<extra></extra>"}
 
 
-def _categories(gene: BaseGene) -> list[Any] | None:
+def categories_of(gene: BaseGene) -> list[Any] | None:
     """The values of a gene that has few; None for one with a scale."""
     listed = getattr(gene, "values", None)
     if listed is not None:
@@ -172,34 +171,31 @@ def _categories(gene: BaseGene) -> list[Any] | None:
     return list(range(low, high + 1)) if high - low < FEW else None
 
 
-def _axis(gene: BaseGene) -> dict[str, Any]:
-    categories = _categories(gene)
+def gene_axis(gene: BaseGene, names: bool = True) -> dict[str, Any]:
+    """The axis of a gene in its own scale; `names`: few whole numbers as categories, as they are drawn in dots."""
+    categories = categories_of(gene) if names else None
     if categories is not None:
         labels = [text(shown(value, 22)) for value in categories]
         # A linear axis with names for ticks, not Plotly's category axis: dots can then be spread within a category.
         places = list(range(len(categories)))
         return {"tickvals": places, "ticktext": labels, "range": [-0.6, len(places) - 0.4], "zeroline": False}
+    low, high, log = gene_range(gene)
+    if not log:
+        return {"range": padded(low, high)}
+    around = round_values(low, high)
+    return {"type": "log", "range": padded(low, high, log), "tickvals": around, "ticktext": [f"{v:g}" for v in around]}
+
+
+def gene_range(gene: BaseGene) -> tuple[float, float, bool]:
+    """Least and greatest value of a gene with a scale, and whether that is logarithmic."""
     if isinstance(gene, LayersGene):
-        return {"range": padded(gene.min, gene.max)}
-    low, high, log = gene.low, gene.high, getattr(gene, "log", False)  # type: ignore[attr-defined]
-    ticks: dict[str, Any] = {"tickvals": (around := round_values(low, high)), "ticktext": [f"{v:g}" for v in around]}
-    return {"type": "log" if log else "linear", "range": padded(low, high, log)} | (ticks if log else {})
-
-
-def round_values(low: float, high: float) -> list[float]:
-    """Three to eight or so round numbers between two ends, evenly by ratio."""
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        values = [float(f"{step * 10.0**decade:.3g}") for decade in decades for step in steps]
-        values = [value for value in values if low * 0.999 <= value <= high * 1.001]
-        if len(values) >= 3:
-            break
-    return values
+        return gene.min, gene.max, False
+    return gene.low, gene.high, getattr(gene, "log", False)  # type: ignore[attr-defined]
 
 
 def _heights(gene: BaseGene, part: pd.DataFrame) -> pd.Series:
     """Where the dots are drawn: values, or for categories their places, spread evenly within each."""
-    categories = _categories(gene)
+    categories = categories_of(gene)
     if categories is None:
         return part["value"].astype(float)
     # As JSON, because 1, 1.0, true and "true" are different settings.

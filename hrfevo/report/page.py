@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 
-import pandas as pd
-import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from hrfevo import ranking
 from hrfevo.confirmed import Confirmed
-from hrfevo.importance import LEAST, gene_importances, importance_rung
 from hrfevo.records import Point
-from hrfevo.report.failure_figure import failures
-from hrfevo.report.figures import fitness_over_generations, front, learning_curves
+from hrfevo.report.board import Board
+from hrfevo.report.card_data import card_data
 from hrfevo.report.frames import curve_frame, evaluation_frame
-from hrfevo.report.gene_figure import gene_values, panels
-from hrfevo.report.importance_figure import importances
-from hrfevo.report.style import caption_of, measured, scale, template
+from hrfevo.report.gallery import gallery
+from hrfevo.report.headline import corpus_name, searched, won
+from hrfevo.report.style import measured, scale
 from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import genes_in_words
 from signal_model.style import Mode, ink_variables
 
-# Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
-SAMPLE = 400
 # More rows of the front than these are folded away.
 ROWS = 8
 
@@ -43,103 +40,51 @@ def render(
 ) -> str:
     """The whole page. Everything that comes from data is escaped, for HTML and for Plotly."""
     frame = evaluation_frame(evaluations, space)
-    board = _Board()
-    _draw(board, frame, curve_frame(curves), space, _importances(space, evaluations))
+    board = Board(frame, space.objectives)
+    for name, figure in gallery(frame, curve_frame(curves), space, evaluations).items():
+        (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
+    winners = ranking.front(space, evaluations)
     seeds = len({evaluation.seed for evaluation in evaluations})
-    page = Template(resources.files("hrfevo.report").joinpath("page.html").read_text("utf-8"))
-    return page.substitute(
+    found = summary(frame, space)
+    lead = won(confirmed)
+    # What the page runs is named by its digest: no other script would be run, whatever the data says.
+    scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
+    cards = to_json_plotly(card_data(space, evaluations, winners, curves))
+    return Template(_file("page.html")).substitute(
         name=html.escape(run.name),
         state=html.escape(run.state),
-        description=f'<p class="description">{html.escape(space.description)}</p>' if space.description else "",
+        description=_paragraph("description", space.description),
+        searched=_paragraph("searched", searched(run, space, evaluations)),
         facts="\n".join(
             f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in _facts(run, space, evaluations)
         ),
-        summary=html.escape(summary(frame, space)),
-        caveat=f'<p class="quiet">{html.escape(caveat(seeds, bool(confirmed), space.inherit))}</p>'
-        if board.figures
-        else "",
+        lead=_paragraph("lead", lead or found),
+        summary=_paragraph("", found if lead else ""),
+        caveat=_paragraph("quiet", caveat(seeds, bool(confirmed), space.inherit) if winners else ""),
         confirmed=_confirmed(confirmed),
-        front=_front(space, ranking.front(space, evaluations)),
+        front=_front(space, winners),
         figures="\n".join(board.sections),
         footer=html.escape(_origin(run)),
         light=_variables("light"),
         dark=_variables("dark"),
         data=board.json(),
-        plotly=get_plotlyjs(),
+        cards=cards,
+        digests=" ".join(f"'sha256-{_digest(script)}'" for script in scripts.values()),
+        **scripts,
     )
 
 
-class _Board:
-    """Sections of the page, and the figures that a script draws into them."""
-
-    def __init__(self) -> None:
-        self.sections: list[str] = []
-        self.figures: dict[str, go.Figure] = {}
-
-    def add(self, figure: go.Figure) -> None:
-        """A figure with its title and caption as HTML, which wraps on narrow screens."""
-        height = f' style="height:{figure.layout.height}px"' if figure.layout.height else ""
-        self._section(figure, self._place(figure, height, figure.layout.title.text))
-
-    def add_panels(self, whole: go.Figure, parts: Mapping[str, go.Figure]) -> None:
-        """A figure as a grid of small ones, which makes one column on a phone."""
-        cells = [
-            f'<div class="panel"><h3>{html.escape(name)}</h3>{self._place(part, "", name)}</div>'
-            for name, part in parts.items()
-        ]
-        self._section(whole, f'<div class="panels">{"".join(cells)}</div>')
-
-    def json(self) -> str:
-        """Figures and templates for the script; `<`, `>` and `/` are escaped, so no data can end it."""
-        templates = {mode: template(mode) for mode in ("light", "dark")}
-        return str(to_json_plotly({"figures": self.figures, "templates": templates}))
-
-    def _section(self, figure: go.Figure, content: str) -> None:
-        title, caption = html.escape(figure.layout.title.text), html.escape(caption_of(figure))
-        self.sections.append(
-            f"<section><figure><h2>{title}</h2><figcaption>{caption}</figcaption>{_scale(figure)}{content}</figure></section>"
-        )
-        figure.layout.title, figure.layout.margin = None, {"t": 30}
-
-    def _place(self, figure: go.Figure, style: str, label: str) -> str:
-        name = f"figure-{len(self.figures) + 1}"
-        self.figures[name] = figure
-        return f'<div class="plot" id="{name}"{style} role="img" aria-label="{html.escape(label)}"></div>'
+def _file(name: str) -> str:
+    return resources.files("hrfevo.report").joinpath(name).read_text("utf-8")
 
 
-def _importances(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
-    rung = importance_rung(evaluations)
-    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
-    if len(peers) < LEAST:
-        return None
-    some = peers[:: -(-len(peers) // SAMPLE)]
-    shares = {name: gene_importances(space, some, name, "ped-anova") for name in space.objectives}
-    return importances(shares)
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _draw(
-    board: _Board, frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace, genes: go.Figure | None
-) -> None:
-    finished = frame[frame["status"] == "finished"]
-    if len(finished) >= 2:
-        for rung in sorted({int(finished["rung"].max()), int(finished["rung"].min())}, reverse=True):
-            board.add(fitness_over_generations(frame, space.objectives, rung))
-        board.add(front(frame, space.objectives))
-    if not finished.empty and finished["number"].isin(curves["number"]).any():
-        board.add(learning_curves(curves, frame, space.objectives))
-    if len(finished) >= 2:
-        parts = {}
-        for panel in panels(frame, space):
-            part = gene_values(frame, space, [panel.name], columns=1)
-            part.layout.annotations, part.layout.title, part.layout.margin = [], None, {"t": 8}
-            parts[panel.name] = part
-        board.add_panels(gene_values(frame, space), parts)
-    if genes is not None:
-        board.add(genes)
-    if (lost := failures(frame)) is not None:
-        board.add(lost)
-    for figure in board.figures.values():
-        figure.update_layout(template=None, coloraxis_showscale=False, height=None)
+def _paragraph(kind: str, words: str) -> str:
+    name = f' class="{kind}"' if kind else ""
+    return f"<p{name}>{html.escape(words)}</p>" if words else ""
 
 
 def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
@@ -149,8 +94,6 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
     told = [f"{count:,} {state}" for state, count in counts.items() if count or state == "finished"]
     budget = [f"{space.budget.evaluations:,} evaluations"] if space.budget.evaluations is not None else []
     budget += [f"{space.budget.minutes:g} minutes"] if space.budget.minutes is not None else []
-    corpus = run.settings.get("corpus")
-    corpus = corpus.get("name", corpus) if isinstance(corpus, dict) else corpus
     settings = run.settings.get
     facts = [
         ("Evaluations", ", ".join(told)),
@@ -158,7 +101,7 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
         ("Searched for", duration(run.seconds)),
-        ("Corpus", str(corpus) if corpus is not None else ", ".join(map(str, space.corpus.to_dict().values()))),
+        ("Corpus", corpus_name(run, space)),
         ("Training steps", listed([f"{steps:,}" for steps in space.rungs])),
         ("Devices", listed(sorted({e.device for e in evaluations if e.device})) or "none yet"),
     ]
@@ -235,21 +178,11 @@ def _row(space: SearchSpace, winner: Evaluation) -> str:
         for line, pairs in gene_lines(winner.values, space)
     )
     generation = winner.birth // space.population
+    genome = html.escape(winner.genome)
     return (
-        f"<tr><td><code>{html.escape(winner.genome)}</code></td>{scores}"
+        f'<tr><td><button type="button" class="link" data-genome="{genome}"><code>{genome}</code></button></td>{scores}'
         f'<td class="n" data-label="generation">{generation}</td><td class="genes">{lines}</td></tr>'
     )
-
-
-def _scale(figure: go.Figure) -> str:
-    """The colour axis as HTML: from the best colour to the worst."""
-    axis = figure.layout.coloraxis
-    if axis.cmin is None:
-        return ""
-    ends = (axis.cmax, axis.cmin) if axis.reversescale else (axis.cmin, axis.cmax)
-    title = html.escape(axis.colorbar.title.text)
-    best, worst = (format(end, ",.0f" if abs(end) >= 1000 else ".4g") for end in ends)
-    return f'<div class="scale"><span>{title}:</span><span>{best}</span><i></i><span>{worst} or worse</span></div>'
 
 
 def _variables(mode: Mode) -> str:

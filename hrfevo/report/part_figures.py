@@ -11,8 +11,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from hrfevo.anatomy import PartCost, layers_in_words
-from hrfevo.report.gene_figure import round_values
-from hrfevo.report.style import BEST, MANY, OTHER, figure, padded, text
+from hrfevo.report.style import BEST, MANY, OTHER, figure, padded, round_values, text
 from hrfevo.report.words import plural
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
+from plotly.colors import hex_to_rgb, sample_colorscale
 
 from hrfevo.space import METRICS, Direction
 from signal_model.style import INK, Mode, base_layout
@@ -24,6 +24,12 @@ SHADES = 10
 
 # Vermillion is the best, blue the many, wherever they appear.
 BEST, MANY, OTHER, FAINT = "#D55E00", "#0072B2", "#009E73", "#808080"
+PURPLE, SKY, ORANGE, YELLOW = "#CC79A7", "#56B4E9", "#E69F00", "#F0E442"
+
+# Fills that lie side by side and need no contrast to the page.
+CATEGORIES = (MANY, ORANGE, OTHER, PURPLE, SKY, BEST, YELLOW, FAINT)
+# From the lowest rung up.
+RUNGS = (FAINT, MANY, OTHER, PURPLE)
 
 COUNTED = ("parameters", "flops_per_token", "state_size")
 
@@ -90,6 +96,22 @@ def shown(value: Any, width: int | None = None) -> str:
     return words if width is None or len(words) <= width else words[: width - 1] + "…"
 
 
+def identities(data: pd.DataFrame) -> list[str]:
+    """Numbers of evaluations for `ids` of a trace: by them a page finds what was clicked."""
+    return [str(number) for number in data["number"]]
+
+
+def rung_color(rung: int, count: int) -> str:
+    """The color of a rung of so many; the only one has that of the many."""
+    return RUNGS[rung % len(RUNGS)] if count > 1 else MANY
+
+
+def translucent(color: str, opacity: float = 0.25) -> str:
+    """A color for bands, which lets the grid shine through."""
+    red, green, blue = hex_to_rgb(color)
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
 def shades(scores: pd.Series, direction: Direction, axis: go.layout.Coloraxis) -> np.ndarray:
     """Which of SHADES colours each score has on a colour axis, 0 for the best; for lines, which have none."""
     best, worst = (axis.cmin, axis.cmax) if direction == "minimize" else (axis.cmax, axis.cmin)
@@ -118,9 +140,15 @@ def colour_axis(scores: pd.Series, metric: str, direction: Direction) -> dict[st
     return {"cmin": low, "cmax": high, "reversescale": direction == "maximize", "colorbar": bar}
 
 
-def metric_axis(metric: str) -> dict[str, Any]:
-    """Title with unit, and ticks that suit the size of the numbers."""
-    return {"title": {"text": METRICS[metric]}, "tickformat": "~s" if metric in COUNTED else ""}
+def metric_axis(metric: str, direction: Direction | None = None) -> dict[str, Any]:
+    """Title with unit, for an objective which way is better, and ticks that suit the size of the numbers."""
+    aim = {"minimize": " · lower is better", "maximize": " · higher is better", None: ""}[direction]
+    return {"title": {"text": METRICS[metric] + aim}, "tickformat": "~s" if metric in COUNTED else ""}
+
+
+def metric_name(metric: str) -> str:
+    """What a metric is, without its unit: `validation loss`."""
+    return METRICS[metric].partition(",")[0]
 
 
 def measured(metric: str, value: float) -> str:
@@ -156,3 +184,19 @@ def padded(low: float, high: float, log: bool = False, share: float = 0.05) -> l
     low, high = (math.log10(low), math.log10(high)) if log else (low, high)
     room = share * (high - low) or abs(low) * share or share
     return [low - room, high + room]
+
+
+def span_of_time(seconds: float) -> tuple[str, float]:
+    """The unit for an axis that is so long, and its seconds."""
+    return ("hours", 3600.0) if seconds > 10_800 else ("minutes", 60.0) if seconds > 180 else ("seconds", 1.0)
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Three to eight or so round numbers between two ends, evenly by ratio."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        values = [float(f"{step * 10.0**decade:.3g}") for decade in decades for step in steps]
+        values = [value for value in values if low * 0.999 <= value <= high * 1.001]
+        if len(values) >= 3:
+            break
+    return values
