@@ -13,11 +13,10 @@ from hrfevo.dashboard.card import genome_button
 from hrfevo.dashboard.drawing import Pictures, Screen, part, section
 from hrfevo.dashboard.watch import Listed, Snapshot
 from hrfevo.report.style import measured
-from hrfevo.report.words import duration, plural, summary
+from hrfevo.report.words import duration, plural, summary, tally
 
 # Of a front, so many are listed below its figure.
 LISTED = 5
-COUNTED = ("finished", "failed", "infeasible", "running")
 
 
 def option(run: Listed) -> dict[str, Any]:
@@ -66,8 +65,7 @@ def _row(cells: list[Component]) -> html.Div:
 
 def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     record, space = snapshot.run, snapshot.space
-    counts = snapshot.frame["status"].value_counts()
-    facts = [", ".join(f"{counts[status]:,} {status}" for status in COUNTED if status in counts) or "no evaluation yet"]
+    facts = [tally(snapshot.frame["status"], record.state)]
     facts += [f"budget {plural(space.budget.evaluations, 'evaluation')}"] if space.budget.evaluations else []
     facts += [f"budget {space.budget.minutes:g} minutes"] if space.budget.minutes else []
     facts += [f"searched for {duration(record.seconds)}"]

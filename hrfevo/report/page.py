@@ -21,7 +21,7 @@ from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gallery import gallery
 from hrfevo.report.headline import corpus_name, searched, won
 from hrfevo.report.style import measured, scale
-from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary
+from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary, tally
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import genes_in_words
@@ -88,15 +88,11 @@ def _paragraph(kind: str, words: str) -> str:
 
 
 def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
-    counts = {
-        state: sum(e.status == state for e in evaluations) for state in ("finished", "failed", "infeasible", "running")
-    }
-    told = [f"{count:,} {state}" for state, count in counts.items() if count or state == "finished"]
     budget = [f"{space.budget.evaluations:,} evaluations"] if space.budget.evaluations is not None else []
     budget += [f"{space.budget.minutes:g} minutes"] if space.budget.minutes is not None else []
     settings = run.settings.get
     facts = [
-        ("Evaluations", ", ".join(told)),
+        ("Evaluations", tally((e.status for e in evaluations), run.state)),
         ("Budget", " or ".join(budget)),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),

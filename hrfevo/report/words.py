@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -48,6 +49,15 @@ def moment(seconds: float) -> str:
 def listed(items: list[str]) -> str:
     """a, b and c."""
     return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
+
+
+def tally(statuses: Iterable[str], run_state: str) -> str:
+    """How many evaluations came to what; those without an end are cut off where the run is not running."""
+    counts = Counter(statuses)
+    words = {status: status for status in ("finished", "failed", "infeasible")}
+    words["running"] = "running" if run_state == "running" else "cut off"
+    told = [f"{counts[status]:,} {word}" for status, word in words.items() if counts[status] or status == "finished"]
+    return ", ".join(told)
 
 
 def plural(count: int, word: str) -> str:
