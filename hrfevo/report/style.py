@@ -67,7 +67,7 @@ def template(mode: Mode = "light") -> go.layout.Template:
 
 def figure(title: str, caption: str, **layout: Any) -> go.Figure:
     """An empty figure with its title, and a caption that says what to see."""
-    subtitle = "<br>".join(textwrap.wrap(text(caption), 110, break_long_words=False))
+    subtitle = "<br>".join(textwrap.wrap(text(caption), 110, break_long_words=False, break_on_hyphens=False))
     return go.Figure(
         layout={"template": template(), "title": {"text": title, "subtitle": {"text": subtitle}}, **layout}
     )
