@@ -711,11 +711,14 @@ def test_front_can_be_drawn_over_other_metrics(opened: Any, layers: SearchSpace)
 
 
 def test_texts_from_data_are_shown_as_texts(opened: Any) -> None:
-    page = opened(render(*hostile()))
+    searched = hostile()
+    page = opened(render(*searched))
     drawn_marks(page)
     page.mouse.move(*first_of_the_front(page))
     page.wait_for_selector("#figure-front .hoverlayer text")
-    assert any(text in str(page.locator("#figure-front .hoverlayer").text_content()) for text in HOSTILE)
+    label = str(page.locator("#figure-front .hoverlayer").text_content())
+    pointed = next(e for e in searched[2] if e.genome in label)
+    assert f"embedding {pointed.values['embedding.kind']}" in label
     page.mouse.click(*first_of_the_front(page))
     page.locator("#card").wait_for()
     assert any(text in page.locator("#card").inner_text() for text in HOSTILE)
