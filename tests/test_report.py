@@ -719,6 +719,9 @@ def test_texts_from_data_are_shown_as_texts(opened: Any) -> None:
     label = str(page.locator("#figure-front .hoverlayer").text_content())
     pointed = next(e for e in searched[2] if e.genome in label)
     assert f"embedding {pointed.values['embedding.kind']}" in label
+    labels = page.evaluate("document.getElementById('figure-front').data.flatMap(t => t.customdata.map(d => d[2]))")
+    assert len(labels) > 20
+    assert not any(re.search("<(?!br>)", label) for label in labels), "Plotly would read it as HTML"
     page.mouse.click(*first_of_the_front(page))
     page.locator("#card").wait_for()
     assert any(text in page.locator("#card").inner_text() for text in HOSTILE)
