@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from ray.cluster_utils import Cluster
 
 from hrfevo.algorithms import make_algorithm
@@ -27,7 +28,7 @@ from hrfevo.workers.ray_workers import RayWorkers
 
 @dataclass(frozen=True)
 class Slow:
-    """An evaluator that takes a while, and says on which process."""
+    """An evaluator that takes a while, and says on which process and with which code."""
 
     seconds: float
 
@@ -36,7 +37,8 @@ class Slow:
         time.sleep(self.seconds)
         quality = int(job.genome.id, 16) / 16**12
         metrics = {"bits_per_byte": quality, "parameters": 1.0, "train_seconds": self.seconds}
-        return Outcome(job, "finished", metrics, started=began, ended=time.time(), worker=str(os.getpid()))
+        code = str(ray.get_runtime_context().runtime_env.get("py_modules", ""))
+        return Outcome(job, "finished", metrics, "", code, (), began, time.time(), worker=str(os.getpid()))
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def searched(space: SearchSpace, workers: RayWorkers, store: Store, scene: Scene
 def test_nodes_that_come_are_used_and_those_that_go_take_nothing_with_them(
     space: SearchSpace, store: Store, cluster: Cluster
 ) -> None:
+    space = space.model_copy(update={"budget": Budget(evaluations=80)})
     node = cluster.add_node(num_cpus=2)
     cluster.wait_for_nodes()
     workers = RayWorkers(Slow(0.7), Resources(), address=cluster.address)
@@ -105,11 +108,12 @@ def test_nodes_that_come_are_used_and_those_that_go_take_nothing_with_them(
     scene = Scene(dict(acts))
     searched(space, workers, store, scene)
     evaluations = store.evaluations("run")
-    assert [e.status for e in evaluations] == ["finished"] * 40
-    assert len({(e.genome, e.rung) for e in evaluations}) == 40
+    assert [e.status for e in evaluations] == ["finished"] * 80
+    assert len({(e.genome, e.rung) for e in evaluations}) == 80
     assert not scene.acts
     assert scene.most_at_once == 4
     assert len({e.worker for e in evaluations[-8:]}) >= 3
+    assert all(e.detail.count("gcs://") == 2 for e in evaluations), "both packages come from the driver"
 
 
 def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(

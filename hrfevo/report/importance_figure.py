@@ -33,7 +33,7 @@ def importances(shares: Mapping[Metric, Mapping[str, float]]) -> go.Figure | Non
         "Which genes matter",
         f"What sets the best tenth apart from all: {names.get(leader, leader)} decides most of {METRICS[first]} "
         f"({found[leader]:.0%} by PED-ANOVA).",
-        xaxis={"title": {"text": "share of the importance of all genes"}, "tickformat": ".0%", "rangemode": "tozero"},
+        xaxis={"title": {"text": "share of importance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"tickmode": "array", "tickvals": np.arange(len(genes)), "ticktext": [text(names[g]) for g in genes]},
         barmode="group",
         height=200 + 34 * len(genes),

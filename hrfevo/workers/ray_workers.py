@@ -250,13 +250,18 @@ def _start_local(ray: Any, workers: int, resources: Resources) -> None:
 
 
 def _join(ray: Any, address: str) -> None:
+    """Join a cluster, which gets this code from here: its nodes need what it depends on, not itself."""
+    import hrfevo
+    import signal_model
+
     host, _, port = address.removeprefix("ray://").partition(":")
     try:
         if address != "auto":
             # Ray itself retries for minutes before it says that nobody is there.
             with socket.create_connection((host, int(port)), timeout=5):
                 pass
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        code = {"py_modules": [hrfevo, signal_model]}
+        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
     except ValueError:
         raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
     except (ConnectionError, OSError) as error:
