@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hrfevo.genes import LayersGene
+from hrfevo.genes import BaseGene, LayersGene, Value
+from hrfevo.genome import Genome, express, resolve
 from hrfevo.space import SearchSpace
 from signal_model.config import ModelConfig, TrainingConfig
 
@@ -20,7 +21,7 @@ def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | N
     The text, training settings, rungs, objectives and constraints are those of `space`, and so are the genes of its
     training and width. Searched are besides: the learning rate, and the number of layers, heads, expansion and
     activation of attention (rotary, queries and keys normalised) and feed-forward. `most_parameters` bounds the
-    size where `space` does not.
+    size where `space` does not, unless it is None.
     """
     kept = {name: gene for name, gene in space.genes.items() if name == "width" or name.startswith("training.")}
     genes: dict[str, Any] = {
@@ -67,6 +68,16 @@ def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | N
         "resources": space.resources.to_dict(),
         "confirm": space.confirm.to_dict(),
     }
+
+
+def smallest_of(space: SearchSpace) -> int:
+    """Parameters of the smallest transformer in a space of `baseline_of`."""
+    from signal_model.model import build_model, count_parameters
+
+    def least(_: str, gene: BaseGene) -> Value:
+        return [resolve(gene.genes, least)] * gene.min if isinstance(gene, LayersGene) else gene.extremes()[0]
+
+    return count_parameters(build_model(express(space, Genome(resolve(space.genes, least)), seed=0).model, seed=0))
 
 
 def _heads(space: SearchSpace) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hrfevo.baseline import baseline_of
+from hrfevo.baseline import baseline_of, smallest_of
 from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempts, latest
 from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
@@ -26,6 +26,8 @@ from signal_model.errors import InputError
 from signal_model.files import to_yaml
 
 DONE = "done"
+# How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
+SLACK = 1.1
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,14 @@ def _baseline(
     """Tune a transformer with as many evaluations as the search had, and train its best again."""
     spent = sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
     largest = max(winner.metrics["parameters"] for winner in winners)
-    text = to_yaml(baseline_of(space, spent, largest))
+    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, spent, None)), BASELINE))
+    bound = space.constraints.get("parameters")
+    if bound is not None and bound.max is not None and smallest > bound.max:
+        told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
+        place.console.print(f"{told}: the winners are confirmed without one", markup=False, soft_wrap=True)
+        return 0
+    # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
+    text = to_yaml(baseline_of(space, spent, max(largest, SLACK * smallest)))
     settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
     code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
     if code:

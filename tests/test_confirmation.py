@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrfevo.baseline import baseline_of
+from hrfevo.baseline import baseline_of, smallest_of
 from hrfevo.confirmed import latest
 from hrfevo.genome import Genome, express, sample
 from hrfevo.importance import gene_importances
@@ -18,6 +18,7 @@ from hrfevo.store import Evaluation
 from hrfevo.validation import load_space, parse_space
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.files import to_yaml
+from signal_model.model import build_model, count_parameters
 from signal_model.probes import PROBES, TASKS, UNASKED, probe
 
 from .conftest import SPACES, command
@@ -97,6 +98,26 @@ def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
         assert {layer.mixer.kind for layer in recipe.model.layers} == {"attention"}
         assert recipe.model.embedding.kind == "standard"
         assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path) -> None:
+    space = parse_space(to_yaml(baseline_of(load_space(path)[0], 5, None)), "baseline")
+    generator = np.random.default_rng(0)
+    sizes = []
+    for _ in range(12):
+        recipe = express(space, sample(space, generator), seed=0)
+        sizes.append(count_parameters(build_model(recipe.model, seed=0)))
+    assert smallest_of(space) <= min(sizes)
+
+
+def test_winners_that_no_transformer_is_as_small_as_are_confirmed_without_one(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--set", "constraints={parameters: {max: 5670}}", "--set", "confirm={top: 1, seeds: 1}"]
+    result = command(
+        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--evaluations", 2, *options
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no transformer of this width has at most 5,670 parameters (the smallest 5,680)" in result.stdout
 
 
 def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
