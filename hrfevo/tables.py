@@ -110,7 +110,7 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
             row.genome,
             row.origin if row.origin == "search" else "transformer",
             f"{row.mean:.4f}",
-            f"{row.spread:.4f}",
+            f"{row.spread:.4f}" if len(row.validation) > 1 else "–",
             difference,
             f"{row.test_mean:.4f}",
             number(row.parameters),

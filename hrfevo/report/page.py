@@ -155,7 +155,8 @@ def _better(gain: float) -> str:
 
 def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | None) -> str:
     difference = f"{row.mean - baseline.mean:+.4f}" if baseline else "–"
-    figures = (f"{row.mean:.4f}", f"{row.spread:.4f}", difference, f"{row.test_mean:.4f}", f"{row.parameters:,}")
+    spread = f"{row.spread:.4f}" if len(row.validation) > 1 else "–"
+    figures = (f"{row.mean:.4f}", spread, difference, f"{row.test_mean:.4f}", f"{row.parameters:,}")
     cells = "".join(
         f'<td class="n" data-label="{name}">{value}</td>' for name, value in zip(heads, figures, strict=True)
     )
