@@ -209,7 +209,8 @@ def test_summaries_say_when_the_target_was_reached(built: Path) -> None:
         if np.isfinite(reached):
             assert score.hypervolume.at(np.array([reached * score.seconds]))[0] >= target
         else:
-            assert score.hypervolume.values[-1] < target
+            # What was in flight when the budget was spent may attain it later, which does not count.
+            assert not score.hypervolume.at(np.array([score.seconds]))[0] >= target
     lines = markdown([evolution, reference], "hypervolume").splitlines()
     assert len(lines) == 4
     assert lines[3].startswith("| random:full | 2 |")
