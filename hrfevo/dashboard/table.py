@@ -32,7 +32,12 @@ TEXT_FILTERS: dict[str, Callable[[pd.Series, str], pd.Series]] = {
     "endsWith": lambda values, words: values.str.endswith(words),
 }
 FIRST = ("run", "genome", "front", "status", "steps")
-LAST = ("generation", "birth", "operator", "minutes", "reason")
+LAST = ("generation", "birth", "operator", "worker", "began", "minutes", "spent", "reason")
+TIMES = {
+    "began": "start, minutes since the search began",
+    "minutes": "end, minutes since the search began",
+    "spent": "training, seconds",
+}
 # Text and numbers in the page's own colours, which follow the screen's.
 THEME = (
     "themeQuartz.withParams({backgroundColor: 'var(--ground)', foregroundColor: 'var(--ink)', "
@@ -77,7 +82,8 @@ def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
         "genome": {"pinned": "left", "width": 130, "cellClass": "code", "minWidth": 110},
         "front": {"width": 90},
     }
-    numbers = {"steps": ",d", "generation": ",d", "birth": ",d", "minutes": ",.1f"}
+    numbers = {"steps": ",d", "generation": ",d", "birth": ",d"}
+    numbers |= dict.fromkeys(("began", "minutes", "spent"), ",.1f")
     numbers |= {name: metric_format(name) for name, measured in metrics.items() if measured}
     numbers |= {name: ",.4~g" for name, numeric in genes.items() if numeric}
     order = [*FIRST, *(name for name, measured in metrics.items() if measured), *genes, *LAST]
@@ -88,7 +94,7 @@ def _column(name: str, form: str | None) -> dict[str, Any]:
     column: dict[str, Any] = {
         "field": name,
         "headerName": name.removeprefix(GENE),
-        "headerTooltip": METRICS.get(name, name.removeprefix(GENE)),
+        "headerTooltip": METRICS.get(name) or TIMES.get(name) or name.removeprefix(GENE),
         "filter": "agNumberColumnFilter" if form else "agTextColumnFilter",
         "filterParams": {
             "filterOptions": [*(NUMBER_FILTERS if form else TEXT_FILTERS), "blank", "notBlank"],

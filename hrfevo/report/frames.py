@@ -66,7 +66,7 @@ def updated_frame(
         return evaluation_frame(evaluations, space)
     part = evaluation_frame(changed, space)
     began, began_part = (min(evaluation.submitted for evaluation in some) for some in (evaluations, changed))
-    part["minutes"] += (began_part - began) / 60
+    part[["began", "minutes"]] += (began_part - began) / 60
     whole = pd.concat([frame[~frame["number"].isin(part["number"])], part]).sort_values("number", ignore_index=True)
     # What was behind the front stays behind it, unless a genome on it was trained again, with another seed.
     standing = frame.loc[frame["front"], ["number", "genome"]]
@@ -75,8 +75,8 @@ def updated_frame(
     candidates = evaluations if again else [e for e in evaluations if e.number in numbers]
     whole["front"] = whole["number"].isin([winner.number for winner in ranking.front(space, candidates)])
     genes = sorted(gene_columns(whole), key=_gene_order(space))
-    others = sorted({str(name) for name in whole.columns} - {*_COLUMNS, "minutes", "front", *METRICS, *genes})
-    return whole[[*_COLUMNS, "minutes", "front", *METRICS, *others, *genes]]
+    others = sorted({str(name) for name in whole.columns} - {*_COLUMNS, *_TIMES, "front", *METRICS, *genes})
+    return whole[[*_COLUMNS, *_TIMES, "front", *METRICS, *others, *genes]]
 
 
 def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
