@@ -90,11 +90,11 @@ def test_a_version_tells_of_every_change_and_news_are_what_came_after_it(store: 
     store.record(run_id, finished(first), seconds=1.0)
     since = changed()
     assert [(e.number, e.status) for e in store.evaluations(run_id, since)] == [(0, "finished")]
-    assert store.curves(run_id, since) == store.curves(run_id)
+    assert store.curves(run_id, after=since) == store.curves(run_id)
     submit(store, run_id, third)
     since = changed()
     assert [e.number for e in store.evaluations(run_id, since)] == [2]
-    assert store.curves(run_id, since) == {}
+    assert store.curves(run_id, after=since) == {}
     store.set_state(run_id, "stopped", "interrupted")
     since = changed()
     assert store.evaluations(run_id, since) == []
