@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import moocore
 import numpy as np
 
 from hrfevo.benchmark.simulation import Trace
 from hrfevo.benchmark.table import Table
+from hrfevo.hypervolume import growth, volume
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,15 @@ class Yardstick:
         finished = [s[-1] for s in table.stations.values() if s[-1].status == "finished"]
         points = self._points(np.array([[s.metrics[name] for name in table.space.objectives] for s in finished]))
         self._ideal, self._worst = points.min(axis=0), points.max(axis=0)
-        self._whole = self._volume(points)
+        self._whole = volume(points, self._ideal, self._worst)
 
     def hypervolume(self, trace: Trace) -> Attained:
         """Share of the hypervolume of the whole table's front, each objective from its best to its worst value."""
-        seconds, values, front = [0.0], [0.0], np.empty((0, len(self._weights)))
-        for spent, point in self._measured(trace):
-            if (front <= point).all(axis=1).any():
-                continue
-            front = np.vstack([front[~(point <= front).all(axis=1)], point])
-            seconds.append(spent)
-            values.append(self._volume(front) / self._whole)
-        return Attained(np.array(seconds), np.array(values))
+        measured = self._measured(trace)
+        points = np.array([point for _, point in measured]).reshape(-1, len(self._weights))
+        places, volumes = growth(points, self._ideal, self._worst)
+        seconds = np.array([spent for spent, _ in measured])[places]
+        return Attained(np.append(0.0, seconds), np.append(0.0, volumes / self._whole))
 
     def regret(self, trace: Trace) -> Attained:
         """How far the best first objective so far is from the table's best, in its own unit."""
@@ -73,7 +70,3 @@ class Yardstick:
     def _points(self, objectives: np.ndarray) -> np.ndarray:
         smaller_is_better: np.ndarray = -objectives * self._weights
         return smaller_is_better
-
-    def _volume(self, points: np.ndarray) -> float:
-        scaled = (points - self._ideal) / np.where(self._worst > self._ideal, self._worst - self._ideal, 1.0)
-        return float(moocore.hypervolume(scaled, ref=np.ones(scaled.shape[1])))

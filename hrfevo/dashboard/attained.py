@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import moocore
 import numpy as np
 import plotly.graph_objects as go
 
+from hrfevo.hypervolume import growth
 from hrfevo.report.style import figure, measured, metric_axis, metric_format, text
 from hrfevo.report.words import listed
 from hrfevo.space import METRICS, Direction, Metric, SearchSpace
@@ -92,10 +92,9 @@ def _best(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
 def _hypervolume(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
     every = np.vstack([course.losses for course in group.values()])
     ideal, worst = every.min(axis=0), every.max(axis=0)
-    width = np.where(worst > ideal, worst - ideal, 1.0)
     lines = {}
     for name, course in group.items():
-        places, volumes = _growth((course.losses - ideal) / width)
+        places, volumes = growth(course.losses, ideal, worst)
         values = np.zeros(len(course.spent))
         values[places] = volumes
         lines[name] = _stairs(course, places, values)
@@ -107,18 +106,6 @@ def _hypervolume(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.
     )
     fig.update_yaxes(title_text="hypervolume", tickformat=".0%", rangemode="tozero")
     return _with_lines(fig, lines, colours, ".2%")
-
-
-def _growth(losses: np.ndarray) -> tuple[np.ndarray, list[float]]:
-    """Where a front of losses in 0 … 1 grows, and its hypervolume from there on."""
-    front = np.empty((0, losses.shape[1]))
-    places, volumes = [], []
-    for place, loss in enumerate(losses):
-        if not (front <= loss).all(axis=1).any():
-            front = np.vstack([front[~(loss <= front).all(axis=1)], loss])
-            places.append(place)
-            volumes.append(float(moocore.hypervolume(front, ref=np.ones(losses.shape[1]))))
-    return np.array(places), volumes
 
 
 def _stairs(course: Course, places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hrfevo.hypervolume import joined
 from hrfevo.records import Outcome
 from hrfevo.space import SearchSpace
 
@@ -40,21 +41,13 @@ class Course:
         point = self._signs * np.array([outcome.metrics[name] for name in self._space.objectives])
         if len(rung.first) < FIRST:
             rung.first.append(point)
-        rung.front = _front(rung.front, point)
+        rung.front = point[None] if rung.front is None else joined(rung.front, point)
         place = f"{self._space.rungs[outcome.job.rung]}_steps"
         best = self._signs * rung.front.min(axis=0)
         series = {f"{place}/best_{name}": float(v) for name, v in zip(self._space.objectives, best, strict=True)}
         if len(self._signs) > 1 and len(rung.first) == FIRST:
             series[f"{place}/hypervolume"] = _volume(np.array(rung.first), rung.front)
         return series
-
-
-def _front(front: np.ndarray | None, point: np.ndarray) -> np.ndarray:
-    if front is None:
-        return point[None]
-    if (front <= point).all(axis=1).any():
-        return front
-    return np.vstack([front[~(point <= front).all(axis=1)], point])
 
 
 def _volume(first: np.ndarray, front: np.ndarray) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from hrfevo.hypervolume import growth
 from hrfevo.report.frames import Objectives, finished_at
 from hrfevo.report.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
 from hrfevo.report.words import duration, listed
@@ -68,18 +69,7 @@ def hypervolumes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     In shares of the box from the best to the worst value of each objective; one that never varies counts as
     attained. The last is the hypervolume of all.
     """
-    import moocore
-
-    ideal, worst = points.min(axis=0), points.max(axis=0)
-    scaled = (points - ideal) / np.where(worst > ideal, worst - ideal, 1.0)
-    places, volumes, kept = [], [], np.empty((0, points.shape[1]))
-    for place, point in enumerate(scaled):
-        if (kept <= point).all(axis=1).any():
-            continue
-        kept = np.vstack([kept[~(point <= kept).all(axis=1)], point])
-        places.append(place)
-        volumes.append(moocore.hypervolume(kept, ref=np.ones(points.shape[1])))
-    return np.array(places), np.array(volumes)
+    return growth(points, points.min(axis=0), points.max(axis=0))
 
 
 def _records(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
