@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hrfevo.genes import BaseGene, LayersGene, Value
-from hrfevo.genome import Genome, express, resolve
+from hrfevo.genes import LayersGene
+from hrfevo.genome import express
 from hrfevo.space import SearchSpace
+from hrfevo.validation import simplest
 from signal_model.config import ModelConfig, TrainingConfig
 
 HEADS = (1, 2, 4, 8)
@@ -74,10 +75,7 @@ def smallest_of(space: SearchSpace) -> int:
     """Parameters of the smallest transformer in a space of `baseline_of`."""
     from signal_model.model import build_model, count_parameters
 
-    def least(_: str, gene: BaseGene) -> Value:
-        return [resolve(gene.genes, least)] * gene.min if isinstance(gene, LayersGene) else gene.extremes()[0]
-
-    return count_parameters(build_model(express(space, Genome(resolve(space.genes, least)), seed=0).model, seed=0))
+    return count_parameters(build_model(express(space, simplest(space), seed=0).model, seed=0))
 
 
 def _heads(space: SearchSpace) -> list[int]:

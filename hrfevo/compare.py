@@ -56,7 +56,7 @@ class Searched:
         counted = {evaluation.number for evaluation in top_rung(self.evaluations)}
         spent, seconds, points = 0.0, [], []
         for evaluation in self._ended:
-            spent += _seconds(evaluation)
+            spent += evaluation.seconds
             if evaluation.number in counted:
                 seconds.append(spent)
                 points.append([evaluation.metrics[name] for name in names])
@@ -69,7 +69,7 @@ class Searched:
     @cached_property
     def seconds(self) -> float:
         """What all its evaluations took on their workers, those that failed too."""
-        return sum(_seconds(evaluation) for evaluation in self._ended)
+        return sum(evaluation.seconds for evaluation in self._ended)
 
     @property
     def steps(self) -> int | None:
@@ -252,7 +252,3 @@ def _lengths(searches: Sequence[Searched]) -> set[int]:
 def _best(search: Searched) -> float | None:
     winners = front(search.space, search.evaluations)
     return winners[0].metrics[next(iter(search.space.objectives))] if winners else None
-
-
-def _seconds(evaluation: Evaluation) -> float:
-    return max(0.0, (evaluation.ended or 0.0) - (evaluation.started or 0.0))

@@ -78,6 +78,12 @@ class Budget(Config):
             raise ValueError("give evaluations, minutes or both")
         return self
 
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        limits = [f"{self.evaluations:,} evaluations"] if self.evaluations is not None else []
+        return " or ".join([*limits, *([f"{self.minutes:g} minutes"] if self.minutes is not None else [])])
+
 
 class Resources(Config):
     """What one evaluation occupies."""

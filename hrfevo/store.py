@@ -73,6 +73,11 @@ class Evaluation:
     submitted_event: int
     ended_event: int | None
 
+    @property
+    def seconds(self) -> float:
+        """That its worker spent on it; 0 until it ended."""
+        return max(0.0, (self.ended or 0.0) - (self.started or 0.0))
+
 
 @dataclass(frozen=True)
 class Leader:

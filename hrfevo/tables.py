@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
-from hrfevo.space import SearchSpace
+from hrfevo.space import Budget, SearchSpace
 from hrfevo.status import Status
 from hrfevo.store import Evaluation
 
@@ -135,13 +135,11 @@ def status_table(status: Status) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
-    limits = [f"{status.budget_evaluations:,} evaluations"] if status.budget_evaluations else []
-    limits += [f"{status.budget_minutes:g} minutes"] if status.budget_minutes else []
     facts = {
         "run": status.run,
         "state": f"{status.state}{': ' if status.reason else ''}{status.reason}",
         "evaluations": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
-        "budget": " or ".join(limits),
+        "budget": Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words,
         "searched for": duration(status.seconds),
         "last result": "none yet" if status.silent is None else f"{duration(status.silent)} ago",
         "best": "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}",

@@ -106,6 +106,11 @@ def _trials(space: SearchSpace) -> Iterator[Genome]:
                 yield Genome(_forced(space.genes, {name: value}))
 
 
+def simplest(space: SearchSpace) -> Genome:
+    """Every gene at its first value: numbers at their lowest, as few layers as there may be."""
+    return Genome(_forced(space.genes, {}))
+
+
 def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Value]:
     """Values in which `wanted` is active; other genes take the first value that allows it."""
     required: dict[str, Value] = {}

@@ -6,8 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,17 +55,15 @@ class Stuck:
 class Scene:
     """An observer that makes things happen after so many evaluations."""
 
-    acts: dict[int, object]
+    acts: dict[int, Callable[[], object]]
     most_at_once: int = 0
-    seconds: dict[int, float] = field(default_factory=dict)
 
     def submitted(self, job: Job) -> None:
         """Nothing."""
 
     def ended(self, outcome: Outcome, search: Search) -> None:
         self.most_at_once = max(self.most_at_once, search.workers.capacity)
-        act = self.acts.pop(search.tally.finished, None)
-        if callable(act):
+        if act := self.acts.pop(search.tally.finished, None):
             act()
 
 

@@ -169,7 +169,7 @@ class Evolution:
         for _ in range(max(1, -(-(BROOD - len(self._brood)) // (self.offspring + self.immigrants)))):
             fresh += (Proposal(sample(self._space, self._generator), "random") for _ in range(self.immigrants))
             fresh += self.population.offspring(self.offspring)
-        known = {child.proposal.genome: child for child in self._brood}
+        known = {child.proposal.genome for child in self._brood}
         new = {p.genome: p for p in fresh if p.genome not in known and p.genome not in self._archive}
         vectors = self._archive.encode([*new]) if new else ()
         children = [_Child(proposal, vector) for proposal, vector in zip(new.values(), vectors, strict=True)]

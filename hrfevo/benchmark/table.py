@@ -127,7 +127,7 @@ def _row(genome: Genome, stations: Sequence[Evaluation], curves: Mapping[int, Se
         **{name: int(metrics[name]) if name in metrics else None for name in FIXED},
         "bits_per_byte": [e.metrics["bits_per_byte"] for e in finished],
         "step_time": [e.metrics["step_time"] for e in finished],
-        "seconds": [(e.ended or 0.0) - (e.started or 0.0) for e in stations],
+        "seconds": [e.seconds for e in stations],
         "curve_steps": [point.step for point in points],
         "curve": [point.bits_per_byte for point in points],
     }

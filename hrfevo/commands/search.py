@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from hrfevo.commands.options import (
     WorkersOption,
 )
 from signal_model.console import new_console
+
+if TYPE_CHECKING:
+    from hrfevo.driver import Machinery
 
 app = typer.Typer()
 
@@ -54,11 +57,10 @@ def run_command(
         overrides.append(f"budget.evaluations={evaluations}")
     loaded, text = load_space(space, overrides)
 
-    from hrfevo.driver import Machinery, start
-    from hrfevo.logs import parse_targets
+    from hrfevo.driver import start
     from hrfevo.run_folder import RunFolder
 
-    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
+    machinery = _machinery(backend, workers, address, device, store, log)
     console = new_console()
     earlier = RunFolder.open(from_) if from_ else None
     code, folder = start(
@@ -98,11 +100,9 @@ def resume(
     RunFolder.open(folder)
 
     from hrfevo.algorithms import ALGORITHMS
-    from hrfevo.driver import Machinery
     from hrfevo.driver import resume as continue_run
-    from hrfevo.logs import parse_targets
 
-    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
+    machinery = _machinery(backend, workers, address, device, store, log)
     console = new_console()
     code = continue_run(folder, evaluations, machinery, console)
     run = RunFolder.open(folder)
@@ -136,8 +136,15 @@ def confirm_command(
     options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
 
     from hrfevo.confirmation import confirm
+
+    machinery = _machinery(backend, workers, address, device, store, log)
+    raise typer.Exit(confirm(run, options, machinery, new_console()))
+
+
+def _machinery(
+    backend: Backend, workers: int | None, address: str | None, device: str, store: str | None, log: list[str] | None
+) -> Machinery:
     from hrfevo.driver import Machinery
     from hrfevo.logs import parse_targets
 
-    machinery = Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
-    raise typer.Exit(confirm(run, options, machinery, new_console()))
+    return Machinery(backend.value, workers, address, device, store, parse_targets(log or []))

@@ -55,7 +55,7 @@ def course_of(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -
     rung = max((e.rung for e in ended if e.status == "finished"), default=None)
     if rung is None:
         return None
-    spent = np.cumsum([max(0.0, (e.ended or 0.0) - (e.started or 0.0)) / 60 for e in ended])
+    spent = np.cumsum([e.seconds / 60 for e in ended])
     places = [place for place, e in enumerate(ended) if e.status == "finished" and e.rung == rung]
     scores = [[ended[place].metrics[name] for name in space.objectives] for place in places]
     corpus = json.dumps(run.settings.get("corpus"), sort_keys=True)

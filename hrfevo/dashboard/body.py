@@ -13,7 +13,8 @@ from hrfevo.dashboard.card import genome_button
 from hrfevo.dashboard.drawing import Pictures, Screen, part, section
 from hrfevo.dashboard.watch import Listed, Snapshot
 from hrfevo.report.style import measured
-from hrfevo.report.words import duration, plural, summary, tally
+from hrfevo.report.words import plural, summary, tally
+from hrfevo.tables import duration
 
 # Of a front, so many are listed below its figure.
 LISTED = 5

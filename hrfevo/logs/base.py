@@ -83,7 +83,8 @@ class LogObserver:
         self._waiting.put(None)
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
-            self._say(f"is {PATIENCE:.0f} s behind and is given up; what is missing there is in the store")
+            lag = f"is {PATIENCE:.0f} s behind and is given up; what is missing there is in the store"
+            go_without(self._name, lag, self._console)
 
     def submitted(self, job: Job) -> None:
         """Only results are logged."""
@@ -103,12 +104,17 @@ class LogObserver:
                     self._logger.course(count, series, outcome.ended)
             self._logger.close(self._interrupted)
         except Exception as error:
-            self._say(f"failed: {type(error).__name__}: {one_line(error)}")
+            go_without(self._name, failure(error), self._console)
 
-    def _say(self, text: str) -> None:
-        self._console.print(
-            f"--log {self._name} {text}; the search goes on without it", markup=False, highlight=False, soft_wrap=True
-        )
+
+def failure(error: Exception) -> str:
+    """What went wrong with a logger, in a line."""
+    return f"failed: {type(error).__name__}: {one_line(error)}"
+
+
+def go_without(name: str, why: str, console: Console) -> None:
+    """Say that a logger is given up."""
+    console.print(f"--log {name} {why}; the search goes on without it", markup=False, highlight=False, soft_wrap=True)
 
 
 def ended_before(store: Store, run_id: str) -> Iterator[Outcome]:

@@ -14,7 +14,7 @@ from hrfevo.run_folder import RunFolder
 from hrfevo.search import Observer
 from hrfevo.space import SearchSpace
 from hrfevo.store import Store
-from signal_model.errors import InputError, closest, one_line
+from signal_model.errors import InputError, closest
 
 Name = Literal["tensorboard", "mlflow"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -58,7 +58,7 @@ def open_logs(
     targets: Sequence[Target], folder: RunFolder, space: SearchSpace, store: Store, console: Console
 ) -> Iterator[list[Observer]]:
     """An observer for each target that can be opened; of one that cannot, this is said and the search goes on."""
-    from hrfevo.logs.base import Logger, LogObserver, ended_before
+    from hrfevo.logs.base import Logger, LogObserver, ended_before, failure, go_without
     from hrfevo.logs.mlflow import MLflow
     from hrfevo.logs.tensorboard import TensorBoard
 
@@ -72,13 +72,7 @@ def open_logs(
                 else:
                     logger = TensorBoard(Path(target.where or folder.path / EVENTS), space)
             except Exception as error:
-                console.print(
-                    f"--log {target.name} failed: {type(error).__name__}: {one_line(error)}; "
-                    "the search goes on without it",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                go_without(target.name, failure(error), console)
                 continue
             before = ended_before(store, folder.id)
             observers.append(stack.enter_context(LogObserver(target.name, logger, space, before, console)))

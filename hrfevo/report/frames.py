@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from hrfevo import ranking
 from hrfevo.genes import BaseGene, FloatGene, IntGene, LayersGene
+from hrfevo.genome import flat
 from hrfevo.records import Point
 from hrfevo.space import METRICS, Direction, Metric, SearchSpace
 from hrfevo.store import Evaluation
@@ -133,18 +134,8 @@ def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) 
         "spent": spent,
         "front": front,
         **evaluation.metrics,
-        **dict(_gene_columns(evaluation.values)),
+        **{f"{GENE}{name}": _cell(value) for name, value in flat(evaluation.values).items()},
     }
-
-
-def _gene_columns(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if name == "layers":
-            yield f"{GENE}{name}", len(value)
-            for index, layer in enumerate(value):
-                yield from ((f"{GENE}layers[{index}].{inner}", _cell(v)) for inner, v in layer.items())
-        else:
-            yield f"{GENE}{name}", _cell(value)
 
 
 def _cell(value: Any) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from hrfevo.confirmed import Confirmed
 from hrfevo.genes import LayersGene
-from hrfevo.report.words import duration, listed, plural
+from hrfevo.report.words import listed, plural
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
-from hrfevo.tables import short_names
+from hrfevo.tables import duration, short_names
 
 # So many genes are named.
 MOST_NAMED = 6

@@ -21,10 +21,10 @@ from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gallery import gallery
 from hrfevo.report.headline import corpus_name, searched, won
 from hrfevo.report.style import measured, scale
-from hrfevo.report.words import caveat, duration, gene_lines, listed, moment, plural, summary, tally
+from hrfevo.report.words import caveat, gene_lines, listed, moment, plural, summary, tally
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
-from hrfevo.tables import genes_in_words
+from hrfevo.tables import duration, genes_in_words
 from signal_model.style import Mode, ink_variables
 
 # More rows of the front than these are folded away.
@@ -88,12 +88,10 @@ def _paragraph(kind: str, words: str) -> str:
 
 
 def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
-    budget = [f"{space.budget.evaluations:,} evaluations"] if space.budget.evaluations is not None else []
-    budget += [f"{space.budget.minutes:g} minutes"] if space.budget.minutes is not None else []
     settings = run.settings.get
     facts = [
         ("Evaluations", tally((e.status for e in evaluations), run.state)),
-        ("Budget", " or ".join(budget)),
+        ("Budget", space.budget.words),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
         ("Searched for", duration(run.seconds)),

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 from hrfevo.hypervolume import growth
 from hrfevo.report.frames import Objectives, finished_at
 from hrfevo.report.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
-from hrfevo.report.words import duration, listed
+from hrfevo.report.words import listed
 from hrfevo.space import METRICS
+from hrfevo.tables import duration
 
 
 def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:

@@ -12,7 +12,6 @@ import pandas as pd
 from hrfevo.report.frames import best_of, finished_at
 from hrfevo.report.style import in_words, measured, shown
 from hrfevo.space import SearchSpace
-from hrfevo.tables import duration as duration
 from hrfevo.tables import short_names
 
 INHERITED_WEIGHTS = (

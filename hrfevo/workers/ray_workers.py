@@ -85,6 +85,7 @@ class RayWorkers:
         self._starting: dict[Any, Any] = {}
         self._idle: list[_Place] = []
         self._running: dict[Any, _Task] = {}
+        self._has_grown = False
         if address is None:
             self._count = _local_room(resources, count)
             _start_local(ray, self._count, resources)
@@ -146,8 +147,6 @@ class RayWorkers:
             self._ray.kill(actor)
         self._idle, self._running, self._starting, self._waiting = [], {}, {}, []
         self._ray.shutdown()
-
-    _has_grown = False
 
     def _wait(self) -> Any | None:
         """The next actor that is ready or task that has ended; None if that takes too long to go on waiting."""
