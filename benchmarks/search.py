@@ -110,21 +110,21 @@ FACTORIES = (
 
 def compare(
     path: Path, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
-    workers: Sequence[int] = WORKERS, spread: float = 0.0,
+    workers: Sequence[int] = WORKERS, spread: float = 0.0, known: dict[Case, Score] | None = None,
 ) -> list[Summary]:  # fmt: skip
-    """Run, print a table, return what it says."""
+    """Run, print a table, return what it says; what is `known` is not run again, and what is new joins it."""
+    known = {} if known is None else known
     overrides = ("objectives={bits_per_byte: minimize}",) if measure == "regret" else ()
     comparison = Comparison(path, options.trainings, overrides, FACTORIES)
     every = [*names, *(name for name in references if name not in names)]
     cases = [Case(name, count, seed, spread) for name in every for count in workers for seed in range(options.seeds)]
-    scores: list[Score] = []
     began = time.perf_counter()
-    for score in comparison.run(cases, options.processes):
-        scores.append(score)
-        if len(scores) % options.seeds == 0:
+    for score in comparison.run([case for case in cases if case not in known], options.processes):
+        known[score.case] = score
+        if score.case.seed == options.seeds - 1:
             done = f"{score.case.algorithm}, {score.case.workers} workers"
             print(f"{done}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    summaries = summarise(scores, measure, references)
+    summaries = summarise([known[case] for case in cases], measure, references)
     print(markdown(summaries, measure), flush=True)
     return summaries
 
@@ -163,9 +163,10 @@ def main() -> int:
     packages = ("optuna", "scikit-learn", "deap", "numpy", "syne-tune")
     print(f"{machine(*packages)}; {options.seeds} seeds, {options.trainings:g} full trainings\n")
     missed: list[str] = []
+    known: dict[Case, Score] = {}
     if "hypervolume" in parts:
         print("Hypervolume of validation bits per byte and parameters:\n")
-        found = compare(options.table, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options)
+        found = compare(options.table, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options, known=known)
         missed += misses(found, "hypervolume")
     if "regret" in parts:
         print("\nRegret in validation bits per byte:\n")
@@ -178,7 +179,7 @@ def main() -> int:
             missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
     if "ablation" in parts:
         print("\nAblation, hypervolume:\n")
-        compare(options.table, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16))
+        compare(options.table, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16), known=known)
     return end(missed, not options.no_check)
 
 
