@@ -87,8 +87,57 @@ class Windows:
 
     def next(self) -> np.ndarray:
         """The next batch, int64."""
-        starts = self.generator.integers(0, len(self.tokens) - len(self.offsets) + 1, self.batch_size)
-        return np.asarray(self.tokens[starts[:, None] + self.offsets], dtype=np.int64)
+        return np.asarray(self.tokens[self._starts()[:, None] + self.offsets], dtype=np.int64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides what comes next, as JSON can hold it."""
+        return dict(self.generator.bit_generator.state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where the windows that gave `state` were."""
+        self.generator.bit_generator.state = state
+
+    def _starts(self) -> np.ndarray:
+        return self.generator.integers(0, len(self.tokens) - len(self.offsets) + 1, self.batch_size)
+
+
+class Epochs(Windows):
+    """The same windows in epochs: each cuts the text into windows side by side, from a new place on, and shuffles them.
+
+    So every token but a few at either end is a target once before any is again. An epoch that ends within a batch
+    is followed by the next.
+    """
+
+    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
+        super().__init__(tokens, context, batch_size, seed)
+        self._shuffle()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self._began, "taken": self._taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state["epoch"])
+        self._shuffle()
+        self._taken = state["taken"]
+
+    def _starts(self) -> np.ndarray:
+        taken: list[np.ndarray] = []
+        while (missing := self.batch_size - sum(map(len, taken))) > 0:
+            if self._taken == len(self._epoch):
+                self._shuffle()
+            taken.append(self._epoch[self._taken : self._taken + missing])
+            self._taken += len(taken[-1])
+        return np.concatenate(taken)
+
+    def _shuffle(self) -> None:
+        self._began, self._taken = super().state_dict(), 0
+        context = len(self.offsets) - 1
+        first = int(self.generator.integers(0, min(context, len(self.tokens) - context)))
+        count = (len(self.tokens) - 1 - first) // context
+        self._epoch = self.generator.permutation(count) * context + first
+
+
+WINDOWS: dict[str, type[Windows]] = {"random": Windows, "epochs": Epochs}
 
 
 class Trainer:
@@ -118,7 +167,7 @@ class Trainer:
             )
         self.model = model.to(device).train()
         self.config, self.device, self.byte_lengths = config, device, corpus.tokenizer.byte_lengths
-        self.windows = Windows(corpus.train, model.config.context, config.batch_size, config.seed)
+        self.windows = WINDOWS[config.windows](corpus.train, model.config.context, config.batch_size, config.seed)
         self.optimizers = build_optimizers(model, config)
         self.interval = min(MOST_STEPS_BETWEEN_POINTS, max(1, config.steps // CURVE_POINTS))
         self.step = 0
@@ -178,7 +227,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
-            "windows": self.windows.generator.bit_generator.state,
+            "windows": self.windows.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "curve": [*self.curve],
@@ -191,7 +240,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.windows.generator.bit_generator.state = state["windows"]
+        self.windows.load_state_dict(state["windows"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.curve, self.paces = list(state["curve"]), list(state["paces"])
         since = state["since_point"]

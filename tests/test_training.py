@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from signal_model import evaluation
@@ -28,7 +30,7 @@ from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.optimization import build_optimizers, learning_rate_factor, set_learning_rates
 from signal_model.presets import PRESETS
 from signal_model.tokenizers import ByteTokenizer
-from signal_model.training import Diverged, Trainer, run_recipe, train, validate
+from signal_model.training import Diverged, Epochs, Trainer, run_recipe, train, validate
 from signal_model.transforms.spectra import spectral_roughness
 
 from .conftest import command
@@ -161,15 +163,15 @@ def test_the_spectral_loss_smooths_embeddings_and_stays_out_of_the_curve(corpus:
     assert first_loss[0] == first_loss[1]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize(("optimizer", "windows"), [("adamw", "random"), ("muon", "epochs")])
 def test_a_resumed_training_is_the_training_it_would_have_been(
-    optimizer: str, corpus: Corpus, text_folder: Path, tmp_path: Path
+    optimizer: str, windows: str, corpus: Corpus, text_folder: Path, tmp_path: Path
 ) -> None:
     """To the bit: stop at a point, write, read into another trainer built anew, go on."""
     recipe = Recipe.model_validate(
         {
             "model": MIXED,
-            "training": {"steps": 40, "batch_size": 4, "optimizer": {"kind": optimizer}, "seed": 3},
+            "training": {"steps": 40, "batch_size": 4, "optimizer": {"kind": optimizer}, "windows": windows, "seed": 3},
             "corpus": {"path": str(text_folder)},
         }
     )
@@ -297,6 +299,25 @@ def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path)
     odd = command("signal-model", "train", tmp_path / "recipe.yaml", "--output", tmp_path / "3", "--workers", 3)
     assert odd.returncode == 2
     assert "must divide the batch_size of 8" in odd.stderr
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 40), st.integers(1, 400), st.integers(1, 9), st.integers(0, 3))
+def test_an_epoch_is_the_whole_text_once(context: int, more: int, batch_size: int, seed: int) -> None:
+    tokens = np.arange(context + more)
+    windows = Epochs(tokens, context, batch_size, seed)
+    seen: set[int] = set()
+    for _ in range(4 + 3 * more // (context * batch_size)):
+        again = Epochs(tokens, context, batch_size, seed + 1)
+        again.load_state_dict(json.loads(json.dumps(windows.state_dict())))
+        batch = windows.next()
+        assert batch.shape == (batch_size, context + 1)
+        assert np.array_equal(again.next(), batch)
+        for targets in batch[:, 1:].tolist():
+            if not seen.isdisjoint(targets):
+                assert len(seen) > len(tokens) - 1 - 2 * context, "a token came again before all had been"
+                seen = set()
+            seen.update(targets)
 
 
 def test_divergence_is_an_error_not_a_number(corpus: Corpus) -> None:

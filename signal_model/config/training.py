@@ -60,6 +60,9 @@ class TrainingConfig(Config):
 
     steps: int = Field(1000, ge=1, le=2**40)
     batch_size: int = Field(16, ge=1, le=2**20, description="Windows of `context` tokens per step")
+    windows: Literal["random", "epochs"] = Field(
+        "random", description="random: they start anywhere; epochs: all of the text once before any of it again"
+    )
     accumulation: int = Field(1, ge=1, le=2**20, description="Parts of a batch that are computed one after another")
     optimizer: AnyOptimizer = AdamWConfig()
     learning_rate: FiniteFloat = Field(3e-3, gt=0)
