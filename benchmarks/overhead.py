@@ -54,11 +54,12 @@ try:
     from ray.util.multiprocessing import Pool
 
     from hrfevo.algorithms import make_algorithm
+    from hrfevo.database import sqlite_url
     from hrfevo.individual import Fitness
     from hrfevo.records import Job, Outcome
     from hrfevo.search import Search
     from hrfevo.space import SearchSpace
-    from hrfevo.store import Store, sqlite_url
+    from hrfevo.store import Store
     from hrfevo.workers.ray_workers import RayWorkers
 
     # tensorboardX comes with ray[tune]; without it Ray Tune would write less, and be faster.

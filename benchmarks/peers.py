@@ -24,7 +24,6 @@ class Hyperband(OptunaSampler):
         factor = round(space.rungs[1] / space.rungs[0])
         self._study.pruner = optuna.pruners.HyperbandPruner(space.rungs[0], space.rungs[-1], factor)
         self._pruned = optuna.trial.TrialState.PRUNED
-        self._optuna = optuna
         self._waiting: list[Proposal] = []
 
     def ask(self) -> Proposal | None:
@@ -33,17 +32,16 @@ class Hyperband(OptunaSampler):
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
             genome, rung = result.proposal.genome, result.proposal.rung
-            number = self._trials.get(genome.id)
-            if number is None:
+            trial = self._trials.get(genome.id)
+            if trial is None:
                 continue
             if result.objectives is None or rung == len(self._rungs) - 1:
                 super().tell([result])
                 continue
-            trial = self._optuna.trial.Trial(self._study, self._study.trials[number]._trial_id)
             trial.report(result.objectives[0], self._rungs[rung])
             if trial.should_prune():
                 del self._trials[genome.id]
-                self._study.tell(number, state=self._pruned)
+                self._study.tell(trial.number, state=self._pruned)
             else:
                 self._waiting.append(Proposal(genome, "promotion", rung=rung + 1))
 
@@ -58,8 +56,9 @@ class MultiObjectiveASHA:
         from syne_tune.config_space import choice
         from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-        np.random.seed(int(seed.generate_state(1)[0]))  # noqa: NPY002 - where Syne Tune draws from
         self._genomes = {genome.id: genome for genome in all_genomes(space)}
+        # What its searcher would draw, had it not to be asked again for every genome that it has drawn before.
+        self._order = iter(np.random.default_rng(seed).permutation(list(self._genomes)).tolist())
         self._rungs, self._objectives, self._signs = space.rungs, list(space.objectives), space.weights
         self._scheduler = MOASHA(
             {"genome": choice(list(self._genomes))},
@@ -78,13 +77,10 @@ class MultiObjectiveASHA:
 
         if self._waiting:
             return self._waiting.pop(0)
-        if len(self._trials) == len(self._genomes):
+        genome = next(self._order, None)
+        if genome is None:
             return None
-        genome = ""
-        while not genome or genome in self._trials:
-            config = self._scheduler.suggest().config
-            genome = config["genome"]
-        self._trials[genome] = Trial(len(self._trials), config, datetime.datetime(2000, 1, 1))
+        self._trials[genome] = Trial(len(self._trials), {"genome": genome}, datetime.datetime(2000, 1, 1))
         self._scheduler.on_trial_add(self._trials[genome])
         return Proposal(self._genomes[genome], "random")
 

@@ -21,17 +21,22 @@ Ends with exit code 1 if a bar is missed (unless `--no-check`).
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import peers
 from common import end, machine
 from peers import Hyperband, MultiObjectiveASHA
 
+from hrfevo.algorithms import evolution
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.rungs import SuccessiveHalving
+from hrfevo.benchmark.attainment import Attained
 from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
 from hrfevo.space import SearchSpace
@@ -108,23 +113,62 @@ FACTORIES = (
 )
 
 
+class Kept:
+    """Scores in a file, a line each: what was simulated once is not simulated again, also after a kill."""
+
+    def __init__(self, path: Path | None, options: argparse.Namespace) -> None:
+        self._path, self._known = path, dict[tuple[str, Case], Score]()
+        # Of another budget, table or version of the code nothing is used.
+        code = [Path(module.__file__ or "").read_bytes() for module in (evolution, peers)]
+        self._of = hashlib.sha256(b"".join([options.table.read_bytes(), *code])).hexdigest() + f" {options.trainings}"
+        if path is None or not path.exists():
+            return
+        for line in path.read_text().splitlines():
+            kept = json.loads(line)
+            if kept["of"] == self._of:
+                steps = {name: Attained(*map(np.array, kept[name])) for name in ("hypervolume", "regret")}
+                score = Score(Case(**kept["case"]), **steps, **kept["rest"])
+                self._known[kept["measure"], score.case] = score
+
+    def missing(self, measure: Measure, cases: Sequence[Case]) -> list[Case]:
+        """Those of the cases that are not known."""
+        return [case for case in cases if (measure, case) not in self._known]
+
+    def add(self, measure: Measure, score: Score) -> None:
+        """Keep one more."""
+        self._known[measure, score.case] = score
+        if self._path is not None:
+            steps = {name: [a.seconds.tolist(), a.values.tolist()] for name, a in attained(score).items()}
+            rest = {name: getattr(score, name) for name in ("seconds", "evaluations", "proposal_ms", "workers_used")}
+            line = {"of": self._of, "measure": measure, "case": vars(score.case), "rest": rest} | steps
+            with self._path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def of(self, measure: Measure, cases: Sequence[Case]) -> list[Score]:
+        """The scores of cases that are known."""
+        return [self._known[measure, case] for case in cases]
+
+
+def attained(score: Score) -> dict[str, Attained]:
+    return {"hypervolume": score.hypervolume, "regret": score.regret}
+
+
 def compare(
-    path: Path, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
-    workers: Sequence[int] = WORKERS, spread: float = 0.0, known: dict[Case, Score] | None = None,
+    kept: Kept, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
+    workers: Sequence[int] = WORKERS, spread: float = 0.0,
 ) -> list[Summary]:  # fmt: skip
-    """Run, print a table, return what it says; what is `known` is not run again, and what is new joins it."""
-    known = {} if known is None else known
+    """Run, print a table, return what it says."""
     overrides = ("objectives={bits_per_byte: minimize}",) if measure == "regret" else ()
-    comparison = Comparison(path, options.trainings, overrides, FACTORIES)
+    comparison = Comparison(options.table, options.trainings, overrides, FACTORIES)
     every = [*names, *(name for name in references if name not in names)]
     cases = [Case(name, count, seed, spread) for name in every for count in workers for seed in range(options.seeds)]
     began = time.perf_counter()
-    for score in comparison.run([case for case in cases if case not in known], options.processes):
-        known[score.case] = score
+    for score in comparison.run(kept.missing(measure, cases), options.processes):
+        kept.add(measure, score)
         if score.case.seed == options.seeds - 1:
             done = f"{score.case.algorithm}, {score.case.workers} workers"
             print(f"{done}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    summaries = summarise([known[case] for case in cases], measure, references)
+    summaries = summarise(kept.of(measure, cases), measure, references)
     print(markdown(summaries, measure), flush=True)
     return summaries
 
@@ -156,6 +200,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trainings", type=float, default=256, help="budget in full trainings (%(default)s)")
     parser.add_argument("--processes", type=int)
+    parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
     parser.add_argument("--parts", default="hypervolume,regret,use,ablation")
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()
@@ -163,23 +208,23 @@ def main() -> int:
     packages = ("optuna", "scikit-learn", "deap", "numpy", "syne-tune")
     print(f"{machine(*packages)}; {options.seeds} seeds, {options.trainings:g} full trainings\n")
     missed: list[str] = []
-    known: dict[Case, Score] = {}
+    kept = Kept(options.scores, options)
     if "hypervolume" in parts:
         print("Hypervolume of validation bits per byte and parameters:\n")
-        found = compare(options.table, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options, known=known)
+        found = compare(kept, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options)
         missed += misses(found, "hypervolume")
     if "regret" in parts:
         print("\nRegret in validation bits per byte:\n")
-        found = compare(options.table, REGRET, "regret", ("tpe:full",), options)
+        found = compare(kept, REGRET, "regret", ("tpe:full",), options)
         missed += misses(found, "regret")
     if "use" in parts:
         print("\nEvaluation times multiplied by log-normal noise (σ = 1), 64 workers:\n")
-        found = compare(options.table, ("evolution",), "hypervolume", ("evolution",), options, (64,), spread=1.0)
+        found = compare(kept, ("evolution",), "hypervolume", ("evolution",), options, (64,), spread=1.0)
         if (use := found[0].workers_used) < LEAST_USE:
             missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
     if "ablation" in parts:
         print("\nAblation, hypervolume:\n")
-        compare(options.table, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16), known=known)
+        compare(kept, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16))
     return end(missed, not options.no_check)
 
 

@@ -42,7 +42,7 @@ class OptunaSampler:
         self._random = RandomSearch(space, generator)
         sampler = getattr(optuna.samplers, SAMPLERS[name])(seed=int(generator.integers(2**31)))
         self._study = new_study(space, list(space.objectives), sampler)
-        self._trials: dict[str, int] = {}
+        self._trials: dict[str, Any] = {}
         self._known: dict[str, tuple[float, ...]] = {}
         self._create_trial = optuna.create_trial
         self._adopted: set[str] = set()
@@ -54,7 +54,7 @@ class OptunaSampler:
             trial = self._study.ask()
             genome = self._suggested(trial)
             if self._random.seen.add(genome):
-                self._trials[genome.id] = trial.number
+                self._trials[genome.id] = trial
                 return Proposal(genome, self._name)
             self._tell(trial.number, self._known.get(genome.id))
         return self._random.ask()
@@ -74,7 +74,7 @@ class OptunaSampler:
                 self._known[genome.id] = result.objectives
             trial = self._trials.pop(genome.id, None)
             if trial is not None:
-                self._tell(trial, result.objectives)
+                self._tell(trial.number, result.objectives)
                 if result.objectives is not None:
                     self._known[genome.id] = result.objectives
 
