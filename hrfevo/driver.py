@@ -12,11 +12,12 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.algorithms import ALGORITHMS, GRID, Algorithm, make_algorithm
-from hrfevo.checkpoints import FOLDER, Checkpoints
+from hrfevo.checkpoints import Checkpoints
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
 from hrfevo.genome import canonical
 from hrfevo.logs.base import Observers
 from hrfevo.logs.targets import Target, open_logs
+from hrfevo.patience import PatientStore
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
@@ -45,6 +46,7 @@ class Machinery:
     address: str | None = None
     device: str = "auto"
     store: str | None = None
+    storage: str | None = None
     logs: tuple[Target, ...] = ()
 
     def check(self, space: SearchSpace) -> None:
@@ -53,6 +55,8 @@ class Machinery:
             raise InputError("--backend inline: runs one evaluation at a time here; leave out --address and --workers")
         if self.store is not None:
             Store(self.store).close()  # a database that cannot be opened is said before anything is made
+        if self.storage is not None:
+            Checkpoints(self.storage)
         if self.address is None:
             choose_device(self.device)
         if self.device.startswith("cuda") and self.backend == "ray" and not space.resources.gpus:
@@ -101,13 +105,13 @@ def start(
     evaluator = _evaluator(space, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
-        settings["founders"] = founders
+        settings |= {"founders": founders, "storage": machinery.storage}
         settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
         folder = RunFolder.create(parent, space, text, settings, machinery.store)
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
-            return _execute(folder, space, store, workers, machinery.logs, console), folder
+            return _execute(folder, space, store, workers, machinery, console), folder
 
 
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
@@ -136,7 +140,7 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
                 f"now {evaluator.corpus.name}); its scores could not be compared"
             )
         with _workers(evaluator, space, machinery, console) as workers:
-            return _execute(folder, space, store, workers, machinery.logs, console)
+            return _execute(folder, space, store, workers, machinery, console)
 
 
 def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
@@ -205,10 +209,10 @@ def _execute(
     space: SearchSpace,
     store: Store,
     workers: Workers,
-    logs: tuple[Target, ...],
+    machinery: Machinery,
     console: Console,
 ) -> int:
-    run = folder.record(store)
+    run, patient = folder.record(store), PatientStore(store, console)
     keeps = len(space.rungs) > 1 or space.inherit
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
@@ -216,9 +220,9 @@ def _execute(
         space,
         _algorithm(folder, space, algorithm_seed),
         workers,
-        store,
+        patient,
         training_seed=int(training_seed.generate_state(1)[0]),
-        checkpoints=Checkpoints(folder.path.absolute() / FOLDER) if keeps else None,
+        checkpoints=Checkpoints(folder.checkpoints(machinery.storage)) if keeps else None,
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
@@ -227,18 +231,18 @@ def _execute(
     try:
         with (
             Interruption() as interruption,
-            open_logs(logs, folder, space, store, console) as loggers,
+            open_logs(machinery.logs, folder, space, store, console) as loggers,
             make_display(console, space, search) as display,
         ):
             reason = search.run(Observers([display, *loggers]), interruption.check)
-        store.set_state(folder.id, "finished", reason)
+        patient.set_state(folder.id, "finished", reason)
         _say(console, f"finished: {reason}")
     except KeyboardInterrupt:
-        store.set_state(folder.id, "stopped", "interrupted")
         _say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        store.set_state(folder.id, "stopped", "interrupted")
         code = 130
     except Hopeless as error:
-        store.set_state(folder.id, "failed", str(error))
+        patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
     if folder.settings["algorithm"] != CONFIRMATION:

@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 import torch
 from pydantic import ValidationError
 
+from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
 from hrfevo.records import INHERITED, Job, Outcome, Point, Status
@@ -86,7 +86,7 @@ class TrainingEvaluator:
         reason = detail = ""
         try:
             with enforced(self.space.limits):
-                self._measure(job, device, metrics, curve)
+                detail = self._measure(job, device, metrics, curve)
         except OverLimit as error:
             status, reason = "failed", str(error)
         except _Stopped as stopped:
@@ -114,7 +114,8 @@ class TrainingEvaluator:
             str(device),
         )
 
-    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> None:
+    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:
+        """Fill `metrics` and `curve`; returns what else is to be known."""
         try:
             recipe = express(self.space, job.genome, seed=job.seed)
         except ValidationError as error:
@@ -140,7 +141,7 @@ class TrainingEvaluator:
             lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
             until=self.space.rungs[job.rung],
         )
-        self._keep(job, trainer, recipe)
+        note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
         score = validate(model, self.corpus, recipe.training, device)
         metrics |= {
@@ -154,6 +155,7 @@ class TrainingEvaluator:
                 model, self.corpus, "test", recipe.training, device
             ).bits_per_byte
         _keep_to(self.space.constraints, metrics)
+        return note
 
     def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
         return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
@@ -164,22 +166,31 @@ class TrainingEvaluator:
             return False
         # A missing or damaged checkpoint costs time, not truth: the training then begins at its first step.
         try:
-            load_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
-        except InputError:
+            with fetched(job.checkpoint) as folder:
+                load_training(folder, trainer, recipe, self.corpus.content_hash)
+        except (InputError, OSError):
             return False
         return True
 
-    def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> None:
-        """Keep the training for the rung above, if there is one, and for offspring, if they inherit."""
+    def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> str:
+        """Keep the training for the rung above, if there is one, and for offspring, if they inherit.
+
+        Returns why that was not possible, as on a full disk: what was measured is true all the same.
+        """
         if job.checkpoint is not None and (self.space.inherit or job.rung + 1 < len(self.space.rungs)):
-            job.checkpoint.mkdir(parents=True, exist_ok=True)
-            save_training(job.checkpoint, trainer, recipe, self.corpus.content_hash)
+            try:
+                with kept_at(job.checkpoint) as folder:
+                    save_training(folder, trainer, recipe, self.corpus.content_hash)
+            except OSError as error:
+                return f"the training was not kept, its next rung will begin at the first step: {one_line(error)}"
+        return ""
 
 
-def _inherit(model: SignalLLM, parent: Path) -> float:
+def _inherit(model: SignalLLM, parent: str) -> float:
     """Copy the weights of another training wherever name and shape agree; returns the share of parameters copied."""
-    with suppress(InputError):
-        weights = load_weights(parent)
+    with suppress(InputError, OSError):
+        with fetched(parent) as folder:
+            weights = load_weights(folder)
         own = dict(model.named_parameters())
         fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
         model.load_state_dict(fitting, strict=False)

@@ -92,6 +92,7 @@ class PlainDisplay:
             best = search.standings.best
             assert best is not None
             line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  best {best.fitness.values[0]:.6g}"
+            line += f"; {outcome.detail}" if outcome.detail else ""
         else:
             line += f"{outcome.status}: {outcome.reason}"
         left = seconds_left(self._space, search)
@@ -114,6 +115,7 @@ class LiveDisplay:
     def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
         self._space, self._search = space, search
         self._started: dict[int, float] = {}
+        self._noted: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), expand=True
         )
@@ -134,8 +136,11 @@ class LiveDisplay:
         self._started[job.number] = time.monotonic()
 
     def ended(self, outcome: Outcome, search: Search) -> None:
-        """It runs no longer."""
+        """It runs no longer. What is to be known of one that finished is said once."""
         self._started.pop(outcome.job.number, None)
+        if outcome.status == "finished" and outcome.detail and outcome.detail not in self._noted:
+            self._noted.add(outcome.detail)
+            self._live.console.print(outcome.detail, markup=False, highlight=False, soft_wrap=True)
 
     def _render(self) -> Group:
         search, tally = self._search, self._search.tally

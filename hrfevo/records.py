@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from hrfevo.genome import Genome
@@ -34,7 +33,7 @@ class Proposal:
 class Job:
     """One evaluation to do: `number` counts the submissions of a run from 0.
 
-    `checkpoint` is the folder that its training is kept in between rungs, if it is kept; `parent` that of the
+    `checkpoint` is the place where its training is kept between rungs, if it is kept; `parent` that of the
     genome whose weights it begins with. `known` are metrics of lower rungs that no rung changes and that need not be
     measured again.
     """
@@ -43,8 +42,8 @@ class Job:
     genome: Genome
     rung: int
     seed: int
-    checkpoint: Path | None = None
-    parent: Path | None = None
+    checkpoint: str | None = None
+    parent: str | None = None
     known: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 

@@ -15,14 +15,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hrfevo.database import sqlite_url, without_password
 from hrfevo.space import SearchSpace
-from hrfevo.store import Run, State, Store, sqlite_url, without_password
+from hrfevo.store import Run, State, Store
 from hrfevo.validation import parse_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
+CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
@@ -158,13 +160,18 @@ class RunFolder:
 
     def open_store(self, url: str | None = None, create: bool = False) -> Store:
         """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
-        recorded = self.settings.get("store")
-        if url is None and recorded is None:
-            database = self.path / DATABASE
-            if not create and not database.is_file():
-                raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
-            return Store(sqlite_url(database), create)
-        return Store(url or str(recorded), create)
+        if url is None and not create and not self.settings.get("store") and not (self.path / DATABASE).is_file():
+            raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+        return Store(url or self.store_url(), create)
+
+    def store_url(self) -> str:
+        """Where `run.json` says that its results are, without the password if there is one."""
+        return str(self.settings.get("store") or sqlite_url(self.path / DATABASE))
+
+    def checkpoints(self, storage: str | None = None) -> str:
+        """Where its trainings are kept between rungs: below `storage` if given, else where `run.json` says."""
+        where = storage or self.settings.get("storage")
+        return f"{where}/{self.id}" if where else str(self.path.absolute() / CHECKPOINTS)
 
     @property
     def began(self) -> bool:

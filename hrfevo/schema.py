@@ -7,11 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 1
+# The last of `hrfevo.migrations`: a change to these tables is a new one there.
+REVISION = "0002"
 
 metadata = sa.MetaData()
 
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+alembic_version = sa.Table(
+    "alembic_version",
+    metadata,
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 runs = sa.Table(
     "runs",
@@ -57,6 +63,8 @@ evaluations = sa.Table(
     sa.Column("ended_event", sa.Integer),
     sa.ForeignKeyConstraint(["run_id", "genome_id"], ["genomes.run_id", "genomes.id"]),
     sa.UniqueConstraint("run_id", "genome_id", "rung", "seed"),
+    sa.Index("evaluations_submitted_event", "run_id", "submitted_event"),
+    sa.Index("evaluations_ended_event", "run_id", "ended_event"),
 )
 
 curves = sa.Table(

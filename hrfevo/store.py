@@ -10,13 +10,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy import event as sa_event
 
 from hrfevo import schema
+from hrfevo.database import open_database
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError, one_line
@@ -88,34 +87,15 @@ class Leader:
     value: float
 
 
+class Unreachable(InputError):
+    """A database that does not answer, or has no room, now."""
+
+
 class Store:
     """Results of runs. Raises InputError if the database cannot be opened or has another schema."""
 
     def __init__(self, url: str, create: bool = True) -> None:
-        try:
-            self._engine = sa.create_engine(url)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-            raise InputError(
-                f"store {_shown(url)}: {one_line(error)}; accepted: sqlite:///PATH or postgresql+psycopg://…"
-            ) from None
-        if self._engine.dialect.name == "sqlite":
-            sa_event.listen(self._engine, "connect", _prepare_sqlite)
-            if create:
-                sa_event.listen(self._engine, "connect", _write_ahead)
-        try:
-            if create:
-                schema.metadata.create_all(self._engine)
-            with self._engine.begin() as connection:
-                version = connection.scalar(sa.select(schema.schema_version.c.version))
-                if version is None and create:
-                    connection.execute(schema.schema_version.insert().values(version=schema.VERSION))
-                    version = schema.VERSION
-        except sa.exc.SQLAlchemyError as error:
-            raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
-        if version != schema.VERSION:
-            raise InputError(
-                f"store {_shown(url)}: has schema version {version}, this hrfevo reads version {schema.VERSION}"
-            )
+        self._engine = open_database(url, create)
         self._events: dict[str, int] = {}
         self._genomes: dict[str, set[str]] = {}
 
@@ -127,7 +107,7 @@ class Store:
 
     def create_run(self, run_id: str, name: str, settings: dict[str, Any]) -> None:
         """Begin a run; one that has begun is left as it is."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if connection.scalar(sa.select(schema.runs.c.id).where(schema.runs.c.id == run_id)) is not None:
                 return
             connection.execute(
@@ -144,14 +124,14 @@ class Store:
 
     def set_state(self, run_id: str, state: State, reason: str = "") -> None:
         """Note that a run is running, stopped, finished or failed, and why."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 schema.runs.update().where(schema.runs.c.id == run_id).values(state=state, reason=reason)
             )
 
     def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
         """Keep a job before a worker gets it, and its genome if it is new."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             known = self._known_genomes(connection, run_id)
             if job.genome.id not in known:
                 genome = {
@@ -176,13 +156,21 @@ class Store:
             connection.execute(schema.NEW_EVALUATION, evaluation)
         known.add(job.genome.id)
 
+    def recall(self, run_id: str, number: int) -> bool:
+        """Whether a job is kept. What was remembered of the run is read again: a write's answer may have been lost."""
+        self._events.pop(run_id, None)
+        self._genomes.pop(run_id, None)
+        key = (schema.evaluations.c.run_id == run_id, schema.evaluations.c.number == number)
+        with self._writing() as connection:
+            return connection.scalar(sa.select(schema.evaluations.c.number).where(*key)) is not None
+
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
         """Keep what became of a job, in one transaction; `seconds` is how long the run has lasted.
 
         Returns False, and changes nothing, if the job has ended already: a late or repeated result
         never overwrites the first.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             ended = {
                 "of_run": run_id,
                 "of_number": outcome.job.number,
@@ -203,6 +191,14 @@ class Store:
                 connection.execute(schema.curves.insert(), [key | vars(point) for point in outcome.curve])
             connection.execute(schema.RUN_LASTED, {"of_run": run_id, "seconds": seconds})
         return True
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise Unreachable(f"store: {one_line(error.orig or error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
         if run_id not in self._events:
@@ -310,6 +306,8 @@ class Store:
         try:
             with self._engine.connect() as connection:
                 yield connection
+        except sa.exc.OperationalError as error:
+            raise Unreachable(f"store: run {run_id} cannot be read: {one_line(error.orig or error)}") from None
         except (ValueError, sa.exc.DatabaseError) as error:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
 
@@ -329,49 +327,3 @@ def _evaluation(row: dict[str, Any]) -> Evaluation:
     if not sound:
         raise InputError(f"store: evaluation {row['number']} is damaged")
     return Evaluation(**(row | {"parents": tuple(parents)}))
-
-
-def sqlite_url(path: Path) -> str:
-    """The store's address of a SQLite file."""
-    return str(sa.URL.create("sqlite", database=str(path)))
-
-
-def without_password(url: str) -> str:
-    """A store's address as it may be written down: no password, no relative path.
-
-    Raises InputError if it is none, or of a database in memory.
-    """
-    try:
-        full = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise InputError(
-            f"store {url!r}: is no database address; accepted: sqlite:///PATH or postgresql+psycopg://…"
-        ) from None
-    database = full.database
-    if full.get_backend_name() == "sqlite":
-        if not database or database == ":memory:":
-            raise InputError(f"store {url}: forgets everything at the end; accepted: sqlite:///PATH")
-        database = str(Path(database).absolute())  # means the same from any folder
-    bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, database, full.query)
-    return bare.render_as_string(hide_password=False)
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # A killed process loses nothing, a power cut at most the last commits. The time to wait for others comes
-    # first: another process may be recovering the log of a killed one right now.
-    cursor = connection.cursor()
-    for pragma in ("busy_timeout=30000", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _write_ahead(connection: Any, _: Any) -> None:
-    # Readers then do not block the writer. The file remembers it; a reader need not, and must not, ask again.
-    connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _shown(url: str) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return repr(url)

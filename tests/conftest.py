@@ -127,3 +127,9 @@ def command(name: str, *arguments: object, timeout: float = 300) -> subprocess.C
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True, timeout=timeout
     )
+
+
+def only_run(folder: Path) -> Path:
+    """The one run folder in a folder."""
+    (run,) = folder.iterdir()
+    return run

@@ -16,11 +16,12 @@ import ray
 from ray.cluster_utils import Cluster
 
 from hrfevo.algorithms import make_algorithm
+from hrfevo.database import sqlite_url
 from hrfevo.limits import OverLimit, enforced
 from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 from hrfevo.space import Budget, Limits, Resources, SearchSpace
-from hrfevo.store import Store, sqlite_url
+from hrfevo.store import Store
 from hrfevo.validation import load_space
 from hrfevo.workers import ray_workers
 from hrfevo.workers.ray_workers import RayWorkers

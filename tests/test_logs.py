@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from pymoo.indicators.hv import HV
 from rich.console import Console
 
+from hrfevo.database import sqlite_url
 from hrfevo.genome import Genome, flat
 from hrfevo.logs import Target, parse_targets
 from hrfevo.logs.base import LogObserver, Observers, ended_before
@@ -29,7 +30,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation, Store, sqlite_url
+from hrfevo.store import Evaluation, Store
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers
 from signal_model.errors import InputError

@@ -614,7 +614,7 @@ def test_damaged_runs_do_not_hide_the_others(tmp_path: Path) -> None:
     damaged("scores", "UPDATE evaluations SET metrics = ? WHERE status = 'finished' AND rung = 1", "{}")
     damaged("status", "UPDATE evaluations SET status = ? WHERE number = 2", "foo")
     damaged("row", "UPDATE runs SET settings = ?", "{")
-    damaged("version", "UPDATE schema_version SET version = 99")
+    damaged("version", "UPDATE alembic_version SET version_num = 99")
     damaged("gone", "DROP TABLE evaluations")
     found, unreadable = overviews(tmp_path)
     assert [one.run for one in found] == ["whole"]

@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from hrfevo.algorithms import make_algorithm
+from hrfevo.database import sqlite_url
 from hrfevo.evaluation import TrainingEvaluator
 from hrfevo.records import Job, Outcome
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
 from hrfevo.status import status_of
-from hrfevo.store import Store, sqlite_url
+from hrfevo.store import Store
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers, Workers
 from signal_model.console import Interruption
@@ -33,7 +34,7 @@ from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 from signal_model.training import Trainer
 
-from .conftest import command
+from .conftest import command, only_run
 
 QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
 
@@ -179,11 +180,6 @@ def best(run: Path) -> str:
     result = command("hrfevo", "best", run, "--format", "json")
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-def only_run(folder: Path) -> Path:
-    (run,) = folder.iterdir()
-    return run
 
 
 def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
@@ -351,7 +347,7 @@ def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: 
     long = space.model_copy(update={"rungs": [7, 50]})
     evaluator = TrainingEvaluator(long, load_corpus(space.corpus, space.tokenizer), "cpu")
     kept = tmp_path / "checkpoints" / "one"
-    first = evaluator(Job(0, genome, 0, 7, kept))
+    first = evaluator(Job(0, genome, 0, 7, str(kept)))
     assert [path.name for path in kept.iterdir()] == ["training.safetensors"]
     steps = []
     step = Trainer._take_step
@@ -362,13 +358,13 @@ def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "_take_step", counted)
-        going_on = evaluator(Job(1, genome, 1, 7, kept))
+        going_on = evaluator(Job(1, genome, 1, 7, str(kept)))
     assert steps == [*range(7, 50)]
     whole = evaluator(Job(2, genome, 1, 7))
     assert going_on.metrics["bits_per_byte"] == whole.metrics["bits_per_byte"] != first.metrics["bits_per_byte"]
     assert [p.bits_per_byte for p in first.curve + going_on.curve] == [p.bits_per_byte for p in whole.curve]
     (kept / "training.safetensors").write_bytes(b"cut off")
-    assert evaluator(Job(3, genome, 1, 7, kept)).metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
+    assert evaluator(Job(3, genome, 1, 7, str(kept))).metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
 
 
 def test_offspring_begin_with_the_weights_that_fit(space: SearchSpace, tmp_path: Path) -> None:
@@ -380,11 +376,11 @@ def test_offspring_begin_with_the_weights_that_fit(space: SearchSpace, tmp_path:
 
     heirs = space.model_copy(update={"inherit": True, "rungs": [40]})
     evaluator = TrainingEvaluator(heirs, load_corpus(space.corpus, space.tokenizer), "cpu")
-    parent, same, other = (tmp_path / name for name in ("parent", "same", "other"))
+    parent, same, other = (str(tmp_path / name) for name in ("parent", "same", "other"))
     first = evaluator(Job(0, genome(0.01, 1.0), 0, 7, parent))
     child = evaluator(Job(1, genome(0.009, 1.0), 0, 7, same, parent))
     wider = evaluator(Job(2, genome(0.009, 2.0), 0, 7, other, parent))
-    orphan = evaluator(Job(3, genome(0.009, 1.0), 0, 7, None, tmp_path / "gone"))
+    orphan = evaluator(Job(3, genome(0.009, 1.0), 0, 7, None, str(tmp_path / "gone")))
     assert first.metrics["inherited"] == orphan.metrics["inherited"] == 0
     assert child.metrics["inherited"] == 1
     assert 0 < wider.metrics["inherited"] < 1

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from hrfevo import schema
+from hrfevo.database import MIGRATIONS, migrate, sqlite_url, without_password
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.schema import VERSION
-from hrfevo.store import Store, sqlite_url, without_password
+from hrfevo.store import Store
 from signal_model.errors import InputError
 
 
@@ -141,12 +149,80 @@ def test_unknown_run_and_other_schema_are_refused(store: Store, run_id: str) -> 
     url = store._engine.url.render_as_string(hide_password=False)
     try:
         with store._engine.begin() as connection:
-            connection.execute(sa.text("UPDATE schema_version SET version = 99"))
-        with pytest.raises(InputError, match=f"has schema version 99, this hrfevo reads version {VERSION}"):
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(InputError, match=f"has schema revision 9999, this hrfevo reads {schema.REVISION}"):
             Store(url)
+        with pytest.raises(InputError, match="made by another hrfevo"):
+            migrate(url)
     finally:
         with store._engine.begin() as connection:
-            connection.execute(sa.text(f"UPDATE schema_version SET version = {VERSION}"))
+            connection.execute(sa.text(f"UPDATE alembic_version SET version_num = '{schema.REVISION}'"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with nothing in it."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "fresh.db")
+        return
+    server = sa.create_engine(request.getfixturevalue("postgresql"), isolation_level="AUTOCOMMIT")
+    name = f"fresh_{time.time_ns():x}"
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.url.set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_migrations_lead_from_the_first_schema_to_the_one_that_is_made_today(fresh: str) -> None:
+    """What the first version wrote is read, and no column, index or key is left to chance."""
+    engine = sa.create_engine(fresh)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+        connection.execute(sa.text("DROP TABLE alembic_version"))  # which the first version did not have
+        connection.execute(sa.text("INSERT INTO schema_version VALUES (1)"))
+        one = job(0)
+        connection.execute(
+            schema.runs.insert().values(
+                id="old", name="old", state="finished", reason="", created=1.0, seconds=2.0, settings={"seed": 3}
+            )
+        )
+        genome = {"id": one.genome.id, "birth": 0, "operator": "random", "parents": [], "values": one.genome.values}
+        connection.execute(schema.genomes.insert().values(run_id="old", **genome))
+        connection.execute(
+            schema.evaluations.insert().values(
+                run_id="old", number=0, genome_id=one.genome.id, rung=0, seed=7, status="finished",
+                metrics={"bits_per_byte": 1.5}, submitted=1.0, started=1.0, ended=2.0, submitted_event=0, ended_event=1,
+            )
+        )  # fmt: skip
+    for create in (True, False):
+        with pytest.raises(InputError, match="has schema revision 0001"):
+            Store(fresh, create)
+    assert migrate(fresh) == ("0001", schema.REVISION)
+    assert migrate(fresh) == (schema.REVISION, schema.REVISION)
+    store = Store(fresh, create=False)
+    assert store.run("old").settings == {"seed": 3}
+    assert [e.metrics for e in store.evaluations("old")] == [{"bits_per_byte": 1.5}]
+    store.close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == schema.REVISION
+    engine.dispose()
+
+
+def test_processes_that_make_one_store_at_once_all_get_it(fresh: str) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        assert pool.map(run_made_in, [fresh] * 8) == [True] * 8
+
+
+def run_made_in(url: str) -> bool:
+    store = Store(url)
+    name = f"{os.getpid()}-{time.time_ns()}"
+    store.create_run(name, name, {})
+    return store.run(name).name == name
 
 
 @pytest.mark.parametrize(
@@ -165,7 +241,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Store(sqlite_url(tmp_path / "results.db"), create=False)
     empty = tmp_path / "empty.db"
     empty.touch()
-    with pytest.raises(InputError, match="no such table"):
+    with pytest.raises(InputError, match="has no results in it"):
         Store(sqlite_url(empty), create=False)
 
 

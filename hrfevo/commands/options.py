@@ -43,6 +43,10 @@ StoreOption = Annotated[
     str | None,
     typer.Option(help="Database of results, such as postgresql+psycopg://…; the run folder's own unless given"),
 ]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(help="Where trainings wait between rungs: a path or fsspec URL that all nodes reach; the run folder"),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
 BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
 AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]

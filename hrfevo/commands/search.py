@@ -16,6 +16,7 @@ from hrfevo.commands.options import (
     LogOption,
     NoConfirmOption,
     RunArgument,
+    StorageOption,
     StoreOption,
     WorkersOption,
 )
@@ -42,6 +43,7 @@ def run_command(
         bool, typer.Option("--synchronous", help="Whole generations: the same front for any number of workers")
     ] = False,
     store: StoreOption = None,
+    storage: StorageOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="RUN", help="Begin with the front of an earlier run")
@@ -60,7 +62,7 @@ def run_command(
     from hrfevo.driver import start
     from hrfevo.run_folder import RunFolder
 
-    machinery = _machinery(backend, workers, address, device, store, log)
+    machinery = _machinery(backend, workers, address, device, store, storage, log)
     console = new_console()
     earlier = RunFolder.open(from_) if from_ else None
     code, folder = start(
@@ -91,6 +93,7 @@ def resume(
     address: AddressOption = None,
     device: DeviceOption = "auto",
     store: StoreOption = None,
+    storage: StorageOption = None,
     no_confirm: NoConfirmOption = False,
     log: LogOption = None,
 ) -> None:
@@ -102,7 +105,7 @@ def resume(
     from hrfevo.algorithms import ALGORITHMS
     from hrfevo.driver import resume as continue_run
 
-    machinery = _machinery(backend, workers, address, device, store, log)
+    machinery = _machinery(backend, workers, address, device, store, storage, log)
     console = new_console()
     code = continue_run(folder, evaluations, machinery, console)
     run = RunFolder.open(folder)
@@ -126,6 +129,7 @@ def confirm_command(
     address: AddressOption = None,
     device: DeviceOption = "auto",
     store: StoreOption = None,
+    storage: StorageOption = None,
     log: LogOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
@@ -137,14 +141,22 @@ def confirm_command(
 
     from hrfevo.confirmation import confirm
 
-    machinery = _machinery(backend, workers, address, device, store, log)
+    machinery = _machinery(backend, workers, address, device, store, storage, log)
     raise typer.Exit(confirm(run, options, machinery, new_console()))
 
 
 def _machinery(
-    backend: Backend, workers: int | None, address: str | None, device: str, store: str | None, log: list[str] | None
+    backend: Backend,
+    workers: int | None,
+    address: str | None,
+    device: str,
+    store: str | None,
+    storage: str | None,
+    log: list[str] | None,
 ) -> Machinery:
+    from hrfevo.checkpoints import storage_place
     from hrfevo.driver import Machinery
     from hrfevo.logs import parse_targets
 
-    return Machinery(backend.value, workers, address, device, store, parse_targets(log or []))
+    kept = storage_place(storage) if storage is not None else None
+    return Machinery(backend.value, workers, address, device, store, kept, parse_targets(log or []))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hrfevo.checkpoints import FOLDER, Checkpoints
+from hrfevo.checkpoints import fetched
 from hrfevo.export.recipes import recipe_of
 from hrfevo.records import INHERITED
 from hrfevo.run_folder import RunFolder
@@ -139,7 +139,8 @@ def _fresh(recipe: Recipe, corpus: Corpus, device: torch.device) -> Trainer:
 def _kept(folder: RunFolder, found: Evaluation, recipe: Recipe, corpus: Corpus, device: torch.device) -> Trainer | None:
     trainer = _fresh(recipe, corpus, device)
     try:
-        load_training(Checkpoints(folder.path / FOLDER).of(found.genome), trainer, recipe, corpus.content_hash)
-    except InputError:  # not kept, or damaged: it costs time only
+        with fetched(f"{folder.checkpoints()}/{found.genome}") as kept:
+            load_training(kept, trainer, recipe, corpus.content_hash)
+    except (InputError, OSError):  # not kept, out of reach or damaged: it costs time only
         return None
     return trainer

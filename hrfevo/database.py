@@ -1,0 +1,153 @@
+"""Databases of results: their addresses, how they are opened, and the schema they must have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from hrfevo import schema
+from signal_model.errors import InputError, one_line
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# So often a database is made, if another process makes it at the same time.
+ATTEMPTS = 5
+# What stood in a database before Alembic counted its revisions.
+FORMER_VERSION, FORMER_REVISION = "schema_version", "0001"
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite file."""
+    return str(sa.URL.create("sqlite", database=str(path)))
+
+
+def without_password(url: str) -> str:
+    """An address as it may be written down: no password, no relative path.
+
+    Raises InputError if it is none, or of a database in memory.
+    """
+    try:
+        full = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise InputError(
+            f"store {url!r}: is no database address; accepted: sqlite:///PATH or postgresql+psycopg://…"
+        ) from None
+    database = full.database
+    if full.get_backend_name() == "sqlite":
+        if not database or database == ":memory:":
+            raise InputError(f"store {url}: forgets everything at the end; accepted: sqlite:///PATH")
+        database = str(Path(database).absolute())  # means the same from any folder
+    bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, database, full.query)
+    return bare.render_as_string(hide_password=False)
+
+
+def open_database(url: str, create: bool) -> sa.Engine:
+    """A database with the tables of `schema`, made if they are missing and it may `create` them.
+
+    Raises InputError if it cannot be opened or has another schema.
+    """
+    engine = _engine(url, create)
+    try:
+        revision = _made(engine) if create else _revision(engine)
+    except sa.exc.SQLAlchemyError as error:
+        raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
+    if revision is None:
+        raise InputError(f"store {_shown(url)}: has no results in it")
+    if revision != schema.REVISION:
+        raise InputError(
+            f"store {_shown(url)}: has schema revision {revision}, this hrfevo reads {schema.REVISION}; "
+            "bring an older one up to date with: hrfevo migrate"
+        )
+    return engine
+
+
+def migrate(url: str) -> tuple[str, str]:
+    """Bring a database to the schema of today; returns its revision before and after.
+
+    Raises InputError if it cannot be opened, holds no results or was made by a newer hrfevo.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    engine = _engine(url, create=False)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        before = _revision(engine)
+        if before is None:
+            raise InputError(f"store {_shown(url)}: has no results in it")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            if not sa.inspect(connection).has_table(schema.alembic_version.name):
+                command.stamp(config, before)
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise InputError(f"store {_shown(url)}: was made by another hrfevo: {one_line(error)}") from None
+    except sa.exc.SQLAlchemyError as error:
+        raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
+    finally:
+        engine.dispose()
+    return before, schema.REVISION
+
+
+def _engine(url: str, create: bool) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        accepted = "sqlite:///PATH or postgresql+psycopg://…"
+        raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {accepted}") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        if create:
+            event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
+def _made(engine: sa.Engine) -> str | None:
+    """The revision of a database that has tables now, whoever made them."""
+    for attempt in range(ATTEMPTS):
+        if (revision := _revision(engine)) is not None:
+            return revision
+        try:
+            with engine.begin() as connection:
+                if engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # its tables are made one by one otherwise
+                schema.metadata.create_all(connection)
+                connection.execute(schema.alembic_version.insert().values(version_num=schema.REVISION))
+        except sa.exc.DatabaseError:
+            if attempt + 1 == ATTEMPTS:
+                raise
+    return _revision(engine)
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    """Which schema a database has; None if none of ours."""
+    with engine.connect() as connection:
+        tables = sa.inspect(connection)
+        if tables.has_table(schema.alembic_version.name):
+            return connection.scalar(sa.select(schema.alembic_version.c.version_num))
+        return FORMER_REVISION if tables.has_table(FORMER_VERSION) else None
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # A killed process loses nothing, a power cut at most the last commits. The time to wait for others comes
+    # first: another process may be recovering the log of a killed one right now.
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=30000", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _write_ahead(connection: Any, _: Any) -> None:
+    # Readers then do not block the writer. The file remembers it; a reader need not, and must not, ask again.
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _shown(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return repr(url)

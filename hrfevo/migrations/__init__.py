@@ -1,0 +1,1 @@
+"""How databases of results come from one schema to the next, by Alembic; `hrfevo migrate` runs it."""

@@ -1,0 +1,195 @@
+"""Databases that go away, lose answers or have no room, while a search writes to them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from rich.console import Console
+
+from hrfevo import patience
+from hrfevo.algorithms import make_algorithm
+from hrfevo.database import sqlite_url
+from hrfevo.patience import PatientStore
+from hrfevo.records import Job, Outcome
+from hrfevo.search import Search
+from hrfevo.space import SearchSpace
+from hrfevo.store import Store, Unreachable
+from hrfevo.validation import load_space
+from hrfevo.workers import InlineWorkers
+
+EVALUATIONS = 24
+
+
+class Wire:
+    """A line to a server on loopback that can be cut, with all that is on it, and mended."""
+
+    def __init__(self, port: int) -> None:
+        self._target, self._open, self._is_cut = ("127.0.0.1", port), set[socket.socket](), False
+        self._ear = socket.create_server(("127.0.0.1", 0))
+        self.port = self._ear.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for end in list(self._open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def close(self) -> None:
+        self._ear.close()
+        self.cut()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self._ear.accept()
+                if self._is_cut:
+                    here.close()
+                    continue
+                there = socket.create_connection(self._target)
+                self._open |= {here, there}
+                for source, sink in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_RDWR)
+        self._open.discard(source)
+        source.close()
+
+
+@dataclass
+class Scene:
+    """An observer that makes things happen after so many evaluations."""
+
+    acts: dict[int, Callable[[], object]]
+
+    def submitted(self, job: Job) -> None:
+        """Nothing."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        if act := self.acts.pop(search.tally.finished, None):
+            act()
+
+
+def quick(job: Job) -> Outcome:
+    metrics = {"bits_per_byte": int(job.genome.id, 16) / 16**12, "parameters": float(job.number)}
+    return Outcome(job, "finished", metrics, detail="A long story. " * 500, started=time.time(), ended=time.time())
+
+
+@pytest.fixture
+def space(tiny_space: Path) -> SearchSpace:
+    return load_space(tiny_space, [f"budget.evaluations={EVALUATIONS}", "rungs=[3, 6]"])[0]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.05)
+
+
+@pytest.fixture
+def wire(postgresql: str) -> Iterator[Wire]:
+    laid = Wire(sa.make_url(postgresql).port or 5432)
+    yield laid
+    laid.close()
+
+
+def searched(space: SearchSpace, store: Store, acts: dict[int, Callable[[], object]]) -> tuple[str, str]:
+    """A search over `store`; returns what it said and the run's id."""
+    console = Console(file=io.StringIO(), width=200)
+    run = f"{time.time_ns():x}"
+    store.create_run(run, run, {})
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
+    patient = PatientStore(store, console)
+    Search(run, space, algorithm, InlineWorkers(quick), patient, training_seed=5).run(Scene(acts))
+    patient.set_state(run, "finished", "budget spent")
+    return console.file.getvalue(), run  # type: ignore[attr-defined]
+
+
+def undisturbed(space: SearchSpace, folder: Path) -> list[tuple[object, ...]]:
+    store = Store(sqlite_url(folder / "undisturbed.db"))
+    return what_happened(store, searched(space, store, {})[1])
+
+
+def what_happened(store: Store, run: str) -> list[tuple[object, ...]]:
+    assert store.run(run).state == "finished"
+    return [(e.number, e.genome, e.birth, e.rung, e.status, e.metrics) for e in store.evaluations(run)]
+
+
+def test_a_line_that_is_cut_pauses_the_search(space: SearchSpace, postgresql: str, wire: Wire, tmp_path: Path) -> None:
+    store = Store(sa.make_url(postgresql).set(port=wire.port).render_as_string(hide_password=False))
+
+    def cut_for_a_while() -> None:
+        wire.cut()
+        threading.Timer(1.0, wire.mend).start()
+
+    said, run = searched(space, store, {5: cut_for_a_while, 11: cut_for_a_while})
+    assert said.count("paused, results cannot be kept") == said.count("going on") == 2
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_a_database_that_restarts_pauses_the_search(space: SearchSpace, postgresql: str, tmp_path: Path) -> None:
+    store, other = Store(postgresql), sa.create_engine(postgresql)
+
+    def restart() -> None:
+        with other.connect() as connection:
+            connection.execute(
+                sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            )
+
+    said, run = searched(space, store, {3: restart, 9: restart})
+    assert "going on" in said
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_a_disk_that_is_full_pauses_the_search(space: SearchSpace, tmp_path: Path) -> None:
+    store = Store(sqlite_url(tmp_path / "results.db"))
+
+    def pages(most: int) -> None:
+        with store._engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {most}")
+
+    def fill() -> None:
+        pages(1)  # SQLite takes the pages that are used for the least
+        threading.Timer(1.0, pages, [1_000_000]).start()
+
+    said, run = searched(space, store, {4: fill})
+    assert "database or disk is full" in said
+    assert said.count("going on") == 1
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["submitted", "record"])
+def test_a_write_whose_answer_is_lost_is_not_kept_twice(
+    name: str, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, count = Store(sqlite_url(tmp_path / "results.db")), 0
+    write = getattr(store, name)
+
+    def write_and_lose_the_answer(*arguments: object) -> object:
+        nonlocal count
+        count += 1
+        written = write(*arguments)
+        if count % 5 == 0:
+            raise Unreachable("store: the line was cut")
+        return written
+
+    monkeypatch.setattr(store, name, write_and_lose_the_answer)
+    said, run = searched(space, store, {})
+    assert said.count("going on") >= EVALUATIONS // 5
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
