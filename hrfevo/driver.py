@@ -25,7 +25,7 @@ from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
 from hrfevo.store import Store
 from hrfevo.tables import as_table
-from hrfevo.workers import InlineWorkers, Workers
+from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import ModelConfig
 from signal_model.console import Interruption
 from signal_model.corpus import load_corpus
@@ -165,8 +165,11 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
     else:
         from hrfevo.workers.ray_workers import RayWorkers
 
+        def say(text: str) -> None:
+            _say(console, text)
+
         with console.status("Starting Ray workers …"):
-            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address, space.limits)
+            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address, space.limits, say)
     try:
         yield workers
     finally:
@@ -241,6 +244,10 @@ def _execute(
         _say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         store.set_state(folder.id, "stopped", "interrupted")
         code = 130
+    except WorkersLost as error:
+        patient.set_state(folder.id, "stopped", str(error))
+        _say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        code = 1
     except Hopeless as error:
         patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

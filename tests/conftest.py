@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -121,11 +121,17 @@ def postgresql() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def command(name: str, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def command(
+    name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `hrfevo` or `signal-model` as a user would, in a process of its own."""
     module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
     return subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True, timeout=timeout
+        [sys.executable, "-m", module, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **(environment or {})},
     )
 
 

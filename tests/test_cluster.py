@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,12 +22,15 @@ from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.limits import OverLimit, enforced
 from hrfevo.records import Job, Outcome
+from hrfevo.run_folder import RunFolder
 from hrfevo.search import Search
 from hrfevo.space import Budget, Limits, Resources, SearchSpace
 from hrfevo.store import Store
 from hrfevo.validation import load_space
 from hrfevo.workers import ray_workers
 from hrfevo.workers.ray_workers import RayWorkers
+
+from .conftest import command, only_run
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,8 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     # The head alone, with one CPU, has no room for workers of two.
     node = cluster.add_node(num_cpus=2)
     cluster.wait_for_nodes()
-    workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address)
+    said: list[str] = []
+    workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address, say=said.append)
 
     lost = threading.Event()
     scene = Scene({3: lost.set})
@@ -135,6 +142,7 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     assert not searching.is_alive()
     assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
     assert scene.most_at_once == 2
+    assert ["no worker left" in said[0], "again: going on" in said[1], len(said)] == [True, True, 2]
 
 
 def test_a_worker_that_hangs_is_replaced(space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,3 +166,51 @@ def test_time_and_memory_are_limited() -> None:
     with enforced(Limits(minutes=1, memory_gib=1000)):
         time.sleep(0.3)
     assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = command(
+        "hrfevo",
+        "run",
+        tiny_space,
+        "--out",
+        tmp_path / "out",
+        "--address",
+        "auto",
+        environment={"RAY_ADDRESS": "127.0.0.1:9"},
+    )
+    assert result.returncode == 2
+    assert "--address auto: no Ray cluster answers there" in result.stderr
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
+def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
+    tiny_space: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    arguments = ["run", tiny_space, "--out", tmp_path / "out", "--address", cluster.address, "--evaluations", 400]
+    command_line = [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("[5/400]"):
+                break
+        cluster.head_node.kill_gcs_server()
+        said = process.stdout.read()
+    assert process.returncode == 1
+    assert "has not answered for" in said
+    run = RunFolder.open(only_run(tmp_path / "out"))
+    store = run.open_store()
+    assert store.run(run.id).state == "stopped"
+    before = [e for e in store.evaluations(run.id) if e.status == "finished"]
+    store.close()
+    count = len(before) + 3
+    settings = json.loads((run.path / "run.json").read_text())
+    settings["set"].append(f"budget.evaluations={count}")
+    (run.path / "run.json").write_text(json.dumps(settings))
+    result = command("hrfevo", "resume", run.path, "--backend", "inline")
+    assert result.returncode == 0, result.stderr
+    evaluations = run.open_store().evaluations(run.id)
+    assert [e.status for e in evaluations].count("finished") == count
+    assert [e for e in evaluations if e.number in {b.number for b in before}] == before

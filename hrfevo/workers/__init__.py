@@ -1,6 +1,6 @@
 """Where evaluations run. One protocol: in this process, or in Ray actors."""
 
-from hrfevo.workers.base import Workers
+from hrfevo.workers.base import Workers, WorkersLost
 from hrfevo.workers.inline import InlineWorkers
 
-__all__ = ["InlineWorkers", "Workers"]
+__all__ = ["InlineWorkers", "Workers", "WorkersLost"]

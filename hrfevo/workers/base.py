@@ -7,6 +7,10 @@ from typing import Protocol
 from hrfevo.records import Job, Outcome
 
 
+class WorkersLost(RuntimeError):
+    """None of the workers can be reached, and none will come back by itself."""
+
+
 class Workers(Protocol):
     """A number of places that each evaluate one job at a time."""
 

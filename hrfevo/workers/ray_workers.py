@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import gc
-import logging
-import os
-import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
 from hrfevo.space import Limits, Resources
-from signal_model.errors import InputError, one_line
+from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
+from signal_model.errors import InputError
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
-# How often the cluster is asked whether nodes have come or gone, seconds.
-LOOK = 2.0
 # An evaluation that does not end by itself so long after its limit has a worker that hangs, seconds.
 GRACE = 30.0
 
@@ -44,10 +40,15 @@ class _Actor:
 
 @dataclass(frozen=True)
 class _Place:
-    """A worker that has started."""
+    """A worker that has started, and when we heard of it."""
 
     actor: Any
     node: str
+    since: float
+
+    def is_lost(self, seen: View) -> bool:
+        """Whether its node is gone. What was seen before it started says nothing about it."""
+        return self.node not in seen.nodes and self.since < seen.at
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class RayWorkers:
 
     Starts a Ray of its own, and stops it on `close`, unless `address` names a cluster to join. A job whose worker
     or node is lost runs again elsewhere; one that outlasts `limits` without an answer is ended with its worker.
-    Raises InputError if there is no cluster there or it has no room.
+    What the user should know of the cluster it will `say`. Raises InputError if there is no cluster there or it has
+    no room; `next_outcome` raises WorkersLost when the whole cluster is gone.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class RayWorkers:
         count: int | None = None,
         address: str | None = None,
         limits: Limits | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         import ray
 
@@ -85,20 +88,22 @@ class RayWorkers:
         self._starting: dict[Any, Any] = {}
         self._idle: list[_Place] = []
         self._running: dict[Any, _Task] = {}
-        self._has_grown = False
+        self._has_grown = self._is_deserted = False
+        self._say = say
         if address is None:
-            self._count = _local_room(resources, count)
-            _start_local(ray, self._count, resources)
+            self._count = local_room(resources, count)
+            start_local(ray, self._count, resources)
         else:
-            _join(ray, address)
+            join(ray, address)
             try:
-                _room(ray, resources, count, address)
+                refuse_without_room(ray, resources, count, address)
             except InputError:
                 ray.shutdown()
                 raise
+        self._watch = Watch(ray)
         self._evaluator = ray.put(evaluator)
         self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
-        self._looked = time.monotonic()
+        self._seen = self._watch.last
         self._grow()
         try:
             # A worker that cannot start at all is a defect of the installation, not of a genome.
@@ -106,7 +111,8 @@ class RayWorkers:
         except BaseException:
             self.close()
             raise
-        self._idle = [_Place(actor, node) for actor, node in zip(self._starting.values(), nodes, strict=True)]
+        now = time.monotonic()
+        self._idle = [_Place(actor, node, now) for actor, node in zip(self._starting.values(), nodes, strict=True)]
         self._starting = {}
 
     @property
@@ -124,10 +130,11 @@ class RayWorkers:
         while True:
             while self._waiting and self._idle:
                 self._start(*self._waiting.pop(0))
-            if time.monotonic() - self._looked >= LOOK:
-                self._looked = time.monotonic()
-                self._forget_lost_nodes()
+            if (seen := self._watch.last) is not self._seen:
+                self._seen = seen
+                self._idle = [place for place in self._idle if not place.is_lost(seen)]
                 self._grow()
+                self._tell_whether_deserted()
             if self.running < self.capacity and self._has_grown:
                 self._has_grown = False
                 return None
@@ -142,6 +149,7 @@ class RayWorkers:
 
     def close(self) -> None:
         """Stop the actors, and Ray itself if it was started here."""
+        self._watch.close()
         places = [*self._idle, *(task.place for task in self._running.values())]
         for actor in [*self._starting.values(), *(place.actor for place in places)]:
             self._ray.kill(actor)
@@ -160,7 +168,7 @@ class RayWorkers:
     def _welcome(self, started: Any) -> None:
         actor = self._starting.pop(started)
         try:
-            self._idle.append(_Place(actor, self._ray.get(started)))
+            self._idle.append(_Place(actor, self._ray.get(started), time.monotonic()))
             self._has_grown = True
         except self._ray.exceptions.RayActorError:
             pass  # its node went before it came up; `_grow` makes another
@@ -172,7 +180,7 @@ class RayWorkers:
         except self._ray.exceptions.RayActorError as error:
             self._grow()
             # Where the node is gone too, the job is the victim.
-            attempt = task.attempt + (task.place.node in self._nodes())
+            attempt = task.attempt + (task.place.node in self._watch.next().nodes)
             if attempt <= ATTEMPTS:
                 self._waiting.insert(0, (task.job, attempt))
                 return None
@@ -191,20 +199,20 @@ class RayWorkers:
                 return _lost(task, f"hung: no answer {GRACE:g} s after the limit of {self._minutes:g} minutes")
         return None
 
-    def _nodes(self) -> set[str]:
-        return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-
-    def _forget_lost_nodes(self) -> None:
-        if self._idle:
-            alive = self._nodes()
-            self._idle = [place for place in self._idle if place.node in alive]
-
     def _grow(self) -> None:
         """Start as many actors as are missing."""
-        wanted = self._count or _fitting(self._ray.cluster_resources(), self._resources)
+        wanted = self._count or fitting(self._seen.resources, self._resources)
         for _ in range(wanted - self.capacity - len(self._starting)):
             actor = self._actor_class.remote(self._evaluator)
             self._starting[actor.ready.remote()] = actor
+
+    def _tell_whether_deserted(self) -> None:
+        if self._is_deserted != (not self.capacity):
+            self._is_deserted = not self.capacity
+            if self._is_deserted:
+                self._say("paused, the cluster has no worker left: waiting for a node to come")
+            else:
+                self._say(f"the cluster has {self.capacity} workers again: going on")
 
     def _start(self, job: Job, attempt: int) -> None:
         place = self._idle.pop()
@@ -213,73 +221,3 @@ class RayWorkers:
 
 def _lost(task: _Task, reason: str, detail: str = "") -> Outcome:
     return Outcome(task.job, "failed", {}, reason, detail, started=task.began, ended=time.time())
-
-
-def _local_room(resources: Resources, count: int | None) -> int:
-    """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
-    by_cpu = max(1, (os.cpu_count() or 1) // resources.cpus)
-    if not resources.gpus:
-        return count or by_cpu
-    import torch
-
-    gpus = torch.cuda.device_count()
-    by_gpu = _times(gpus, resources.gpus)
-    if (count or 1) > by_gpu:
-        raise InputError(
-            f"resources.gpus: {resources.gpus:g} for each of {count or 1} workers, "
-            f"but this machine has {gpus} CUDA GPUs"
-        )
-    return count or min(by_cpu, by_gpu)
-
-
-def _times(total: float, each: float) -> int:
-    """How often `each` goes into `total`, fractions such as 0.1 included."""
-    return int(total / each + 1e-9)
-
-
-def _start_local(ray: Any, workers: int, resources: Resources) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
-    ray.init(
-        address="local",
-        num_cpus=workers * resources.cpus,
-        include_dashboard=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
-
-
-def _join(ray: Any, address: str) -> None:
-    """Join a cluster, which gets this code from here: its nodes need what it depends on, not itself."""
-    import hrfevo
-    import signal_model
-
-    host, _, port = address.removeprefix("ray://").partition(":")
-    try:
-        if address != "auto":
-            # Ray itself retries for minutes before it says that nobody is there.
-            with socket.create_connection((host, int(port)), timeout=5):
-                pass
-        code = {"py_modules": [hrfevo, signal_model]}
-        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
-    except ValueError:
-        raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
-    except (ConnectionError, OSError) as error:
-        raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
-
-
-def _room(ray: Any, resources: Resources, count: int | None, address: str) -> None:
-    """Raises InputError if a cluster has no room for `count` workers, or for one."""
-    total = ray.cluster_resources()
-    room = _fitting(total, resources)
-    wanted = count or max(1, room)
-    if wanted > room:
-        raise InputError(
-            f"--workers {wanted}: the cluster at {address} has {total.get('CPU', 0):g} CPUs and "
-            f"{total.get('GPU', 0):g} GPUs, room for {room} workers of {resources.cpus} CPUs and "
-            f"{resources.gpus:g} GPUs"
-        )
-
-
-def _fitting(total: Mapping[str, float], resources: Resources) -> int:
-    room = _times(total.get("CPU", 0), resources.cpus)
-    return min(room, _times(total.get("GPU", 0), resources.gpus)) if resources.gpus else room

@@ -1,0 +1,153 @@
+"""A Ray cluster: started here or joined, how much room it has, and whether it is still there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hrfevo.space import Resources
+from hrfevo.workers.base import WorkersLost
+from signal_model.errors import InputError, one_line
+
+# How often the cluster is asked whether nodes have come or gone, seconds.
+LOOK = 2.0
+# So long it may owe an answer, seconds. Ray itself ends this process after sixty.
+ABSENCE = 20.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What a cluster was at a moment: the nodes that live, and the resources of all."""
+
+    nodes: frozenset[str]
+    resources: Mapping[str, float]
+    at: float
+
+
+class Watch:
+    """Looks at the cluster again and again, in a thread: one whose head is gone answers nobody, for a minute."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._changed, self._ends = threading.Condition(), threading.Event()
+        self._last = self._look()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    @property
+    def last(self) -> View:
+        """What was seen last. Raises WorkersLost if that is too long ago."""
+        if time.monotonic() - self._last.at > ABSENCE:
+            raise WorkersLost(f"the Ray cluster has not answered for {ABSENCE:g} seconds")
+        return self._last
+
+    def next(self) -> View:
+        """What is seen from now on. Raises WorkersLost if that takes too long."""
+        began = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._last.at > began, ABSENCE)
+        return self.last
+
+    def close(self) -> None:
+        """Look no more."""
+        self._ends.set()
+        self._thread.join(2 * LOOK)
+
+    def _watch(self) -> None:
+        while not self._ends.wait(LOOK):
+            try:
+                seen = self._look()
+            except Exception:
+                continue  # whoever asks for the last view hears of it in time
+            with self._changed:
+                self._last = seen
+                self._changed.notify_all()
+
+    def _look(self) -> View:
+        began = time.monotonic()
+        nodes = frozenset(node["NodeID"] for node in self._ray.nodes() if node["Alive"])
+        return View(nodes, self._ray.cluster_resources(), began)
+
+
+def local_room(resources: Resources, count: int | None) -> int:
+    """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
+    by_cpu = max(1, (os.cpu_count() or 1) // resources.cpus)
+    if not resources.gpus:
+        return count or by_cpu
+    import torch
+
+    gpus = torch.cuda.device_count()
+    by_gpu = _times(gpus, resources.gpus)
+    if (count or 1) > by_gpu:
+        raise InputError(
+            f"resources.gpus: {resources.gpus:g} for each of {count or 1} workers, "
+            f"but this machine has {gpus} CUDA GPUs"
+        )
+    return count or min(by_cpu, by_gpu)
+
+
+def _times(total: float, each: float) -> int:
+    """How often `each` goes into `total`, fractions such as 0.1 included."""
+    return int(total / each + 1e-9)
+
+
+def start_local(ray: Any, workers: int, resources: Resources) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
+    ray.init(
+        address="local",
+        num_cpus=workers * resources.cpus,
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+
+
+def join(ray: Any, address: str) -> None:
+    """Join a cluster, which gets this code from here: its nodes need what it depends on, not itself."""
+    import hrfevo
+    import signal_model
+
+    try:
+        # Ray itself retries for minutes before it says that nobody is there, as where a cluster left its address.
+        host, _, port = _resolved(address).removeprefix("ray://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=5):
+            pass
+        code = {"py_modules": [hrfevo, signal_model]}
+        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
+    except ValueError:
+        raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
+    except (ConnectionError, OSError) as error:
+        raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
+
+
+def _resolved(address: str) -> str:
+    """Where `auto` is, by Ray's own rules. Raises ConnectionError if nowhere."""
+    if address != "auto":
+        return address
+    from ray._private.services import get_ray_address_from_environment
+
+    return str(get_ray_address_from_environment(address, None))
+
+
+def refuse_without_room(ray: Any, resources: Resources, count: int | None, address: str) -> None:
+    """Raises InputError if a cluster has no room for `count` workers, or for one."""
+    total = ray.cluster_resources()
+    room = fitting(total, resources)
+    wanted = count or max(1, room)
+    if wanted > room:
+        raise InputError(
+            f"--workers {wanted}: the cluster at {address} has {total.get('CPU', 0):g} CPUs and "
+            f"{total.get('GPU', 0):g} GPUs, room for {room} workers of {resources.cpus} CPUs and "
+            f"{resources.gpus:g} GPUs"
+        )
+
+
+def fitting(total: Mapping[str, float], resources: Resources) -> int:
+    room = _times(total.get("CPU", 0), resources.cpus)
+    return min(room, _times(total.get("GPU", 0), resources.gpus)) if resources.gpus else room
