@@ -52,7 +52,7 @@ def simulate(
         took = station.seconds * float(np.exp(spread * generator.standard_normal())) if spread else station.seconds
         return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
 
-    timed = _Timed(algorithm)
+    timed = Timed(algorithm)
     simulated = SimulatedWorkers(evaluate, workers)
     journal = _Journal(tuple(space.objectives))
     search = Search("simulation", space, timed, simulated, journal, training_seed=0, clock=simulated.clock)
@@ -93,7 +93,7 @@ class _Journal:
         """`record` has kept it."""
 
 
-class _Timed:
+class Timed:
     """An algorithm and the real time it takes."""
 
     def __init__(self, algorithm: Algorithm) -> None:
