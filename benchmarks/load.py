@@ -3,7 +3,7 @@
     python benchmarks/load.py
 
 The loop, the algorithm and SQLite are real; evaluations are those of `report.py`: scores, times and failures that are
-functions of the genome, curves of 20 points, three rungs of `search_spaces/mixers.yaml`. What the algorithm itself takes
+functions of the genome, curves of 20 points, three rungs of `search_spaces/mixers.yaml`. What the algorithm takes
 is shown apart: `benchmarks/proposals.py` is about that. Then `hrfevo report` is made of it all.
 
 Ends with exit code 1 if a bar is missed (unless `--no-check`).

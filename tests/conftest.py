@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
+
+from .services import postgresql_binaries, postgresql_server
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))
@@ -76,49 +74,15 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
     return path
 
 
-def postgres_binaries() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if found:
-        return found[-1].parent
-    initdb = shutil.which("initdb")
-    return Path(initdb).parent if initdb else None
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A server of our own on loopback, without a password, gone after the tests."""
-    binaries = postgres_binaries()
-    if binaries is None:
+    if postgresql_binaries() is None:
         if os.environ.get("CI"):
             pytest.fail("CI must install PostgreSQL (Debian's package postgresql)")
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    # Not below pytest's own folder, which is closed to other users.
-    folder = Path(tempfile.mkdtemp(prefix="hrfevo-postgresql-"))
-    # The server refuses to run as root; Debian's package brings a user of its own.
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        prefix = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    make = [binaries / "initdb", "-D", data, "-U", "hrfevo", "--auth=trust", "--no-sync"]
-    subprocess.run([*prefix, *map(str, make)], check=True, capture_output=True, cwd="/")
-    serve = [binaries / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder, "-c", "fsync=off"]
-    with subprocess.Popen([*prefix, *map(str, serve)], stderr=subprocess.DEVNULL, cwd="/"):
-        url = f"postgresql+psycopg://hrfevo@127.0.0.1:{port}/postgres"
-        for _ in range(100):
-            try:
-                sa.create_engine(url).connect().close()
-                break
-            except sa.exc.OperationalError:
-                time.sleep(0.1)
+    with postgresql_server() as url:
         yield url
-        subprocess.run(
-            [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "stop", "-m", "immediate"], check=True, cwd="/"
-        )
-    shutil.rmtree(folder)
 
 
 def command(

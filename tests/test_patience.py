@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,50 +25,9 @@ from hrfevo.store import Store, Unreachable
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers
 
+from .services import Wire
+
 EVALUATIONS = 24
-
-
-class Wire:
-    """A line to a server on loopback that can be cut, with all that is on it, and mended."""
-
-    def __init__(self, port: int) -> None:
-        self._target, self._open, self._is_cut = ("127.0.0.1", port), set[socket.socket](), False
-        self._ear = socket.create_server(("127.0.0.1", 0))
-        self.port = self._ear.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def cut(self) -> None:
-        self._is_cut = True
-        for end in list(self._open):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self._is_cut = False
-
-    def close(self) -> None:
-        self._ear.close()
-        self.cut()
-
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                here, _ = self._ear.accept()
-                if self._is_cut:
-                    here.close()
-                    continue
-                there = socket.create_connection(self._target)
-                self._open |= {here, there}
-                for source, sink in ((here, there), (there, here)):
-                    threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
-
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
-        self._open.discard(source)
-        source.close()
 
 
 @dataclass

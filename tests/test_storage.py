@@ -25,6 +25,7 @@ from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 
 from .conftest import command, only_run
+from .services import free_port
 
 
 def serve(folder: str, port: int) -> None:
@@ -37,9 +38,7 @@ def serve(folder: str, port: int) -> None:
 def ftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A server on loopback that anybody may write to: its URL, and the folder it serves."""
     folder = tmp_path_factory.mktemp("served")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(str(folder), port))
     server.start()
     for _ in range(100):
