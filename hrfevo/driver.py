@@ -253,7 +253,13 @@ def _execute(
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
     if folder.settings["algorithm"] != CONFIRMATION:
-        _leave_products(folder, space, store, console)
+        try:
+            _leave_products(folder, space, store, console)
+        except OSError as error:
+            kept = f"what was found is kept; later: hrfevo report {folder.path}"
+            raise InputError(
+                f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}"
+            ) from None
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 import sys
@@ -14,6 +15,10 @@ from signal_model.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+# A disk that is full or closed to us is no defect of the program.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def new_app(help_text: str) -> typer.Typer:
@@ -34,6 +39,12 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
 
 
 def new_console() -> Console:
