@@ -58,7 +58,7 @@ def open_database(url: str, create: bool) -> sa.Engine:
     if revision != schema.REVISION:
         raise InputError(
             f"store {_shown(url)}: has schema revision {revision}, this hrfevo reads {schema.REVISION}; "
-            "bring an older one up to date with: hrfevo migrate"
+            f"bring an older one up to date with: hrfevo migrate {_shown(url)}"
         )
     return engine
 
@@ -100,6 +100,8 @@ def _engine(url: str, create: bool) -> sa.Engine:
         accepted = "sqlite:///PATH or postgresql+psycopg://…"
         raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {accepted}") from None
     if engine.dialect.name == "sqlite":
+        if not create and not Path(engine.url.database or "").exists():  # SQLite would make the file
+            raise InputError(f"store {_shown(url)}: no such file")
         event.listen(engine, "connect", _prepare_sqlite)
         if create:
             event.listen(engine, "connect", _write_ahead)

@@ -23,6 +23,8 @@ from hrfevo.records import Job, Outcome, Point, Proposal
 from hrfevo.store import Store
 from signal_model.errors import InputError
 
+from .conftest import command
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
@@ -241,8 +243,14 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Store(sqlite_url(tmp_path / "results.db"), create=False)
     empty = tmp_path / "empty.db"
     empty.touch()
-    with pytest.raises(InputError, match="has no results in it"):
-        Store(sqlite_url(empty), create=False)
+    missing = tmp_path / "missing.db"
+    for path, words in ((empty, "has no results in it"), (missing, "no such file")):
+        with pytest.raises(InputError, match=words):
+            Store(sqlite_url(path), create=False)
+        done = command("hrfevo", "migrate", sqlite_url(path))
+        assert done.returncode == 2
+        assert words in done.stderr
+    assert not missing.exists()
 
 
 def test_passwords_are_not_written_down() -> None:
