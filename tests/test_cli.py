@@ -89,7 +89,6 @@ def test_a_bad_space_is_one_line(
         (["list", "nowhere"], "nowhere: no such folder"),
         (["run", "SPACE", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster answers there"),
         (["run", "SPACE", "--address", "ray://127.0.0.1:1"], "no Ray cluster answers there"),
-        (["run", "SPACE", "--address", "auto"], "--address auto: no Ray cluster answers there"),
         (["run", "SPACE", "--address", "nonsense"], "expected auto, HOST:PORT or ray://HOST:PORT"),
         (["run", "SPACE", "--algorithm", "evolutoin"], "did you mean 'evolution'?"),
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
