@@ -27,7 +27,6 @@ from hrfevo.algorithms import make_algorithm
 from hrfevo.benchmark.simulation import Timed
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Search
-from hrfevo.validation import parse_space
 from hrfevo.workers.simulated import SimulatedWorkers
 
 # The bars: milliseconds of the driver per evaluation, gigabytes of its memory.
@@ -36,13 +35,7 @@ MOST_MS, MOST_GB = 3.0, 2.0
 
 def searched(parent: Path, evaluations: int, workers: int, name: str) -> tuple[RunFolder, float, float]:
     """A run folder; milliseconds per evaluation of the driver without its algorithm, and of the algorithm."""
-    text = (report.ROOT / "search_spaces" / "mixers.yaml").read_text()
-    overrides = [f"rungs={report.RUNGS}", f"budget.evaluations={evaluations}", "population=50", "constraints={}"]
-    space = parse_space(text, "mixers.yaml", overrides)
-    settings = {"seed": 1, "algorithm": name, "synchronous": False, "set": overrides}
-    folder = RunFolder.create(parent, space, text, settings | {"corpus": {"name": "none", "hash": ""}}, None)
-    store = folder.open_store(create=True)
-    folder.begin(store)
+    folder, space, store = report.new_run(parent, evaluations, name)
     evaluator, spent = report.Pretended(space), 0.0
 
     def evaluate(job: report.Job) -> report.Outcome:

@@ -31,6 +31,7 @@ from hrfevo.records import Job, Outcome, Point, Status
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
+from hrfevo.store import Store
 from hrfevo.validation import parse_space
 from hrfevo.workers.inline import InlineWorkers
 
@@ -97,16 +98,22 @@ class Silent:
         """Nothing."""
 
 
-def pretended_run(parent: Path, evaluations: int) -> Path:
-    """A run folder with so many evaluations; no model was trained for it."""
+def new_run(parent: Path, evaluations: int, algorithm: str) -> tuple[RunFolder, SearchSpace, Store]:
+    """A run that has begun and in which nothing has happened."""
     text = (ROOT / "search_spaces" / "mixers.yaml").read_text()
     overrides = [f"rungs={RUNGS}", f"budget.evaluations={evaluations}", "population=50", "constraints={}"]
     space = parse_space(text, "mixers.yaml", overrides)
     corpus = {"name": "none", "hash": ""}
-    settings = {"seed": 1, "algorithm": "genetic", "synchronous": False, "set": overrides, "corpus": corpus}
+    settings = {"seed": 1, "algorithm": algorithm, "synchronous": False, "set": overrides, "corpus": corpus}
     folder = RunFolder.create(parent, space, text, settings, None)
     store = folder.open_store(create=True)
     folder.begin(store)
+    return folder, space, store
+
+
+def pretended_run(parent: Path, evaluations: int) -> Path:
+    """A run folder with so many evaluations; no model was trained for it."""
+    folder, space, store = new_run(parent, evaluations, "genetic")
     algorithm = make_algorithm("genetic", space, np.random.SeedSequence(1))
     search = Search(folder.id, space, algorithm, InlineWorkers(Pretended(space)), store, training_seed=1)
     store.set_state(folder.id, "finished", search.run(Silent()))

@@ -26,6 +26,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +127,10 @@ class Kept:
         for line in path.read_text().splitlines():
             kept = json.loads(line)
             if kept["of"] == self._of:
-                steps = {name: Attained(*map(np.array, kept[name])) for name in ("hypervolume", "regret")}
-                score = Score(Case(**kept["case"]), **steps, **kept["rest"])
-                self._known[kept["measure"], score.case] = score
+                score = kept["score"] | {"case": Case(**kept["score"]["case"])}
+                for name in ("hypervolume", "regret"):
+                    score[name] = Attained(**{key: np.array(steps) for key, steps in score[name].items()})
+                self._known[kept["measure"], score["case"]] = Score(**score)
 
     def missing(self, measure: Measure, cases: Sequence[Case]) -> list[Case]:
         """Those of the cases that are not known."""
@@ -138,19 +140,13 @@ class Kept:
         """Keep one more."""
         self._known[measure, score.case] = score
         if self._path is not None:
-            steps = {name: [a.seconds.tolist(), a.values.tolist()] for name, a in attained(score).items()}
-            rest = {name: getattr(score, name) for name in ("seconds", "evaluations", "proposal_ms", "workers_used")}
-            line = {"of": self._of, "measure": measure, "case": vars(score.case), "rest": rest} | steps
+            line = {"of": self._of, "measure": measure, "score": asdict(score)}
             with self._path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(line, default=np.ndarray.tolist) + "\n")
 
     def of(self, measure: Measure, cases: Sequence[Case]) -> list[Score]:
         """The scores of cases that are known."""
         return [self._known[measure, case] for case in cases]
-
-
-def attained(score: Score) -> dict[str, Attained]:
-    return {"hypervolume": score.hypervolume, "regret": score.regret}
 
 
 def compare(

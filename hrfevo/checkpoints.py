@@ -28,12 +28,12 @@ class Checkpoints:
     def __init__(self, where: str) -> None:
         self._where = where
         try:
-            self._files, self._root = fsspec.core.url_to_fs(where)
-            self._files.makedirs(self._root, exist_ok=True)
-            self._kept = _names(self._files, self._root)
-        except Exception as error:
-            # File systems raise errors of many packages.
-            raise InputError(f"--storage {where}: {type(error).__name__}: {one_line(error)}") from None
+            self._files, self._root = _opened(where)
+            with _as_os_error(where):
+                self._files.makedirs(self._root, exist_ok=True)
+                self._kept = _names(self._files, self._root)
+        except OSError as error:
+            raise InputError(f"--storage {error}") from None
 
     def of(self, genome: str) -> str:
         """Where the training of the genome with this id is kept."""

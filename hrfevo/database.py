@@ -43,6 +43,11 @@ def without_password(url: str) -> str:
     return bare.render_as_string(hide_password=False)
 
 
+def reason(error: Exception) -> str:
+    """What the database said, in a line, without the statement that it said it to."""
+    return one_line(getattr(error, "orig", None) or error)
+
+
 def open_database(url: str, create: bool) -> sa.Engine:
     """A database with the tables of `schema`, made if they are missing and it may `create` them.
 
@@ -52,7 +57,7 @@ def open_database(url: str, create: bool) -> sa.Engine:
     try:
         revision = _made(engine) if create else _revision(engine)
     except sa.exc.SQLAlchemyError as error:
-        raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
+        raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     if revision is None:
         raise InputError(f"store {_shown(url)}: has no results in it")
     if revision != schema.REVISION:
@@ -87,7 +92,7 @@ def migrate(url: str) -> tuple[str, str]:
     except CommandError as error:
         raise InputError(f"store {_shown(url)}: was made by another hrfevo: {one_line(error)}") from None
     except sa.exc.SQLAlchemyError as error:
-        raise InputError(f"store {_shown(url)}: {one_line(getattr(error, 'orig', None) or error)}") from None
+        raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     finally:
         engine.dispose()
     return before, schema.REVISION

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from hrfevo.store import Store
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import ModelConfig
-from signal_model.console import Interruption
+from signal_model.console import Interruption, say
 from signal_model.corpus import load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
@@ -100,7 +101,7 @@ def start(
     machinery.check(space)
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
     if machinery.leaves_gpu_idle(space):
-        _say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
+        say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     founders = _front_of(earlier, space, console) if earlier else []
     evaluator = _evaluator(space, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
@@ -153,7 +154,7 @@ def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test:
                 f"corpus {corpus.name}: its {split} split of {tokens} tokens is shorter than one window of "
                 f"model.context + 1 = {context + 1}"
             )
-    _say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
+    say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
 
@@ -165,11 +166,10 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
     else:
         from hrfevo.workers.ray_workers import RayWorkers
 
-        def say(text: str) -> None:
-            _say(console, text)
-
         with console.status("Starting Ray workers …"):
-            workers = RayWorkers(evaluator, space.resources, machinery.workers, machinery.address, space.limits, say)
+            workers = RayWorkers(
+                evaluator, space.resources, machinery.workers, machinery.address, space.limits, partial(say, console)
+            )
     try:
         yield workers
     finally:
@@ -203,7 +203,7 @@ def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict
             why = str(error)
     if not found:
         raise InputError(f"--from {run.path}: no genome of its front is one of this space: {why}")
-    _say(console, f"begins with {len(found)} of the {len(winners)} genomes on the front of {run.path}")
+    say(console, f"begins with {len(found)} of the {len(winners)} genomes on the front of {run.path}")
     return found
 
 
@@ -215,7 +215,7 @@ def _execute(
     machinery: Machinery,
     console: Console,
 ) -> int:
-    run, patient = folder.record(store), PatientStore(store, console)
+    run, patient = folder.record(store), PatientStore(store, partial(say, console))
     keeps = len(space.rungs) > 1 or space.inherit
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
@@ -229,7 +229,7 @@ def _execute(
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
-    _say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
+    say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
     code = 0
     try:
         with (
@@ -239,14 +239,14 @@ def _execute(
         ):
             reason = search.run(Observers([display, *loggers]), interruption.check)
         patient.set_state(folder.id, "finished", reason)
-        _say(console, f"finished: {reason}")
+        say(console, f"finished: {reason}")
     except KeyboardInterrupt:
-        _say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         store.set_state(folder.id, "stopped", "interrupted")
         code = 130
     except WorkersLost as error:
         patient.set_state(folder.id, "stopped", str(error))
-        _say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         code = 1
     except Hopeless as error:
         patient.set_state(folder.id, "failed", str(error))
@@ -270,9 +270,5 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
     evaluations = store.evaluations(folder.id)
     if best := ranked(space, evaluations, 5):
         console.print(as_table(space, best, front(space, evaluations)))
-        _say(console, f"best model  {folder.path / 'best.yaml'}")
-    _say(console, f"report      {report}")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"best model  {folder.path / 'best.yaml'}")
+    say(console, f"report      {report}")

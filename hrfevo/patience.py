@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from rich.console import Console
-
 from hrfevo.records import Job, Outcome, Proposal
 from hrfevo.store import State, Store, Unreachable
 
@@ -24,8 +22,9 @@ class PatientStore:
     A write whose answer was lost may have been kept; it is not kept twice.
     """
 
-    def __init__(self, store: Store, console: Console) -> None:
-        self._store, self._console = store, console
+    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
+        """What the user should know of a pause it will `say`."""
+        self._store, self._say = store, say
 
     def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
         """Keep a job before a worker gets it."""
@@ -57,6 +56,3 @@ class PatientStore:
                 self._say("results can be kept again: going on")
             return kept
         raise AssertionError
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

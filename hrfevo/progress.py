@@ -17,6 +17,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
 from hrfevo.tables import genes_in_words
+from signal_model.console import say
 
 
 class Display(Protocol):
@@ -96,7 +97,7 @@ class PlainDisplay:
         else:
             line += f"{outcome.status}: {outcome.reason}"
         left = seconds_left(self._space, search)
-        self._console.print(f"{line}, {clock(left)} left", markup=False, highlight=False, soft_wrap=True)
+        say(self._console, f"{line}, {clock(left)} left")
         logbook = search.standings.logbook
         if len(logbook) > self._generations:
             self._generations = len(logbook)
@@ -140,7 +141,7 @@ class LiveDisplay:
         self._started.pop(outcome.job.number, None)
         if outcome.status == "finished" and outcome.detail and outcome.detail not in self._noted:
             self._noted.add(outcome.detail)
-            self._live.console.print(outcome.detail, markup=False, highlight=False, soft_wrap=True)
+            say(self._live.console, outcome.detail)
 
     def _render(self) -> Group:
         search, tally = self._search, self._search.tally

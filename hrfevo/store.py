@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from hrfevo import schema
-from hrfevo.database import open_database
+from hrfevo.database import open_database, reason
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError, one_line
@@ -198,7 +198,7 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise Unreachable(f"store: {one_line(error.orig or error)}") from None
+            raise Unreachable(f"store: {reason(error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
         if run_id not in self._events:
@@ -239,7 +239,7 @@ class Store:
                 row = connection.execute(told).one_or_none()
                 known = [number for number in connection.execute(events).one() if number is not None]
         except sa.exc.DatabaseError as error:
-            raise InputError(f"store: run {run_id} cannot be read: {one_line(error.orig or error)}") from None
+            raise InputError(f"store: run {run_id} cannot be read: {reason(error)}") from None
         if row is None:
             raise InputError(f"store: has no run {run_id}")
         return Version(row.state, row.reason, row.seconds, max(known, default=-1))
@@ -307,7 +307,7 @@ class Store:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.OperationalError as error:
-            raise Unreachable(f"store: run {run_id} cannot be read: {one_line(error.orig or error)}") from None
+            raise Unreachable(f"store: run {run_id} cannot be read: {reason(error)}") from None
         except (ValueError, sa.exc.DatabaseError) as error:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
 

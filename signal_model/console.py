@@ -57,6 +57,11 @@ def new_console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=113)
 
 
+def say(console: Console, text: str) -> None:
+    """Print a line as it is: what stands in it is no markup, and it is not cut to the screen's width."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 class Interruption:
     """Ctrl-C or SIGTERM while this is entered: KeyboardInterrupt, at once and again at the next `check`.
 

@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ import psutil
 import sqlalchemy as sa
 
 from hrfevo.run_folder import RunFolder
+from hrfevo.store import Store
 from signal_model.errors import InputError
 
 from .conftest import TINY_SPACE
@@ -62,20 +63,18 @@ class Scene:
     folder: Path
     space: Path
     backend: str
-    store: str | None
-    wire: Wire | None
-    server: str | None
     random: random.Random
+    server: str | None = None
+    wire: Wire | None = None
     disk: Path | None = None
     jumps: bool = False
     driver: subprocess.Popen[bytes] | None = None
-    said: list[str] = field(default_factory=list)
 
     def command(self) -> list[str]:
         """Begin the run, or go on with it."""
         runs = [path.parent for path in self.folder.glob("*/run.json")]
         python = [sys.executable, "-c", JUMPING] if self.jumps else [sys.executable, "-m", "hrfevo.cli"]
-        options = ["--backend", self.backend, *(["--store", self.store] if self.store else [])]
+        options = ["--backend", self.backend, *(["--store", self.wired()] if self.server else [])]
         if runs and RunFolder.open(runs[0]).began:
             return [*python, "resume", str(runs[0]), *options]
         for run in runs:
@@ -83,23 +82,31 @@ class Scene:
         settings = ["--out", str(self.folder), "--seed", "7", "--synchronous", "--evaluations", str(EVALUATIONS)]
         return [*python, "run", str(self.space), *settings, *options]
 
+    def wired(self) -> str:
+        """The database's address by way of the line that can be cut."""
+        assert self.server
+        assert self.wire
+        return sa.make_url(self.server).set(port=self.wire.port).render_as_string(hide_password=False)
+
     def is_over(self) -> bool:
-        with suppress(InputError):
-            for path in self.folder.glob("*/run.json"):
-                run = RunFolder.open(path.parent)
-                store = run.open_store(self.server)
-                state = store.run(run.id).state
-                store.close()
-                return state == "finished"
+        with suppress(InputError, FileNotFoundError), self._opened() as (run, store):
+            return store.run(run.id).state == "finished"
         return False
 
     def happened(self) -> Happened:
-        (path,) = self.folder.glob("*/run.json")
+        with self._opened() as (run, store):
+            found = store.evaluations(run.id)
+        return [(e.number, e.genome, e.rung, e.status, e.metrics["bits_per_byte"]) for e in found]
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[RunFolder, Store]]:
+        path = next(self.folder.glob("*/run.json"), None)
+        if path is None:
+            raise FileNotFoundError(f"{self.folder}: no run")
         run = RunFolder.open(path.parent)
         store = run.open_store(self.server)
-        found = store.evaluations(run.id)
+        yield run, store
         store.close()
-        return [(e.number, e.genome, e.rung, e.status, e.metrics["bits_per_byte"]) for e in found]
 
 
 # --- faults --------------------------------------------------------------------------------------
@@ -229,7 +236,6 @@ def main() -> int:
         os.environ["SIGNAL_MODEL_CACHE"] = str(root / "tokens")
         server = stack.enter_context(postgresql_server())
         wire = Wire(sa.make_url(server).port or 5432)
-        wired = sa.make_url(server).set(port=wire.port).render_as_string(hide_password=False)
         space = root / "space.yaml"
         space.write_text(space_text(root))
         number = 0
@@ -239,10 +245,9 @@ def main() -> int:
             over_network = not undisturbed and generator.random() < 0.4
             with small_disk(root / f"{number}") as disk, ExitStack() as mending:
                 mending.callback(wire.mend)
-                scene = Scene(
-                    root / f"{number}" / "runs", space, backend, wired if over_network else None,
-                    wire if over_network else None, server if over_network else None, generator, disk,
-                )  # fmt: skip
+                scene = Scene(root / f"{number}" / "runs", space, backend, generator, disk=disk)
+                if over_network:
+                    scene.server, scene.wire = server, wire
                 began = time.monotonic()
                 if undisturbed:
                     subprocess.run(scene.command(), check=True, stdout=subprocess.DEVNULL)

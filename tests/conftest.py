@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from hrfevo.records import Job, Outcome
+from hrfevo.search import Search
 
 from .services import postgresql_binaries, postgresql_server
 
@@ -103,3 +107,19 @@ def only_run(folder: Path) -> Path:
     """The one run folder in a folder."""
     (run,) = folder.iterdir()
     return run
+
+
+@dataclass
+class Scene:
+    """An observer that makes things happen after so many evaluations."""
+
+    acts: dict[int, Callable[[], object]]
+    most_at_once: int = 0
+
+    def submitted(self, job: Job) -> None:
+        """Nothing."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        self.most_at_once = max(self.most_at_once, search.workers.capacity)
+        if act := self.acts.pop(search.tally.finished, None):
+            act()

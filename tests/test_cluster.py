@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from hrfevo.validation import load_space
 from hrfevo.workers import ray_workers
 from hrfevo.workers.ray_workers import RayWorkers
 
-from .conftest import command, only_run
+from .conftest import Scene, command, only_run
 
 
 @dataclass(frozen=True)
@@ -56,22 +55,6 @@ class Stuck:
         if job.number == 2:
             os.kill(os.getpid(), signal.SIGSTOP)
         return Slow(0.0)(job)
-
-
-@dataclass
-class Scene:
-    """An observer that makes things happen after so many evaluations."""
-
-    acts: dict[int, Callable[[], object]]
-    most_at_once: int = 0
-
-    def submitted(self, job: Job) -> None:
-        """Nothing."""
-
-    def ended(self, outcome: Outcome, search: Search) -> None:
-        self.most_at_once = max(self.most_at_once, search.workers.capacity)
-        if act := self.acts.pop(search.tally.finished, None):
-            act()
 
 
 @pytest.fixture
@@ -206,10 +189,7 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     before = [e for e in store.evaluations(run.id) if e.status == "finished"]
     store.close()
     count = len(before) + 3
-    settings = json.loads((run.path / "run.json").read_text())
-    settings["set"].append(f"budget.evaluations={count}")
-    (run.path / "run.json").write_text(json.dumps(settings))
-    result = command("hrfevo", "resume", run.path, "--backend", "inline")
+    result = command("hrfevo", "resume", run.path, "--backend", "inline", "--evaluations", count)
     assert result.returncode == 0, result.stderr
     evaluations = run.open_store().evaluations(run.id)
     assert [e.status for e in evaluations].count("finished") == count

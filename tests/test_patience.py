@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from rich.console import Console
 
 from hrfevo import patience
 from hrfevo.algorithms import make_algorithm
@@ -25,23 +22,10 @@ from hrfevo.store import Store, Unreachable
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers
 
+from .conftest import Scene
 from .services import Wire
 
 EVALUATIONS = 24
-
-
-@dataclass
-class Scene:
-    """An observer that makes things happen after so many evaluations."""
-
-    acts: dict[int, Callable[[], object]]
-
-    def submitted(self, job: Job) -> None:
-        """Nothing."""
-
-    def ended(self, outcome: Outcome, search: Search) -> None:
-        if act := self.acts.pop(search.tally.finished, None):
-            act()
 
 
 def quick(job: Job) -> Outcome:
@@ -68,14 +52,14 @@ def wire(postgresql: str) -> Iterator[Wire]:
 
 def searched(space: SearchSpace, store: Store, acts: dict[int, Callable[[], object]]) -> tuple[str, str]:
     """A search over `store`; returns what it said and the run's id."""
-    console = Console(file=io.StringIO(), width=200)
+    said: list[str] = []
     run = f"{time.time_ns():x}"
     store.create_run(run, run, {})
     algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    patient = PatientStore(store, console)
+    patient = PatientStore(store, said.append)
     Search(run, space, algorithm, InlineWorkers(quick), patient, training_seed=5).run(Scene(acts))
     patient.set_state(run, "finished", "budget spent")
-    return console.file.getvalue(), run  # type: ignore[attr-defined]
+    return "\n".join(said), run
 
 
 def undisturbed(space: SearchSpace, folder: Path) -> list[tuple[object, ...]]:

@@ -27,6 +27,21 @@ from signal_model.errors import InputError
 from .conftest import command, only_run
 from .services import free_port
 
+GENOME = Genome(
+    {
+        "training.learning_rate": 0.01,
+        "embedding.kind": "standard",
+        "layers": [{"mixer.kind": "harmonic", "feedforward.expansion": 1.0}],
+    }
+)
+
+
+@pytest.fixture
+def evaluator(tiny_space: Path) -> TrainingEvaluator:
+    """Trains to two rungs."""
+    space = load_space(tiny_space)[0].model_copy(update={"rungs": [2, 5]})
+    return TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+
 
 def serve(folder: str, port: int) -> None:
     authorizer = DummyAuthorizer()
@@ -75,31 +90,23 @@ def test_what_is_kept_is_fetched_and_the_hopeless_go(place: str) -> None:
             assert (folder / "file").exists() == there
 
 
-def test_a_genome_goes_on_from_any_storage_and_begins_again_without(tiny_space: Path, place: str) -> None:
-    space = load_space(tiny_space)[0].model_copy(update={"rungs": [2, 5]})
-    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
-    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
-    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+def test_a_genome_goes_on_from_any_storage_and_begins_again_without(evaluator: TrainingEvaluator, place: str) -> None:
     kept = Checkpoints(place).of("one")
-    assert evaluator(Job(0, genome, 0, 7, kept)).detail == ""
-    on, whole = evaluator(Job(1, genome, 1, 7, kept)), evaluator(Job(2, genome, 1, 7))
+    assert evaluator(Job(0, GENOME, 0, 7, kept)).detail == ""
+    on, whole = evaluator(Job(1, GENOME, 1, 7, kept)), evaluator(Job(2, GENOME, 1, 7))
     assert on.metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
     assert [point.step for point in on.curve] == [3, 4, 5], "the first steps were not repeated"
     files, path = fsspec.core.url_to_fs(kept)
     files.pipe_file(f"{path}/training.safetensors", files.cat_file(f"{path}/training.safetensors")[:-9])
-    again = evaluator(Job(3, genome, 1, 7, kept))
+    again = evaluator(Job(3, GENOME, 1, 7, kept))
     assert again.metrics["bits_per_byte"] == whole.metrics["bits_per_byte"]
     assert len(again.curve) == 5
 
 
-def test_what_cannot_be_kept_costs_no_result(tiny_space: Path, tmp_path: Path) -> None:
-    space = load_space(tiny_space)[0].model_copy(update={"rungs": [2, 5]})
-    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
-    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
-    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+def test_what_cannot_be_kept_costs_no_result(evaluator: TrainingEvaluator, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     for place in (f"{tmp_path}/file/one", "ftp://127.0.0.1:9/one"):
-        outcome = evaluator(Job(0, genome, 0, 7, place))
+        outcome = evaluator(Job(0, GENOME, 0, 7, place))
         assert outcome.status == "finished"
         assert "the training was not kept" in outcome.detail
 

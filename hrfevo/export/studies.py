@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from hrfevo.database import reason
 from hrfevo.export.destination import new_file
 from hrfevo.ranking import top_rung
 from hrfevo.records import Point
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.study import flat_parameters, in_own_scale
-from signal_model.errors import InputError, one_line
+from signal_model.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
@@ -52,7 +53,7 @@ def write_study(
         try:
             _add(url, run, space, trials, overwrite, shown)
         except (sa.exc.SQLAlchemyError, ImportError, RuntimeError) as error:
-            raise InputError(f"--output {shown}: {one_line(getattr(error, 'orig', None) or error)}") from None
+            raise InputError(f"--output {shown}: {reason(error)}") from None
     return shown
 
 

@@ -16,6 +16,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.search import Observer, Search
 from hrfevo.space import SearchSpace
 from hrfevo.store import Store
+from signal_model.console import say
 from signal_model.errors import one_line
 
 # Seconds that the end of a search waits for a logger that lags behind.
@@ -114,7 +115,7 @@ def failure(error: Exception) -> str:
 
 def go_without(name: str, why: str, console: Console) -> None:
     """Say that a logger is given up."""
-    console.print(f"--log {name} {why}; the search goes on without it", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"--log {name} {why}; the search goes on without it")
 
 
 def ended_before(store: Store, run_id: str) -> Iterator[Outcome]:

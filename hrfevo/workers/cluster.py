@@ -135,9 +135,8 @@ def _resolved(address: str) -> str:
     return str(get_ray_address_from_environment(address, None))
 
 
-def refuse_without_room(ray: Any, resources: Resources, count: int | None, address: str) -> None:
-    """Raises InputError if a cluster has no room for `count` workers, or for one."""
-    total = ray.cluster_resources()
+def refuse_without_room(total: Mapping[str, float], resources: Resources, count: int | None, address: str) -> None:
+    """Raises InputError if a cluster of so much has no room for `count` workers, or for one."""
     room = fitting(total, resources)
     wanted = count or max(1, room)
     if wanted > room:

@@ -12,7 +12,6 @@ from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
 from hrfevo.space import Limits, Resources
 from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
-from signal_model.errors import InputError
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
@@ -95,17 +94,14 @@ class RayWorkers:
             start_local(ray, self._count, resources)
         else:
             join(ray, address)
-            try:
-                refuse_without_room(ray, resources, count, address)
-            except InputError:
-                ray.shutdown()
-                raise
         self._watch = Watch(ray)
-        self._evaluator = ray.put(evaluator)
-        self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
         self._seen = self._watch.last
-        self._grow()
         try:
+            if address is not None:
+                refuse_without_room(self._seen.resources, resources, count, address)
+            self._evaluator = ray.put(evaluator)
+            self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
+            self._grow()
             # A worker that cannot start at all is a defect of the installation, not of a genome.
             nodes = ray.get(list(self._starting))
         except BaseException:
