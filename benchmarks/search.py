@@ -6,9 +6,10 @@ Needs the extra `benchmark`. Every search runs its own unmodified code through h
 simulated, the measurements are real (`hrfevo benchmark build benchmarks/tabular.yaml` made them). Only evaluations at
 full length count as attained. A genome that a peer proposes again is told for nothing what is known of it.
 
-Three tables: hypervolume of two objectives (validation bits per byte, parameters), regret in the first alone, and an
-ablation. The target is what the better of Optuna's TPE and NSGA-II (regret: TPE), training every genome at full
-length, has attained as the median over seeds with the whole budget.
+Hypervolume of two objectives (validation bits per byte, parameters), regret in the first alone, both again with a
+smaller budget beside peers that take minutes for a search, and an ablation. The target is what the better of Optuna's
+TPE and NSGA-II (regret: TPE), training every genome at full length, has attained as the median over seeds with the
+whole budget.
 
 - evolution: the default algorithm.
 - NAME:full trains every genome to the last rung; NAME without it goes from rung to rung, by asynchronous successive
@@ -27,6 +28,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +40,10 @@ from hrfevo.algorithms import evolution
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.rungs import SuccessiveHalving
 from hrfevo.benchmark.attainment import Attained
-from hrfevo.benchmark.comparison import Case, Comparison, Score
+from hrfevo.benchmark.comparison import Case, Comparison, Factory, Score
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
+from hrfevo.genome import sample
+from hrfevo.records import Proposal
 from hrfevo.space import SearchSpace
 
 MOASHA, HYPERBAND = "Syne Tune MOASHA", "TPE + Hyperband"
@@ -48,29 +52,34 @@ WORKERS = (1, 4, 16, 64)
 FULL_LENGTH_SHARE, PEER_SHARE = 1 / 3, 2 / 3
 LEAST_USE, MOST_MS = 0.98, 20.0
 
-HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", MOASHA, "random", "genetic", "regularized:full", "random:full")
-REGRET = ("evolution", "tpe:full", HYPERBAND, "random", "genetic", "regularized:full", "random:full")
+HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", "random", "genetic", "regularized:full", "random:full")
+REGRET = ("evolution", "tpe:full", "random", "genetic", "regularized:full", "random:full")
+HYPERVOLUME_PEERS = ("evolution", "tpe:full", "nsga2:full", MOASHA)
+REGRET_PEERS = ("evolution", "tpe:full", HYPERBAND)
 ABLATION = (
     "evolution",
     "evolution:full",
     "genetic",
-    "no immigrants",
     "no offspring",
+    "immigrants",
     "three changes",
     "promotion by rank",
 )
 
 
-class NoImmigrants(Evolution):
-    """All new genomes are offspring."""
-
-    offspring, immigrants = 16, 0
-
-
 class NoOffspring(Evolution):
     """All new genomes are random; the surrogate alone chooses."""
 
-    offspring, immigrants = 0, 16
+    def _fresh(self, count: int) -> list[Proposal]:
+        return [Proposal(sample(self._space, self._generator), "random") for _ in range(count)]
+
+
+class Immigrants(Evolution):
+    """A quarter of all new genomes are random."""
+
+    def _fresh(self, count: int) -> list[Proposal]:
+        strangers = [Proposal(sample(self._space, self._generator), "random") for _ in range(count // 4)]
+        return strangers + super()._fresh(count - len(strangers))
 
 
 class ThreeChanges(Evolution):
@@ -92,24 +101,20 @@ def promoted_by_rank(space: SearchSpace, seed: np.random.SeedSequence) -> Succes
     return SuccessiveHalving(WithoutPromotion(space, np.random.default_rng(seed)), space)
 
 
-def without_immigrants(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
-    return NoImmigrants(space, np.random.default_rng(seed))
+def variant(kind: type[Evolution]) -> Factory:
+    return partial(_made, kind)
 
 
-def without_offspring(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
-    return NoOffspring(space, np.random.default_rng(seed))
-
-
-def three_changes(space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
-    return ThreeChanges(space, np.random.default_rng(seed))
+def _made(kind: type[Evolution], space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
+    return kind(space, np.random.default_rng(seed))
 
 
 FACTORIES = (
     (MOASHA, MultiObjectiveASHA),
     (HYPERBAND, Hyperband),
-    ("no immigrants", without_immigrants),
-    ("no offspring", without_offspring),
-    ("three changes", three_changes),
+    ("no offspring", variant(NoOffspring)),
+    ("immigrants", variant(Immigrants)),
+    ("three changes", variant(ThreeChanges)),
     ("promotion by rank", promoted_by_rank),
 )
 
@@ -117,11 +122,11 @@ FACTORIES = (
 class Kept:
     """Scores in a file, a line each: what was simulated once is not simulated again, also after a kill."""
 
-    def __init__(self, path: Path | None, options: argparse.Namespace) -> None:
-        self._path, self._known = path, dict[tuple[str, Case], Score]()
-        # Of another budget, table or version of the code nothing is used.
+    def __init__(self, path: Path | None, table: Path) -> None:
+        self._path, self._known = path, dict[tuple[float, Measure, Case], Score]()
+        # Of another table or version of the code nothing is used.
         code = [Path(module.__file__ or "").read_bytes() for module in (evolution, peers)]
-        self._of = hashlib.sha256(b"".join([options.table.read_bytes(), *code])).hexdigest() + f" {options.trainings}"
+        self._of = hashlib.sha256(b"".join([table.read_bytes(), *code])).hexdigest()
         if path is None or not path.exists():
             return
         for line in path.read_text().splitlines():
@@ -130,41 +135,41 @@ class Kept:
                 score = kept["score"] | {"case": Case(**kept["score"]["case"])}
                 for name in ("hypervolume", "regret"):
                     score[name] = Attained(**{key: np.array(steps) for key, steps in score[name].items()})
-                self._known[kept["measure"], score["case"]] = Score(**score)
+                self._known[kept["trainings"], kept["measure"], score["case"]] = Score(**score)
 
-    def missing(self, measure: Measure, cases: Sequence[Case]) -> list[Case]:
+    def missing(self, trainings: float, measure: Measure, cases: Sequence[Case]) -> list[Case]:
         """Those of the cases that are not known."""
-        return [case for case in cases if (measure, case) not in self._known]
+        return [case for case in cases if (trainings, measure, case) not in self._known]
 
-    def add(self, measure: Measure, score: Score) -> None:
+    def add(self, trainings: float, measure: Measure, score: Score) -> None:
         """Keep one more."""
-        self._known[measure, score.case] = score
+        self._known[trainings, measure, score.case] = score
         if self._path is not None:
-            line = {"of": self._of, "measure": measure, "score": asdict(score)}
+            line = {"of": self._of, "trainings": trainings, "measure": measure, "score": asdict(score)}
             with self._path.open("a") as file:
                 file.write(json.dumps(line, default=np.ndarray.tolist) + "\n")
 
-    def of(self, measure: Measure, cases: Sequence[Case]) -> list[Score]:
+    def of(self, trainings: float, measure: Measure, cases: Sequence[Case]) -> list[Score]:
         """The scores of cases that are known."""
-        return [self._known[measure, case] for case in cases]
+        return [self._known[trainings, measure, case] for case in cases]
 
 
 def compare(
     kept: Kept, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
-    workers: Sequence[int] = WORKERS, spread: float = 0.0,
+    *, trainings: float, workers: Sequence[int] = WORKERS, spread: float = 0.0,
 ) -> list[Summary]:  # fmt: skip
     """Run, print a table, return what it says."""
     overrides = ("objectives={bits_per_byte: minimize}",) if measure == "regret" else ()
-    comparison = Comparison(options.table, options.trainings, overrides, FACTORIES)
+    comparison = Comparison(options.table, trainings, overrides, FACTORIES)
     every = [*names, *(name for name in references if name not in names)]
     cases = [Case(name, count, seed, spread) for name in every for count in workers for seed in range(options.seeds)]
     began = time.perf_counter()
-    for score in comparison.run(kept.missing(measure, cases), options.processes):
-        kept.add(measure, score)
+    for score in comparison.run(kept.missing(trainings, measure, cases), options.processes):
+        kept.add(trainings, measure, score)
         if score.case.seed == options.seeds - 1:
             done = f"{score.case.algorithm}, {score.case.workers} workers"
             print(f"{done}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    summaries = summarise(kept.of(measure, cases), measure, references)
+    summaries = summarise(kept.of(trainings, measure, cases), measure, references)
     print(markdown(summaries, measure), flush=True)
     return summaries
 
@@ -195,32 +200,44 @@ def main() -> int:
     parser.add_argument("table", type=Path)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trainings", type=float, default=256, help="budget in full trainings (%(default)s)")
+    parser.add_argument("--peer-trainings", type=float, default=64, help="the same beside peers (%(default)s)")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
-    parser.add_argument("--parts", default="hypervolume,regret,use,ablation")
+    parser.add_argument("--parts", default="hypervolume,regret,use,ablation,peers")
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()
     parts = options.parts.split(",")
+    whole, part = options.trainings, options.peer_trainings
+    hypervolume_targets, regret_targets = ("tpe:full", "nsga2:full"), ("tpe:full",)
     packages = ("optuna", "scikit-learn", "deap", "numpy", "syne-tune")
-    print(f"{machine(*packages)}; {options.seeds} seeds, {options.trainings:g} full trainings\n")
+    print(f"{machine(*packages)}; {options.seeds} seeds\n")
     missed: list[str] = []
-    kept = Kept(options.scores, options)
+    kept = Kept(options.scores, options.table)
     if "hypervolume" in parts:
-        print("Hypervolume of validation bits per byte and parameters:\n")
-        found = compare(kept, HYPERVOLUME, "hypervolume", ("tpe:full", "nsga2:full"), options)
+        print(f"Hypervolume of validation bits per byte and parameters, {whole:g} full trainings:\n")
+        found = compare(kept, HYPERVOLUME, "hypervolume", hypervolume_targets, options, trainings=whole)
         missed += misses(found, "hypervolume")
     if "regret" in parts:
-        print("\nRegret in validation bits per byte:\n")
-        found = compare(kept, REGRET, "regret", ("tpe:full",), options)
+        print(f"\nRegret in validation bits per byte, {whole:g} full trainings:\n")
+        found = compare(kept, REGRET, "regret", regret_targets, options, trainings=whole)
         missed += misses(found, "regret")
+    if "peers" in parts:
+        print(f"\nMulti-fidelity peers, hypervolume, {part:g} full trainings:\n")
+        found = compare(kept, HYPERVOLUME_PEERS, "hypervolume", hypervolume_targets, options, trainings=part)
+        missed += misses(found, "hypervolume beside peers")
+        print(f"\nMulti-fidelity peers, regret, {part:g} full trainings:\n")
+        found = compare(kept, REGRET_PEERS, "regret", regret_targets, options, trainings=part)
+        missed += misses(found, "regret beside peers")
     if "use" in parts:
         print("\nEvaluation times multiplied by log-normal noise (σ = 1), 64 workers:\n")
-        found = compare(kept, ("evolution",), "hypervolume", ("evolution",), options, (64,), spread=1.0)
+        found = compare(
+            kept, ("evolution",), "hypervolume", ("evolution",), options, trainings=whole, workers=(64,), spread=1.0
+        )
         if (use := found[0].workers_used) < LEAST_USE:
             missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
     if "ablation" in parts:
-        print("\nAblation, hypervolume:\n")
-        compare(kept, ABLATION, "hypervolume", ("tpe:full", "nsga2:full"), options, (1, 16))
+        print(f"\nAblation, hypervolume, {whole:g} full trainings:\n")
+        compare(kept, ABLATION, "hypervolume", hypervolume_targets, options, trainings=whole, workers=(1, 16))
     return end(missed, not options.no_check)
 
 

@@ -21,6 +21,8 @@ WAITING, PENDING = 64, 64
 DRAWS = 4
 # New genomes that are considered with them; those not chosen are considered again, as long as they are promising.
 BROOD = 64
+# So many are bred, at least, whenever somebody asks.
+BRED = 16
 # The surrogate learns when so large a share of what it knows is new.
 NEWS = 0.02
 # It says nothing before it knows so many genomes.
@@ -30,18 +32,14 @@ LEAST = 8
 class Evolution:
     """NSGA-II's offspring, of which a Gaussian process picks who is trained, and who is trained further.
 
-    The first μ genomes are random. From then on whoever asks gets the most promising of three kinds: offspring
-    of the population, random immigrants, and genomes that have ended at a rung and could go on to the next.
+    The first μ genomes are random. From then on whoever asks gets the most promising of two kinds: offspring
+    of the population, and genomes that have ended at a rung and could go on to the next.
     Promising is what adds most hypervolume to the front at the last rung, per training still to be paid: the mean
     over a few draws from the surrogate's posterior over all of them together, between Thompson sampling (one draw) and
     expected improvement (many; Emmerich, Giannakoglou & Naujoks 2006). Each draw includes those being trained, so
     that workers do not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising,
     nobody waits, and the space's `promote` is no more than the least share of a rung that goes on.
     """
-
-    offspring = 12
-    immigrants = 4
-    """How many of each are added to the brood whenever somebody asks."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -115,7 +113,7 @@ class Evolution:
         best = int(np.argmax(gains / (steps.max() - done)))
         if children:
             order = np.argsort(-gains[len(waiting) :], kind="stable")
-            self._brood = [children[index] for index in order[: BROOD - self.offspring - self.immigrants]]
+            self._brood = [children[index] for index in order[: BROOD - BRED]]
         if best >= len(waiting):
             return children[best - len(waiting)].proposal
         number = int(waiting[best])
@@ -164,16 +162,16 @@ class Evolution:
         return np.asarray(kept.all(axis=2))
 
     def _bred(self) -> list[_Child]:
-        """New genomes, each once: fresh immigrants and offspring, then those that were considered before."""
-        fresh: list[Proposal] = []
-        for _ in range(max(1, -(-(BROOD - len(self._brood)) // (self.offspring + self.immigrants)))):
-            fresh += (Proposal(sample(self._space, self._generator), "random") for _ in range(self.immigrants))
-            fresh += self.population.offspring(self.offspring)
+        """New genomes, each once: fresh offspring, then those that were considered before."""
+        fresh = self._fresh(max(BRED, BROOD - len(self._brood)))
         known = {child.proposal.genome for child in self._brood}
         new = {p.genome: p for p in fresh if p.genome not in known and p.genome not in self._archive}
         vectors = self._archive.encode([*new]) if new else ()
         children = [_Child(proposal, vector) for proposal, vector in zip(new.values(), vectors, strict=True)]
         return children + [child for child in self._brood if child.proposal.genome not in self._archive]
+
+    def _fresh(self, count: int) -> list[Proposal]:
+        return self.population.offspring(count)
 
 
 @dataclass(frozen=True)
