@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hrfevo.run_folder import RunFolder
+from hrfevo.run_folder import RUN_FILE, RunFolder
 
 FOLDER, WINNERS, BASELINE, BASELINE_WINNER = "confirmation", "winners", "baseline", "baseline-winner"
 Origin = Literal["search", "baseline"]
@@ -47,18 +47,23 @@ def attempts(folder: RunFolder) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name))
 
 
+def stages(folder: RunFolder) -> list[RunFolder]:
+    """All that confirmations of a run have trained, each a run of its own."""
+    return [RunFolder.open(run.parent) for place in attempts(folder) for run in sorted(place.glob(f"*/{RUN_FILE}"))]
+
+
 def latest(folder: RunFolder) -> list[Confirmed]:
     """The last confirmation of a run, best mean first, as far as it has come; none if there is none."""
     places = attempts(folder)
     if not places:
         return []
-    stages: dict[str, Origin] = {WINNERS: "search", BASELINE_WINNER: "baseline"}
-    found = [c for name, origin in stages.items() for c in _stage(places[-1] / name, origin)]
+    told: dict[str, Origin] = {WINNERS: "search", BASELINE_WINNER: "baseline"}
+    found = [c for name, origin in told.items() for c in _stage(places[-1] / name, origin)]
     return sorted(found, key=lambda confirmed: (confirmed.mean, confirmed.genome))
 
 
 def _stage(path: Path, origin: Origin) -> list[Confirmed]:
-    if not (path / "run.json").is_file():
+    if not (path / RUN_FILE).is_file():
         return []
     folder = RunFolder.open(path)
     space, store = folder.space(), folder.open_store()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hrfevo.space import SearchSpace
+from hrfevo.space import Metric, SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.study import flat_parameters, new_study
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 Method = Literal["fanova", "ped-anova"]
 METHODS: tuple[Method, ...] = ("fanova", "ped-anova")
@@ -32,11 +34,22 @@ def importance_rung(evaluations: Sequence[Evaluation]) -> int:
 def gene_importances(
     space: SearchSpace,
     evaluations: Sequence[Evaluation],
-    objective: str,
+    objective: Metric,
     method: Method = "fanova",
     seed: int = 0,
 ) -> dict[str, float]:
-    """Shares of genes in one objective, largest first, adding up to 1; from the rung with most evaluations.
+    """Shares of genes in one objective; see `importances_of`."""
+    return importances_of(space, evaluations, [objective], method, seed)[objective]
+
+
+def importances_of(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    objectives: Sequence[Metric],
+    method: Method = "fanova",
+    seed: int = 0,
+) -> dict[Metric, dict[str, float]]:
+    """Shares of genes in each objective, largest first, adding up to 1; from the rung with most evaluations.
 
     `fanova`: functional analysis of variance of a random forest (Hutter, Hoos & Leyton-Brown 2014). `ped-anova`: how
     much the best tenth's distribution of each gene differs from that of all (Watanabe, Bansal & Hutter 2023). Both
@@ -48,41 +61,51 @@ def gene_importances(
     """
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
-    if objective not in space.objectives:
-        raise InputError(f"objective {objective!r}: is none of this run; accepted: {', '.join(space.objectives)}")
+    for name in objectives:
+        if name not in space.objectives:
+            raise InputError(f"objective {name!r}: is none of this run; accepted: {', '.join(space.objectives)}")
     if method not in METHODS:
         raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
     rung = importance_rung(evaluations)
     peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
-    study = _comparable(space, peers, objective, np.random.default_rng(seed))
-    evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
+    study = _comparable(space, peers, np.random.default_rng(seed))
     trials = study.get_trials(deepcopy=False)
     varying = [name for name in trials[0].params if len({trial.params[name] for trial in trials}) > 1]
-    if not varying or len({trial.values[0] for trial in trials}) == 1:
-        return {}
-    shares: Counter[str] = Counter()
-    for name, share in get_param_importances(study, evaluator=evaluator, params=varying).items():
-        shares[re.sub(r"\[\d+\]|\.(low|high)$", "", name)] += share
-    total = sum(shares.values())
-    return {name: share / total for name, share in shares.most_common()} if total else {}
+    names, found = [*space.objectives], dict[Metric, dict[str, float]]()
+    for objective in objectives:
+        evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
+        # The less the better, for whoever asks for the best.
+        place, sign = names.index(objective), -1 if space.objectives[objective] == "maximize" else 1
+
+        def target(trial: FrozenTrial, place: int = place, sign: int = sign) -> float:
+            return sign * float(trial.values[place])
+
+        shares: Counter[str] = Counter()
+        if varying and len({*map(target, trials)}) > 1:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*low `target` values")
+                parts = get_param_importances(study, evaluator=evaluator, params=varying, target=target)
+            for name, share in parts.items():
+                shares[re.sub(r"\[\d+\]|\.(low|high)$", "", name)] += share
+        total = sum(shares.values())
+        found[objective] = {name: share / total for name, share in shares.most_common()} if total else {}
+    return found
 
 
-def _comparable(
-    space: SearchSpace, evaluations: Sequence[Evaluation], objective: str, generator: np.random.Generator
-) -> optuna.Study:
+def _comparable(space: SearchSpace, evaluations: Sequence[Evaluation], generator: np.random.Generator) -> optuna.Study:
     """Evaluations as trials that all have all parameters."""
     from optuna import create_trial
 
     flat = [flat_parameters(space, evaluation.values) for evaluation in evaluations]
     distributions = {name: distribution for _, known in flat for name, distribution in known.items()}
     pools = {name: [parameters[name] for parameters, _ in flat if name in parameters] for name in distributions}
-    study = new_study(space, [objective])
+    study = new_study(space, [*space.objectives])
     trials = []
     for evaluation, (parameters, _) in zip(evaluations, flat, strict=True):
         filled = {name: pool[generator.integers(len(pool))] for name, pool in pools.items() if name not in parameters}
-        value = evaluation.metrics[objective]
-        trials.append(create_trial(params=parameters | filled, distributions=distributions, value=value))
+        values = [evaluation.metrics[name] for name in space.objectives]
+        trials.append(create_trial(params=parameters | filled, distributions=distributions, values=values))
     study.add_trials(trials)
     return study

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 from hrfevo.confirmed import latest
-from hrfevo.export import recipe_yaml
+from hrfevo.export import recipe_of, recipe_yaml
 from hrfevo.ranking import front
 from hrfevo.report import render
+from hrfevo.report.portrait import portraits
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
-from hrfevo.store import Store
+from hrfevo.store import Evaluation, Store
 from signal_model.files import write_atomically
+
+# So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte. Models
+# of more parameters take long to build; `hrfevo show --html` draws any.
+PICTURED, LARGEST = 3, 20_000_000
 
 
 def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
@@ -21,6 +29,13 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
     if winners:
         write_atomically(folder.path / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
     report = folder.path / "report.html"
-    page = render(folder.record(store), space, evaluations, store.curves(folder.id), latest(folder))
+    small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
+    pictures = {winner.genome: _pictures(space, winner) for winner in small[:PICTURED]}
+    page = render(folder.record(store), space, evaluations, store.curves(folder.id), latest(folder), pictures)
     write_atomically(report, page)
     return report
+
+
+def _pictures(space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:
+    recipe = recipe_of(space, winner)
+    return portraits(recipe.model, recipe.training.seed)

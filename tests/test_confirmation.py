@@ -78,6 +78,9 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
     assert command(*command_line, "--backend", "inline").returncode == 0
     assert latest(RunFolder.open(finished))[0].validation == before
     assert not (finished / "confirmation" / "3").exists()
+    told = command("hrfevo", "migrate", finished).stdout
+    for database in finished.rglob("results.db"):
+        assert f"{database}: schema revision" in told
 
 
 def test_the_report_ranks_by_confirmed_mean(finished: Path) -> None:

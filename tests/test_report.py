@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from hypothesis.extra.numpy import arrays
 
 from hrfevo import ranking
 from hrfevo.confirmed import Confirmed
+from hrfevo.export import recipe_of
 from hrfevo.genome import sample
 from hrfevo.individual import Fitness
 from hrfevo.records import Point, Status
@@ -42,7 +44,9 @@ from hrfevo.report import (
 from hrfevo.report.ancestry import ancestry
 from hrfevo.report.card_data import card_data
 from hrfevo.report.compact import apart, drawing, packed
+from hrfevo.report.frames import drawn
 from hrfevo.report.headline import won
+from hrfevo.report.portrait import portraits
 from hrfevo.report.progress_figure import hypervolumes
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
@@ -212,10 +216,12 @@ def test_fitness_is_that_of_the_highest_rung_and_the_best_never_worsens(layers: 
     figure = fitness_over_generations(evaluation_frame(evaluations, layers), layers.objectives)
     top = sorted((e for e in evaluations if e.status == "finished" and e.rung == 1), key=lambda e: e.birth)
     scores = [e.metrics["bits_per_byte"] for e in top]
-    best = trace(figure, "best so far").y
-    assert list(best) == [min(scores[: n + 1]) for n in range(len(scores))]
-    assert all(np.diff(best) <= 0)
-    assert list(trace(figure, "evaluations").y) == scores
+    best, dots = trace(figure, "best so far"), trace(figure, "evaluations")
+    held = best.y[np.searchsorted(best.x, dots.x, side="right") - 1]
+    assert list(held) == [min(scores[: n + 1]) for n in range(len(scores))]
+    assert best.x[-1] == dots.x[-1]
+    assert all(np.diff(best.y) <= 0)
+    assert list(dots.y) == scores
     median = trace(figure, "median")
     for generation, value in zip(median.x, median.y, strict=True):
         peers = [e.metrics["bits_per_byte"] for e in top if e.birth // 8 == generation]
@@ -569,6 +575,34 @@ def test_card_data_holds_every_gene_and_measurement(layers: SearchSpace) -> None
             assert losses == pytest.approx([p.bits_per_byte for p in curves[evaluation.number]], rel=1e-3)
 
 
+def test_what_is_said_of_all_stays_true_where_some_are_drawn(layers: SearchSpace) -> None:
+    _, space, evaluations, curves = search(layers, 400)
+    frame = evaluation_frame(evaluations, space)
+    chosen = drawn(frame, 90)
+    kept = frame[chosen]
+    assert 60 <= len(kept) <= 120
+    assert chosen[frame["front"]].all()
+    assert not frame.loc[~chosen, "genome"].isin(kept["genome"]).any(), "evaluations of a genome stay together"
+    assert np.diff(kept["number"]).max() < 40, "spread over the run"
+    assert drawn(frame, 400).all()
+
+    winners = ranking.front(space, evaluations)
+    whole = card_data(space, evaluations, winners, curves)
+    part = card_data(space, evaluations, winners, curves, {*kept["number"]})
+    assert part["evaluations"]["number"] == kept["number"].tolist()
+    finished = [sum(e.status == "finished" and e.rung == rung for e in evaluations) for rung in (0, 1)]
+    assert part["peers"] == whole["peers"] == finished
+    place = dict(zip(whole["evaluations"]["number"], whole["evaluations"]["place"], strict=True))
+    for number, found in zip(part["evaluations"]["number"], part["evaluations"]["place"], strict=True):
+        one = next(e for e in evaluations if e.number == number)
+        assert found == place[number]
+        if one.status == "finished":
+            peers = [e for e in evaluations if e.status == "finished" and e.rung == one.rung]
+            assert found == 1 + sum(e.metrics["bits_per_byte"] < one.metrics["bits_per_byte"] for e in peers)
+    for genome, children in zip(part["genomes"]["id"], part["genomes"]["children"], strict=True):
+        assert children == len({e.genome for e in evaluations if genome in e.parents})
+
+
 def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     winner = Confirmed("aa", "search", {}, 1000, 180, (2.0, 2.2), (2.3, 2.5))
     baseline = Confirmed("bb", "baseline", {}, 1000, 180, (2.35, 2.45), (2.2, 2.4))
@@ -583,11 +617,13 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
 
 
 def test_large_search_is_rendered_fast_and_small(layers: SearchSpace) -> None:
-    searched = search(layers, 2000, points=20)
+    searched = search(layers, 4000, points=20)
     start = time.perf_counter()
     page = render(*searched)
     assert time.perf_counter() - start < 8
     assert len(page.encode()) < 7e6
+    assert re.search(r"Of the others 2,\d\d\d of 3,\d\d\d are drawn", page)
+    assert "4,000" in page
 
 
 @pytest.fixture(scope="module")
@@ -694,6 +730,28 @@ def test_click_on_the_front_shows_the_genome(opened: Any, layers: SearchSpace) -
     assert page.locator("#card h3").inner_text() == f"Genome {relative}"
     page.locator(f'button[data-genome="{shown}"]').click()
     assert page.locator("#card h3").inner_text() == f"Genome {shown}"
+
+
+def test_a_card_of_the_front_shows_what_the_genome_is(opened: Any, layers: SearchSpace) -> None:
+    searched = search(layers, 80)
+    winner = ranking.front(layers, searched[2])[0]
+    pictures = {winner.genome: portraits(recipe_of(layers, winner).model)}
+    page = opened(render(*searched, pictures=pictures))
+    page.locator(f'button[data-genome="{winner.genome}"]').click()
+    told = page.locator("#card").inner_text()
+    assert "What it is, before training" in told
+    plots = page.locator("#card figure")
+    assert plots.count() == len(pictures[winner.genome]) >= 2
+    for index, figure in enumerate(pictures[winner.genome].values()):
+        assert plots.nth(index).locator("h5").inner_text() == unescape(figure.layout.title.text)
+        plots.nth(index).scroll_into_view_if_needed()
+        assert plots.nth(index).locator(".js-line, .point path, path.point, .hm image").count() > 0
+    other = next(e.genome for e in searched[2] if e.genome != winner.genome)
+    page.evaluate(
+        "n => window.hrfevo.showEvaluation(n, document.querySelector('section'))",
+        next(e.number for e in searched[2] if e.genome == other),
+    )
+    assert page.locator("#card figure").count() == 0
 
 
 def test_front_can_be_drawn_over_other_metrics(opened: Any, layers: SearchSpace) -> None:

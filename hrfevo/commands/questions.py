@@ -193,12 +193,12 @@ def importance(
     store: StoreOption = None,
 ) -> None:
     """Which genes matter: shares of each objective's variance that they explain."""
-    from hrfevo.importance import gene_importances
+    from hrfevo.importance import importances_of
     from hrfevo.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
     names = [objective] if objective else list(space.objectives)
-    found = {name: gene_importances(space, evaluations, name, method) for name in names}  # type: ignore[arg-type]
+    found = importances_of(space, evaluations, names, method)  # type: ignore[arg-type]
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
     rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
     print_rows(rows, ["gene", *names], format_, forms=dict.fromkeys(names, ".1%"))

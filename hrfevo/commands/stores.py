@@ -19,15 +19,19 @@ def migrate(
         str, typer.Argument(metavar="RUN|URL", help="A run folder or a database", autocompletion=complete_run)
     ],
 ) -> None:
-    """Bring results that an earlier version wrote to this version's database schema."""
+    """Bring results that an earlier version wrote to this version's database schema, confirmations of a run too."""
+    from hrfevo.confirmed import stages
     from hrfevo.database import migrate as bring_up_to_date
     from hrfevo.run_folder import RunFolder
 
-    url = target
+    urls = [target]
     if "://" not in target:
         folder = RunFolder.open(Path(target))
-        if folder.in_hand:
+        parts = [folder, *stages(folder)]
+        if any(part.in_hand for part in parts):
             raise InputError(f"{target}: a search is running there; stop it first")
-        url = folder.store_url()
-    before, after = bring_up_to_date(url)
-    print(f"schema revision {after}" + (" already" if before == after else f", was {before}"))
+        urls = [part.store_url() for part in parts]
+    for url in urls:
+        before, after = bring_up_to_date(url)
+        where = f"{url}: " if len(urls) > 1 else ""
+        print(f"{where}schema revision {after}" + (" already" if before == after else f", was {before}"))

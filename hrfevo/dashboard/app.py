@@ -9,12 +9,13 @@ from string import Template
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash.development.base_component import Component
 from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
 from hrfevo import ranking
 from hrfevo.dashboard.body import body, option
-from hrfevo.dashboard.card import card
+from hrfevo.dashboard.card import card, pictures
 from hrfevo.dashboard.drawing import Album, Screen, contents, live
 from hrfevo.dashboard.table import columns_of, empty_table, rows_of
 from hrfevo.dashboard.watch import Listed, Runs, Snapshot
@@ -108,7 +109,12 @@ def _layout(refresh: float) -> html.Main:
             html.Div(id="body"),
             html.Div(empty_table(), id="table-box", hidden=True),
             html.Aside(
-                [html.Button("Close", id="close", className="action", type="button"), html.Div(id="card")],
+                [
+                    html.Button("Close", id="close", className="action", type="button"),
+                    html.Div(id="card"),
+                    html.Button("Draw what it is", id="draw", className="action", type="button"),
+                    html.Div(id="pictures"),
+                ],
                 id="drawer",
                 hidden=True,
             ),
@@ -159,6 +165,13 @@ class _Page:
             Input("stamp", "data"),
             prevent_initial_call=True,
         )(self.card)
+        app.callback(
+            Output("pictures", "children"),
+            Input("draw", "n_clicks"),
+            Input("opened", "data"),
+            State("screen", "data"),
+            prevent_initial_call=True,
+        )(self.pictures)
         app.callback(
             Output("recipe", "data"),
             Input({"type": "download", "of": ALL}, "n_clicks"),
@@ -255,6 +268,12 @@ class _Page:
         if opened is None:
             return True, []
         return False, card(opened["run"], self._snapshot(opened["run"]), opened["genome"])
+
+    def pictures(self, _clicks: int | None, opened: dict[str, str] | None, screen: Screen) -> list[Component]:
+        """What the model of the genome that is open begins with; nothing until it is asked for."""
+        if opened is None or ctx.triggered_id != "draw":
+            return []
+        return pictures(self._snapshot(opened["run"]), opened["genome"], screen)
 
     def download(self, clicks: Sequence[int | None], opened: dict[str, str] | None) -> dict[str, str]:
         """The recipe of the genome that is open, as `hrfevo export` writes it."""

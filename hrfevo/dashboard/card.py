@@ -6,6 +6,8 @@ from dash import html
 from dash.development.base_component import Component
 
 from hrfevo import ranking
+from hrfevo.anatomy import buildable
+from hrfevo.dashboard.drawing import Screen, picture
 from hrfevo.dashboard.watch import Snapshot
 from hrfevo.report.style import measured
 from hrfevo.report.words import gene_lines, plural
@@ -55,6 +57,18 @@ def card(run: str, snapshot: Snapshot, genome: str) -> list[Component]:
             links = [genome_button(run, o, place) if o in known else html.Code(o) for o in others]
             parts += [html.H3(title), html.Div(links, className="relatives")]
     return parts
+
+
+def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]:
+    """The functions, wavelets and filters that the model of a genome begins with."""
+    from hrfevo.report.portrait import portraits
+
+    try:
+        recipe = buildable(snapshot.space, ranking.find_genome(snapshot.space, snapshot.evaluations, genome))
+    except InputError as error:
+        return [html.P(str(error), className="trouble")]
+    drawn = portraits(recipe.model, recipe.training.seed)
+    return [html.H3("What it is, before training"), *(picture(figure, screen) for figure in drawn.values())]
 
 
 def _trained(status: str, steps: int, seed: int, device: str) -> str:

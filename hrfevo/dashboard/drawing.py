@@ -122,6 +122,18 @@ def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figu
     return html.Figure([part(said, f"caption of {name}", run), html.Div(graph, className="frame")])
 
 
+def picture(figure: go.Figure, screen: Screen) -> html.Figure:
+    """A figure that stays as it is."""
+    graph = dcc.Graph(
+        figure=painted(figure, screen, ""),
+        config={"responsive": True, "displayModeBar": False},
+        style={"height": f"{figure.layout.height or HEIGHT}px"},
+        className="plot picture",
+    )
+    said = [html.H3(figure.layout.title.text), html.Figcaption(caption_of(figure))]
+    return html.Figure([*said, html.Div(graph, className="frame")])
+
+
 def live(tree: Sequence[Component]) -> Iterator[Component]:
     """The pieces of a page that change while its shape stays: parts and figures, in order."""
     for component in tree:

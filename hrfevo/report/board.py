@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
-from hrfevo.report.compact import Drawing, apart, drawing, packed
+from hrfevo.report.compact import TITLE, Drawing, apart, drawing, packed
 from hrfevo.report.frames import Objectives
 from hrfevo.report.front_figure import drawable, drawn_first, front_axis, told_of_points
 from hrfevo.report.style import caption_of, metric_name, template
 from hrfevo.space import METRICS
 
-# What a figure's own title and caption take, in pixels; what its legend does.
-TITLE, LEGEND = 90, 30
+# What a legend takes, in pixels.
+LEGEND = 30
 
 
 class Board:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hrfevo.genes import rounded
 from hrfevo.records import Point
@@ -48,19 +50,28 @@ def card_data(
     evaluations: Sequence[Evaluation],
     front: Sequence[Evaluation],
     curves: Mapping[int, Sequence[Point]],
+    drawn: Collection[int] | None = None,
 ) -> dict[str, Any]:
-    """All genomes and evaluations of a run, for JSON.
+    """All genomes and evaluations of a run, or those whose numbers are `drawn`, for JSON.
+
+    What is said of all stays true: the place of an evaluation among all of its rung, how many children a genome has.
 
     Metrics have their words and their format. Genes of a genome are `[shape, value, …]`, where `shapes[shape]` are the
     names of the genes; its layers are numbers into `layers`, where each stands likewise: offspring share most of
     theirs with their parents. Statuses, reasons and operators are numbers into lists. Curves are thinned to at most
     `MOST` points each: `[grid, value, …]`, where `grids[grid]` are the steps; 0 for none.
     """
+    places = _places(space, evaluations)
+    children = Counter(parent for e in {e.genome: e for e in evaluations}.values() for parent in {*e.parents})
+    peers = Counter(e.rung for e in evaluations if e.status == "finished")
+    if drawn is not None:
+        evaluations = [e for e in evaluations if e.number in drawn]
     inner = getattr(space.genes.get("layers"), "genes", {})
     short = short_names([*space.genes, *inner])
     operators, shapes, layers, statuses, reasons, grids = (Table() for _ in range(6))
     place: dict[str, int] = {}
-    genomes: dict[str, list[Any]] = {name: [] for name in ("id", "birth", "operator", "parents", "genes", "layers")}
+    names = ("id", "birth", "operator", "parents", "children", "genes", "layers")
+    genomes: dict[str, list[Any]] = {name: [] for name in names}
     for evaluation in evaluations:
         if evaluation.genome in place:
             continue
@@ -71,6 +82,7 @@ def card_data(
         genomes["birth"].append(evaluation.birth)
         genomes["operator"].append(operators(evaluation.operator))
         genomes["parents"].append(list(evaluation.parents))
+        genomes["children"].append(children[evaluation.genome])
         genomes["genes"].append(list(_packed(values, short, shapes)))
         genomes["layers"].append([layers(_packed(layer, short, shapes)) for layer in found])
     genomes["parents"] = [[place.get(one, one) for one in parents] for parents in genomes["parents"]]
@@ -78,9 +90,10 @@ def card_data(
     metrics += sorted({name for evaluation in evaluations for name in evaluation.metrics} - set(metrics))
     metrics = [name for name in metrics if any(name in evaluation.metrics for evaluation in evaluations)]
     winners = {evaluation.number for evaluation in front}
-    length = int(np.clip(POINTS // max(1, len(curves)), FEWEST, MOST))
+    length = int(np.clip(POINTS // max(1, len(evaluations)), FEWEST, MOST))
     return {
         "population": space.population,
+        "peers": [peers[rung] for rung in range(len(space.rungs))],
         "steps": space.rungs,
         "objectives": dict(space.objectives),
         "metrics": {name: OTHER_METRICS.get(name, (METRICS.get(name, name), metric_format(name))) for name in metrics},
@@ -91,6 +104,7 @@ def card_data(
             "rung": [e.rung for e in evaluations],
             "status": [statuses(e.status) for e in evaluations],
             "reason": [reasons(e.reason) for e in evaluations],
+            "place": [places.get(e.number, 0) for e in evaluations],
             "front": [i for i, e in enumerate(evaluations) if e.number in winners],
             "values": {name: [_number(e.metrics.get(name)) for e in evaluations] for name in metrics},
             "curves": [_thinned(curves.get(e.number, ()), length, grids) for e in evaluations],
@@ -102,6 +116,15 @@ def card_data(
         "reasons": reasons.values,
         "grids": [list(grid) for grid in grids.values],
     }
+
+
+def _places(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[int, int]:
+    """Of each finished evaluation its place among those of its rung by the first objective, 1 for the best."""
+    metric, direction = next(iter(space.objectives.items()))
+    finished = [e for e in evaluations if e.status == "finished"]
+    scores = pd.DataFrame({"rung": [e.rung for e in finished], "score": [e.metrics[metric] for e in finished]})
+    ranks = scores.groupby("rung")["score"].rank(method="min", ascending=direction == "minimize")
+    return dict(zip((e.number for e in finished), ranks.astype(int), strict=True))
 
 
 def _packed(values: Mapping[str, Any], short: Mapping[str, str], shapes: Table) -> tuple[Any, ...]:

@@ -11,9 +11,9 @@
     var genomes = cards.genomes, evaluations = cards.evaluations;
     cards.indexOf = new Map(evaluations.number.map(function (number, index) { return [String(number), index]; }));
     cards.genomeOf = new Map(genomes.id.map(function (id, index) { return [id, index]; }));
-    cards.children = genomes.id.map(function () { return []; });
+    cards.born = genomes.id.map(function () { return []; });
     genomes.parents.forEach(function (parents, child) {
-      parents.forEach(function (parent) { if (cards.children[parent]) { cards.children[parent].push(child); } });
+      parents.forEach(function (parent) { if (cards.born[parent]) { cards.born[parent].push(child); } });
     });
     cards.of = genomes.id.map(function () { return []; });
     evaluations.genome.forEach(function (genome, index) { cards.of[genome].push(index); });
@@ -59,10 +59,10 @@
     list.appendChild(pair);
   }
 
-  function linkList(indices) {
+  function linkList(indices, total) {
     var most = 12;
-    var links = indices.slice(0, most).map(genomeLink);
-    if (indices.length > most) { links.push('and ' + (indices.length - most) + ' more'); }
+    var links = indices.slice(0, most).map(genomeLink), rest = (total || indices.length) - links.length;
+    if (rest) { links.push((links.length ? 'and ' : '') + rest + (links.length ? ' more' : '')); }
     return links.length ? links : 'none';
   }
 
@@ -73,13 +73,8 @@
     if (!finished.length) { return 'no score'; }
     if (finished.some(function (i) { return cards.front.has(i); })) { return 'on the front'; }
     var last = finished.reduce(function (a, b) { return evaluations.rung[b] >= evaluations.rung[a] ? b : a; });
-    var metric = Object.keys(cards.objectives)[0], sign = cards.objectives[metric] === 'minimize' ? 1 : -1;
-    var scores = evaluations.values[metric], place = 1, peers = 0;
-    scores.forEach(function (score, i) {
-      if (evaluations.rung[i] !== evaluations.rung[last] || cards.statuses[evaluations.status[i]] !== 'finished') { return; }
-      peers += 1;
-      if (sign * (score - scores[last]) < 0) { place += 1; }
-    });
+    var metric = Object.keys(cards.objectives)[0];
+    var place = evaluations.place[last], peers = cards.peers[evaluations.rung[last]];
     return 'not on the front; ' + place.toLocaleString('en-US') + ' of ' + peers.toLocaleString('en-US') + ' at ' +
       cards.steps[evaluations.rung[last]].toLocaleString('en-US') + ' steps by ' + cards.metrics[metric][0].split(',')[0];
   }
@@ -143,6 +138,21 @@
     }, { responsive: true, displayModeBar: false });
   }
 
+  // What the genome is, for those on the front: the functions and filters that its model begins with.
+  function pictures(genome) {
+    var drawn = cards.pictures[cards.genomes.id[genome]];
+    if (!drawn) { return; }
+    card.appendChild(element('h4', 'What it is, before training'));
+    drawn.forEach(function (picture) {
+      var box = card.appendChild(element('figure'));
+      box.appendChild(element('h5', picture.title));
+      box.appendChild(element('figcaption', picture.caption));
+      var place = box.appendChild(element('div', null, 'scroll')).appendChild(element('div', null, 'picture'));
+      place.style.height = picture.height + 'px';
+      window.hrfevo.plot(place, picture, window.hrfevo.mode(), true);
+    });
+  }
+
   function showGenome(genome) {
     data();
     var genomes = cards.genomes, indices = cards.of[genome].slice();
@@ -158,12 +168,13 @@
     fact(facts, 'Generation', Math.floor(genomes.birth[genome] / cards.population) + ', birth ' + genomes.birth[genome]);
     fact(facts, 'Made by', cards.operators[genomes.operator[genome]]);
     fact(facts, 'Parents', linkList(genomes.parents[genome]));
-    fact(facts, 'Children', linkList(cards.children[genome]), 'wide');
+    fact(facts, 'Children', linkList(cards.born[genome], genomes.children[genome]), 'wide');
     card.appendChild(genes(genome));
     var columns = card.appendChild(element('div', null, 'card-columns'));
     columns.appendChild(element('div', null, 'scroll')).appendChild(measurements(indices));
     card.hidden = false;
     curve(indices, columns);
+    pictures(genome);
     card.scrollIntoView({ block: 'nearest' });
   }
 

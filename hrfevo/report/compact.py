@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from hrfevo.report.style import caption_of
+
+# What a figure's own title and caption take, in pixels; how high it is if it does not say.
+TITLE, HEIGHT = 90, 430
+
 Drawing = dict[str, Any]
 """`data` and `layout` as plotly.js reads them."""
 
@@ -20,6 +25,14 @@ def drawing(figure: go.Figure) -> Drawing:
         layout.pop(name, None)
     layout["coloraxis"] = layout.get("coloraxis", {}) | {"showscale": False}
     return {"data": [trace.to_plotly_json() for trace in figure.data], "layout": layout}
+
+
+def picture(figure: go.Figure) -> Drawing:
+    """A figure with its title, caption and height as words and a number of their own."""
+    plain = drawing(figure)
+    plain["layout"]["margin"] = {"t": 30}
+    said = {"title": html.unescape(figure.layout.title.text), "caption": html.unescape(caption_of(figure))}
+    return {**said, "height": (figure.layout.height or HEIGHT) - TITLE, **plain}
 
 
 def apart(whole: Drawing) -> dict[str, Drawing]:

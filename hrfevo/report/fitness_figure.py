@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.report.frames import Objectives, finished_at
+from hrfevo.report.frames import Objectives, drawn, finished_at
 from hrfevo.report.style import (
     BEST,
     FAINT,
@@ -43,6 +44,7 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
     low, high = focus(score, direction)
     hidden = int(((score < low) | (score > high)).sum())
     steps = data["steps"].iloc[0]
+    told = drawn(frame).reindex(data.index)
 
     group = "a generation" if pooled == 1 else f"{pooled} generations"
     first_best, last_best, first_median, last_median = (
@@ -52,6 +54,7 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
         f"Fitness over generations, after {steps:,} training steps",
         f"The best so far goes from {first_best} to {last_best}, the median of {group} from {first_median} to "
         f"{last_median}; the band holds the middle half of {group}, each dot is one evaluation"
+        + ("" if told.all() else f", {int(told.sum()):,} of {len(told):,} are drawn")
         + (f" ({plural(hidden, 'bad one')} outside the picture)." if hidden else "."),
         xaxis={"title": {"text": "generation"}, "range": padded(-0.5, generation.max() + 0.5, share=0.01)},
         yaxis=metric_axis(metric) | {"range": padded(low, high)},
@@ -62,14 +65,15 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
     edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": "band"}
     fig.add_scatter(x=lower.index, y=lower, showlegend=False, name="lower quartile", **edge)
     fig.add_scatter(x=upper.index, y=upper, fill="tonexty", fillcolor=translucent(MANY), name="middle half", **edge)
+    dots = data[told]
     fig.add_scatter(
-        x=x,
-        y=score,
+        x=x[told],
+        y=score[told],
         mode="markers",
         name="evaluations",
-        marker={"color": FAINT, "size": 6 if len(data) < 500 else 4, "opacity": 0.65},
-        ids=identities(data),
-        customdata=data["genome"].map(text),
+        marker={"color": FAINT, "size": 6 if len(dots) < 500 else 4, "opacity": 0.65},
+        ids=identities(dots),
+        customdata=dots["genome"].map(text),
         hovertemplate=f"%{{customdata}}<br>%{{y:{form}}}<extra></extra>",
     )
     for series, name, colour, dash in (
@@ -85,9 +89,11 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
             marker={"size": 5},
             hovertemplate=f"{name} %{{x}}: %{{y:{form}}}<extra></extra>",
         )
+    # Where it changes, and the end.
+    steps_down = so_far.ne(so_far.shift()) | (np.arange(len(so_far)) == len(so_far) - 1)
     fig.add_scatter(
-        x=x,
-        y=so_far,
+        x=x[steps_down],
+        y=so_far[steps_down],
         mode="lines",
         name="best so far",
         line={"color": BEST, "width": 3, "shape": "hv"},

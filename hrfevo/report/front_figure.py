@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.genes import rounded
-from hrfevo.report.frames import GENE, Objectives, finished_at, gene_columns
+from hrfevo.report.frames import GENE, Objectives, drawn, finished_at, gene_columns
 from hrfevo.report.style import (
     BEST,
     FAINT,
@@ -45,15 +45,17 @@ def front(frame: pd.DataFrame, objectives: Objectives, x: Metric | None = None, 
     top = finished_at(finished)
     winners = top[top["front"]].sort_values(across)
     others = finished[~finished["front"]]
+    told = others[drawn(frame).reindex(others.index)]
     rungs = sorted(finished["rung"].unique())
     fig = figure(
         front_title(across, metric),
-        _caption(finished, top, len(winners), objectives),
+        _caption(finished, top, len(winners), objectives)
+        + ("" if len(told) == len(others) else f" Of the others {len(told):,} of {len(others):,} are drawn."),
         xaxis=front_axis(frame, objectives, across),
         yaxis=front_axis(frame, objectives, metric),
     )
     for rung in rungs:
-        data = others[others["rung"] == rung]
+        data = told[told["rung"] == rung]
         steps = finished.loc[finished["rung"] == rung, "steps"].iloc[0]
         marker = {"color": FAINT, "size": 7 if len(data) < 500 else 5, "opacity": 0.45, "symbol": _symbol(rung)}
         name = f"{steps:,} steps" if len(rungs) > 1 else "evaluations"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.importance import LEAST, gene_importances, importance_rung
+from hrfevo.importance import LEAST, importance_rung, importances_of
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -63,4 +63,4 @@ def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go
     if len(peers) < LEAST:
         return None
     some = peers[:: -(-len(peers) // SAMPLE)]
-    return importances({name: gene_importances(space, some, name, "ped-anova") for name in space.objectives})
+    return importances(importances_of(space, some, [*space.objectives], "ped-anova"))

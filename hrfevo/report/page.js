@@ -11,20 +11,23 @@
 
   function mode() { return dark.matches ? 'dark' : 'light'; }
 
-  function draw(place, inMode) {
-    var figure = page.figures[place.id];
-    var told = figure.layout.meta && figure.layout.meta.told;
-    if (told && !drawn.has(place)) { window.hrfevo.fill(figure, told); }
+  function plot(place, figure, inMode, small) {
     figure.layout.template = page.templates[inMode];
     if (touch) { figure.layout.dragmode = false; }
     figure.data.forEach(function (trace) {
       if (trace.meta && trace.meta[inMode]) { trace.line.color = trace.meta[inMode]; }
     });
-    var small = touch || place.closest('.panels');
     Plotly.newPlot(place, figure.data, figure.layout, {
-      responsive: true, displaylogo: false, displayModeBar: small ? false : 'hover',
+      responsive: true, displaylogo: false, displayModeBar: touch || small ? false : 'hover',
       modeBarButtons: [['toImage', 'zoom2d', 'pan2d', 'resetScale2d']]
     });
+  }
+
+  function draw(place, inMode) {
+    var figure = page.figures[place.id];
+    var told = figure.layout.meta && figure.layout.meta.told;
+    if (told && !drawn.has(place)) { window.hrfevo.fill(figure, told); }
+    plot(place, figure, inMode, place.closest('.panels'));
     if (!drawn.has(place)) {
       drawn.add(place);
       var scroll = place.closest('.scroll');
@@ -62,5 +65,5 @@
   });
   window.addEventListener('afterprint', function () { if (dark.matches) { redraw(); } });
 
-  window.hrfevo = { figures: page.figures, mode: mode, templates: page.templates, touch: touch };
+  window.hrfevo = { figures: page.figures, mode: mode, plot: plot, templates: page.templates, touch: touch };
 })();

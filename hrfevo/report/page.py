@@ -8,7 +8,9 @@ import html
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
+from types import MappingProxyType
 
+import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
@@ -17,7 +19,8 @@ from hrfevo.confirmed import Confirmed
 from hrfevo.records import Point
 from hrfevo.report.board import Board
 from hrfevo.report.card_data import card_data
-from hrfevo.report.frames import curve_frame, evaluation_frame
+from hrfevo.report.compact import packed, picture
+from hrfevo.report.frames import curve_frame, drawn, evaluation_frame
 from hrfevo.report.gallery import gallery
 from hrfevo.report.headline import corpus_name, searched, won
 from hrfevo.report.style import measured, scale
@@ -37,8 +40,12 @@ def render(
     evaluations: Sequence[Evaluation],
     curves: Mapping[int, Sequence[Point]],
     confirmed: Sequence[Confirmed] = (),
+    pictures: Mapping[str, Mapping[str, go.Figure]] = MappingProxyType({}),
 ) -> str:
-    """The whole page. Everything that comes from data is escaped, for HTML and for Plotly."""
+    """The whole page, with `pictures` of the models of some genomes on their cards.
+
+    Everything that comes from data is escaped, for HTML and for Plotly.
+    """
     frame = evaluation_frame(evaluations, space)
     board = Board(frame, space.objectives)
     for name, figure in gallery(frame, curve_frame(curves), space, evaluations).items():
@@ -49,7 +56,9 @@ def render(
     lead = won(confirmed)
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
     scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
-    cards = to_json_plotly(card_data(space, evaluations, winners, curves))
+    numbers = {*frame.loc[drawn(frame), "number"]}
+    cards = card_data(space, evaluations, winners, curves, numbers)
+    cards["pictures"] = packed({genome: [*map(picture, figures.values())] for genome, figures in pictures.items()})
     return Template(_file("page.html")).substitute(
         name=html.escape(run.name),
         state=html.escape(run.state),
@@ -68,7 +77,7 @@ def render(
         light=_variables("light"),
         dark=_variables("dark"),
         data=board.json(),
-        cards=cards,
+        cards=to_json_plotly(cards),
         digests=" ".join(f"'sha256-{_digest(script)}'" for script in scripts.values()),
         **scripts,
     )

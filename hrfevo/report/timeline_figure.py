@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from hrfevo.report.frames import MOST_DRAWN
 from hrfevo.report.style import BEST, MANY, OTHER, PURPLE, SKY, figure, identities, span_of_time, text
 from hrfevo.report.words import plural
 
@@ -21,11 +22,16 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
         return None
     spans = worker_spans(done)
     share = done["minutes"].sub(done["began"]).sum() / (spans["until"] - spans["began"]).sum()
-    drawn = spans.nlargest(MOST_WORKERS, "busy").sort_values(["began", "worker"])
-    rows = {worker: place for place, worker in enumerate(drawn["worker"])}
+    chosen = spans.nlargest(MOST_WORKERS, "busy").sort_values(["began", "worker"])
+    rows = {worker: place for place, worker in enumerate(chosen["worker"])}
+    shown = done[done["worker"].isin(rows.keys())]
+    many = len(shown) > MOST_DRAWN
     unit, seconds = span_of_time(60 * float(done["minutes"].max()))
     scale = 60 / seconds
-    fewer = "" if len(drawn) == len(spans) else f"; the {len(drawn)} busiest are drawn"
+    fewer = "" if len(chosen) == len(spans) else f"; the {len(chosen)} busiest are drawn"
+    # Bars narrower than this would be many, and too narrow to be seen.
+    width = float(done["minutes"].max()) * len(rows) / MOST_DRAWN if many else 0.0
+    fewer += f"; what began within {60 * width:.2g} s of one another is one bar" if many else ""
     fig = figure(
         "Who worked when",
         f"{plural(len(spans), 'worker')} evaluated {share:.0%} of the time, from the first evaluation of each to the "
@@ -45,24 +51,23 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
         height=210 + max(26 if len(rows) > 8 else 40, 12) * len(rows),
     )
     fig.add_bar(
-        base=drawn["began"] * scale,
-        x=(drawn["until"] - drawn["began"]) * scale,
-        y=drawn["worker"].map(rows),
+        base=chosen["began"] * scale,
+        x=(chosen["until"] - chosen["began"]) * scale,
+        y=chosen["worker"].map(rows),
         orientation="h",
         name="idle",
         marker={"color": "rgba(128,128,128,0.18)", "line": {"width": 0}},
-        customdata=drawn["worker"].map(text),
+        customdata=chosen["worker"].map(text),
         hovertemplate="%{customdata} idle<extra></extra>",
         showlegend=True,
     )
-    shown = done[done["worker"].isin(rows.keys())]
     rungs = sorted(done["rung"].unique())
     finished = shown["status"] == "finished"
     for place, rung in enumerate(rungs):
-        part = shown[finished & (shown["rung"] == rung)]
+        part = _merged(shown[finished & (shown["rung"] == rung)], width)
         steps = done.loc[done["rung"] == rung, "steps"].iloc[0]
         _bars(fig, part, rows, scale, f"{steps:,} steps", COLORS[place % len(COLORS)] if len(rungs) > 1 else MANY, unit)
-    _bars(fig, shown[~finished], rows, scale, "no score", BEST, unit)
+    _bars(fig, _merged(shown[~finished], width), rows, scale, "no score", BEST, unit)
     return fig
 
 
@@ -83,6 +88,14 @@ def worker_spans(done: pd.DataFrame) -> pd.DataFrame:
     return spans.reset_index()
 
 
+def _merged(part: pd.DataFrame, width: float) -> pd.DataFrame:
+    """Evaluations of one worker that begin within the same `width` minutes as one, which no longer has a number."""
+    if not width:
+        return part
+    places = [part["worker"], (part["began"] // width).rename("place")]
+    return part.groupby(places, sort=False).agg(began=("began", "min"), minutes=("minutes", "max")).reset_index()
+
+
 def _bars(
     fig: go.Figure, part: pd.DataFrame, rows: dict[str, int], scale: float, name: str, color: str, unit: str
 ) -> None:
@@ -96,7 +109,7 @@ def _bars(
         name=name,
         # Neighbours without a gap stay apart where there is room for it.
         marker={"color": color, "line": {"width": 0.5 if len(part) < 200 else 0, "color": "rgba(255,255,255,0.5)"}},
-        ids=identities(part),
+        ids=identities(part) if "number" in part else None,
         hovertemplate=f"{name}, until %{{x:.4g}} {unit}<extra></extra>",
         showlegend=True,
     )
