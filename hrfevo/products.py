@@ -12,6 +12,7 @@ from hrfevo.export import recipe_of, recipe_yaml
 from hrfevo.ranking import front
 from hrfevo.report import render
 from hrfevo.report.portrait import portraits
+from hrfevo.report.sample import drawn_numbers
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Store
@@ -31,7 +32,8 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
     report = folder.path / "report.html"
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
     pictures = {winner.genome: _pictures(space, winner) for winner in small[:PICTURED]}
-    page = render(folder.record(store), space, evaluations, store.curves(folder.id), latest(folder), pictures)
+    curves = store.curves(folder.id, drawn_numbers(evaluations, winners))
+    page = render(folder.record(store), space, evaluations, curves, latest(folder), pictures)
     write_atomically(report, page)
     return report
 

@@ -44,10 +44,10 @@ from hrfevo.report import (
 from hrfevo.report.ancestry import ancestry
 from hrfevo.report.card_data import card_data
 from hrfevo.report.compact import apart, drawing, packed
-from hrfevo.report.frames import drawn
 from hrfevo.report.headline import won
 from hrfevo.report.portrait import portraits
 from hrfevo.report.progress_figure import hypervolumes
+from hrfevo.report.sample import drawn, drawn_numbers
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import short_names
@@ -585,6 +585,7 @@ def test_what_is_said_of_all_stays_true_where_some_are_drawn(layers: SearchSpace
     assert not frame.loc[~chosen, "genome"].isin(kept["genome"]).any(), "evaluations of a genome stay together"
     assert np.diff(kept["number"]).max() < 40, "spread over the run"
     assert drawn(frame, 400).all()
+    assert drawn_numbers(evaluations, ranking.front(space, evaluations), 90) == kept["number"].tolist()
 
     winners = ranking.front(space, evaluations)
     whole = card_data(space, evaluations, winners, curves)

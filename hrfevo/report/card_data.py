@@ -65,7 +65,8 @@ def card_data(
     children = Counter(parent for e in {e.genome: e for e in evaluations}.values() for parent in {*e.parents})
     peers = Counter(e.rung for e in evaluations if e.status == "finished")
     if drawn is not None:
-        evaluations = [e for e in evaluations if e.number in drawn]
+        kept = {*drawn}
+        evaluations = [e for e in evaluations if e.number in kept]
     inner = getattr(space.genes.get("layers"), "genes", {})
     short = short_names([*space.genes, *inner])
     operators, shapes, layers, statuses, reasons, grids = (Table() for _ in range(6))

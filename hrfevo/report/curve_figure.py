@@ -34,11 +34,12 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objec
     Colors say how far a genome was promoted, or how good it ended where there is one rung only.
     """
     metric, direction = next(iter(objectives.items()))
-    finished = frame[(frame["status"] == "finished") & frame["number"].isin(curves["number"].unique())]
-    best = best_of(finished_at(finished), metric, direction)["genome"]
+    finished = frame[frame["status"] == "finished"]
     ends = finished.sort_values("rung", kind="stable").drop_duplicates("genome", keep="last").set_index("genome")
-    drawn = _sample(ends, best, limit)
-    points = _thinned(_joined(curves, finished[finished["genome"].isin(drawn.index)]), len(drawn))
+    known = finished[finished["number"].isin(curves["number"].unique())]
+    best = best_of(finished_at(known), metric, direction)["genome"]
+    drawn = _sample(ends[ends.index.isin(known["genome"])], best, limit)
+    points = _thinned(_joined(curves, known[known["genome"].isin(drawn.index)]), len(drawn))
     # The steep beginning, which all have in common, would leave no room for the rest.
     late = points[points["step"] >= 0.2 * points.groupby("genome")["step"].transform("max")]["bits_per_byte"]
     rungs = sorted(ends["rung"].unique())

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.report.frames import Objectives, drawn, finished_at
+from hrfevo.report.frames import Objectives, finished_at
+from hrfevo.report.sample import drawn
 from hrfevo.report.style import (
     BEST,
     FAINT,

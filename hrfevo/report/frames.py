@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,6 @@ from hrfevo.space import METRICS, Direction, Metric, SearchSpace
 from hrfevo.store import Evaluation
 
 GENE = "gene:"
-# Of more evaluations than these some are drawn one by one; all are counted.
-MOST_DRAWN = 3000
 
 Objectives = Mapping[Metric, Direction]
 
@@ -97,32 +94,6 @@ def finished_at(frame: pd.DataFrame, rung: int | None = None) -> pd.DataFrame:
     finished = frame[frame["status"] == "finished"]
     rung = finished["rung"].max() if rung is None else rung
     return finished[finished["rung"] == rung].sort_values("birth", kind="stable")
-
-
-def drawn(frame: pd.DataFrame, most: int = MOST_DRAWN) -> pd.Series:
-    """Which rows are drawn one by one: all, or about `most`, those of a genome together.
-
-    The front and its nearest ancestors; then, evenly over the run, those trained furthest and the others.
-    """
-    if len(frame) <= most:
-        return pd.Series(True, index=frame.index)
-    reached = frame.groupby("genome", sort=False)["rung"].max()
-    parents = frame.drop_duplicates("genome").set_index("genome")["parents"].to_dict()
-    room = int(most * len(reached) / len(frame))
-    kept = dict.fromkeys(frame.loc[frame["front"], "genome"])
-    waiting = deque(kept)
-    while waiting and len(kept) < room // 2:
-        for parent in parents[waiting.popleft()]:
-            if parent in parents and parent not in kept:
-                kept[parent] = None
-                waiting.append(parent)
-    rungs = sorted(reached.unique(), reverse=True)
-    for place, rung in enumerate(rungs):
-        others = [genome for genome in reached.index[reached == rung] if genome not in kept]
-        count = min(len(others), max(0, room - len(kept)) // (len(rungs) - place))
-        kept |= dict.fromkeys(others[number * len(others) // count] for number in range(count))
-    chosen: pd.Series = frame["genome"].isin(kept)
-    return chosen
 
 
 def best_of(top: pd.DataFrame, metric: str, direction: Direction) -> pd.Series:

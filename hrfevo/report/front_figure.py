@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.genes import rounded
-from hrfevo.report.frames import GENE, Objectives, drawn, finished_at, gene_columns
+from hrfevo.report.frames import GENE, Objectives, finished_at, gene_columns
+from hrfevo.report.sample import drawn
 from hrfevo.report.style import (
     BEST,
     FAINT,

@@ -20,9 +20,10 @@ from hrfevo.records import Point
 from hrfevo.report.board import Board
 from hrfevo.report.card_data import card_data
 from hrfevo.report.compact import packed, picture
-from hrfevo.report.frames import curve_frame, drawn, evaluation_frame
+from hrfevo.report.frames import curve_frame, evaluation_frame
 from hrfevo.report.gallery import gallery
 from hrfevo.report.headline import corpus_name, searched, won
+from hrfevo.report.sample import drawn_numbers
 from hrfevo.report.style import measured, scale
 from hrfevo.report.words import caveat, gene_lines, listed, moment, plural, summary, tally
 from hrfevo.space import METRICS, SearchSpace
@@ -56,8 +57,7 @@ def render(
     lead = won(confirmed)
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
     scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
-    numbers = {*frame.loc[drawn(frame), "number"]}
-    cards = card_data(space, evaluations, winners, curves, numbers)
+    cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
     cards["pictures"] = packed({genome: [*map(picture, figures.values())] for genome, figures in pictures.items()})
     return Template(_file("page.html")).substitute(
         name=html.escape(run.name),

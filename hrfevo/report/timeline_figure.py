@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.report.frames import MOST_DRAWN
+from hrfevo.report.sample import MOST_DRAWN
 from hrfevo.report.style import BEST, MANY, OTHER, PURPLE, SKY, figure, identities, span_of_time, text
 from hrfevo.report.words import plural
 
