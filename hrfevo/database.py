@@ -43,6 +43,10 @@ def without_password(url: str) -> str:
     return bare.render_as_string(hide_password=False)
 
 
+# SQLite's own words for what is damaged may quote what is no text.
+UNREADABLE = (sa.exc.SQLAlchemyError, UnicodeDecodeError)
+
+
 def reason(error: Exception) -> str:
     """What the database said, in a line, without the statement that it said it to."""
     return one_line(getattr(error, "orig", None) or error)
@@ -56,7 +60,7 @@ def open_database(url: str, create: bool) -> sa.Engine:
     engine = _engine(url, create)
     try:
         revision = _made(engine) if create else _revision(engine)
-    except sa.exc.SQLAlchemyError as error:
+    except UNREADABLE as error:
         raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     if revision is None:
         raise InputError(f"store {_shown(url)}: has no results in it")
@@ -91,7 +95,7 @@ def migrate(url: str) -> tuple[str, str]:
             command.upgrade(config, "head")
     except CommandError as error:
         raise InputError(f"store {_shown(url)}: was made by another hrfevo: {one_line(error)}") from None
-    except sa.exc.SQLAlchemyError as error:
+    except UNREADABLE as error:
         raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     finally:
         engine.dispose()

@@ -296,7 +296,7 @@ class Store:
             own = (schema.evaluations.c.run_id == run_id) & (schema.evaluations.c.ended_event > after)
             query = query.where(schema.curves.c.number.in_(sa.select(schema.evaluations.c.number).where(own)))
         curves: dict[int, list[Point]] = {}
-        with self._engine.connect() as connection:
+        with self._reading(run_id) as connection:
             for row in connection.execute(query):
                 curves.setdefault(row.number, []).append(Point(row.step, row.seconds, row.bits_per_byte))
         return curves

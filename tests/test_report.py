@@ -48,6 +48,7 @@ from hrfevo.report.headline import won
 from hrfevo.report.portrait import portraits
 from hrfevo.report.progress_figure import hypervolumes
 from hrfevo.report.sample import drawn, drawn_numbers
+from hrfevo.report.style import caption_of
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import short_names
@@ -362,6 +363,14 @@ def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace
     assert figure is not None
     assert parents[best]
     assert trace(figure, "genomes").text[0].startswith(best)
+    line = max(len({place.generation for place in ancestry(frame, e.genome, "bits_per_byte", "minimize").places})
+               for e in evaluations[300:])  # fmt: skip
+    assert line > 12, "back to the first generation"
+    orphaned = [replace(e, parents=()) if e.genome == best else e for e in evaluations]
+    figure = genealogy(evaluation_frame(orphaned, layers), layers.objectives)
+    assert figure is not None
+    assert f"The best, {best}, has no parents" in caption_of(figure)
+    assert not trace(figure, "genomes").text[0].startswith(best)
     first = {e.genome: replace(e, parents=()) for e in evaluations}.values()
     assert genealogy(evaluation_frame([*first], layers), layers.objectives) is None
 

@@ -10,7 +10,7 @@ import pandas as pd
 from hrfevo.space import Direction
 
 # Ancestors that are drawn, and how many steps back the line of the better parents goes.
-MOST_ANCESTORS, LONGEST_LINE = 24, 12
+MOST_ANCESTORS, LONGEST_LINE = 24, 100
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,24 @@ COLUMN, ROW, LEAVES, ARRIVES = 230, 66, 0.56, 0.78
 
 
 def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
-    """The ancestors of the best genome by generation, with operator and gain on each edge; None if it has none."""
+    """The ancestors of the best genome by generation, with operator and gain on each edge.
+
+    Where the best has no parents, those of the best that has; None if there is no such genome.
+    """
     metric, direction = next(iter(objectives.items()))
     top = finished_at(frame)
     if top.empty:
         return None
-    winner = best_of(top, metric, direction)
+    best = best_of(top, metric, direction)
+    children = top[top["parents"].map(len) > 0]
+    if children.empty:
+        return None
+    winner = best_of(children, metric, direction) if len(best["parents"]) == 0 else best
     found = ancestry(frame, winner["genome"], metric, direction)
     if found.total == 0:
         return None
+    whose = f"The best, {text(best['genome'])}, has no parents; this is the best of those that have. "
+    whose = "" if winner["genome"] == best["genome"] else whose
     places = found.places
     shown = len({place.genome for place in places}) - 1
     fewer = "" if shown == found.total else f"; the nearest {shown} of {found.total:,} are drawn, “…” has more"
@@ -39,9 +48,9 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     unit = f" ({METRICS[metric].partition(', ')[2]})" if ", " in METRICS[metric] else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
-        f"{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the child, "
-        f"and how its {metric_name(metric)} changed from that parent after equal training{unit}: {aim} is better, a "
-        f"dash stands where the two were never trained equally far{fewer}{repeated}.",
+        f"{whose}{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
+        f"child, and how its {metric_name(metric)} changed from that parent after equal training{unit}: {aim} is "
+        f"better, a dash stands where the two were never trained equally far{fewer}{repeated}.",
         xaxis={
             "title": {"text": "generation"},
             "tickvals": list(generations),

@@ -118,12 +118,17 @@ def join(ray: Any, address: str) -> None:
         host, _, port = _resolved(address).removeprefix("ray://").partition(":")
         with socket.create_connection((host, int(port)), timeout=5):
             pass
-        code = {"py_modules": [hrfevo, signal_model]}
-        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
     except ValueError:
         raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
     except (ConnectionError, OSError) as error:
         raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
+    code = {"py_modules": [hrfevo, signal_model]}
+    try:
+        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
+    except ConnectionError as error:
+        # `ray start` asks for a token where one lies; Ray shows its own to a cluster with an address only if told to.
+        hint = "" if "RAY_AUTH_MODE" in os.environ else "; if it asks for Ray's token, set RAY_AUTH_MODE=token"
+        raise InputError(f"--address {address}: the cluster does not let us in ({one_line(error)}){hint}") from None
 
 
 def _resolved(address: str) -> str:
