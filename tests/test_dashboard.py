@@ -517,6 +517,8 @@ def test_a_click_shows_the_genome_and_its_recipe_can_be_had(browser: Any, tmp_pa
             assert genome == names[-1]
             found = next(e for e in search.snapshot().evaluations if e.genome == genome)
             assert f"{found.metrics['bits_per_byte']:.4f}" in card.inner_text()
+            assert "on the front" in card.inner_text()
+            card.locator(".js-line").first.wait_for()
             with shown.expect_download() as download:
                 card.get_by_text("Download recipe").click()
             assert download.value.suggested_filename == f"{genome}.yaml"

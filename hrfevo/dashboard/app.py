@@ -163,6 +163,7 @@ class _Page:
             Output("card", "children"),
             Input("opened", "data"),
             Input("stamp", "data"),
+            State("screen", "data"),
             prevent_initial_call=True,
         )(self.card)
         app.callback(
@@ -263,11 +264,11 @@ class _Page:
             raise PreventUpdate
         return {"run": run, "genome": genome}
 
-    def card(self, opened: dict[str, str] | None, _stamp: object) -> tuple[bool, Any]:
+    def card(self, opened: dict[str, str] | None, _stamp: object, screen: Screen) -> tuple[bool, Any]:
         """The card of the genome that is open, as it is now."""
         if opened is None:
             return True, []
-        return False, card(opened["run"], self._snapshot(opened["run"]), opened["genome"])
+        return False, card(opened["run"], self._snapshot(opened["run"]), opened["genome"], screen)
 
     def pictures(self, _clicks: int | None, opened: dict[str, str] | None, screen: Screen) -> list[Component]:
         """What the model of the genome that is open begins with; nothing until it is asked for."""

@@ -7,8 +7,12 @@ from dash.development.base_component import Component
 
 from hrfevo import ranking
 from hrfevo.anatomy import buildable
+from hrfevo.card import Training, card_of
+from hrfevo.card_text import facts_of
 from hrfevo.dashboard.drawing import Screen, picture
 from hrfevo.dashboard.watch import Snapshot
+from hrfevo.report.card_data import OTHER_METRICS
+from hrfevo.report.card_page import learning_curve
 from hrfevo.report.style import measured
 from hrfevo.report.words import gene_lines, plural
 from hrfevo.space import METRICS
@@ -22,39 +26,39 @@ def genome_button(run: str, genome: str, place: str, words: str = "") -> html.Bu
     return html.Button([html.Code(genome), words], id=name, className="genome", type="button")
 
 
-def card(run: str, snapshot: Snapshot, genome: str) -> list[Component]:
-    """Genes, measurements, trainings and relatives of a genome."""
-    space, evaluations = snapshot.space, snapshot.evaluations
+def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]:
+    """What `hrfevo show` tells of a genome, and its learning curve."""
+    space = snapshot.space
     try:
-        found = ranking.find_genome(space, evaluations, genome)
+        found = card_of(space, snapshot.evaluations, snapshot.curves, genome)
     except InputError as error:
         return [html.H2("No card"), html.P(str(error), className="quiet")]
-    born = f"{found.operator}, number {found.birth}, generation {found.birth // space.population}"
-    trainings = sorted((e for e in evaluations if e.genome == found.genome), key=lambda e: e.rung)
-    known = {e.genome for e in evaluations}
-    parents = list(dict.fromkeys(found.parents))
-    children = list(dict.fromkeys(e.genome for e in evaluations if found.genome in e.parents))
+    known = {evaluation.genome for evaluation in snapshot.evaluations}
+    told = dict(facts_of(found))
     download = html.Button("Download recipe", id={"type": "download", "of": "card"}, className="action", type="button")
     genes = [
         html.Div([html.B(f"{line}: ") if line else None, *(_pair(*pair) for pair in pairs)], className="genes")
-        for line, pairs in gene_lines(found.values, space)
+        for line, pairs in gene_lines(found.genes, space)
     ]
+    metrics = next(training.metrics for training in found.trainings if training.number == found.number)
     parts: list[Component] = [
         html.H2(["Genome ", html.Code(found.genome)]),
         html.P([html.Span(found.status, className=f"state {found.status}"), f" {found.reason}"]),
-        html.P(f"{run}: {born}", className="quiet"),
+        html.P(f"{run}: {told['origin']}", className="quiet"),
+        *([html.P(told["standing"], className="quiet")] if "standing" in told else []),
         download,
         html.H3("Genes"),
         *genes,
         html.H3("Measurements"),
-        html.Dl([_fact(METRICS.get(name, name), _written(name, value)) for name, value in found.metrics.items()]),
+        html.Dl([_fact(_named(name), _written(name, value)) for name, value in metrics.items()]),
         html.H3("Trainings"),
-        html.Ul([html.Li(_trained(e.status, space.rungs[e.rung], e.seed, e.device)) for e in trainings]),
+        html.Ul([html.Li(_trained(training)) for training in found.trainings]),
+        *([picture(learning_curve(found), screen)] if found.curve else []),
     ]
-    for title, others in (("Parents", parents), ("Children", children)):
-        if others:
-            place = title.lower()
-            links = [genome_button(run, o, place) if o in known else html.Code(o) for o in others]
+    for title, relatives in (("Parents", found.parents), ("Children", found.children)):
+        if relatives:
+            place, names = title.lower(), [relative.genome for relative in relatives]
+            links = [genome_button(run, name, place) if name in known else html.Code(name) for name in names]
             parts += [html.H3(title), html.Div(links, className="relatives")]
     return parts
 
@@ -68,11 +72,17 @@ def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]
     except InputError as error:
         return [html.P(str(error), className="trouble")]
     drawn = portraits(recipe.model, recipe.training.seed)
-    return [html.H3("What it is, before training"), *(picture(figure, screen) for figure in drawn.values())]
+    return [html.H3("What it is, before training"), *(picture(figure, screen, wide=True) for figure in drawn.values())]
 
 
-def _trained(status: str, steps: int, seed: int, device: str) -> str:
-    return f"{plural(steps, 'step')}, seed {seed}{f', on {device}' if device else ''}: {status}"
+def _trained(training: Training) -> str:
+    where = f", on {training.device}" if training.device else ""
+    return f"{plural(training.steps, 'step')}, seed {training.seed}{where}: {training.status}"
+
+
+def _named(metric: str) -> str:
+    known = {name: words for name, (words, _) in OTHER_METRICS.items()} | METRICS
+    return known.get(metric, metric)
 
 
 def _written(name: str, value: float) -> str:

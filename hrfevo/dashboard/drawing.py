@@ -122,13 +122,13 @@ def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figu
     return html.Figure([part(said, f"caption of {name}", run), html.Div(graph, className="frame")])
 
 
-def picture(figure: go.Figure, screen: Screen) -> html.Figure:
-    """A figure that stays as it is."""
+def picture(figure: go.Figure, screen: Screen, wide: bool = False) -> html.Figure:
+    """A figure on a card; a wide one is scrolled to see all of it."""
     graph = dcc.Graph(
         figure=painted(figure, screen, ""),
         config={"responsive": True, "displayModeBar": False},
         style={"height": f"{figure.layout.height or HEIGHT}px"},
-        className="plot picture",
+        className="plot picture" if wide else "plot",
     )
     said = [html.H3(figure.layout.title.text), html.Figcaption(caption_of(figure))]
     return html.Figure([*said, html.Div(graph, className="frame")])
