@@ -38,7 +38,7 @@ from hrfevo.store import Store
 from signal_model.errors import InputError
 
 from .conftest import TINY_SPACE
-from .services import Wire, postgresql_server
+from .services import PostgreSQL, Wire, postgresql_server
 
 EVALUATIONS, MOST_FAULTS, MOST_RESUMPTIONS = 24, 3, 20
 # A driver whose clock jumps back or forth by up to a day, at every hundredth look or so.
@@ -64,7 +64,7 @@ class Scene:
     space: Path
     backend: str
     random: random.Random
-    server: str | None = None
+    server: PostgreSQL | None = None
     wire: Wire | None = None
     disk: Path | None = None
     jumps: bool = False
@@ -86,7 +86,7 @@ class Scene:
         """The database's address by way of the line that can be cut."""
         assert self.server
         assert self.wire
-        return sa.make_url(self.server).set(port=self.wire.port).render_as_string(hide_password=False)
+        return sa.make_url(self.server.url).set(port=self.wire.port).render_as_string(hide_password=False)
 
     def is_over(self) -> bool:
         with suppress(InputError, FileNotFoundError), self._opened() as (run, store):
@@ -104,7 +104,7 @@ class Scene:
         if path is None:
             raise FileNotFoundError(f"{self.folder}: no run")
         run = RunFolder.open(path.parent)
-        store = run.open_store(self.server)
+        store = run.open_store(self.server.url if self.server else None)
         yield run, store
         store.close()
 
@@ -123,12 +123,21 @@ def interrupt_driver(scene: Scene) -> None:
 
 
 def kill_worker(scene: Scene) -> None:
+    _kill_one(scene, "ray::")
+
+
+def _kill_one(scene: Scene, name: str) -> None:
     assert scene.driver
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(scene.driver.pid).children(recursive=True)
-        workers = [process for process in family if "ray::" in " ".join(process.cmdline())]
-        if workers:
-            scene.random.choice(workers).kill()
+        found = [process for process in family if name in " ".join(process.cmdline()[:1])]
+        if found:
+            scene.random.choice(found).kill()
+
+
+def kill_node(scene: Scene) -> None:
+    """The only node there is: with it the search ends, and is resumed in another Ray."""
+    _kill_one(scene, "raylet/raylet")
 
 
 def cut_line(scene: Scene) -> None:
@@ -139,11 +148,18 @@ def cut_line(scene: Scene) -> None:
 
 def end_connections(scene: Scene) -> None:
     assert scene.server
-    engine = sa.create_engine(scene.server)
+    engine = sa.create_engine(scene.server.url)
     with engine.connect() as connection:
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         connection.execute(sa.text(query))
     engine.dispose()
+
+
+def restart_database(scene: Scene) -> None:
+    assert scene.server
+    scene.server.stop()
+    time.sleep(scene.random.uniform(0.1, 2.0))
+    scene.server.start()
 
 
 def fill_disk(scene: Scene) -> None:
@@ -179,9 +195,10 @@ def faults(scene: Scene) -> dict[str, Callable[[Scene], None]]:
         "clock jumps": jump,
     }
     if scene.backend == "ray":
-        found["worker killed"] = kill_worker
+        found |= {"worker killed": kill_worker, "node killed": kill_node}
     if scene.wire:
         found |= {"line cut": cut_line, "database's connections ended": end_connections}
+        found["database restarted"] = restart_database
     if scene.disk:
         found["disk full"] = fill_disk
     return found
@@ -235,7 +252,7 @@ def main() -> int:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hrfevo-chaos-")))
         os.environ["SIGNAL_MODEL_CACHE"] = str(root / "tokens")
         server = stack.enter_context(postgresql_server())
-        wire = Wire(sa.make_url(server).port or 5432)
+        wire = Wire(sa.make_url(server.url).port or 5432)
         space = root / "space.yaml"
         space.write_text(space_text(root))
         number = 0

@@ -85,8 +85,8 @@ def postgresql() -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail("CI must install PostgreSQL (Debian's package postgresql)")
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    with postgresql_server() as url:
-        yield url
+    with postgresql_server() as server:
+        yield server.url
 
 
 def command(

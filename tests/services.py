@@ -9,11 +9,8 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import sqlalchemy as sa
 
 
 def postgresql_binaries() -> Path | None:
@@ -25,36 +22,48 @@ def postgresql_binaries() -> Path | None:
     return Path(initdb).parent if initdb else None
 
 
+class PostgreSQL:
+    """A server of our own on loopback, without a password."""
+
+    def __init__(self, folder: Path) -> None:
+        found = postgresql_binaries()
+        assert found is not None
+        self._binaries, self._folder, self._data = found, folder, folder / "data"
+        # The server refuses to run as root; Debian's package brings a user of its own.
+        self._prefix: list[str] = []
+        if os.geteuid() == 0:
+            self._prefix = ["runuser", "-u", "postgres", "--"]
+            shutil.chown(folder, "postgres")
+        self._port = free_port()
+        self.url = f"postgresql+psycopg://hrfevo@127.0.0.1:{self._port}/postgres"
+        self._run("initdb", "-D", self._data, "-U", "hrfevo", "--auth=trust", "--no-sync")
+
+    def start(self) -> None:
+        """Return when it answers."""
+        options = f"-p {self._port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
+        self._run("pg_ctl", "-D", self._data, "-l", self._folder / "log", "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        """As a power cut would."""
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def _run(self, name: str, *arguments: object) -> None:
+        command = [*self._prefix, str(self._binaries / name), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[str]:
-    """A server of our own on loopback, without a password; yields its address."""
-    binaries = postgresql_binaries()
-    assert binaries is not None
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """One that answers, until the end."""
     # Not below pytest's own folder, which is closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="hrfevo-postgresql-"))
-    # The server refuses to run as root; Debian's package brings a user of its own.
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        prefix = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    port = free_port()
-    make = [binaries / "initdb", "-D", data, "-U", "hrfevo", "--auth=trust", "--no-sync"]
-    subprocess.run([*prefix, *map(str, make)], check=True, capture_output=True, cwd="/")
-    serve = [binaries / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder, "-c", "fsync=off"]
-    with subprocess.Popen([*prefix, *map(str, serve)], stderr=subprocess.DEVNULL, cwd="/"):
-        url = f"postgresql+psycopg://hrfevo@127.0.0.1:{port}/postgres"
-        for _ in range(100):
-            try:
-                sa.create_engine(url).connect().close()
-                break
-            except sa.exc.OperationalError:
-                time.sleep(0.1)
-        yield url
-        subprocess.run(
-            [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "stop", "-m", "immediate"], check=True, cwd="/"
-        )
-    shutil.rmtree(folder)
+    server = PostgreSQL(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
 
 
 def free_port() -> int:
