@@ -16,10 +16,9 @@ from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempt
 from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
 from hrfevo.ranking import ranked
-from hrfevo.records import counts
 from hrfevo.run_folder import RUN_FILE, RunFolder
 from hrfevo.space import Confirm, SearchSpace
-from hrfevo.store import Evaluation
+from hrfevo.store import Evaluation, spent
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
 from signal_model.errors import InputError
@@ -82,6 +81,8 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
 
     Returns the exit code. Raises InputError for a run without a finished evaluation.
     """
+    if run.in_hand:
+        raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
     store = run.open_store(machinery.store)
     space, evaluations = run.space(), store.evaluations(run.id)
     winners = ranked(space, evaluations, options.top)
@@ -115,16 +116,15 @@ def _baseline(
     place: _Place, space: SearchSpace, evaluations: Sequence[Evaluation], winners: Sequence[Evaluation], seed: int
 ) -> int:
     """Tune a transformer with as many evaluations as the search had, and train its best again."""
-    spent = sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
     largest = max(winner.metrics["parameters"] for winner in winners)
-    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, spent, None)), BASELINE))
+    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, spent(evaluations), None)), BASELINE))
     bound = space.constraints.get("parameters")
     if bound is not None and bound.max is not None and smallest > bound.max:
         told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
         place.console.print(f"{told}: the winners are confirmed without one", markup=False, soft_wrap=True)
         return 0
     # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
-    text = to_yaml(baseline_of(space, spent, max(largest, SLACK * smallest)))
+    text = to_yaml(baseline_of(space, spent(evaluations), max(largest, SLACK * smallest)))
     settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
     code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
     if code:

@@ -24,7 +24,7 @@ from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
-from hrfevo.store import Store
+from hrfevo.store import Store, spent
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import ModelConfig
@@ -120,8 +120,18 @@ def resume(path: Path, evaluations: int | None, machinery: Machinery, console: C
     folder = RunFolder.open(path)
     if evaluations is not None:
         with folder.locked():
+            if folder.began:
+                _refuse_less(folder, evaluations, machinery)
             folder = folder.overridden(f"budget.evaluations={evaluations}")
     return go_on(folder, machinery, console)
+
+
+def _refuse_less(folder: RunFolder, evaluations: int, machinery: Machinery) -> None:
+    store = folder.open_store(machinery.store)
+    done = spent(store.evaluations(folder.id))
+    store.close()
+    if evaluations < done:
+        raise InputError(f"--evaluations {evaluations}: {folder.path} has {done} already; name as many or more")
 
 
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
@@ -244,6 +254,9 @@ def _execute(
         say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         store.set_state(folder.id, "stopped", "interrupted")
         code = 130
+    except BrokenPipeError:
+        store.set_state(folder.id, "stopped", "the reader of its output has gone")
+        raise
     except WorkersLost as error:
         patient.set_state(folder.id, "stopped", str(error))
         say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")

@@ -77,7 +77,8 @@ def find_genome(space: SearchSpace, evaluations: Sequence[Evaluation], genome: s
     matches = [e for e in evaluations if e.genome.startswith(genome)]
     found = sorted({evaluation.genome for evaluation in matches})
     if len(found) != 1:
-        some = f"{len(found)} genomes match: {', '.join(found[:5])}" if found else "no genome of this run"
+        more = ", …" if len(found) > 5 else ""
+        some = f"{len(found)} genomes match: {', '.join(found[:5])}{more}" if found else "no genome of this run"
         raise InputError(f"genome {genome!r}: {some}; `hrfevo best` lists the best")
     return max(matches, key=lambda evaluation: (evaluation.status == "finished", evaluation.rung))
 

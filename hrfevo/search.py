@@ -85,6 +85,7 @@ class Search:
         self._waiting: list[Job] = []
         self._known: dict[str, dict[str, float]] = {}
         self._next_number = 0
+        self._last_reason = ""
         self._seconds_before = 0.0
         self._started = clock()
 
@@ -125,7 +126,6 @@ class Search:
         `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
         nothing succeeds.
         """
-        reason = ""
         while True:
             while self._may_submit() and (job := self._next_job()):
                 self.workers.submit(job)
@@ -138,14 +138,15 @@ class Search:
                 check()
                 continue
             self._store.record(self.run_id, outcome, self.seconds)
-            reason = outcome.reason
             self._learn(outcome)
             self._drop_the_hopeless()
             observer.ended(outcome, self)
             self._stop_if_hopeless(outcome)
             check()
         if self.tally.failed and not self.tally.finished:
-            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {reason}")
+            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {self._last_reason}")
+        if self.tally.infeasible and not self.tally.finished:
+            raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
         return "budget spent" if self._spent(0) else "no new genome left in the space"
 
     def _may_submit(self) -> bool:
@@ -188,6 +189,7 @@ class Search:
         if same_at_every_rung:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
+        self._last_reason = outcome.reason
         self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics))])
 
     def _drop_the_hopeless(self) -> None:

@@ -7,7 +7,7 @@ event has a number within its run; playing the events in that order again rebuil
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hrfevo import schema
 from hrfevo.database import open_database, reason
 from hrfevo.genome import Genome
-from hrfevo.records import Job, Outcome, Point, Proposal, Status
+from hrfevo.records import Job, Outcome, Point, Proposal, Status, counts
 from signal_model.errors import InputError, one_line
 
 # A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
@@ -312,6 +312,11 @@ class Store:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
 
 
+def spent(evaluations: Iterable[Evaluation]) -> int:
+    """How many count against a budget of evaluations."""
+    return sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
+
+
 def _evaluation(row: dict[str, Any]) -> Evaluation:
     """A row as a record. Raises InputError if it is none that this store wrote."""
     values, metrics, parents = row["values"], row["metrics"], row["parents"]
@@ -320,6 +325,7 @@ def _evaluation(row: dict[str, Any]) -> Evaluation:
         and Genome(values).id == row["genome"]
         and isinstance(metrics, dict)
         and all(isinstance(value, int | float) for value in metrics.values())
+        and (metrics or row["status"] != "finished")
         and isinstance(parents, list)
         and row["status"] in _STATUSES
         and (row["status"] == "running") == (row["ended_event"] is None)

@@ -51,10 +51,15 @@ def new_console() -> Console:
     """A console for a command that lasts: whoever asks it to end, by Ctrl-C or by SIGTERM, gets the same clean end."""
     from rich.console import Console
 
+    class Told(Console):
+        def on_broken_pipe(self) -> None:
+            # The reader of our output has gone: an error like others, which a search can end with.
+            raise BrokenPipeError
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     # Where nobody looks, as in a log file, columns need not be cut to fit a screen.
-    return Console() if sys.stdout.isatty() else Console(width=113)
+    return Told() if sys.stdout.isatty() else Told(width=113)
 
 
 def say(console: Console, text: str) -> None:

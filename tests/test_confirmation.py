@@ -167,6 +167,13 @@ def test_mistakes_in_a_space_name_their_line(tiny_space: Path, addition: str, me
     assert f"{tiny_space}:" in result.stderr
 
 
+def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:
+    with RunFolder.open(finished).locked():
+        result = command("hrfevo", "confirm", finished, "--backend", "inline")
+    assert result.returncode == 2
+    assert "is being searched" in result.stderr
+
+
 def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     command("hrfevo", "run", tiny_space, "--out", out, "--backend", "inline", "--evaluations", 2)

@@ -100,6 +100,49 @@ def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, st
         search(few, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
 
 
+def test_a_search_that_had_failed_fails_again_with_the_same_reason(space: SearchSpace, store: Store) -> None:
+    few = space.model_copy(update={"budget": space.budget.model_copy(update={"evaluations": 3})})
+    said = []
+    for _ in range(2):
+        one = search(few, InlineWorkers(Scripted("all fail")), store, "run")
+        one.replay(store.evaluations("run"), 0.0)
+        with pytest.raises(Hopeless) as error:
+            one.run(QUIET)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert said[0].endswith("diverged: the loss is nan")
+
+
+def test_a_search_of_which_nothing_keeps_a_measured_bound_is_no_success(tiny_space: Path, tmp_path: Path) -> None:
+    bound = ("--set", "constraints={bits_per_byte: {max: 0.1}}", "--evaluations", 4, "--backend", "inline")
+    result = command("hrfevo", "run", tiny_space, "--out", tmp_path, *bound)
+    assert result.returncode == 1
+    assert "none of 4 genomes keeps the constraints: bits_per_byte" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_budget_below_what_is_done_is_refused(tiny_space: Path, tmp_path: Path) -> None:
+    assert command("hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline").returncode == 0
+    run = only_run(tmp_path)
+    before = (run / "run.json").read_text()
+    result = command("hrfevo", "resume", run, "--evaluations", 4, "--backend", "inline")
+    assert result.returncode == 2
+    assert "has 10 already; name as many or more" in result.stderr
+    assert (run / "run.json").read_text() == before
+
+
+def test_a_search_whose_reader_has_gone_is_stopped(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = ["run", tiny_space, "--out", tmp_path / "out", "--backend", "inline", "--evaluations", 40]
+    process = subprocess.Popen([sys.executable, "-m", "hrfevo.cli", *map(str, arguments)], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(240) == 141
+    told = command("hrfevo", "status", only_run(tmp_path / "out")).stdout
+    assert "stopped" in told
+    assert "the reader of its output has gone" in told
+
+
 def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, store: Store) -> None:
     search(space, InlineWorkers(Scripted("infeasible")), store, "run").run(QUIET)
     assert statuses(store).count("finished") == 10

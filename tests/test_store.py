@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,6 +252,24 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert words in done.stderr
     assert not missing.exists()
+
+
+def test_damaged_results_are_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "results.db"
+    store = Store(sqlite_url(path), create=True)
+    store.create_run("run", "run", {})
+    job = Job(0, Genome({"training.learning_rate": 0.01}), 0, 7)
+    store.submitted("run", job, Proposal(job.genome, "random"))
+    store.record("run", Outcome(job, "finished", {"bits_per_byte": 2.0}, started=1.0, ended=2.0), 1.0)
+    assert len(store.evaluations("run")) == 1
+    store.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE evaluations SET metrics = '{}'")
+    database.close()
+    store = Store(sqlite_url(path), create=False)
+    with pytest.raises(InputError, match="evaluation 0 is damaged"):
+        store.evaluations("run")
+    store.close()
 
 
 def test_passwords_are_not_written_down() -> None:

@@ -106,6 +106,9 @@ def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> d
         # Where shorter trainings are drawn too, the median is one of theirs and far from the best already.
         reach = 4 if finished["rung"].nunique() == 1 else 1.5
         low, high = focus(values, objectives.get(metric, "minimize"), reach)
+        winners = finished.loc[finished["front"], metric].dropna()
+        if len(winners):
+            low, high = min(low, winners.min()), max(high, winners.max())
     kind: dict[str, Any] = {"type": "log" if log else "linear", "range": padded(low, high, log)}
     if log:
         kind["tickvals"] = round_values(low, high)
@@ -123,8 +126,8 @@ def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives
     for metric in {*objectives, "bits_per_byte"} & {*TRAINED}:
         ends = front_axis(finished, objectives, metric)["range"]
         outside |= (finished[metric] < ends[0]) | (finished[metric] > ends[1])
-    hidden = plural(int(outside.sum()), "bad one")
-    return f"{kept} ({hidden} outside the picture)." if outside.any() else f"{kept}."
+    hidden = f"{outside.sum():,} of all {len(finished):,}, the worst, are outside the picture"
+    return f"{kept} ({hidden})." if outside.any() else f"{kept}."
 
 
 def _points(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.importance import LEAST, importance_rung, importances_of
+from hrfevo.importance import LEAST, Method, importance_rung, importances_of
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -24,6 +24,8 @@ from hrfevo.store import Evaluation
 
 # Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
 SAMPLE = 250
+# PED-ANOVA compares the best tenth with all, which is faster than fANOVA and needs more.
+ENOUGH = 100
 
 
 def gallery(
@@ -63,4 +65,6 @@ def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go
     if len(peers) < LEAST:
         return None
     some = peers[:: -(-len(peers) // SAMPLE)]
-    return importances(importances_of(space, some, [*space.objectives], "ped-anova"))
+    # What the best tenth have in common takes more than a few of them to say.
+    method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
+    return importances(importances_of(space, some, [*space.objectives], method), method, len(some))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
+from hrfevo.importance import Method
 from hrfevo.report.style import BEST, MANY, OTHER, figure, text
 from hrfevo.space import METRICS, Metric
 from hrfevo.tables import short_names
@@ -14,10 +15,14 @@ from hrfevo.tables import short_names
 # Genes below these in importance are left out.
 MOST_GENES = 15
 COLOURS = (MANY, BEST, OTHER)
+SAID: Mapping[Method, str] = {
+    "ped-anova": "How the best tenth of {count:,} genomes differ from all of them, by PED-ANOVA:",
+    "fanova": "How much of the differences between {count:,} genomes a gene explains, by fANOVA:",
+}
 
 
-def importances(shares: Mapping[Metric, Mapping[str, float]]) -> go.Figure | None:
-    """Shares of genes in each objective as bars, most important first; None if there is nothing to tell."""
+def importances(shares: Mapping[Metric, Mapping[str, float]], method: Method, count: int) -> go.Figure | None:
+    """Shares of genes in each objective as bars, by a method from so many genomes; None if there is nothing to tell."""
     told = {metric: found for metric, found in shares.items() if found}
     if not told:
         return None
@@ -31,8 +36,8 @@ def importances(shares: Mapping[Metric, Mapping[str, float]]) -> go.Figure | Non
     leader = max(found, key=lambda gene: found[gene])
     fig = figure(
         "Which genes matter",
-        f"What sets the best tenth apart from all: {names.get(leader, leader)} decides most of {METRICS[first]} "
-        f"({found[leader]:.0%} by PED-ANOVA).",
+        f"{SAID[method].format(count=count)} {names.get(leader, leader)} has most to do with {METRICS[first]}: "
+        f"{found[leader]:.0%}.",
         xaxis={"title": {"text": "share of importance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"tickmode": "array", "tickvals": np.arange(len(genes)), "ticktext": [text(names[g]) for g in genes]},
         barmode="group",

@@ -142,12 +142,10 @@ def _confirmed(confirmed: Sequence[Confirmed]) -> str:
     seeds, steps = len(best.validation), best.steps
     said = f"Trained again from scratch for {steps:,} steps with {plural(seeds, 'fresh seed')} each; bits per byte."
     if baseline:
-        largest = max((c.parameters for c in confirmed if c.origin == "search"), default=baseline.parameters)
-        size = "no larger than the winners" if baseline.parameters <= largest else "as small as there is of this width"
         said += (
-            f" The best is {_better(baseline.mean - best.mean)} on validation, and "
-            f"{_better(baseline.test_mean - best.test_mean)} on the test split, than a transformer {size} that was "
-            "tuned with as many evaluations."
+            f" The best, of {best.parameters:,} parameters, is {_better(baseline.mean - best.mean)} on validation, and "
+            f"{_better(baseline.test_mean - best.test_mean)} on the test split, than a transformer of "
+            f"{baseline.parameters:,} that was tuned with as many evaluations."
         )
     heads = ("validation, mean", "standard deviation", "difference to the transformer", "test, mean", "parameters")
     head = "".join(f'<th class="n">{name}</th>' for name in heads)

@@ -79,10 +79,14 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
         return f"{said}. It is the only one that has finished there, so there is nothing to compare it with."
     if len(first) < 2:
         return f"{said}. Too few of the first generation were trained that far to say what the search has gained."
+    everyone = (frame["generation"] == 0) & (frame["rung"] == 0) & (frame["status"] == "finished")
+    who = "the median of the first generation"
+    if len(first) < everyone.sum():
+        who = f"the median of the {len(first)} of the first generation that were trained as far"
     median, champion = float(first.median()), float(sign * (sign * first).min())
     gains = [
         f"{_gain(metric, sign * (reference - best[metric]), reference)} than {who} ({measured(metric, reference)})"
-        for reference, who in ((median, "the median of the first generation"), (champion, "the best of it"))
+        for reference, who in ((median, who), (champion, "the best of them"))
         if sign * (reference - best[metric]) > 0
     ]
     if best["generation"] == 0:
