@@ -1,4 +1,4 @@
-"""Models by name, as plain data: SignalLLMs and the transformers of the same size.
+"""Models by name, as plain data: SignalLLMs, the transformers of the same size, and a small SignalLLM for bytes.
 
 Sizes hold at the vocabulary of GPT-2 (50,257) and are within 5 % of the name. A spectral embedding leaves
 most of them to the layers, a standard one takes most of them itself: the twins have equal parameters, not
@@ -40,10 +40,18 @@ def _transformer(width: int, layers: int, heads: int) -> dict[str, Any]:
     }
 
 
+def _of_the_search() -> dict[str, Any]:
+    """Confirmed best of `search_spaces/mixers.yaml` on tinyshakespeare; the command stands in docs/benchmarks.md."""
+    mixer = {"kind": "harmonic", "frequencies": [0.002, 0.5], "timescales": [1.0, 64.0], "short_convolution": 4}
+    layer = {"mixer": mixer, "feedforward": {"kind": "mlp", "expansion": 2.5, "activation": "relu2"}}
+    return {"vocab_size": 256, "context": 64, "width": 128, "layers": [layer] * 5}
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     "signalllm-8m": _signalllm(width=256, layers=6, bases=32),
     "signalllm-18m": _signalllm(width=384, layers=8, bases=40),
     "signalllm-40m": _signalllm(width=512, layers=10, bases=80),
+    "tinyshakespeare-0.8m": _of_the_search(),
     "transformer-8m": _transformer(width=128, layers=8, heads=4),
     "transformer-18m": _transformer(width=256, layers=7, heads=4),
     "transformer-40m": _transformer(width=448, layers=7, heads=7),

@@ -407,9 +407,9 @@ def test_presets_have_the_size_of_their_name(name: str) -> None:
     config = ModelConfig.preset(name)
     with torch.device("meta"):
         size = count_parameters(SignalLLM(config))
-    named = int(name.rsplit("-", 1)[1].removesuffix("m")) * 1e6
+    named = float(name.rsplit("-", 1)[1].removesuffix("m")) * 1e6
     assert abs(size / named - 1) < 0.05
-    assert config.vocab_size == 50257
+    assert config.vocab_size == (256 if name.startswith("tinyshakespeare") else 50257)
     with pytest.raises(InputError, match="did you mean"):
         ModelConfig.preset(name[:-1])
 
