@@ -239,9 +239,9 @@ def _execute(
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
-    say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
     code = 0
     try:
+        say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
         with (
             Interruption() as interruption,
             open_logs(machinery.logs, folder, space, store, console) as loggers,

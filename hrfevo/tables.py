@@ -132,8 +132,6 @@ def duration(seconds: float) -> str:
 def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = {
         "run": status.run,
@@ -150,6 +148,9 @@ def status_table(status: Status) -> Table:
         facts[f"{flying} #{one.number}"] = f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}"
     if status.advice:
         facts["go on with"] = status.advice
+    # A long path in the second column must not take the room of the names.
+    table.add_column(style="bold", no_wrap=True, min_width=min(24, max(map(len, facts))))
+    table.add_column(overflow="fold")
     for name, fact in facts.items():
         table.add_row(name, escape(fact))
     return table

@@ -122,8 +122,8 @@ def test_a_search_of_which_nothing_keeps_a_measured_bound_is_no_success(tiny_spa
 
 
 def test_a_budget_below_what_is_done_is_refused(tiny_space: Path, tmp_path: Path) -> None:
-    assert command("hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline").returncode == 0
-    run = only_run(tmp_path)
+    assert command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline").returncode == 0
+    run = only_run(tmp_path / "out")
     before = (run / "run.json").read_text()
     result = command("hrfevo", "resume", run, "--evaluations", 4, "--backend", "inline")
     assert result.returncode == 2

@@ -272,7 +272,11 @@ def fingerprint(space: SearchSpace, genome: Genome) -> tuple[Any, ...]:
         # An input of every frequency and scale, so that each setting of a mixer shows.
         output = model(tokens)
     trained = tuple(name for name, parameter in model.named_parameters() if parameter.requires_grad)
-    optimizers = [(type(one), one.defaults["lr"]) for one in build_optimizers(model, recipe.training)]
+    optimizers = [
+        (type(one), repr({name: value for name, value in group.items() if name != "params"}))
+        for one in build_optimizers(model, recipe.training)
+        for group in one.param_groups
+    ]
     schedule = tuple(recipe.training.learning_rate * learning_rate_factor(s, recipe.training) for s in range(3))
     shapes = tuple((name, tuple(value.shape)) for name, value in model.state_dict().items())
     return shapes, output.numpy().tobytes(), trained, schedule, tuple(optimizers), recipe.training.batch_size
@@ -336,7 +340,7 @@ def test_depth_is_not_dead() -> None:
     layer = {"filter_bank.kind": "none", "mixer.kind": "attention", "mixer.heads": 4, "feedforward.kind": "mlp"}
     layer |= {"mixer.window": 64, "mixer.short_convolution": 1}
     layer |= {"feedforward.expansion": 2.0, "feedforward.activation": "gelu"}
-    rest = {"training.learning_rate": 0.01, "training.optimizer.kind": "adamw"}
+    rest = {"training.learning_rate": 0.01, "training.weight_decay": 0.1, "training.optimizer.kind": "adamw"}
     rest |= {"positions.kind": "none", "embedding.kind": "standard"}
     depths = [express(space, canonical(space, rest | {"layers": [layer] * n}), seed=0).model for n in (2, 3)]
     assert [len(model.layers) for model in depths] == [2, 3]
