@@ -18,8 +18,8 @@ from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Store
 from signal_model.files import write_atomically
 
-# So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte. Models
-# of more parameters take long to build; `hrfevo show --html` draws any.
+# So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte and two
+# seconds. Models of more parameters take long to build; `hrfevo show --html` draws any.
 PICTURED, LARGEST = 3, 20_000_000
 
 
@@ -30,9 +30,12 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
     if winners:
         write_atomically(folder.path / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
     report = folder.path / "report.html"
+    numbers = drawn_numbers(evaluations, winners)
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
-    pictures = {winner.genome: _pictures(space, winner) for winner in small[:PICTURED]}
-    curves = store.curves(folder.id, drawn_numbers(evaluations, winners))
+    # The page of a long search takes long to make without them.
+    pictured = small[:PICTURED] if numbers is None else []
+    pictures = {winner.genome: _pictures(space, winner) for winner in pictured}
+    curves = store.curves(folder.id, numbers)
     page = render(folder.record(store), space, evaluations, curves, latest(folder), pictures)
     write_atomically(report, page)
     return report
