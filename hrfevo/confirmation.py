@@ -21,6 +21,7 @@ from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation, spent
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
+from signal_model.console import say
 from signal_model.errors import InputError
 from signal_model.files import to_yaml
 
@@ -94,7 +95,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     if not code and options.baseline:
         code = _baseline(place, space, evaluations, winners, seed)
     if code:
-        console.print(f"confirmation interrupted; go on with: hrfevo confirm {run.path}", markup=False, soft_wrap=True)
+        say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}")
         return code
     (place.path / DONE).touch()
     leave_products(run, space, store)
@@ -116,15 +117,16 @@ def _baseline(
     place: _Place, space: SearchSpace, evaluations: Sequence[Evaluation], winners: Sequence[Evaluation], seed: int
 ) -> int:
     """Tune a transformer with as many evaluations as the search had, and train its best again."""
+    budget = spent(evaluations)
     largest = max(winner.metrics["parameters"] for winner in winners)
-    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, spent(evaluations), None)), BASELINE))
+    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None)), BASELINE))
     bound = space.constraints.get("parameters")
     if bound is not None and bound.max is not None and smallest > bound.max:
         told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
-        place.console.print(f"{told}: the winners are confirmed without one", markup=False, soft_wrap=True)
+        say(place.console, f"{told}: the winners are confirmed without one")
         return 0
     # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
-    text = to_yaml(baseline_of(space, spent(evaluations), max(largest, SLACK * smallest)))
+    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
     settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
     code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
     if code:
