@@ -3,8 +3,8 @@
     python benchmarks/memory.py -- hrfevo run search_spaces/mixers.yaml --set budget='{minutes: 30}' --no-confirm
 
 Runs the command and measures its process and its Ray workers every half minute: memory of their own, without what they
-share. After the first minutes, in which models of every kind are built for the first time, the median of the last
-quarter may be 5 % above that of the first quarter.
+share. After each one's first minutes, in which models of every kind are built for the first time, the median of the
+last quarter may be 5 % above that of the first quarter.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def held(driver: psutil.Process) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Whether a search holds more and more memory.")
     parser.add_argument("--every", type=float, default=30, help="seconds (%(default)s)")
-    parser.add_argument("--after", type=float, default=5, help="minutes that do not count (%(default)s)")
+    parser.add_argument(
+        "--after", type=float, default=5, help="minutes of each process that do not count (%(default)s)"
+    )
     parser.add_argument("--no-check", action="store_true")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
@@ -55,19 +57,24 @@ def main() -> int:
             time.sleep(options.every)
     rows, missed = [], []
     for name, points in course.items():
-        counted = [megabytes for minutes, megabytes in points if minutes >= options.after]
+        counted = [megabytes for minutes, megabytes in points if minutes - points[0][0] >= options.after]
         if len(counted) < 8:
             continue  # a worker that was replaced, or the search was short
         quarter = len(counted) // 4
         first, last = statistics.median(counted[:quarter]), statistics.median(counted[-quarter:])
         growth = last / first - 1
         rows.append(
-            [name, f"{points[-1][0]:.0f}", *(f"{v:.0f}" for v in (first, last, max(counted))), f"{growth:+.1%}"]
+            [
+                name,
+                f"{points[0][0]:.0f}–{points[-1][0]:.0f}",
+                *(f"{v:.0f}" for v in (first, last, max(counted))),
+                f"{growth:+.1%}",
+            ]
         )
         if growth > MOST_GROWTH:
             missed.append(f"{name}: grew by {growth:.1%}; the bar is {MOST_GROWTH:.0%}")
     print()
-    print_table(["process", "until minute", "first quarter, MB", "last quarter, MB", "most, MB", "growth"], rows)
+    print_table(["process", "minutes", "first quarter, MB", "last quarter, MB", "most, MB", "growth"], rows)
     return end(missed, not options.no_check) or running.returncode or (not rows)
 
 

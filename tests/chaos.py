@@ -40,7 +40,7 @@ from signal_model.errors import InputError
 from .conftest import TINY_SPACE
 from .services import PostgreSQL, Wire, postgresql_server
 
-EVALUATIONS, MOST_FAULTS, MOST_RESUMPTIONS = 24, 3, 20
+EVALUATIONS, MOST_FAULTS, MOST_RESUMPTIONS = 24, 6, 20
 # A driver whose clock jumps back or forth by up to a day, at every hundredth look or so.
 JUMPING = """
 import random, sys, time
@@ -275,6 +275,7 @@ def main() -> int:
                 else:
                     outcome = judged(scene, lasting[backend], tried, options.faults, reference)
                     survived += not outcome
+                    print(f"run {number} ({backend}): {sum(tried.values())} faults so far", flush=True)
                     if outcome:
                         lost.append(f"run {number} ({backend}): {outcome}")
                         print(f"lost: {lost[-1]}\n{(root / str(number) / 'log').read_text()[-3000:]}", flush=True)

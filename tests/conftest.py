@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hrfevo.cli import app
 from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 
@@ -101,6 +103,15 @@ def command(
         timeout=timeout,
         env={**os.environ, **(environment or {})},
     )
+
+
+def answer(*arguments: object) -> str:
+    """What a command prints; its InputError is raised."""
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def only_run(folder: Path) -> Path:
