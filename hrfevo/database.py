@@ -66,7 +66,7 @@ def open_database(url: str, create: bool) -> sa.Engine:
         raise InputError(f"store {_shown(url)}: has no results in it")
     if revision != schema.REVISION:
         raise InputError(
-            f"store {_shown(url)}: has schema revision {revision}, this hrfevo reads {schema.REVISION}; "
+            f"store {_shown(url)}: has schema revision {revision!r}, this hrfevo reads {schema.REVISION!r}; "
             f"bring an older one up to date with: hrfevo migrate {_shown(url)}"
         )
     return engine

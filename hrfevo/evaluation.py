@@ -129,11 +129,10 @@ class TrainingEvaluator:
         except ValidationError as error:
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
-        metrics |= {
-            "parameters": count_parameters(model),
-            "flops_per_token": flops_per_token(model),
-            "state_size": recurrent_state_size(model),
-        }
+        metrics["parameters"] = count_parameters(model)
+        _keep_to(self.space.constraints, metrics)
+        # These run the model, which takes several times as long as building it.
+        metrics |= {"flops_per_token": flops_per_token(model), "state_size": recurrent_state_size(model)}
         _keep_to(self.space.constraints, metrics)
         model.to(device)
         _refuse_leak(model, device)

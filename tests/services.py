@@ -99,13 +99,20 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 here, _ = self._ear.accept()
-                if self._is_cut:
+                there = self._reached()
+                if there is None:
                     here.close()
                     continue
-                there = socket.create_connection(self._target)
                 self._open |= {here, there}
                 for source, sink in ((here, there), (there, here)):
                     threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _reached(self) -> socket.socket | None:
+        """A connection to the server; None if the line is cut or the server is away."""
+        try:
+            return None if self._is_cut else socket.create_connection(self._target)
+        except OSError:
+            return None
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

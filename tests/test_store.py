@@ -153,7 +153,7 @@ def test_unknown_run_and_other_schema_are_refused(store: Store, run_id: str) -> 
     try:
         with store._engine.begin() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-        with pytest.raises(InputError, match=f"has schema revision 9999, this hrfevo reads {schema.REVISION}"):
+        with pytest.raises(InputError, match=f"has schema revision '9999', this hrfevo reads '{schema.REVISION}'"):
             Store(url)
         with pytest.raises(InputError, match="made by another hrfevo"):
             migrate(url)
@@ -202,7 +202,7 @@ def test_migrations_lead_from_the_first_schema_to_the_one_that_is_made_today(fre
             )
         )  # fmt: skip
     for create in (True, False):
-        with pytest.raises(InputError, match="has schema revision 0001"):
+        with pytest.raises(InputError, match="has schema revision '0001'"):
             Store(fresh, create)
     assert migrate(fresh) == ("0001", schema.REVISION)
     assert migrate(fresh) == (schema.REVISION, schema.REVISION)

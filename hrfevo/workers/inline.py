@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
 
@@ -12,6 +14,7 @@ class InlineWorkers:
     capacity = 1
 
     def __init__(self, evaluator: Evaluator) -> None:
+        gc.freeze()  # what is there already is not looked through after each evaluation
         self._evaluator = evaluator
         self._job: Job | None = None
 
@@ -30,4 +33,4 @@ class InlineWorkers:
         return outcome
 
     def close(self) -> None:
-        """Nothing to stop."""
+        gc.unfreeze()
