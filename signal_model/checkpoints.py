@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
@@ -16,9 +18,6 @@ from signal_model.files import read_text, write_atomically, write_json
 from signal_model.model import SignalLLM
 from signal_model.tokenizers import Tokenizer, tokenizer_from_json
 from signal_model.training import CurvePoint, Trainer
-
-if TYPE_CHECKING:
-    import torch
 
 WEIGHTS, RECIPE, TOKENIZER, FIGURES = "model.safetensors", "recipe.json", "tokenizer.json", "figures.json"
 UNFINISHED = "training.safetensors"
@@ -75,7 +74,8 @@ def save_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
     plain |= {"curve": [asdict(point) for point in state["curve"]], "recipe": recipe.to_dict()}
     plain["corpus_hash"] = corpus_hash
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(directory / UNFINISHED, save(contiguous, {"state": json.dumps(plain)}))
+    told = json.dumps(plain)
+    write_atomically(directory / UNFINISHED, save(contiguous, {"state": told, "digest": _digest(told, contiguous)}))
 
 
 def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash: str) -> None:
@@ -109,11 +109,23 @@ def _read_training(directory: Path, device: str) -> tuple[dict[str, Any], dict[s
     if not path.is_file():
         raise InputError(f"{directory}: holds no unfinished training (no {UNFINISHED} in it)")
     try:
-        with safe_open(path, framework="pt", device=device) as file:
-            plain = json.loads(file.metadata()["state"])
-            return plain, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        with safe_open(path, framework="pt", device="cpu") as file:
+            told, digest = (file.metadata()[key] for key in ("state", "digest"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not an unfinished training: {one_line(error)}") from None
+    if _digest(told, tensors) != digest:
+        raise InputError(f"{path}: is damaged: it holds other numbers than were written")
+    return json.loads(told), {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def _digest(told: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of all that is kept: a number changed by a failing disk would change the result in silence."""
+    found = hashlib.sha256(told.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {[*tensor.shape]}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
