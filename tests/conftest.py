@@ -16,8 +16,11 @@ from typer.testing import CliRunner
 from hrfevo.cli import app
 from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
+from hrfevo.space import SearchSpace
+from hrfevo.validation import load_space, parse_space
 
 from .services import postgresql_binaries, postgresql_server
+from .synthetic import LAYERS, write_run
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))
@@ -78,6 +81,35 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
     return path
+
+
+@pytest.fixture(scope="session")
+def embeddings() -> SearchSpace:
+    """The search space of the main job."""
+    return load_space(ROOT / "search_spaces" / "embeddings.yaml")[0]
+
+
+@pytest.fixture(scope="session")
+def layers() -> SearchSpace:
+    """A space of models of several layers."""
+    return parse_space(LAYERS, "layers.yaml")
+
+
+@pytest.fixture(scope="session")
+def written_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search that never was. Tests read it only."""
+    return write_run(tmp_path_factory.mktemp("written"), "one", 300)
+
+
+@pytest.fixture(scope="session")
+def written_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three searches by each of two algorithms, that never were either. Tests read them only."""
+    sizes, algorithms = [120, 90, 100, 150, 110, 95], ["evolution", "random"] * 3
+    folder = tmp_path_factory.mktemp("several")
+    return [
+        write_run(folder, f"{algorithm}-{seed}", count, seed, algorithm=algorithm)
+        for seed, (count, algorithm) in enumerate(zip(sizes, algorithms, strict=True))
+    ]
 
 
 @pytest.fixture(scope="session")

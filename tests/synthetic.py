@@ -195,16 +195,6 @@ def write_run(
     return folder.path
 
 
-def write_runs(folder: Path) -> list[Path]:
-    """Three searches by each of two algorithms."""
-    sizes = [120, 90, 100, 150, 110, 95]
-    algorithms = ["evolution", "random"] * 3
-    return [
-        write_run(folder, f"{algorithm}-{seed}", count, seed, algorithm=algorithm)
-        for seed, (count, algorithm) in enumerate(zip(sizes, algorithms, strict=True))
-    ]
-
-
 def read(path: Path) -> tuple[SearchSpace, list[Evaluation]]:
     folder = RunFolder.open(path)
     store = folder.open_store()

@@ -20,12 +20,7 @@ from hrfevo.confirmed import Confirmed
 from hrfevo.significance import between_groups, between_winners, grouped
 from signal_model.errors import InputError
 from tests.conftest import answer
-from tests.synthetic import SPACE, dominating, read, write_run, write_runs
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_runs(tmp_path_factory.mktemp("compared"))
+from tests.synthetic import SPACE, dominating, read, write_run
 
 
 def fronts_at(path: Path, seconds: float) -> np.ndarray:
@@ -39,16 +34,16 @@ def fronts_at(path: Path, seconds: float) -> np.ndarray:
     return np.array(points).reshape(-1, 3)
 
 
-def test_hypervolumes_are_those_of_pymoo(runs: list[Path]) -> None:
-    comparison = compare(read_searches(runs))
+def test_hypervolumes_are_those_of_pymoo(written_runs: list[Path]) -> None:
+    comparison = compare(read_searches(written_runs))
     assert comparison.reference is not None
     assert comparison.objectives == {"bits_per_byte": "minimize", "step_time": "minimize", "parameters": "maximize"}
     reference = np.array([*comparison.reference.values()]) * [1, 1, -1]
     volume = Hypervolume(ref_point=reference, normalize=False)
-    whole = volume(np.concatenate([fronts_at(path, math.inf) for path in runs]))
-    spent = [sum((e.ended or 0) - (e.started or 0) for e in read(path)[1] if e.ended) for path in runs]
+    whole = volume(np.concatenate([fronts_at(path, math.inf) for path in written_runs]))
+    spent = [sum((e.ended or 0) - (e.started or 0) for e in read(path)[1] if e.ended) for path in written_runs]
     assert comparison.shortest == pytest.approx(min(spent))
-    for path, row, seconds in zip(runs, comparison.rows, spent, strict=True):
+    for path, row, seconds in zip(written_runs, comparison.rows, spent, strict=True):
         space, evaluations = read(path)
         top = [e for e in evaluations if e.status == "finished" and e.rung == 1]
         assert row.seconds == pytest.approx(seconds)
@@ -63,8 +58,8 @@ def test_hypervolumes_are_those_of_pymoo(runs: list[Path]) -> None:
     assert any("only the columns of shares compare equal training" in note for note in comparison.notes)
 
 
-def test_groups_are_tested_by_ranks(runs: list[Path]) -> None:
-    comparison = compare(read_searches(runs))
+def test_groups_are_tested_by_ranks(written_runs: list[Path]) -> None:
+    comparison = compare(read_searches(written_runs))
     groups = grouped(comparison)
     assert [group.name for group in groups] == ["questions evolution", "questions random"]
     (test,), notes = between_groups(comparison, groups)
@@ -83,8 +78,8 @@ def test_groups_are_tested_by_ranks(runs: list[Path]) -> None:
     assert any("with 3 and 3 searches p cannot be below 0.1" in note for note in notes)
 
 
-def test_groups_without_repetitions_are_not_tested(runs: list[Path]) -> None:
-    searches = read_searches(runs)
+def test_groups_without_repetitions_are_not_tested(written_runs: list[Path]) -> None:
+    searches = read_searches(written_runs)
     comparison = compare(searches[:3])
     tests, notes = between_groups(comparison, grouped(comparison))
     assert tests == []
@@ -101,8 +96,8 @@ def confirmed(test: tuple[float, ...], mean: float = 2.0) -> Confirmed:
     return Confirmed("abc", "search", {}, 1000, 60, (mean,) * len(test), test)
 
 
-def test_winners_are_tested_as_welch_did(runs: list[Path]) -> None:
-    one, other = read_searches(runs[:2])
+def test_winners_are_tested_as_welch_did(written_runs: list[Path]) -> None:
+    one, other = read_searches(written_runs[:2])
     a, b = (2.31, 2.35, 2.30, 2.33), (2.40, 2.52, 2.43)
     worse = confirmed((9.0, 9.5), mean=3.0)  # not the best on validation, so not compared
     sides = [replace(one, confirmed=[worse, confirmed(a)]), replace(other, confirmed=[confirmed(b)])]
@@ -128,20 +123,20 @@ def test_winners_are_tested_as_welch_did(runs: list[Path]) -> None:
     assert between_winners(compare(flat))[0] == []
 
 
-def test_what_cannot_be_compared_is_refused_or_said(runs: list[Path], tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_refused_or_said(written_runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="takes at least two runs, got 1"):
-        answer("compare", runs[0])
+        answer("compare", written_runs[0])
     with pytest.raises(InputError, match="is named twice"):
-        answer("compare", runs[0], runs[0].parent / "." / runs[0].name)
+        answer("compare", written_runs[0], written_runs[0].parent / "." / written_runs[0].name)
     fewer = SPACE.replace(", parameters: maximize", "")
     other = write_run(tmp_path, "two", 40, text=fewer)
     with pytest.raises(
         InputError, match=r"have different objectives: minimize bits_per_byte, .*; minimize bits_per_byte"
     ):
-        answer("compare", runs[0], other)
+        answer("compare", written_runs[0], other)
     shorter = write_run(tmp_path, "shorter", 60, text=SPACE.replace("rungs: [20, 60]", "rungs: [20, 40]"))
     elsewhere = write_run(tmp_path, "elsewhere", 60, corpus={"name": "books", "hash": "2e"})
-    result = json.loads(answer("compare", runs[0], shorter, elsewhere, "--format", "json", "--group"))
+    result = json.loads(answer("compare", written_runs[0], shorter, elsewhere, "--format", "json", "--group"))
     said = " ".join(result["notes"])
     assert "The corpora differ" in said
     assert "The highest rungs reached differ (steps: evolution-0: 60, shorter: 40, elsewhere: 60)" in said
@@ -152,11 +147,13 @@ def test_what_cannot_be_compared_is_refused_or_said(runs: list[Path], tmp_path: 
     assert "–" in answer("compare", *nothing)
 
 
-def test_compare_prints_tables_json_and_csv(runs: list[Path]) -> None:
-    result = json.loads(answer("compare", *runs, "--format", "json"))
-    assert [row["run"] for row in result["rows"]] == [path.name for path in runs]
-    frame = pd.read_csv(pd.io.common.StringIO(answer("compare", *runs, "--format", "csv").split("The longest")[0]))
+def test_compare_prints_tables_json_and_csv(written_runs: list[Path]) -> None:
+    result = json.loads(answer("compare", *written_runs, "--format", "json"))
+    assert [row["run"] for row in result["rows"]] == [path.name for path in written_runs]
+    frame = pd.read_csv(
+        pd.io.common.StringIO(answer("compare", *written_runs, "--format", "csv").split("The longest")[0])
+    )
     assert list(frame["hypervolume"]) == [row["hypervolume"] for row in result["rows"]]
-    table = answer("compare", *runs, "--group")
+    table = answer("compare", *written_runs, "--group")
     assert "questions evolution" in table
     assert "Mann-Whitney U, p = " in table

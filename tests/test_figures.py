@@ -30,19 +30,7 @@ from hrfevo.report.progress_figure import hypervolumes
 from hrfevo.report.style import caption_of
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
-from hrfevo.validation import load_space, parse_space
-from tests.conftest import ROOT
-from tests.synthetic import LAYERS, search
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> SearchSpace:
-    return load_space(ROOT / "search_spaces" / "embeddings.yaml")[0]
-
-
-@pytest.fixture(scope="module")
-def layers() -> SearchSpace:
-    return parse_space(LAYERS, "layers.yaml")
+from tests.synthetic import search
 
 
 def trace(figure: Any, name: str) -> Any:

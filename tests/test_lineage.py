@@ -17,21 +17,10 @@ from rich.console import Console
 
 from hrfevo.genome import Genome, sample
 from hrfevo.lineage import Change, as_tree, changes, lineage
-from hrfevo.space import SearchSpace
 from hrfevo.validation import parse_space
 from signal_model.errors import InputError
 from tests.conftest import answer
-from tests.synthetic import SPACE, read, write_run
-
-
-@pytest.fixture(scope="module")
-def space() -> SearchSpace:
-    return parse_space(SPACE, "questions.yaml")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("runs"), "one", 300)
+from tests.synthetic import SPACE, read
 
 
 def applied(values: Mapping[str, Any], found: Sequence[Change]) -> dict[str, Any]:
@@ -57,7 +46,8 @@ def applied(values: Mapping[str, Any], found: Sequence[Change]) -> dict[str, Any
 
 @given(seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)), order=st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_changes_lead_from_parent_to_child(space: SearchSpace, seeds: tuple[int, int], order: random.Random) -> None:
+def test_changes_lead_from_parent_to_child(seeds: tuple[int, int], order: random.Random) -> None:
+    space = parse_space(SPACE, "questions.yaml")
     parent, other = (sample(space, np.random.default_rng(seed)).values for seed in seeds)
     layers = order.sample(pool := [*parent["layers"], *other["layers"]], order.randint(1, min(3, len(pool))))
     for child in (other, parent, {**parent, "layers": layers}):
@@ -74,8 +64,8 @@ def test_a_layer_put_in_is_one_change() -> None:
     assert list(changes({"layers": [first, second]}, {"layers": [second]})) == [Change("layers[0]", first, None)]
 
 
-def test_lineage_goes_back_to_the_first_generation(run: Path) -> None:
-    space, evaluations = read(run)
+def test_lineage_goes_back_to_the_first_generation(written_run: Path) -> None:
+    space, evaluations = read(written_run)
     parents = {e.genome: e.parents for e in evaluations}
     youngest = max(evaluations, key=lambda e: e.birth).genome
     found = lineage(space, evaluations, youngest)
@@ -107,9 +97,9 @@ def test_lineage_goes_back_to_the_first_generation(run: Path) -> None:
     assert sum("→ " in line and (" steps; " in line or "same rung; " in line) for line in lines) == edges
 
 
-def test_lineage_of_strange_stores(run: Path) -> None:
+def test_lineage_of_strange_stores(written_run: Path) -> None:
     """A parent that is not there, as of weights brought from elsewhere, and parents in a circle end it."""
-    space, evaluations = read(run)
+    space, evaluations = read(written_run)
     one, other = evaluations[0], evaluations[1]
     (alone,) = lineage(space, [replace(one, parents=("nowhere",))], one.genome)
     assert [(d.parent, d.known, d.gain) for d in alone.parents] == [("nowhere", False, None)]
@@ -119,12 +109,12 @@ def test_lineage_of_strange_stores(run: Path) -> None:
         Console(file=open("/dev/null", "w")).print(as_tree(space, lineage(space, some, one.genome)))  # noqa: SIM115
 
 
-def test_lineage_prints_a_tree_json_and_csv(run: Path) -> None:
-    youngest = max(read(run)[1], key=lambda e: e.birth).genome
-    rows = json.loads(answer("lineage", run, youngest[:9], "--format", "json"))
+def test_lineage_prints_a_tree_json_and_csv(written_run: Path) -> None:
+    youngest = max(read(written_run)[1], key=lambda e: e.birth).genome
+    rows = json.loads(answer("lineage", written_run, youngest[:9], "--format", "json"))
     assert rows[0]["genome"] == youngest
     assert {"operator", "parent", "gain", "gain_steps", "changes"} <= rows[0].keys()
-    assert answer("lineage", run, youngest, "--format", "csv").count("\n") == len(rows) + 1
-    assert answer("lineage", run, youngest).startswith(youngest)
+    assert answer("lineage", written_run, youngest, "--format", "csv").count("\n") == len(rows) + 1
+    assert answer("lineage", written_run, youngest).startswith(youngest)
     with pytest.raises(InputError, match="no genome of this run"):
-        answer("lineage", run, "zzz")
+        answer("lineage", written_run, "zzz")

@@ -31,7 +31,7 @@ from hrfevo.validation import parse_space
 from signal_model.errors import InputError
 from signal_model.model import SignalLLM
 from tests.conftest import ROOT, answer, command
-from tests.synthetic import SPACE, dominating, read, write_run, write_runs
+from tests.synthetic import SPACE, dominating, read, write_run
 
 HEAVY = {"torch", "ray", "optuna", "pandas", "plotly", "datasets", "scipy", "sklearn"}
 
@@ -42,13 +42,8 @@ def space() -> SearchSpace:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("runs"), "one", 300)
-
-
-@pytest.fixture(scope="module")
-def evaluations(run: Path) -> list[Evaluation]:
-    return read(run)[1]
+def evaluations(written_run: Path) -> list[Evaluation]:
+    return read(written_run)[1]
 
 
 # --- conditions ----------------------------------------------------------------------------------
@@ -168,8 +163,8 @@ def test_a_wrong_condition_says_what_is_accepted(
 
 @pytest.mark.parametrize("rung", [0, 1])
 @pytest.mark.parametrize("where", [[], ["parameters<70000"], ["layers.mixer.kind=wavelet", "gene:layers>1"]])
-def test_best_of_a_rung_under_conditions(run: Path, rung: int, where: list[str]) -> None:
-    space, evaluations = read(run)
+def test_best_of_a_rung_under_conditions(written_run: Path, rung: int, where: list[str]) -> None:
+    space, evaluations = read(written_run)
     options = [part for text in where for part in ("--where", text)]
     tests: dict[str, Callable[[Evaluation], bool]] = {
         "parameters<70000": lambda e: e.metrics["parameters"] < 70000,
@@ -177,7 +172,7 @@ def test_best_of_a_rung_under_conditions(run: Path, rung: int, where: list[str])
         "gene:layers>1": lambda e: len(e.values["layers"]) > 1,
     }
     met = [e for e in evaluations if e.status == "finished" and e.rung == rung and all(tests[t](e) for t in where)]
-    asked = ["best", run, "--rung", rung, *options, "--format", "json"]
+    asked = ["best", written_run, "--rung", rung, *options, "--format", "json"]
     winners = json.loads(answer(*asked, "--front"))
     assert {one["genome"] for one in winners} == dominating(space, met)
     assert {one["steps"] for one in winners} == {space.rungs[rung]}
@@ -191,17 +186,17 @@ def test_best_of_a_rung_under_conditions(run: Path, rung: int, where: list[str])
     assert all(one["metrics"]["train_seconds"] == 1.0 for one in by_time)
 
 
-def test_best_refuses_what_a_run_has_not(run: Path) -> None:
+def test_best_refuses_what_a_run_has_not(written_run: Path) -> None:
     with pytest.raises(InputError, match=r"rung 2: is none of this run; accepted: 0 \(20 steps\), 1 \(60 steps\)"):
-        answer("best", run, "--rung", 2)
+        answer("best", written_run, "--rung", 2)
     with pytest.raises(InputError, match=r"metric 'bits_per_bite': was not measured \(did you mean 'bits_per_byte'"):
-        answer("best", run, "--objective", "bits_per_bite")
-    assert answer("best", run, "--where", "parameters<0") == "no evaluation meets the conditions\n"
-    assert answer("best", run, "--where", "parameters<0", "--format", "json") == "[]\n"
+        answer("best", written_run, "--objective", "bits_per_bite")
+    assert answer("best", written_run, "--where", "parameters<0") == "no evaluation meets the conditions\n"
+    assert answer("best", written_run, "--where", "parameters<0", "--format", "json") == "[]\n"
 
 
-def test_metrics_that_are_no_objective_have_a_direction(run: Path) -> None:
-    space, evaluations = read(run)
+def test_metrics_that_are_no_objective_have_a_direction(written_run: Path) -> None:
+    space, evaluations = read(written_run)
     for metric, sign in (("state_size", 1), ("in_context_recall", -1)):
         made = [replace(e, metrics={metric: float(e.number)}) for e in evaluations[:5]]
         assert [e.number for e in by_metric(space, made, metric)] == sorted(range(5), key=lambda n: sign * n)
@@ -210,19 +205,14 @@ def test_metrics_that_are_no_objective_have_a_direction(run: Path) -> None:
 # --- list ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_runs(tmp_path_factory.mktemp("listed"))
-
-
 def test_list_says_what_reading_everything_would_say(
-    tmp_path: Path, runs: list[Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, written_runs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = {path.name: read(path) for path in runs}
+    expected = {path.name: read(path) for path in written_runs}
     monkeypatch.setattr(Store, "evaluations", None)  # the database is to do it
-    found, unreadable = overviews(runs[0].parent)
+    found, unreadable = overviews(written_runs[0].parent)
     assert unreadable == {}
-    assert [one.run for one in found] == [path.name for path in reversed(runs)]  # newest first
+    assert [one.run for one in found] == [path.name for path in reversed(written_runs)]  # newest first
     for one in found:
         space, evaluations = expected[one.run]
         best = front(space, evaluations)[0]
@@ -232,12 +222,12 @@ def test_list_says_what_reading_everything_would_say(
         tied = {e.genome for e in evaluations if e.status == "finished" and e.rung == best.rung
                 and e.metrics["bits_per_byte"] == one.best}  # fmt: skip
         assert one.genome in tied
-    rows = json.loads(answer("list", runs[0].parent, "--sort", "best", "--format", "json"))
+    rows = json.loads(answer("list", written_runs[0].parent, "--sort", "best", "--format", "json"))
     assert [row["best"] for row in rows] == sorted(row["best"] for row in rows)
     assert (rows[0]["budget"], rows[0]["budget_minutes"]) == (64, 90)
-    assert "64, 90 min" in answer("list", runs[0].parent, "--sort", "seconds")
+    assert "64, 90 min" in answer("list", written_runs[0].parent, "--sort", "seconds")
     with pytest.raises(InputError, match=r"--sort bset: unknown \(did you mean 'best'\?\)"):
-        answer("list", runs[0].parent, "--sort", "bset")
+        answer("list", written_runs[0].parent, "--sort", "bset")
 
 
 def test_damaged_runs_do_not_hide_the_others(tmp_path: Path) -> None:
@@ -320,9 +310,9 @@ def test_questions_about_five_thousand_evaluations_need_little(verb: str, large:
 # --- from Python ---------------------------------------------------------------------------------
 
 
-def test_a_loaded_run_is_what_its_store_holds(run: Path) -> None:
-    space, evaluations = read(run)
-    loaded = hrfevo.load(run)
+def test_a_loaded_run_is_what_its_store_holds(written_run: Path) -> None:
+    space, evaluations = read(written_run)
+    loaded = hrfevo.load(written_run)
     assert loaded.space == space
     pd.testing.assert_frame_equal(loaded.evaluations, evaluation_frame(evaluations, space))
     assert list(loaded.front["genome"]) == [e.genome for e in front(space, evaluations)]
@@ -338,7 +328,7 @@ def test_a_loaded_run_is_what_its_store_holds(run: Path) -> None:
     assert recipe.training.seed == best.seed
     assert repr(loaded) == "<run one: finished, 300 evaluations>"
     with pytest.raises(InputError, match="is not a run folder"):
-        hrfevo.load(run.parent)
+        hrfevo.load(written_run.parent)
     with pytest.raises(InputError, match="no genome of this run"):
         loaded.model("zzz")
 

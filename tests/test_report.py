@@ -33,22 +33,10 @@ from hrfevo.report.portrait import portraits
 from hrfevo.report.sample import drawn, drawn_numbers
 from hrfevo.space import SearchSpace
 from hrfevo.tables import short_names
-from hrfevo.validation import load_space, parse_space
-from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-from tests.synthetic import HOSTILE, LAYERS, hostile, running, search
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> SearchSpace:
-    return load_space(ROOT / "search_spaces" / "embeddings.yaml")[0]
-
-
-@pytest.fixture(scope="module")
-def layers() -> SearchSpace:
-    return parse_space(LAYERS, "layers.yaml")
+from tests.synthetic import HOSTILE, hostile, running, search
 
 
 def unpacked(value: Any) -> Any:
