@@ -6,6 +6,7 @@ node reaches with credentials of its own.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from signal_model.errors import InputError, one_line
+
+_GENOME = re.compile("[0-9a-f]{12}")
 
 
 class Checkpoints:
@@ -31,7 +34,8 @@ class Checkpoints:
             self._files, self._root = _opened(where)
             with _as_os_error(where):
                 self._files.makedirs(self._root, exist_ok=True)
-                self._kept = _names(self._files, self._root)
+                # Only what bears a genome's id is ours to remove, whoever made this folder.
+                self._kept = {name for name in _names(self._files, self._root) if _GENOME.fullmatch(name)}
         except OSError as error:
             raise InputError(f"--storage {error}") from None
 

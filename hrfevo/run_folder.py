@@ -130,7 +130,7 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one search at a time writes to a run. Raises InputError if another process does."""
-        with open(self.path / LOCK_FILE, "w") as file:
+        with open(self.path / LOCK_FILE, "a") as file:
             # Whoever only asks whether it is locked holds it for a moment, too.
             for patience in range(LOCK_ATTEMPTS, -1, -1):
                 try:

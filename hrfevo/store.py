@@ -197,7 +197,7 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
             raise Unreachable(f"store: {reason(error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:

@@ -78,14 +78,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_what_is_kept_is_fetched_and_the_hopeless_go(place: str) -> None:
     checkpoints = Checkpoints(place)
-    for name in ("a", "b", "c"):
+    a, b, c = (letter * 12 for letter in "abc")
+    for name in (a, b, c, "thesis"):
         for text in ("first", f"last of {name}"):
             with kept_at(checkpoints.of(name)) as folder:
                 (folder / "file").write_text(text)
-    with fetched(checkpoints.of("b")) as folder:
-        assert (folder / "file").read_text() == "last of b"
-    Checkpoints(place).keep_only({"b"})
-    for name, there in (("a", False), ("b", True), ("c", False), ("never", False)):
+    with fetched(checkpoints.of(b)) as folder:
+        assert (folder / "file").read_text() == f"last of {b}"
+    Checkpoints(place).keep_only({b})  # what is no genome is not ours to remove
+    for name, there in ((a, False), (b, True), (c, False), ("thesis", True), ("never", False)):
         with fetched(checkpoints.of(name)) as folder:
             assert (folder / "file").exists() == there
 
