@@ -43,6 +43,19 @@ def without_password(url: str) -> str:
     return bare.render_as_string(hide_password=False)
 
 
+# Of libpq, where the address says nothing else: a line that has gone silent is noticed in half a minute (the last
+# one counts milliseconds).
+_LINE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# Of the server, seconds: a process that was killed, or whose machine is gone, may have left a transaction open, and
+# what it locked is free again before the one that goes on gives up waiting.
+IDLE_TRANSACTION, LOCK = 30.0, 60.0
+
 # SQLite's own words for what is damaged may quote what is no text.
 UNREADABLE = (sa.exc.SQLAlchemyError, UnicodeDecodeError)
 
@@ -104,7 +117,9 @@ def migrate(url: str) -> tuple[str, str]:
 
 def _engine(url: str, create: bool) -> sa.Engine:
     try:
-        engine = sa.create_engine(url)
+        bare = sa.make_url(url)
+        line = _LINE if bare.get_driver_name() in ("psycopg", "psycopg2") else {}
+        engine = sa.create_engine(bare, connect_args={key: line[key] for key in line.keys() - bare.query.keys()})
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         accepted = "sqlite:///PATH or postgresql+psycopg://…"
         raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {accepted}") from None
@@ -114,6 +129,8 @@ def _engine(url: str, create: bool) -> sa.Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         if create:
             event.listen(engine, "connect", _write_ahead)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
@@ -150,6 +167,14 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     for pragma in ("busy_timeout=30000", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {1000 * IDLE_TRANSACTION:.0f}")
+    cursor.execute(f"SET lock_timeout = {1000 * LOCK:.0f}")
+    cursor.close()
+    connection.commit()
 
 
 def _write_ahead(connection: Any, _: Any) -> None:

@@ -176,10 +176,12 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
     else:
         from hrfevo.workers.ray_workers import RayWorkers
 
-        with console.status("Starting Ray workers …"):
-            workers = RayWorkers(
-                evaluator, space.resources, machinery.workers, machinery.address, space.limits, partial(say, console)
-            )
+        room = (space.resources, machinery.workers, machinery.address, space.limits)
+        try:
+            with console.status("Starting Ray workers …"):
+                workers = RayWorkers(evaluator, *room, partial(say, console))
+        except WorkersLost as error:
+            raise InputError(f"Ray: {error}") from None
     try:
         yield workers
     finally:

@@ -278,7 +278,8 @@ def main() -> int:
                     print(f"run {number} ({backend}): {sum(tried.values())} faults so far", flush=True)
                     if outcome:
                         lost.append(f"run {number} ({backend}): {outcome}")
-                        print(f"lost: {lost[-1]}\n{(root / str(number) / 'log').read_text()[-3000:]}", flush=True)
+                        said = (root / str(number) / "log").read_text(errors="replace")
+                        print(f"lost: {lost[-1]}\n{said}", flush=True)
             number += 1
     for name, count in sorted(tried.items()):
         print(f"{count:5} {name}")

@@ -118,6 +118,7 @@ class Wire:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)  # also where one end was reset, as that of a process that was killed
         self._open.discard(source)
         source.close()

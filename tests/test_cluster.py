@@ -9,10 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -26,7 +29,7 @@ from hrfevo.search import Search
 from hrfevo.space import Budget, Limits, Resources, SearchSpace
 from hrfevo.store import Store
 from hrfevo.validation import load_space
-from hrfevo.workers import ray_workers
+from hrfevo.workers import WorkersLost, ray_workers
 from hrfevo.workers.ray_workers import RayWorkers
 
 from .conftest import Scene, command, only_run
@@ -54,6 +57,27 @@ class Stuck:
     def __call__(self, job: Job) -> Outcome:
         if job.number == 2:
             os.kill(os.getpid(), signal.SIGSTOP)
+        return Slow(0.0)(job)
+
+
+@dataclass
+class Fragile:
+    """An evaluator that ends the first processes it comes to, or cannot come to any."""
+
+    folder: Path
+    deaths: int = 0
+    missing: str = ""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.missing:
+            raise ImportError(self.missing)
+        for number in range(self.deaths):
+            with suppress(FileExistsError):
+                (self.folder / str(number)).touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self, job: Job) -> Outcome:
         return Slow(0.0)(job)
 
 
@@ -138,6 +162,19 @@ def test_a_worker_that_hangs_is_replaced(space: SearchSpace, store: Store, monke
     assert {status for status, _ in found.values()} == {"finished"}
 
 
+def test_a_worker_that_dies_as_it_starts_is_replaced(space: SearchSpace, store: Store, tmp_path: Path) -> None:
+    workers = RayWorkers(Fragile(tmp_path, deaths=3), Resources(), 2)
+    assert workers.capacity == 2
+    searched(space, workers, store, Scene({}))
+    assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
+
+
+def test_workers_that_never_start_are_told_of(tmp_path: Path) -> None:
+    with pytest.raises(WorkersLost, match=r"no worker will start: .*libcuda is not here"):
+        RayWorkers(Fragile(tmp_path, missing="libcuda is not here"), Resources(), 2)
+    assert not ray.is_initialized()
+
+
 def test_time_and_memory_are_limited() -> None:
     before = signal.getsignal(signal.SIGUSR1)
     with pytest.raises(OverLimit, match=r"over the limit of 0\.005 minutes"), enforced(Limits(minutes=0.005)):
@@ -166,6 +203,22 @@ def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path,
     assert result.returncode == 2
     assert "--address auto: no Ray cluster answers there" in result.stderr
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
+def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "hrfevo.cli", "run", tiny_space, "--out", tmp_path / "out"]
+    with subprocess.Popen([*map(str, arguments)], stderr=subprocess.PIPE, text=True) as process:
+        nodes: list[psutil.Process] = []
+        while not nodes and process.poll() is None:
+            family = psutil.Process(process.pid).children(recursive=True)
+            nodes = [child for child in family if child.name() == "raylet"]
+        nodes[0].kill()
+        assert process.stderr
+        said = process.stderr.read()
+    assert process.returncode == 2
+    assert said.startswith("error: Ray: it does not start on this machine:")
+    assert not (tmp_path / "out").exists(), "nothing has begun"
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from hrfevo import patience
+from hrfevo import database, patience, schema
 from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.patience import PatientStore
@@ -95,6 +95,21 @@ def test_a_database_that_restarts_pauses_the_search(space: SearchSpace, postgres
 
     said, run = searched(space, store, {3: restart, 9: restart})
     assert "going on" in said
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_a_transaction_that_a_dead_process_left_open_is_waited_for(
+    space: SearchSpace, postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_TRANSACTION", 1.0)
+    store, left = Store(postgresql), Store(postgresql)._engine.connect()
+
+    def leave() -> None:
+        # What a search holds between its write and its commit; nobody ever commits this.
+        left.execute(sa.update(schema.runs).values(reason="dead"))
+
+    said, run = searched(space, store, {3: leave})
+    assert said == ""
     assert what_happened(store, run) == undisturbed(space, tmp_path)
 
 

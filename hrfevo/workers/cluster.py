@@ -98,14 +98,18 @@ def _times(total: float, each: float) -> int:
 
 
 def start_local(ray: Any, workers: int, resources: Resources) -> None:
+    """A Ray of our own. Raises WorkersLost if it does not start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
-    ray.init(
-        address="local",
-        num_cpus=workers * resources.cpus,
-        include_dashboard=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=workers * resources.cpus,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
+        raise WorkersLost(f"it does not start on this machine: {one_line(error)}") from error
 
 
 def join(ray: Any, address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from typing import Any
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
 from hrfevo.space import Limits, Resources
+from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
+from signal_model.errors import one_line
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
@@ -52,12 +55,16 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Task:
-    """A job at a place; `attempt` counts the workers that it may have killed, this one included."""
+    """A job at a place; `attempt` counts the workers that it may have killed, this one included.
+
+    It `began` by the calendar, which may jump; an answer is due by `deadline` of the monotonic clock.
+    """
 
     job: Job
     place: _Place
     attempt: int
     began: float
+    deadline: float
 
 
 class RayWorkers:
@@ -66,7 +73,7 @@ class RayWorkers:
     Starts a Ray of its own, and stops it on `close`, unless `address` names a cluster to join. A job whose worker
     or node is lost runs again elsewhere; one that outlasts `limits` without an answer is ended with its worker.
     What the user should know of the cluster it will `say`. Raises InputError if there is no cluster there or it has
-    no room; `next_outcome` raises WorkersLost when the whole cluster is gone.
+    no room, WorkersLost if no worker will start; `next_outcome` raises WorkersLost when the whole cluster is gone.
     """
 
     def __init__(
@@ -82,7 +89,7 @@ class RayWorkers:
 
         self._ray = ray
         self._resources, self._count = resources, count
-        self._minutes = limits.minutes if limits else None
+        self._minutes = limits.minutes if limits and limits.minutes else math.inf
         self._waiting: list[tuple[Job, int]] = []
         self._starting: dict[Any, Any] = {}
         self._idle: list[_Place] = []
@@ -101,15 +108,10 @@ class RayWorkers:
                 refuse_without_room(self._seen.resources, resources, count, address)
             self._evaluator = ray.put(evaluator)
             self._actor_class = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Actor)
-            self._grow()
-            # A worker that cannot start at all is a defect of the installation, not of a genome.
-            nodes = ray.get(list(self._starting))
+            self._start_all()
         except BaseException:
             self.close()
             raise
-        now = time.monotonic()
-        self._idle = [_Place(actor, node, now) for actor, node in zip(self._starting.values(), nodes, strict=True)]
-        self._starting = {}
 
     @property
     def capacity(self) -> int:
@@ -152,6 +154,22 @@ class RayWorkers:
         self._idle, self._running, self._starting, self._waiting = [], {}, {}, []
         self._ray.shutdown()
 
+    def _start_all(self) -> None:
+        """Return when the workers are up, without those that died of it again and again."""
+        died = ""
+        for _ in range(ATTEMPTS):
+            self._grow()
+            while self._starting:
+                done = self._wait()
+                self._seen = self._watch.last
+                if not self._seen.nodes:
+                    raise WorkersLost("its node died as the workers started")
+                if done is not None:
+                    died = self._welcome(done) or died
+        self._has_grown = False
+        if not self._idle:
+            raise WorkersLost(f"no worker will start: {died}")
+
     def _wait(self) -> Any | None:
         """The next actor that is ready or task that has ended; None if that takes too long to go on waiting."""
         pending = [*self._running, *self._starting]
@@ -161,13 +179,15 @@ class RayWorkers:
         done, _ = self._ray.wait(pending, num_returns=1, timeout=LOOK)
         return done[0] if done else None
 
-    def _welcome(self, started: Any) -> None:
+    def _welcome(self, started: Any) -> str:
+        """Take in a worker that is up. What it died of, if it did instead: `_grow` makes another."""
         actor = self._starting.pop(started)
         try:
             self._idle.append(_Place(actor, self._ray.get(started), time.monotonic()))
-            self._has_grown = True
-        except self._ray.exceptions.RayActorError:
-            pass  # its node went before it came up; `_grow` makes another
+        except self._ray.exceptions.RayActorError as error:
+            return one_line(error)
+        self._has_grown = True
+        return ""
 
     def _collect(self, done: Any) -> Outcome | None:
         task = self._running.pop(done)
@@ -185,10 +205,9 @@ class RayWorkers:
         return outcome
 
     def _overdue(self) -> Outcome | None:
-        if self._minutes is None:
-            return None
+        now = time.monotonic()
         for reference, task in self._running.items():
-            if time.time() - task.began > 60 * self._minutes + GRACE:
+            if now > task.deadline:
                 del self._running[reference]
                 self._ray.kill(task.place.actor)
                 self._grow()
@@ -212,7 +231,8 @@ class RayWorkers:
 
     def _start(self, job: Job, attempt: int) -> None:
         place = self._idle.pop()
-        self._running[place.actor.evaluate.remote(job)] = _Task(job, place, attempt, time.time())
+        deadline = time.monotonic() + 60 * self._minutes + GRACE
+        self._running[place.actor.evaluate.remote(job)] = _Task(job, place, attempt, time.time(), deadline)
 
 
 def _lost(task: _Task, reason: str, detail: str = "") -> Outcome:
