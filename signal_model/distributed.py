@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from signal_model.checkpoints import load_figures
 from signal_model.config import Recipe
-from signal_model.errors import InputError
+from signal_model.errors import InputError, one_line
 from signal_model.folder import LOG, train_in_folder
 from signal_model.logs import Log
 from signal_model.training import CurvePoint, Diverged, Replica
@@ -32,7 +33,7 @@ def train_with_ray(
     """As `train_in_folder`, with `workers` processes that each compute their share of every batch.
 
     The gradients, and so the model, are those of one process but for rounding. Each worker takes a GPU, or
-    `threads` CPUs. `folder` must be one that all machines see; `shown` hears of the points that are
+    `threads` CPUs, of the cluster at the variable RAY_ADDRESS or else of a Ray of our own. `folder` must be one that all machines see; `shown` hears of the points that are
     written there. Raises InputError where Ray Train or the resources are missing, what
     `train_in_folder` raises in a worker, and RuntimeError where the training fails otherwise.
     """
@@ -50,7 +51,12 @@ def train_with_ray(
             f" in {recipe.training.accumulation} parts"
         )
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        # Without an address Ray would join whatever cluster was started last on this machine, even one that is gone.
+        address = os.environ.get("RAY_ADDRESS") or "local"
+        try:
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except ConnectionError as error:
+            raise InputError(f"RAY_ADDRESS {address}: no Ray cluster answers there ({one_line(error)})") from None
     needed = {"GPU": workers} if gpus else {"CPU": workers * threads}
     for kind, count in needed.items():
         if (there := ray.cluster_resources().get(kind, 0)) < count:

@@ -8,7 +8,9 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -269,8 +271,19 @@ def tensorboard_curve(folder: Path, tag: str) -> dict[int, float]:
     return found
 
 
+@pytest.fixture
+def cluster_gone() -> Iterator[dict[str, str]]:
+    """The environment of a machine on which a Ray cluster was killed and left its address behind."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # Ray's sockets need a short path
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:9")
+        yield {"RAY_TMPDIR": folder}
+
+
 @pytest.mark.slow
-def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path) -> None:
+def test_two_processes_train_the_model_of_one(
+    text_folder: Path, tmp_path: Path, cluster_gone: dict[str, str]
+) -> None:
     """Ray Train over gloo: the same losses as a single process, but for rounding."""
     recipe = {
         "model": {"context": 32, "width": 16, "layers": [{"mixer": {"kind": "harmonic", "bases": 4}}, {}]},
@@ -278,12 +291,15 @@ def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path)
         "corpus": {"path": str(text_folder)},
     }
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+
+    def train_with(recipe_file: Path, folder: Path, workers: int) -> subprocess.CompletedProcess[str]:
+        options = ("--output", folder, "--workers", workers, "--threads", 1)
+        return command("signal-model", "train", recipe_file, *options, environment=cluster_gone)
+
     curves = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        done = command(
-            "signal-model", "train", tmp_path / "recipe.yaml", "--output", folder, "--workers", workers, "--threads", 1
-        )
+        done = train_with(tmp_path / "recipe.yaml", folder, workers)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("bits per byte") == 21
         curves.append([json.loads(line)["nats_per_token"] for line in (folder / "log.jsonl").read_text().splitlines()])
@@ -291,12 +307,10 @@ def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path)
     assert sorted(p.name for p in (tmp_path / "1").iterdir()) == sorted(p.name for p in (tmp_path / "2").iterdir())
     hopeless = recipe | {"training": recipe["training"] | {"learning_rate": 1e30, "steps": 4}}
     (tmp_path / "hopeless.yaml").write_text(json.dumps(hopeless))
-    diverged = command(
-        "signal-model", "train", tmp_path / "hopeless.yaml", "--output", tmp_path / "4", "--workers", 2, "--threads", 1
-    )
+    diverged = train_with(tmp_path / "hopeless.yaml", tmp_path / "4", 2)
     assert (diverged.returncode, diverged.stderr.count("\n")) == (2, 1), diverged.stderr
     assert "training diverged" in diverged.stderr
-    odd = command("signal-model", "train", tmp_path / "recipe.yaml", "--output", tmp_path / "3", "--workers", 3)
+    odd = train_with(tmp_path / "recipe.yaml", tmp_path / "3", 3)
     assert odd.returncode == 2
     assert "must divide the batch_size of 8" in odd.stderr
 
