@@ -2,9 +2,10 @@
 
     python benchmarks/memory.py -- hrfevo run search_spaces/mixers.yaml --set budget='{minutes: 30}' --no-confirm
 
-Runs the command and measures its process and its Ray workers every half minute: memory of their own, without what they
-share. After each one's first minutes, in which models of every kind are built for the first time, the median of the
-last quarter may be 5 % above that of the first quarter.
+Runs the command and measures its process and its Ray workers every half minute: the anonymous memory that they hold,
+which Linux alone tells. (Unique set size would not do: pages of libraries count in it or not as other programs come
+and go that have them too.) After each one's first minutes, in which models of every kind are built for the first
+time, the median of the last quarter may be 5 % above that of the first quarter.
 """
 
 from __future__ import annotations
@@ -15,11 +16,22 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import psutil
 from common import end, machine, print_table
 
 MOST_GROWTH = 0.05
+
+
+def anonymous(process: psutil.Process) -> float:
+    """Megabytes of memory that no file stands behind. Raises psutil.NoSuchProcess."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("RssAnon:")]
+    return 1024 * int(found[0]) / 1e6 if found else 0.0  # a process that has ended holds nothing
 
 
 def held(driver: psutil.Process) -> dict[str, float]:
@@ -30,7 +42,7 @@ def held(driver: psutil.Process) -> dict[str, float]:
             command = process.cmdline()
             if process == driver or (command and command[0].startswith("ray::_Actor")):
                 name = "driver" if process == driver else f"worker {process.pid}"
-                found[name] = process.memory_full_info().uss / 1e6
+                found[name] = anonymous(process)
         except psutil.NoSuchProcess:
             continue
     return found

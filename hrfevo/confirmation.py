@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,9 @@ from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
 from signal_model.console import say
 from signal_model.errors import InputError
-from signal_model.files import to_yaml
+from signal_model.files import read_text, to_yaml, write_json
 
-DONE = "done"
+PLAN, DONE = "plan.json", "done"
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
 SLACK = 1.1
 
@@ -80,8 +81,11 @@ class _Place:
 def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> int:
     """Confirm a run in a new folder `RUN/confirmation/N`, or go on with one that was interrupted.
 
-    Returns the exit code. Raises InputError for a run without a finished evaluation.
+    Returns the exit code. Raises InputError for a run without a finished evaluation, and where nothing is to be
+    confirmed.
     """
+    if not options.top:
+        raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
     store = run.open_store(machinery.store)
@@ -89,13 +93,18 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     winners = ranked(space, evaluations, options.top)
     if not winners:
         raise InputError(f"{run.path}: has no finished evaluation to confirm")
-    place = _Place(_open(run), run, options, dataclasses.replace(machinery, store=None), console)
+    plan = {
+        **options.model_dump(),
+        "winners": [winner.genome for winner in winners],
+        "evaluations": spent(evaluations),
+    }
+    place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
     seed = int(run.settings["seed"])
     code = place.train_again(WINNERS, run, space, winners, seed)
     if not code and options.baseline:
         code = _baseline(place, space, evaluations, winners, seed)
     if code:
-        say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}")
+        say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
         return code
     (place.path / DONE).touch()
     leave_products(run, space, store)
@@ -103,14 +112,33 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     return 0
 
 
-def _open(run: RunFolder) -> Path:
-    """The folder of the last confirmation if it was interrupted, else of a new one."""
+def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
+    """The folder of the last confirmation if it was interrupted and had this plan, else of a new one.
+
+    Trainings of another plan, as of a run that has gone on since, could not stand beside these.
+    """
     before = attempts(run)
     if before and not (before[-1] / DONE).exists():
-        return before[-1]
-    path = run.path / FOLDER / str(len(before) + 1)
+        try:
+            told = json.loads(read_text(before[-1] / PLAN))
+        except (InputError, ValueError):
+            told = None
+        if told == plan:
+            return before[-1]
+        say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
+    path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
     path.mkdir(parents=True)
+    write_json(path / PLAN, plan)
     return path
+
+
+def _as_options(run: RunFolder, options: Confirm) -> str:
+    """The options of the command that differ from what the space says."""
+    usual, told = run.space().confirm, ""
+    for name in ("top", "seeds", "steps"):
+        if (value := getattr(options, name)) != getattr(usual, name):
+            told += f" --{name} {value}"
+    return told + (" --no-baseline" if usual.baseline and not options.baseline else "")
 
 
 def _baseline(

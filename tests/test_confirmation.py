@@ -78,6 +78,11 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
     assert command(*command_line, "--backend", "inline").returncode == 0
     assert latest(RunFolder.open(finished))[0].validation == before
     assert not (finished / "confirmation" / "3").exists()
+    (second / "done").unlink()
+    other = command(*command_line[:4], 3, *command_line[5:], "--backend", "inline")
+    assert (other.returncode, "of other options or winners; beginning anew" in other.stdout) == (0, True), other.stderr
+    assert latest(RunFolder.open(finished))[0].validation[:2] != before[:2]
+    assert {len(row.validation) for row in latest(RunFolder.open(finished))} == {3}
     told = command("hrfevo", "migrate", finished).stdout
     for database in finished.rglob("results.db"):
         assert f"{database}: schema revision" in told

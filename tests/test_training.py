@@ -281,9 +281,7 @@ def cluster_gone() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_model_of_one(
-    text_folder: Path, tmp_path: Path, cluster_gone: dict[str, str]
-) -> None:
+def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path, cluster_gone: dict[str, str]) -> None:
     """Ray Train over gloo: the same losses as a single process, but for rounding."""
     recipe = {
         "model": {"context": 32, "width": 16, "layers": [{"mixer": {"kind": "harmonic", "bases": 4}}, {}]},
