@@ -23,24 +23,35 @@ def sqlite_url(path: Path) -> str:
     return str(sa.URL.create("sqlite", database=str(path)))
 
 
+# What libpq takes from the query of an address and nobody else may read.
+_SECRETS = ("password", "sslpassword")
+_ACCEPTED = "sqlite:///PATH or postgresql+psycopg://…"
+
+
 def without_password(url: str) -> str:
-    """An address as it may be written down: no password, no relative path.
+    """An address as it may be written down: no passwords, no relative path.
 
     Raises InputError if it is none, or of a database in memory.
     """
     try:
-        full = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise InputError(
-            f"store {url!r}: is no database address; accepted: sqlite:///PATH or postgresql+psycopg://…"
-        ) from None
+        full = _parsed(url)
+    except ValueError:
+        raise InputError(f"store {url!r}: is no database address; accepted: {_ACCEPTED}") from None
     database = full.database
     if full.get_backend_name() == "sqlite":
         if not database or database == ":memory:":
             raise InputError(f"store {url}: forgets everything at the end; accepted: sqlite:///PATH")
         database = str(Path(database).absolute())  # means the same from any folder
     bare = sa.URL.create(full.drivername, full.username, None, full.host, full.port, database, full.query)
-    return bare.render_as_string(hide_password=False)
+    return bare.difference_update_query(_SECRETS).render_as_string(hide_password=False)
+
+
+def _parsed(url: str) -> sa.URL:
+    """Raises ValueError if it is none."""
+    try:
+        return sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise ValueError(str(error)) from None
 
 
 # Of libpq, where the address says nothing else: a line that has gone silent is noticed in half a minute (the last
@@ -56,8 +67,8 @@ _LINE = {
 # what it locked is free again before the one that goes on gives up waiting.
 IDLE_TRANSACTION, LOCK = 30.0, 60.0
 
-# SQLite's own words for what is damaged may quote what is no text.
-UNREADABLE = (sa.exc.SQLAlchemyError, UnicodeDecodeError)
+# SQLite's own words for what is damaged may quote what is no text, and drivers refuse options by Python's errors.
+UNREADABLE = (sa.exc.SQLAlchemyError, ValueError, TypeError)
 
 
 def reason(error: Exception) -> str:
@@ -73,6 +84,8 @@ def open_database(url: str, create: bool) -> sa.Engine:
     engine = _engine(url, create)
     try:
         revision = _made(engine) if create else _revision(engine)
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     if revision is None:
@@ -108,6 +121,8 @@ def migrate(url: str) -> tuple[str, str]:
             command.upgrade(config, "head")
     except CommandError as error:
         raise InputError(f"store {_shown(url)}: was made by another hrfevo: {one_line(error)}") from None
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise InputError(f"store {_shown(url)}: {reason(error)}") from None
     finally:
@@ -117,12 +132,13 @@ def migrate(url: str) -> tuple[str, str]:
 
 def _engine(url: str, create: bool) -> sa.Engine:
     try:
-        bare = sa.make_url(url)
+        bare = _parsed(url)
         line = _LINE if bare.get_driver_name() in ("psycopg", "psycopg2") else {}
         engine = sa.create_engine(bare, connect_args={key: line[key] for key in line.keys() - bare.query.keys()})
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        accepted = "sqlite:///PATH or postgresql+psycopg://…"
-        raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {accepted}") from None
+    except (ValueError, sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {_ACCEPTED}") from None
+    if engine.dialect.is_async:
+        raise InputError(f"store {_shown(url)}: {engine.driver} is asynchronous; accepted: {_ACCEPTED}")
     if engine.dialect.name == "sqlite":
         if not create and not Path(engine.url.database or "").exists():  # SQLite would make the file
             raise InputError(f"store {_shown(url)}: no such file")
@@ -139,6 +155,12 @@ def _made(engine: sa.Engine) -> str | None:
     for attempt in range(ATTEMPTS):
         if (revision := _revision(engine)) is not None:
             return revision
+        others = set(sa.inspect(engine).get_table_names()) & set(schema.metadata.tables)
+        if others and _revision(engine) is None:  # not made by another process just now
+            raise InputError(
+                f"store {_shown(engine.url)}: belongs to another program, which has a table {min(others)!r} too; "
+                "give the search a database of its own"
+            )
         try:
             with engine.begin() as connection:
                 if engine.dialect.name == "sqlite":
@@ -182,8 +204,9 @@ def _write_ahead(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _shown(url: str) -> str:
+def _shown(url: str | sa.URL) -> str:
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
+        full = sa.make_url(url).difference_update_query(_SECRETS)
+    except (ValueError, sa.exc.ArgumentError):
         return repr(url)
+    return full.render_as_string(hide_password=True)

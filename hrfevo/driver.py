@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hrfevo.algorithms import ALGORITHMS, GRID, Algorithm, make_algorithm
 from hrfevo.checkpoints import Checkpoints
+from hrfevo.database import without_password
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
 from hrfevo.genome import canonical
 from hrfevo.logs.base import Observers
@@ -24,7 +25,7 @@ from hrfevo.ranking import front, ranked
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
-from hrfevo.store import Store, spent
+from hrfevo.store import Store, Unreachable, spent
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import ModelConfig
@@ -50,12 +51,13 @@ class Machinery:
     storage: str | None = None
     logs: tuple[Target, ...] = ()
 
-    def check(self, space: SearchSpace) -> None:
-        """Raises InputError for options that contradict one another or the space."""
+    def check(self, space: SearchSpace, new: bool = True) -> None:
+        """Raises InputError for options that contradict one another or the space; a `new` run may make its store."""
         if self.backend == "inline" and (self.address or (self.workers or 1) > 1):
             raise InputError("--backend inline: runs one evaluation at a time here; leave out --address and --workers")
         if self.store is not None:
-            Store(self.store).close()  # a database that cannot be opened is said before anything is made
+            without_password(self.store)
+            Store(self.store, create=new).close()  # one that cannot be opened is said before anything is made
         if self.storage is not None:
             Checkpoints(self.storage)
         if self.address is None:
@@ -138,10 +140,11 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
     """Search on in a folder, from where its store says it was; returns the exit code."""
     with folder.locked():
         space = folder.space()
-        machinery.check(space)
+        machinery.check(space, new=not folder.began)
         # A run that was killed before it began begins now; one that began must still have its results.
         store = folder.open_store(machinery.store, create=not folder.began)
         if not folder.began:
+            folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
             folder.begin(store)
         folder.record(store)
         evaluator = _evaluator(space, machinery, console, test=folder.settings["algorithm"] == CONFIRMATION)
@@ -254,8 +257,12 @@ def _execute(
         say(console, f"finished: {reason}")
     except KeyboardInterrupt:
         say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
-        store.set_state(folder.id, "stopped", "interrupted")
         code = 130
+        try:
+            store.set_state(folder.id, "stopped", "interrupted")
+        except Unreachable as error:  # who interrupts does not wait for it to come back
+            say(console, f"{error}; so the run counts as crashed until it goes on")
+            return code
     except BrokenPipeError:
         store.set_state(folder.id, "stopped", "the reader of its output has gone")
         raise
@@ -270,6 +277,9 @@ def _execute(
     if folder.settings["algorithm"] != CONFIRMATION:
         try:
             _leave_products(folder, space, store, console)
+        except KeyboardInterrupt:
+            say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
+            return 130
         except OSError as error:
             kept = f"what was found is kept; later: hrfevo report {folder.path}"
             raise InputError(

@@ -13,13 +13,16 @@ import psutil
 
 from hrfevo.space import Limits
 
-# How often a watcher looks at clock and memory, seconds.
-LOOK = 0.2
+# How often a watcher looks at clock and memory, and after how long it strikes again, seconds.
+LOOK, AGAIN = 0.2, 5.0
 GIB = 2**30
 
 
-class OverLimit(Exception):
-    """An evaluation took more than it may; the message says of what."""
+class OverLimit(BaseException):
+    """An evaluation took more than it may; the message says of what.
+
+    No Exception, as KeyboardInterrupt is none: it strikes anywhere, also where errors of a file system are expected.
+    """
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def enforced(limits: Limits) -> Iterator[None]:
                 over.append(f"over the limit of {limits.memory_gib:g} GiB of memory ({held:.2f} held)")
             if over:
                 signal.pthread_kill(main, signal.SIGUSR1)
-                return
+                done.wait(AGAIN)  # what strikes inside a callback of a library is lost
 
     def strike(_: int, __: FrameType | None) -> None:
         if not done.is_set():

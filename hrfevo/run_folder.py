@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from signal_model.files import read_text, write_atomically, write_json
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
+_ID = re.compile("[0-9a-f]{1,32}")
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
 
@@ -52,7 +54,7 @@ class RunFolder:
             "directory": os.getcwd(),
             "versions": versions(),
             "space_hash": _hash(text),
-            "store": without_password(store) if store is not None else None,
+            "store": _written(store),
         }
         name = name or f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         for attempt in range(100):
@@ -78,6 +80,10 @@ class RunFolder:
             raise InputError(f"{path}: no such run folder")
         if not (path / RUN_FILE).is_file():
             raise InputError(f"{path}: is not a run folder (no {RUN_FILE} in it)")
+        for file in (path / SPACE_FILE, path / DATABASE, path / LOCK_FILE):
+            # A pipe would be waited for without end; a lock that lies elsewhere is another's.
+            if (file.exists() and not file.is_file()) or (file.name == LOCK_FILE and file.is_symlink()):
+                raise InputError(f"{file}: is no regular file")
         try:
             settings = json.loads(read_text(path / RUN_FILE))
         except json.JSONDecodeError as error:
@@ -97,6 +103,11 @@ class RunFolder:
         for key, kind in needed.items():
             if not isinstance(settings, dict) or not isinstance(settings.get(key), kind):
                 raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
+        for key in ("store", "storage"):
+            if not isinstance(settings.get(key), str | None):
+                raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
+        if not _ID.fullmatch(settings["id"]):  # it names a folder, too
+            raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
         if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
             raise InputError(f"{path / RUN_FILE}: seed must be at least 0 and set a list of key=value")
         return cls(path, settings)
@@ -123,9 +134,16 @@ class RunFolder:
 
     def overridden(self, override: str) -> RunFolder:
         """The same run with one more `key=value`, from now on."""
-        settings = self.settings | {"set": [*self.settings["set"], override]}
-        write_json(self.path / RUN_FILE, settings)
-        return RunFolder(self.path, settings)
+        return self._changed({"set": [*self.settings["set"], override]})
+
+    def kept_in(self, store: str) -> RunFolder:
+        """The same run with its results in another store, from now on: one that has not begun."""
+        return self._changed({"store": _written(store)})
+
+    def _changed(self, settings: dict[str, Any]) -> RunFolder:
+        changed = RunFolder(self.path, self.settings | settings)
+        write_json(self.path / RUN_FILE, changed.settings)
+        return changed
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -187,6 +205,10 @@ class RunFolder:
         """The run as its store knows it, or as crashed."""
         run = store.run(self.id)
         return replace(run, state=self.state(run.state))
+
+
+def _written(store: str | None) -> str | None:
+    return without_password(store) if store is not None else None
 
 
 def _hash(text: str) -> str:

@@ -197,7 +197,12 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
+        except sa.exc.IntegrityError as error:
+            told = "another search writes to the same run, as from a copy of its folder"
+            raise InputError(f"store: {told}: {reason(error)}") from None
+        except sa.exc.DataError as error:
+            raise InputError(f"store: {reason(error)}") from None
+        except sa.exc.DBAPIError as error:
             raise Unreachable(f"store: {reason(error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:

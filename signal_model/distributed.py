@@ -33,9 +33,10 @@ def train_with_ray(
     """As `train_in_folder`, with `workers` processes that each compute their share of every batch.
 
     The gradients, and so the model, are those of one process but for rounding. Each worker takes a GPU, or
-    `threads` CPUs, of the cluster at the variable RAY_ADDRESS or else of a Ray of our own. `folder` must be one that all machines see; `shown` hears of the points that are
-    written there. Raises InputError where Ray Train or the resources are missing, what
-    `train_in_folder` raises in a worker, and RuntimeError where the training fails otherwise.
+    `threads` CPUs, of the cluster at the variable RAY_ADDRESS or else of a Ray of our own. `folder` must be one
+    that all machines see; `shown` hears of the points that are written there. Raises InputError where Ray Train or
+    the resources are missing, what `train_in_folder` raises in a worker, and RuntimeError where the training fails
+    otherwise.
     """
     try:
         import ray

@@ -33,7 +33,9 @@ class _Loader(yaml.SafeLoader):
 
 
 # What is read as a number though PyYAML does not; text that looks like one is written in quotes.
-_FLOAT = re.compile(r"^[-+]?(?:(?:\d[\d_]*\.?|\d*\.\d)[\d_]*[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$")
+_FLOAT = re.compile(
+    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"
+)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 

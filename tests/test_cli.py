@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -94,6 +95,7 @@ def test_a_bad_space_is_one_line(
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
         (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),
         (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "accepted: sqlite:///PATH or postgresql"),
+        (["run", "SPACE", "--backend", "inline", "--store", "sqlite:///:memory:"], "forgets everything at the end"),
         (["run", "SPACE", "--set", "model.embedding.kind=hybrid"], "is fixed here and searched as gene embedding.kind"),
         (["run", "SPACE", "--set", "model.context=100000"], "is shorter than one window of model.context + 1"),
         (["run", "SPACE", "--set", "genes.embedding.kind.type=chioce"], "chioce"),
@@ -118,8 +120,18 @@ def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> Non
     assert_one_clear_line(command("hrfevo", "best", broken), "run.json:1: not valid JSON")
     (broken / "run.json").write_text('{"id": 3}')
     assert_one_clear_line(command("hrfevo", "best", broken), "id: missing or not of type str")
+    settings = json.loads((run / "run.json").read_text())
+    for key, value, says in (("id", "../elsewhere", "id: '../elsewhere' is none"), ("storage", 3, "storage: neither")):
+        (broken / "run.json").write_text(json.dumps(settings | {key: value}))
+        assert_one_clear_line(command("hrfevo", "best", broken), says)
     (broken / "run.json").write_bytes((run / "run.json").read_bytes())
     assert_one_clear_line(command("hrfevo", "best", broken), "has no results yet")
+    os.mkfifo(broken / "space.yaml")
+    assert_one_clear_line(command("hrfevo", "best", broken, timeout=60), "space.yaml: is no regular file")
+    (broken / "space.yaml").unlink()
+    (broken / ".lock").symlink_to(tmp_path / "elsewhere")
+    assert_one_clear_line(command("hrfevo", "resume", broken), ".lock: is no regular file")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> None:
@@ -137,12 +149,25 @@ def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> N
     before = (lost / "best.yaml").read_bytes()
     assert_one_clear_line(command("hrfevo", "resume", lost, "--backend", "inline"), "has no results")
     assert (lost / "best.yaml").read_bytes() == before
+    misspelt = command("hrfevo", "resume", run, "--store", f"sqlite:///{tmp_path}/results.bd", "--backend", "inline")
+    assert_one_clear_line(misspelt, "results.bd: no such file")
+    assert not (tmp_path / "results.bd").exists()
     for column, value in (("metrics", "{"), ("metrics", "3"), ("status", "foo")):
         damaged = copied(f"damaged {column} {value}")
         with sqlite3.connect(damaged / "results.db") as database:
             database.execute(f"UPDATE evaluations SET {column} = ? WHERE number = 2", (value,))
         database.close()
         assert_one_clear_line(command("hrfevo", "best", damaged), "damaged")
+
+
+def test_a_run_that_had_not_begun_begins_in_the_store_that_is_named_now(run: Path, tmp_path: Path) -> None:
+    copy, store = Path(shutil.copytree(run, tmp_path / "copy")), f"sqlite:///{tmp_path}/other.db"
+    for name in (".began", "results.db"):
+        (copy / name).unlink()
+    options = ["--backend", "inline", "--evaluations", 3]
+    assert command("hrfevo", "resume", copy, "--store", store, *options).returncode == 0
+    assert len(json.loads(command("hrfevo", "best", copy, "--format", "json").stdout)) == 3
+    assert not (copy / "results.db").exists()
 
 
 def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:

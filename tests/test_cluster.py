@@ -20,6 +20,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from hrfevo import limits
 from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.limits import OverLimit, enforced
@@ -152,6 +153,39 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     assert ["no worker left" in said[0], "again: going on" in said[1], len(said)] == [True, True, 2]
 
 
+def test_a_cluster_that_others_occupy_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_workers, "START", 1.0)
+    other = f"""
+import ray
+ray.init({cluster.address!r}, log_to_driver=False)
+
+@ray.remote(num_cpus=1)
+class Occupant:
+    def ready(self):
+        return "ready"
+
+occupant = Occupant.remote()
+print(ray.get(occupant.ready.remote()), flush=True)
+input()
+"""
+    said: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", other], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as occupant:
+        assert occupant.stdout
+        assert occupant.stdin
+        assert occupant.stdout.readline() == "ready\n"
+
+        def say(text: str) -> None:
+            said.append(text)
+            occupant.communicate("\n")
+
+        workers = RayWorkers(Slow(0.1), Resources(), address=cluster.address, say=say)
+    assert workers.capacity == 1
+    assert said == ["no worker has started yet: others may occupy the cluster; waiting for room"]
+    workers.close()
+
+
 def test_a_worker_that_hangs_is_replaced(space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_workers, "GRACE", 1.0)
     few = space.model_copy(update={"budget": Budget(evaluations=6)})
@@ -175,7 +209,8 @@ def test_workers_that_never_start_are_told_of(tmp_path: Path) -> None:
     assert not ray.is_initialized()
 
 
-def test_time_and_memory_are_limited() -> None:
+def test_time_and_memory_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "AGAIN", 0.5)
     before = signal.getsignal(signal.SIGUSR1)
     with pytest.raises(OverLimit, match=r"over the limit of 0\.005 minutes"), enforced(Limits(minutes=0.005)):
         time.sleep(5)
@@ -183,6 +218,12 @@ def test_time_and_memory_are_limited() -> None:
     with pytest.raises(OverLimit, match="GiB of memory"), enforced(Limits(memory_gib=1e-3)):  # noqa: PT012
         while True:
             held.append(bytearray(2**20))
+    with pytest.raises(OverLimit), enforced(Limits(minutes=0.005)), suppress(Exception):
+        time.sleep(5)  # whoever expects errors of a file system does not take it for one
+    with pytest.raises(OverLimit), enforced(Limits(minutes=0.005)):  # noqa: PT012
+        with suppress(OverLimit):
+            time.sleep(5)  # as in a callback of a library, where it is lost
+        time.sleep(10)
     with enforced(Limits(minutes=1, memory_gib=1000)):
         time.sleep(0.3)
     assert signal.getsignal(signal.SIGUSR1) == before

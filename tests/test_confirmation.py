@@ -179,6 +179,13 @@ def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:
     assert "is being searched" in result.stderr
 
 
+def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:
+    command("hrfevo", "run", tiny_space, "--out", tmp_path / "runs", "--backend", "inline", "--evaluations", 2)
+    (run,) = (tmp_path / "runs").iterdir()
+    result = command("hrfevo", "confirm", run, "--backend", "inline")
+    assert (result.returncode, "name a number of winners with --top" in result.stderr) == (2, True), result.stderr
+
+
 def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     command("hrfevo", "run", tiny_space, "--out", out, "--backend", "inline", "--evaluations", 2)

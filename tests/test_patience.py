@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +25,7 @@ from hrfevo.store import Store, Unreachable
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers
 
-from .conftest import Scene
+from .conftest import Scene, command
 from .services import Wire
 
 EVALUATIONS = 24
@@ -96,6 +99,52 @@ def test_a_database_that_restarts_pauses_the_search(space: SearchSpace, postgres
     said, run = searched(space, store, {3: restart, 9: restart})
     assert "going on" in said
     assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_a_database_that_may_only_be_read_pauses_the_search(
+    space: SearchSpace, postgresql: str, tmp_path: Path
+) -> None:
+    engine = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+
+    def read_only(is_so: str) -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"ALTER SYSTEM SET default_transaction_read_only = {is_so}")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+
+    def forbid() -> None:
+        read_only("on")
+        time.sleep(0.5)  # until its sessions have heard of it
+        threading.Timer(1.0, read_only, ["off"]).start()
+
+    store = Store(postgresql)
+    said, run = searched(space, store, {4: forbid})
+    engine.dispose()
+    assert "in a read-only transaction" in said
+    assert said.count("going on") == 1
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_who_interrupts_does_not_wait_for_the_database(
+    tiny_space: Path, postgresql: str, wire: Wire, tmp_path: Path
+) -> None:
+    store = sa.make_url(postgresql).set(port=wire.port).render_as_string(hide_password=False)
+    options = ["--store", store, "--backend", "inline", "--evaluations", 10_000, "--out", tmp_path]
+    command_line = [sys.executable, "-m", "hrfevo.cli", "run", tiny_space, *options]
+    with subprocess.Popen([*map(str, command_line)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        lines = iter(process.stdout)
+        assert next(line for line in lines if line.startswith("[3/"))
+        wire.cut()
+        assert next(line for line in lines if "paused, results cannot be kept" in line)
+        process.send_signal(signal.SIGINT)
+        rest = "".join(lines)
+    assert process.returncode == 130, rest
+    assert "Go on with: hrfevo resume" in rest
+    assert "counts as crashed until it goes on" in rest
+    wire.mend()
+    (run,) = (path.parent for path in tmp_path.glob("*/run.json"))
+    assert command("hrfevo", "status", run).stdout.count("crashed") == 1
+    assert command("hrfevo", "resume", run, "--backend", "inline", "--evaluations", 12).returncode == 0
 
 
 def test_a_transaction_that_a_dead_process_left_open_is_waited_for(

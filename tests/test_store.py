@@ -127,7 +127,7 @@ def test_a_late_or_repeated_result_changes_nothing(store: Store, run_id: str) ->
 
 def test_the_same_evaluation_cannot_be_submitted_twice(store: Store, run_id: str) -> None:
     submit(store, run_id, job(0))
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(InputError, match="another search writes to the same run, as from a copy of its folder"):
         submit(store, run_id, job(1, genome=0))
     assert len(store.evaluations(run_id)) == 1
 
@@ -228,10 +228,33 @@ def run_made_in(url: str) -> bool:
     return store.run(name).name == name
 
 
+def test_a_database_of_another_program_is_left_as_it_is(fresh: str) -> None:
+    engine = sa.create_engine(fresh)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE runs (distance REAL)")
+    with pytest.raises(InputError, match="belongs to another program, which has a table 'runs' too"):
+        Store(fresh)
+    assert sa.inspect(engine).get_table_names() == ["runs"]
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
-    "url", ["nonsense", "mysql://x/y", "sqlite:////no/such/folder/x.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"]
+    "url",
+    [
+        "nonsense",
+        "mysql://x/y",
+        "sqlite:////no/such/folder/x.db",
+        "sqlite:///x.db?timeout=abc",
+        "postgresql+psycopg://u:secret@127.0.0.1:1/x",
+        "postgresql+psycopg://u@127.0.0.1:1/x?password=secret",
+        "postgresql+psycopg://u@127.0.0.1:five/x",
+        "postgresql+psycopg_async://u@127.0.0.1:1/x",
+    ],
 )
-def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(url: str) -> None:
+def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
         Store(url)
     assert "\n" not in str(error.value)
@@ -274,6 +297,8 @@ def test_damaged_results_are_refused_in_words(tmp_path: Path) -> None:
 
 def test_passwords_are_not_written_down() -> None:
     assert without_password("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me@host/db"
+    url = "postgresql+psycopg://me@host/db?sslmode=require&password=secret&sslpassword=secret"
+    assert without_password(url) == "postgresql+psycopg://me@host/db?sslmode=require"
 
 
 def test_addresses_of_files_are_written_down_whole() -> None:

@@ -20,6 +20,8 @@ from signal_model.errors import one_line
 ATTEMPTS = 3
 # An evaluation that does not end by itself so long after its limit has a worker that hangs, seconds.
 GRACE = 30.0
+# So long all workers are waited for at the start, seconds; after that those that are up begin.
+START = 30.0
 
 
 class _Actor:
@@ -155,17 +157,20 @@ class RayWorkers:
         self._ray.shutdown()
 
     def _start_all(self) -> None:
-        """Return when the workers are up, without those that died of it again and again."""
-        died = ""
+        """Return when the workers are up, without those that died of it again and again or that have no room yet."""
+        died, told, late = "", False, time.monotonic() + START
         for _ in range(ATTEMPTS):
             self._grow()
-            while self._starting:
+            while self._starting and not (self._idle and time.monotonic() > late):
                 done = self._wait()
                 self._seen = self._watch.last
                 if not self._seen.nodes:
                     raise WorkersLost("its node died as the workers started")
                 if done is not None:
                     died = self._welcome(done) or died
+                if not (self._idle or told) and time.monotonic() > late:
+                    self._say("no worker has started yet: others may occupy the cluster; waiting for room")
+                    told = True
         self._has_grown = False
         if not self._idle:
             raise WorkersLost(f"no worker will start: {died}")
