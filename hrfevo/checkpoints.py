@@ -59,6 +59,8 @@ def storage_place(storage: str) -> str:
 
     Raises InputError for an unknown kind of URL, and for one with a password in it.
     """
+    if not storage:
+        raise InputError("--storage: is empty; accepted: a path or a URL that fsspec opens")
     if "://" not in storage and "::" not in storage:
         return str(Path(storage).absolute())
     if urlsplit(storage).password:

@@ -31,6 +31,8 @@ def choose_device(name: str = "auto") -> torch.device:
 def _available(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if device.index:  # there is one of each of the others
+        return False
     return device.type == "cpu" or (device.type == "mps" and torch.backends.mps.is_available())
 
 

@@ -92,6 +92,8 @@ def test_a_bad_space_is_one_line(
         (["run", "SPACE", "--address", "ray://127.0.0.1:1"], "no Ray cluster answers there"),
         (["run", "SPACE", "--address", "nonsense"], "expected auto, HOST:PORT or ray://HOST:PORT"),
         (["run", "SPACE", "--algorithm", "evolutoin"], "did you mean 'evolution'?"),
+        (["run", "SPACE", "--device", "cpu:9"], "cpu:9 is not available on this machine"),
+        (["run", "SPACE", "--storage", ""], "--storage: is empty; accepted: a path or a URL"),
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
         (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),
         (["run", "SPACE", "--backend", "inline", "--store", "nonsense"], "accepted: sqlite:///PATH or postgresql"),
