@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Place:
         if (path / RUN_FILE).is_file():
             folder = RunFolder.open(path)
         else:
+            shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
             own = {key: self.run.settings[key] for key in ("corpus", "synchronous")} | {"stage": name}
             folder = RunFolder.create(self.path, space, text, {**own, **settings}, None, name)
         return go_on(folder, self.machinery, self.console), folder

@@ -77,6 +77,10 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
     before = row.validation
     assert command(*command_line, "--backend", "inline").returncode == 0
     assert latest(RunFolder.open(finished))[0].validation == before
+    (second / "done").unlink()
+    (second / "winners" / "run.json").unlink()  # as where it was killed just after it had made the folder
+    assert command(*command_line, "--backend", "inline").returncode == 0
+    assert latest(RunFolder.open(finished))[0].validation == before
     assert not (finished / "confirmation" / "3").exists()
     (second / "done").unlink()
     other = command(*command_line[:4], 3, *command_line[5:], "--backend", "inline")
