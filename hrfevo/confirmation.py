@@ -102,14 +102,18 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
     seed = int(run.settings["seed"])
-    code = place.train_again(WINNERS, run, space, winners, seed)
-    if not code and options.baseline:
-        code = _baseline(place, space, evaluations, winners, seed)
+    try:
+        code = place.train_again(WINNERS, run, space, winners, seed)
+        if not code and options.baseline:
+            code = _baseline(place, space, evaluations, winners, seed)
+        if not code:
+            leave_products(run, space, store)
+    except KeyboardInterrupt:  # between two stages, or while the report is written
+        code = 130
     if code:
         say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
         return code
     (place.path / DONE).touch()
-    leave_products(run, space, store)
     console.print(confirmed_table(latest(run)))
     return 0
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from hrfevo import confirmation
 from hrfevo.baseline import baseline_of, smallest_of
+from hrfevo.confirmation import confirm
 from hrfevo.confirmed import latest
+from hrfevo.driver import Machinery
 from hrfevo.genome import Genome, express, sample
 from hrfevo.importance import gene_importances
 from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
+from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.validation import load_space, parse_space
 from signal_model.config import ModelConfig, TrainingConfig
@@ -181,6 +187,29 @@ def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:
         result = command("hrfevo", "confirm", finished, "--backend", "inline")
     assert result.returncode == 2
     assert "is being searched" in result.stderr
+
+
+def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_nothing_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.open(Path(shutil.copytree(finished, tmp_path / "copy")))
+    console = Console(file=io.StringIO(), width=200)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def confirmed() -> int:
+        return confirm(run, Confirm(top=1, seeds=2, steps=2, baseline=False), Machinery("inline"), console)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(confirmation, "leave_products", interrupted)
+        assert confirmed() == 130
+    before = latest(run)
+    assert confirmed() == 0
+    assert latest(run) == before
+    told = console.file.getvalue()
+    assert "go on with: hrfevo confirm" in told
+    assert "--top 1 --steps 2 --no-baseline" in told
 
 
 def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:
