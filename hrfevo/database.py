@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,17 @@ def open_database(url: str, create: bool) -> sa.Engine:
             f"bring an older one up to date with: hrfevo migrate {_shown(url)}"
         )
     return engine
+
+
+def identity(engine: sa.Engine) -> tuple[int, int] | None:
+    """Which file on this machine a database is now; None if none."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        found = os.stat(engine.url.database or "")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def migrate(url: str) -> tuple[str, str]:

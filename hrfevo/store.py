@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from hrfevo import schema
-from hrfevo.database import open_database, reason
+from hrfevo.database import identity, open_database, reason
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status, counts
 from signal_model.errors import InputError, one_line
@@ -96,6 +96,7 @@ class Store:
 
     def __init__(self, url: str, create: bool = True) -> None:
         self._engine = open_database(url, create)
+        self._file = identity(self._engine)
         self._events: dict[str, int] = {}
         self._genomes: dict[str, set[str]] = {}
 
@@ -194,6 +195,9 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        if identity(self._engine) != self._file:
+            # SQLite would write on into a file that nobody finds.
+            raise Unreachable(f"store: {self._engine.url.database} has been moved or removed")
         try:
             with self._engine.begin() as connection:
                 yield connection

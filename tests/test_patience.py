@@ -179,6 +179,20 @@ def test_a_disk_that_is_full_pauses_the_search(space: SearchSpace, tmp_path: Pat
     assert what_happened(store, run) == undisturbed(space, tmp_path)
 
 
+def test_a_file_that_is_moved_away_pauses_the_search(space: SearchSpace, tmp_path: Path) -> None:
+    path, away = tmp_path / "results.db", tmp_path / "elsewhere.db"
+    store = Store(sqlite_url(path))
+
+    def move() -> None:
+        path.rename(away)
+        threading.Timer(1.0, away.rename, [path]).start()
+
+    said, run = searched(space, store, {4: move})
+    assert "results.db has been moved or removed" in said
+    assert said.count("going on") == 1
+    assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["submitted", "record"])
 def test_a_write_whose_answer_is_lost_is_not_kept_twice(
     name: str, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
