@@ -169,6 +169,7 @@ print(ray.get(occupant.ready.remote()), flush=True)
 input()
 """
     said: list[str] = []
+    before = signal.getsignal(signal.SIGTERM)
     with subprocess.Popen(
         [sys.executable, "-c", other], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as occupant:
@@ -182,6 +183,7 @@ input()
 
         workers = RayWorkers(Slow(0.1), Resources(), address=cluster.address, say=say)
     assert workers.capacity == 1
+    assert signal.getsignal(signal.SIGTERM) == before, "who waits can still be asked to end"
     assert said == ["no worker has started yet: others may occupy the cluster; waiting for room"]
     workers.close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,15 +103,27 @@ def start_local(ray: Any, workers: int, resources: Resources) -> None:
     """A Ray of our own. Raises WorkersLost if it does not start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
     try:
-        ray.init(
-            address="local",
-            num_cpus=workers * resources.cpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+        with _sigterm_ours():
+            ray.init(
+                address="local",
+                num_cpus=workers * resources.cpus,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
     except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
         raise WorkersLost(f"it does not start on this machine: {one_line(error)}") from error
+
+
+@contextmanager
+def _sigterm_ours() -> Iterator[None]:
+    """Ray takes the signal as it starts, and would end the process with a stack of its own; afterwards it is ours."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def join(ray: Any, address: str) -> None:
@@ -128,7 +142,8 @@ def join(ray: Any, address: str) -> None:
         raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
     code = {"py_modules": [hrfevo, signal_model]}
     try:
-        ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
+        with _sigterm_ours():
+            ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
         # `ray start` asks for a token where one lies; Ray shows its own to a cluster with an address only if told to.
         hint = "" if "RAY_AUTH_MODE" in os.environ else "; if it asks for Ray's token, set RAY_AUTH_MODE=token"
