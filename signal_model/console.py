@@ -45,6 +45,10 @@ def run(app: typer.Typer) -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        # All is done and kept. A Ctrl-C that comes as Python takes itself down ends it there, without a traceback.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def new_console() -> Console:

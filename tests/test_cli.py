@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -295,6 +296,16 @@ def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) 
     (run,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     assert not (run / "results.db").exists()
     assert len(json.loads(command("hrfevo", "best", run, "--format", "json").stdout)) == 5
+
+
+def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:
+    code = (
+        "import atexit, os, signal, sys\nfrom hrfevo.cli import main\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "sys.argv = ['hrfevo', '--help']\nmain()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
 
 
 # --- speed and independence ----------------------------------------------------------------------
