@@ -7,7 +7,8 @@ import io
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -26,11 +27,26 @@ def new_app(help_text: str) -> typer.Typer:
     return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"hrfevo {version('hrfevo')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    pass
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line. An InputError is one line on standard error and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
+    app.callback()(_options)
     try:
         app()
     except InputError as error:

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,12 @@ def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) 
     (run,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     assert not (run / "results.db").exists()
     assert len(json.loads(command("hrfevo", "best", run, "--format", "json").stdout)) == 5
+
+
+@pytest.mark.parametrize("program", ["hrfevo", "signal-model"])
+def test_version(program: str) -> None:
+    result = command(program, "--version")
+    assert (result.returncode, result.stdout) == (0, f"hrfevo {version('hrfevo')}\n")
 
 
 def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:
