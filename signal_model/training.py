@@ -189,7 +189,8 @@ class Trainer:
         of each step.
 
         Where a step ends with its work done, as on a CPU, each interval of the curve counts by its fastest step;
-        elsewhere by the mean of its steps, the device waited for at its end. Raises Diverged when the loss of an interval is not finite.
+        elsewhere by the mean of its steps, the device waited for at its end.
+        Raises Diverged when the loss of an interval is not finite.
         """
         last = self.config.steps if until is None else min(until, self.config.steps)
         self.model.train()

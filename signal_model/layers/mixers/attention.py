@@ -15,7 +15,6 @@ from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.positions import rotary_angles, rotate
 from signal_model.layers.registry import implements
 
-
 # Largest logit before training, whatever the size of a head. Of 5, 10 and 20, and √(head size) which is what no scale
 # comes to, 10 trains best; see docs/benchmarks.md.
 INITIAL_LOGIT = 10.0
@@ -24,8 +23,8 @@ INITIAL_LOGIT = 10.0
 @implements(AttentionConfig)
 class AttentionMixer(Mixer):
     """Causal multi-head attention (Vaswani et al. 2017) with rotary positions (Su et al. 2021),
-    query-key normalisation with a learned scale per head (Henry et al. 2020) and, if asked for, a short causal convolution on
-    q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
+    query-key normalisation with a learned scale per head (Henry et al. 2020) and, if asked for, a short causal
+    convolution on q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
 
     The state is the keys and values of all positions so far or, with a window of W tokens, of the
     last W - 1 and the number of those seen.
