@@ -25,7 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._pending = (np.empty(0, dtype) for dtype in (int, bool))
+        self._rungs, self._failed_at, self._pending = (np.empty(0, dtype) for dtype in (int, int, bool))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
@@ -58,6 +58,11 @@ class Archive:
     def failures(self) -> np.ndarray:
         """The kind of failure that ended each one's training, (N,), empty where none did."""
         return self._failures[: len(self)]
+
+    @property
+    def failed_at(self) -> np.ndarray:
+        """The rung that each failed at, -1 for none."""
+        return self._failed_at[: len(self)]
 
     @property
     def pending(self) -> np.ndarray:
@@ -101,7 +106,7 @@ class Archive:
         if len(result.margins) == self._margins.shape[1]:
             self._margins[number] = result.margins
         if result.objectives is None:
-            self._failures[number], self._retired[number] = result.failure, True
+            self._failures[number], self._failed_at[number], self._retired[number] = result.failure, rung, True
         else:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
@@ -114,10 +119,10 @@ class Archive:
         old = self._vectors if room else np.empty((0, columns))
         self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
-        self._rungs = _longer(self._rungs, more, -1)
+        self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
         self._pending, self._retired = (_longer(array, more, False) for array in (self._pending, self._retired))
         self._failures = _longer(self._failures, more, "")
 
 
-def _longer(array: np.ndarray, more: int, value: float) -> np.ndarray:
+def _longer(array: np.ndarray, more: int, value: float | str) -> np.ndarray:
     return np.concatenate([array, np.full((more, *array.shape[1:]), value, array.dtype)])

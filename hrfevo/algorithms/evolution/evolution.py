@@ -35,16 +35,24 @@ MIN_GENOMES_TO_FIT = 8
 # The reference point of the hypervolume lies beyond the worst by so large a share of the extent.
 REFERENCE_MARGIN = 0.1
 
+# The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
+# considered, is tried only where there is nothing else, so that a search goes along a wall and not against it.
+MIN_SUCCESS = 0.95
+# What it counts then.
+RISKY = 1e-30
+# Where nothing that is considered succeeds as surely as this, a random genome is tried.
+HOPELESS = 0.5
+
 
 class Evolution:
     """NSGA-II's offspring, of which a Gaussian process picks who is trained, and who is trained further.
 
     The first μ genomes are random. From then on whoever asks gets the most promising of two kinds: offspring
     of the population, and genomes that have ended at a rung and could go on to the next.
-    Promising is what is expected to add most hypervolume to the front at the last rung (Emmerich, Giannakoglou & Naujoks
-    2006), times the probability of success, per training still to be paid. Genomes being trained count as if they had
-    ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to rung as long
-    as it stays promising, nobody waits, and the space's `promote` is no more than the least share of a rung that goes on.
+    Promising is what is expected to add most hypervolume to the front at the last rung (Emmerich, Giannakoglou &
+    Naujoks 2006), times the probability of success, per training still to be paid. Genomes being trained count as if
+    they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to rung as
+    long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that goes on.
     """
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -89,8 +97,7 @@ class Evolution:
         measured = archive.rungs >= 0
         if self._heard - self._learned <= REFIT_SHARE * self._learned:
             return
-        tried = measured | (archive.failures != "")
-        self._feasibility.learn(archive.vectors, archive.margins, archive.failures, tried)
+        self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
             self._surrogate.fit(archive.vectors[measured], archive.values[measured])
             self._learned = self._heard
@@ -100,7 +107,8 @@ class Evolution:
         """Give up all but the most promising of those that wait."""
         waiting = self._archive.waiting
         if len(waiting) > MAX_WAITING:
-            order = np.argsort(-self._gains(self._archive.vectors[waiting], len(waiting)), kind="stable")
+            gains, success = self._appraised(waiting, [])
+            order = np.argsort(-gains * success, kind="stable")
             self._archive.retire(waiting[order[MAX_WAITING:]])
 
     def _most_promising(self) -> Proposal | None:
@@ -109,17 +117,21 @@ class Evolution:
             waiting, children = self._archive.waiting, self._bred()
         if not children and not len(waiting):
             return self._random()
-        gains = self._gains_of(waiting, children)
+        gains, success = self._appraised(waiting, children)
         for _ in range(REFINEMENTS if children else 0):
-            mutants = self._mutants(children, gains[len(waiting) :])
-            gains = np.concatenate([gains, self._gains_of(waiting[:0], mutants)])
+            mutants = self._mutants(children, _weighed(gains, success)[len(waiting) :])
+            appraised = self._appraised(waiting[:0], mutants)
+            gains, success = np.append(gains, appraised[0]), np.append(success, appraised[1])
             children += mutants
+        weighed = _weighed(gains, success)
+        if children:
+            order = np.argsort(-weighed[len(waiting) :], kind="stable")
+            self._brood = [children[index] for index in order[: MAX_CANDIDATES - MIN_OFFSPRING]]
+        if children and success.max() < HOPELESS and (stranger := self._random()):
+            return stranger
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
         done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
-        best = int(np.argmax(gains / (steps.max() - done)))
-        if children:
-            order = np.argsort(-gains[len(waiting) :], kind="stable")
-            self._brood = [children[index] for index in order[: MAX_CANDIDATES - MIN_OFFSPRING]]
+        best = int(np.argmax(weighed / (steps.max() - done)))
         if best >= len(waiting):
             return children[best - len(waiting)].proposal
         number = int(waiting[best])
@@ -131,34 +143,34 @@ class Evolution:
         Where genomes have many genes, the surrogate is unsure of all that are new for long, and would try
         them for ever.
         """
-        rungs, pending = self._archive.rungs, self._archive.pending
+        pending = self._archive.pending
+        rungs = np.maximum(self._archive.rungs, self._archive.failed_at)
         reached = np.bincount(rungs[rungs >= 0], minlength=len(self._space.rungs))[::-1].cumsum()[::-1]
         going = np.bincount(rungs[pending] + 1, minlength=len(reached) + 1)[1:]
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
                 waiting = self._archive.waiting
-                due: np.ndarray = waiting[rungs[waiting] == rung]
-                return due
+                due = waiting[rungs[waiting] == rung]
+                likely = self._feasibility.probability(self._archive.vectors[due], bounds=False) >= HOPELESS
+                if likely.any():
+                    found: np.ndarray = due[likely]
+                    return found
         return np.empty(0, int)
 
-    def _gains_of(self, waiting: np.ndarray, children: Sequence[_Child]) -> np.ndarray:
-        everyone = [self._archive.vectors[waiting], *(child.vector[None] for child in children)]
-        return self._gains(np.concatenate(everyone), len(waiting))
-
-    def _gains(self, vectors: np.ndarray, waiting: int) -> np.ndarray:
-        """What each is expected to add to the front, (N,); of the first `waiting` it is known that they keep to bounds."""
+    def _appraised(self, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
+        """What each is expected to add to the front if it succeeds, and its chance to, (waiting + children,) each."""
         archive = self._archive
+        vectors = np.concatenate([archive.vectors[waiting], *(child.vector[None] for child in children)])
         pending = archive.vectors[archive.pending[-MAX_PENDING:]]
         beliefs = self._surrogate.predict(vectors, pending)
         reached = np.concatenate([archive.vectors[archive.finished], pending])
         points = self._surrogate.predict(reached).medians if len(reached) else np.empty((0, archive.values.shape[1]))
         # Where nothing gains, the least dominated is first.
         gains = improvement(beliefs, points) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
-        success = np.concatenate(
-            [self._feasibility.probability(vectors[:waiting], bounds=False), self._feasibility.probability(vectors[waiting:])]
-        )
-        result: np.ndarray = gains * success
-        return result
+        # Those that wait are known to keep to the bounds.
+        old, new = np.split(vectors, [len(waiting)])
+        success = [self._feasibility.probability(old, bounds=False), self._feasibility.probability(new)]
+        return gains, np.concatenate(success)
 
     def _bred(self) -> list[_Child]:
         """New genomes, each once: fresh offspring, then those that were considered before."""
@@ -195,6 +207,13 @@ class _Child:
 
 def _origin(proposal: Proposal) -> tuple[str, tuple[str, ...]]:
     return proposal.operator, proposal.parents
+
+
+def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
+    """Gains by their chance, those that are not safe enough behind all others."""
+    safe = success >= min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
+    result: np.ndarray = gains * success * np.where(safe, 1.0, RISKY)
+    return result
 
 
 def improvement(beliefs: Beliefs, points: np.ndarray) -> np.ndarray:

@@ -10,32 +10,33 @@ from scipy.special import ndtr
 
 @dataclass(frozen=True)
 class Beliefs:
-    """What is believed of N points: their objectives are normal numbers, or their logarithms are.
+    """What is believed of N points: their objectives are normal numbers, or the logarithms of their distances are.
 
-    Means and deviations are (N, objectives); `logarithmic` (objectives,) says of which they are those of the logarithm.
+    Means and deviations are (N, objectives). `origins` (objectives,) says from where distances count, and is not a
+    number for an objective that is normal itself.
     """
 
     means: np.ndarray
     deviations: np.ndarray
-    logarithmic: np.ndarray
+    origins: np.ndarray
 
     @property
     def medians(self) -> np.ndarray:
         """In units of the objectives, (N, objectives)."""
-        return np.where(self.logarithmic, np.exp(np.where(self.logarithmic, self.means, 0.0)), self.means)
+        normal = np.isnan(self.origins)
+        return np.where(normal, self.means, self.origins + np.exp(np.where(normal, 0.0, self.means)))
 
     def shortfall(self, objective: int, limits: np.ndarray) -> np.ndarray:
         """E (limit - Y)⁺ for each point and limit, (N, limits).
 
-        σ (z Φ(z) + φ(z)) with z = (limit - μ) / σ for a normal number; for one whose logarithm is normal
-        limit Φ(z) - e^(μ + σ²/2) Φ(z - σ) with z = (log limit - μ) / σ (Black & Scholes 1973).
+        σ (z Φ(z) + φ(z)) with z = (limit - μ) / σ for a normal number; for one whose distance d has a normal logarithm
+        d Φ(z) - e^(μ + σ²/2) Φ(z - σ) with d that of the limit and z = (log d - μ) / σ (Black & Scholes 1973).
         """
         mean, deviation = self.means[:, objective, None], self.deviations[:, objective, None]
-        if self.logarithmic[objective]:
-            positive = np.maximum(limits, 1e-300)
-            z = (np.log(positive) - mean) / deviation
-            paid = np.exp(mean + deviation**2 / 2) * ndtr(z - deviation)
-            found = np.where(limits > 0, positive * ndtr(z) - paid, 0.0)
+        if not np.isnan(self.origins[objective]):
+            distance = np.maximum(limits - self.origins[objective], 1e-300)
+            z = (np.log(distance) - mean) / deviation
+            found = np.maximum(distance * ndtr(z) - np.exp(mean + deviation**2 / 2) * ndtr(z - deviation), 0.0)
         else:
             # 40 deviations below its mean nothing falls; so far below infinity would be no number.
             z = np.maximum((limits - mean) / deviation, -40.0)
@@ -65,8 +66,8 @@ class Boxes:
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points whose objectives are independent, (N,).
 
-        The growth is a sum over boxes of products over objectives, Π_j ((u_j - Y_j)⁺ - (l_j - Y_j)⁺), so its expectation
-        is one of products of expectations (Yang, Emmerich, Deutz & Bäck 2019, J. Global Optimization 75).
+        The growth is a sum over boxes of products over objectives, Π_j ((u_j - Y_j)⁺ - (l_j - Y_j)⁺), so its
+        expectation is one of products of expectations (Yang, Emmerich, Deutz & Bäck 2019, J. Global Optimization 75).
         """
         found = np.ones((len(beliefs.means), len(self.upper)))
         for column in range(self.upper.shape[1]):
@@ -85,7 +86,7 @@ def _boxes(front: np.ndarray, reference: _Corner) -> list[tuple[_Corner, _Corner
     if len(reference) == 1:
         return [((-infinity,), (min([reference[0], *front[:, 0].tolist()]),))]
     front = front[np.argsort(front[:, -1], kind="stable")]
-    began = {box: -infinity for box in _boxes(front[:0, :-1], reference[:-1])}
+    began = dict.fromkeys(_boxes(front[:0, :-1], reference[:-1]), -infinity)
     found: list[tuple[_Corner, _Corner]] = []
     passed = np.empty((0, front.shape[1] - 1))
     for point in front:

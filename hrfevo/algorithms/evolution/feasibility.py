@@ -10,6 +10,8 @@ from hrfevo.algorithms.evolution.surrogate import Regression
 # A bound or a kind of failure is learned from so many genomes.
 MIN_GENOMES_TO_LEARN = 4
 LEAST_PROBABILITY = 1e-6
+# Labels are 0 and 1, and of a genome unlike all others either is as likely.
+EITHER = (0.5, 0.5)
 
 
 class Feasibility:
@@ -24,19 +26,23 @@ class Feasibility:
         self._bounds: dict[int, Regression] = {}
         self._failures: dict[str, Regression] = {}
 
-    def learn(self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, tried: np.ndarray) -> None:
+    def learn(
+        self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, rungs: np.ndarray, failed_at: np.ndarray
+    ) -> None:
         """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
-        (N,), empty for none, and whether its training has begun (N,)."""
+        (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
         for bound in range(margins.shape[1]):
             known = ~np.isnan(margins[:, bound])
             # A bound that no genome is near asks nothing.
             if known.sum() >= MIN_GENOMES_TO_LEARN and margins[known, bound].max() > 0:
-                _learn(self._bounds.setdefault(bound, Regression()), vectors[known], margins[known, bound])
+                self._bounds.setdefault(bound, Regression()).learn(vectors[known], margins[known, bound])
         for kind in np.unique(failures[failures != ""]):
-            known = tried & ((failures == "") | (failures == kind))
+            # Who has not come to the rung where this kind strikes says nothing of it.
+            struck = failures == kind
+            known = struck | (rungs >= failed_at[struck].max())
             if known.sum() >= MIN_GENOMES_TO_LEARN:
-                struck = (failures[known] == kind).astype(float)
-                _learn(self._failures.setdefault(str(kind), Regression()), vectors[known], struck)
+                labels = struck[known].astype(float)
+                self._failures.setdefault(str(kind), Regression()).learn(vectors[known], labels, EITHER)
 
     def probability(self, vectors: np.ndarray, bounds: bool = True) -> np.ndarray:
         """Of success, (N,); without bounds, of genomes that are known to keep to them."""
@@ -48,7 +54,3 @@ class Feasibility:
                 means, deviations = regression.process.predict(vectors)
                 found *= ndtr((limit - means) / deviations)
         return np.maximum(found, LEAST_PROBABILITY)
-
-
-def _learn(regression: Regression, vectors: np.ndarray, values: np.ndarray) -> None:
-    regression.learn(vectors, values, np.zeros(len(values)))

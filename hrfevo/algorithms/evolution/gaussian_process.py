@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +19,8 @@ LENGTH_BOUNDS, SIGNAL_BOUNDS, NOISE_BOUNDS = (-4.0, 8.0), (-4.0, 4.0), (-14.0, 1
 # Length scales to start from, as multiples of the square root of the number of columns.
 STARTS = (1.0, 1 / 3)
 JITTER = 1e-8
+# Mean and standard deviation.
+Units = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,26 @@ class Kernel:
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Covariances (N, M) of what is true at (N, columns) and (M, columns)."""
         _, similar, decay = _matern(_scaled(first, self), _scaled(second, self))
-        return math.exp(self.log_signal) * similar * decay
+        result: np.ndarray = math.exp(self.log_signal) * similar * decay
+        return result
 
 
 class GaussianProcess:
     """What measurements say of any point.
 
-    `noise` is the variance of each measurement beyond the kernel's own, in units of the values' variance.
-    Rasmussen & Williams 2006, algorithm 2.1. Values are standardised; predictions are in their own units.
+    `noise` is the variance of each measurement beyond the kernel's own. Rasmussen & Williams 2006, algorithm 2.1.
+    Values are standardised, by their own mean and deviation unless others are given as `units`; what is known of
+    nothing is believed to be the mean, give or take the deviation. Predictions are in the values' own units.
     """
 
-    def __init__(self, kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray) -> None:
-        """From points (N, columns) and values (N,)."""
+    def __init__(
+        self, kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray, units: Units | None = None
+    ) -> None:
+        """From points (N, columns), values (N,) and noise (N,)."""
         self.kernel = kernel
         self._points = points
-        self._mean, self._scale = standard(values)
+        self._mean, self._scale = units or standard(values)
+        noise = noise / self._scale**2
         covariance = kernel(points, points)
         covariance[np.diag_indices_from(covariance)] += kernel.noise + noise + JITTER
         self._root = cholesky(covariance, lower=True, check_finite=False)
@@ -104,16 +110,21 @@ class GaussianProcess:
 
 
 def fit(
-    points: np.ndarray, values: np.ndarray, noise: np.ndarray, last: Kernel | None = None, steps: int = 50
+    points: np.ndarray,
+    values: np.ndarray,
+    noise: np.ndarray,
+    last: Kernel | None = None,
+    units: Units | None = None,
+    steps: int = 50,
 ) -> tuple[Kernel, float]:
-    """The likeliest kernel, by likelihood and prior, of several that are fitted from different starts, and the logarithm
-    of both, but for a constant, in units of the values.
+    """The likeliest kernel, by likelihood and prior, of several that are fitted from different starts, and the
+    logarithm of both, but for a constant, in units of the values. Arguments are those of `GaussianProcess`.
 
     `last` is one start more. Where length scales are far too short or too long all pairs of points look the same,
     the likelihood is flat, and a single start would stay there.
     """
-    mean, scale = standard(values)
-    standardised = (values - mean) / scale
+    mean, scale = units or standard(values)
+    standardised, noise = (values - mean) / scale, noise / scale**2
     columns = points.shape[1]
     starts = [Kernel.broad(columns, start) for start in STARTS] + ([last] if last is not None else [])
     bounds = [LENGTH_BOUNDS] * columns + [SIGNAL_BOUNDS, NOISE_BOUNDS]
@@ -179,7 +190,7 @@ def _negative_posterior(
     return -value, -gradient
 
 
-def standard(values: np.ndarray) -> tuple[float, float]:
+def standard(values: np.ndarray) -> Units:
     """Mean and standard deviation, the latter 1 where all are the same."""
     return float(values.mean()), float(values.std()) or 1.0
 
