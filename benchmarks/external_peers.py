@@ -1,12 +1,15 @@
 """Algorithms of other packages, each through its own interface, with the settings its authors would choose.
 
 Each takes the genes in the form that suits it, and asks and tells as hrfevo's do. A genome that a peer
-proposes again is told for nothing what is known of it; after `REPETITIONS` in a row it is helped on with a random new one.
+proposes again is told for nothing what is known of it; after `REPETITIONS` in a row it is helped on with a new one
+at random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -35,6 +38,18 @@ class Asked(Protocol):
 Factory = Callable[[SearchSpace, np.random.SeedSequence], Asked]
 
 
+def first(space: SearchSpace) -> int:
+    """With how many genomes to begin, where a peer leaves it open: as BoTorch's tutorials do."""
+    return 2 * (len(space.genes) + 1)
+
+
+def new_genome(space: SearchSpace, generator: np.random.Generator, known: Collection[Genome]) -> Genome:
+    """A random genome that is not known."""
+    while (genome := sample(space, generator)) in known:
+        pass
+    return genome
+
+
 class OptunaPeer:
     """One of Optuna's samplers: categories for choices, places in the list for ordered values, numbers as they are."""
 
@@ -58,8 +73,7 @@ class OptunaPeer:
                 break
             self._study.tell(trial, self._known[genome])
         else:
-            while (genome := sample(self._space, self._generator)) in self._known:
-                pass
+            genome = new_genome(self._space, self._generator, self._known)
             self._study.enqueue_trial({n: _parameter(self._space.genes[n], v) for n, v in genome.values.items()})
             trial, genome = self._asked()
         self._trials[genome] = trial
@@ -119,9 +133,43 @@ def gp(space: SearchSpace, seed: np.random.SeedSequence) -> OptunaPeer:
     )
 
 
-# Name, what makes it, the package that it comes from.
-PEERS: dict[str, tuple[Factory, str]] = {
-    "Optuna TPE": (tpe, "optuna"),
-    "Optuna NSGA-II": (nsga2, "optuna"),
-    "Optuna GP": (gp, "optuna"),
+def smac(space: SearchSpace, seed: np.random.SeedSequence) -> Asked:
+    """SMAC3's ParEGO."""
+    from benchmarks.external_smac import SmacPeer
+
+    return SmacPeer(space, seed)
+
+
+def botorch(space: SearchSpace, seed: np.random.SeedSequence) -> Asked:
+    """BoTorch's noisy expected hypervolume improvement."""
+    from benchmarks.external_botorch import BotorchPeer
+
+    return BotorchPeer(space, seed)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What makes it, and the package that it comes from. If it is slow it has fewer seeds."""
+
+    make: Factory
+    package: str
+    slow: bool = False
+
+    @property
+    def version(self) -> str:
+        """Of its package."""
+        return f"{self.package} {metadata.version(self.package)}"
+
+    @property
+    def seeds(self) -> int:
+        """At most."""
+        return 10 if self.slow else 20
+
+
+PEERS = {
+    "Optuna TPE": Peer(tpe, "optuna"),
+    "Optuna NSGA-II": Peer(nsga2, "optuna"),
+    "Optuna GP": Peer(gp, "optuna", slow=True),
+    "SMAC3 ParEGO": Peer(smac, "smac", slow=True),
+    "BoTorch qLogNEHVI": Peer(botorch, "botorch", slow=True),
 }
