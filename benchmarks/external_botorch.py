@@ -87,6 +87,7 @@ class BotorchPeer:
         return row
 
     def _best(self) -> Genome:
+        torch.set_num_threads(1)
         torch.manual_seed(self._draw())
         rows = torch.tensor([self._row(genome) for genome in self._known], dtype=torch.double)
         values = -torch.tensor([*self._known.values()], dtype=torch.double)

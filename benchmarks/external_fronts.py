@@ -2,8 +2,8 @@
 
     python -m benchmarks.external_fronts
 
-COCO knows no optimal fronts of these functions. Of each, NSGA-II (pymoo; Deb et al. 2002) evaluates 100,000 points from
-each of four seeds, five hundred times what is compared; the hypervolume is that of all four fronts together, the ideal
+COCO knows no optimal fronts of these functions. Of each, NSGA-II (pymoo; Deb et al. 2002) evaluates 50,000 points from
+each of four seeds, 250 times what is compared; the hypervolume is that of all four fronts together, the ideal
 their smallest values, the nadir COCO's own. Takes some minutes.
 """
 
@@ -22,7 +22,7 @@ from pymoo.optimize import minimize
 
 from benchmarks.external_tables import FRONTS, FUNCTIONS, REFERENCE, coco_function
 
-POPULATION, EVALUATIONS, SEEDS = 200, 100_000, 4
+POPULATION, EVALUATIONS, SEEDS = 200, 50_000, 4
 
 
 class Whole(Repair):
