@@ -126,8 +126,10 @@ def report(results: Results) -> list[str]:
     missed, rows = [], []
     for words, peers, bar in BARS:
         share, count = results.ratio(OURS, peers)
-        rows.append([words, f"{share:.2f}", f"{bar:g}", count])
-        if not share <= bar:
+        rows.append([words, f"{share:.2f}" if count else "–", f"{bar:g}", count])
+        if not count:
+            missed.append(f"nothing to compare with {words}")
+        elif share > bar:
             missed.append(f"{share:.2f} of the loss of {words}; the bar is {bar:g}")
     print_table(["beside", "share", "bar", "problems"], rows)
     worse = results.worse(OURS, [*PEERS])
