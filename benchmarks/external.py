@@ -69,7 +69,8 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
         asked = PEERS[algorithm].make(problem.space, sequence)
     else:
         asked = make_algorithm(algorithm, problem.space, sequence)
-    points, seconds = [], 0.0
+    points: list[np.ndarray] = []
+    seconds = 0.0
     for _ in range(evaluations):
         began = time.process_time()
         proposal = asked.ask()
