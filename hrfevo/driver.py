@@ -114,7 +114,8 @@ def start(
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
-            return _execute(folder, space, store, workers, machinery, console), folder
+            with store.writing():
+                return _execute(folder, space, store, workers, machinery, console), folder
 
 
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
@@ -153,7 +154,7 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
                 f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
                 f"now {evaluator.corpus.name}); its scores could not be compared"
             )
-        with _workers(evaluator, space, machinery, console) as workers:
+        with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
 
 

@@ -172,10 +172,18 @@ def _feasible(
 
 
 @app.command()
-def report(folder: RunArgument, store: StoreOption = None) -> None:
+def report(
+    folder: RunArgument,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own unless given")] = None,
+    store: StoreOption = None,
+) -> None:
     """Write report.html and best.yaml into the run folder, as they stand now."""
     from hrfevo.products import leave_products
     from hrfevo.run_folder import RunFolder
 
     opened = RunFolder.open(folder)
-    print(leave_products(opened, opened.space(), opened.open_store(store)))
+    try:
+        print(leave_products(opened, opened.space(), opened.open_store(store), output))
+    except OSError as error:
+        remedy = "" if output else "; name another folder with --output"
+        raise InputError(f"{output or folder}: the report cannot be written there: {error.strerror}{remedy}") from None
