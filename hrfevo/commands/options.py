@@ -77,8 +77,9 @@ def print_rows(
     forms: Mapping[str, str] | None = None,
 ) -> None:
     """Print rows of these columns. In a table, numbers are in `forms` or five digits; without rows there is `empty`."""
+    rows = [{column: row[column] for column in columns} for row in rows]
     if format_ is Format.json:
-        print(json.dumps([{column: row[column] for column in columns} for row in rows], indent=2))
+        print(json.dumps(rows, indent=2))
     elif format_ is Format.csv:
         import csv
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,15 @@ LIST_COLUMNS = (
     *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
 )
+
+
+class FactsFormat(StrEnum):
+    """How facts about one thing are printed, of which there is no list."""
+
+    table = "table"
+    json = "json"
+
+
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(metavar="CONDITION", help="Such as 'parameters<500000' or embedding.kind=spectral; may be repeated"),
@@ -60,7 +70,7 @@ def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
 @app.command()
 def status(
     folder: RunArgument,
-    format_: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
+    format_: Annotated[FactsFormat, typer.Option("--format", help="table or json")] = FactsFormat.table,
     store: StoreOption = None,
 ) -> None:
     """Whether a run is running, stopped, crashed, failed or finished, how far it is, and what is in flight."""
@@ -70,12 +80,10 @@ def status(
     from hrfevo.status import status_of
     from hrfevo.tables import status_table
 
-    if format_ is Format.csv:
-        raise InputError("--format csv: is of lists; accepted: table, json")
     run = RunFolder.open(folder)
     with closing(run.open_store(store)) as opened:
         found = status_of(run, opened)
-    if format_ is Format.json:
+    if format_ is FactsFormat.json:
         print(json.dumps(asdict(found), indent=2))
     else:
         new_console().print(status_table(found))
