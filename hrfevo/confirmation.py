@@ -23,7 +23,7 @@ from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation, spent
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
-from signal_model.console import say
+from signal_model.console import print_table, say
 from signal_model.errors import InputError
 from signal_model.files import read_text, to_yaml, write_json
 
@@ -114,7 +114,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
         return code
     (place.path / DONE).touch()
-    console.print(confirmed_table(latest(run)))
+    print_table(console, confirmed_table(latest(run)))
     return 0
 
 

@@ -29,7 +29,7 @@ from hrfevo.store import Store, Unreachable, spent
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import ModelConfig
-from signal_model.console import Interruption, say
+from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
@@ -295,6 +295,6 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
     report = leave_products(folder, space, store)
     evaluations = store.evaluations(folder.id)
     if best := ranked(space, evaluations, 5):
-        console.print(as_table(space, best, front(space, evaluations)))
+        print_table(console, as_table(space, best, front(space, evaluations)))
         say(console, f"best model  {folder.path / 'best.yaml'}")
     say(console, f"report      {report}")

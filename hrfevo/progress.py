@@ -102,11 +102,10 @@ class PlainDisplay:
         if len(logbook) > self._generations:
             self._generations = len(logbook)
             entry = logbook[-1]
-            self._console.print(
+            say(
+                self._console,
                 f"generation {entry['generation']}: best {entry['best']:.6g}, median {entry['median']:.6g}, "
                 f"front {entry['front']}",
-                markup=False,
-                highlight=False,
             )
 
 

@@ -82,11 +82,11 @@ def as_table(
     metrics = list(dict.fromkeys([*space.objectives, *([INHERITED] if space.inherit else []), *also]))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
-    table.add_column("genome", no_wrap=True)
+    table.add_column("genome")
     for name in metrics:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     table.add_column("gen", justify="right")
-    table.add_column("genes")
+    table.add_column("genes", overflow="fold")
     for evaluation in evaluations:
         table.add_row(
             "*" if evaluation in front else "",
@@ -103,7 +103,7 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
     baseline = next((c for c in confirmed if c.origin == "baseline"), None)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column, justify in CONFIRMED_COLUMNS.items():
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(column, justify=justify)
     for row in confirmed:
         difference = f"{row.mean - baseline.mean:+.4f}" if baseline else ""
         table.add_row(
@@ -148,8 +148,7 @@ def status_table(status: Status) -> Table:
         facts[f"{flying} #{one.number}"] = f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}"
     if status.advice:
         facts["go on with"] = status.advice
-    # A long path in the second column must not take the room of the names.
-    table.add_column(style="bold", no_wrap=True, min_width=min(24, max(map(len, facts))))
+    table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, fact in facts.items():
         table.add_row(name, escape(fact))

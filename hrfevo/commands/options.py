@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.completion import complete_genome, complete_run
-from signal_model.console import new_console
+from signal_model.console import new_console, print_table
 
 if TYPE_CHECKING:
     from hrfevo.run_folder import RunFolder
@@ -94,10 +94,11 @@ def print_rows(
         table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
             numeric = all(isinstance(row[column], int | float | None) for row in rows)
-            table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+            prose = any(" " in str(row[column]) for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold" if prose else "ellipsis")
         for row in rows:
             table.add_row(*(_cell(row[column], (forms or {}).get(column, ".5g")) for column in columns))
-        new_console().print(table)
+        print_table(new_console(), table)
 
 
 def _cell(value: Any, form: str) -> str:

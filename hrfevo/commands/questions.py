@@ -12,7 +12,7 @@ import typer
 
 from hrfevo.commands.completion import complete_genome
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
-from signal_model.console import new_console
+from signal_model.console import new_console, print_table
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
-LIST_TABLE = ("run", "state", "finished", "failed", "budget", "best", "minutes", "corpus", "seed", "algorithm")
+LIST_TABLE = ("run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm")
 LIST_COLUMNS = (
     *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
@@ -86,7 +86,7 @@ def status(
     if format_ is FactsFormat.json:
         print(json.dumps(asdict(found), indent=2))
     else:
-        new_console().print(status_table(found))
+        print_table(new_console(), status_table(found))
 
 
 @app.command()
@@ -128,7 +128,7 @@ def best(
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
-        new_console().print(tables.as_table(space, chosen, winners, also))
+        print_table(new_console(), tables.as_table(space, chosen, winners, also))
 
 
 @app.command()

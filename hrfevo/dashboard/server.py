@@ -23,7 +23,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(folder: Path, url: str | None, host: str, port: int, refresh: float) -> None:
-    """Serve the runs in a folder until Ctrl-C or SIGTERM.
+    """Serve the runs in a folder until it is asked to end.
 
     Raises InputError if there is no such folder, or if the host or the port cannot be had.
     """
