@@ -33,6 +33,7 @@ from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
+from signal_model.processors import permitted_processors
 
 Backend = Literal["ray", "inline"]
 
@@ -70,12 +71,16 @@ class Machinery:
         for target in self.logs:
             target.check()
 
+    @property
+    def is_local_ray(self) -> bool:
+        """Whether workers are processes of this machine."""
+        return self.backend == "ray" and self.address is None
+
     def leaves_gpu_idle(self, space: SearchSpace) -> bool:
         """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
         import torch
 
-        on_this_machine = self.backend == "ray" and self.address is None
-        return on_this_machine and not space.resources.gpus and torch.cuda.is_available()
+        return self.is_local_ray and not space.resources.gpus and torch.cuda.is_available()
 
 
 def start(
@@ -159,6 +164,8 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
 
 
 def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
+    if machinery.is_local_ray and (processors := permitted_processors()).bound:
+        say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
         corpus = load_corpus(space.corpus, space.tokenizer)
     context = space.model.get("context", ModelConfig.model_fields["context"].default)

@@ -24,7 +24,7 @@ CorpusOption = Annotated[
     typer.Option(help="python, a file, folder or glob, or a YAML mapping such as '{dataset: wikitext, config: …}'"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads; all cores unless given")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads; as permitted unless given")]
 
 
 @app.command()
@@ -325,9 +325,9 @@ def _prepare(device: str, threads: int | None) -> Any:
     import torch
 
     from signal_model.devices import choose_device
+    from signal_model.processors import permitted_processors
 
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
     return choose_device(device)
 
 

@@ -305,6 +305,13 @@ def test_version(program: str) -> None:
     assert (result.returncode, result.stdout) == (0, f"hrfevo {version('hrfevo')}\n")
 
 
+@pytest.mark.parametrize(("package", "program"), [("hrfevo", "hrfevo"), ("signal_model", "signal-model")])
+def test_packages_are_run_as_their_commands_are(package: str, program: str) -> None:
+    result = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.replace(f"python -m {package}", program) == command(program, "--help").stdout
+
+
 def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:
     code = (
         "import atexit, os, signal, sys\nfrom hrfevo.cli import main\n"

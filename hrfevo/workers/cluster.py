@@ -16,6 +16,7 @@ from typing import Any
 from hrfevo.space import Resources
 from hrfevo.workers.base import WorkersLost
 from signal_model.errors import InputError, one_line
+from signal_model.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
 LOOK = 2.0
@@ -79,7 +80,7 @@ class Watch:
 
 def local_room(resources: Resources, count: int | None) -> int:
     """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
-    by_cpu = max(1, (os.cpu_count() or 1) // resources.cpus)
+    by_cpu = max(1, permitted_processors().count // resources.cpus)
     if not resources.gpus:
         return count or by_cpu
     import torch
