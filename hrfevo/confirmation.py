@@ -18,6 +18,7 @@ from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempt
 from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
 from hrfevo.ranking import ranked
+from hrfevo.run_corpus import with_text_at
 from hrfevo.run_folder import RUN_FILE, RunFolder
 from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation, spent
@@ -90,6 +91,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
+    run = with_text_at(run, machinery.corpus)
     store = run.open_store(machinery.store)
     space, evaluations = run.space(), store.evaluations(run.id)
     winners = ranked(space, evaluations, options.top)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,15 +22,16 @@ from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
+from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
-from signal_model.config import ModelConfig
+from signal_model.config import CorpusConfig, ModelConfig
 from signal_model.console import Interruption, print_table, say
-from signal_model.corpus import load_corpus
+from signal_model.corpus import Corpus, load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest
 from signal_model.processors import permitted_processors
@@ -51,6 +52,8 @@ class Machinery:
     store: str | None = None
     storage: str | None = None
     logs: tuple[Target, ...] = ()
+    corpus: CorpusConfig | None = None
+    """Where the text of a run is now, if it was moved."""
 
     def check(self, space: SearchSpace, new: bool = True) -> None:
         """Raises InputError for options that contradict one another or the space; a `new` run may make its store."""
@@ -110,7 +113,7 @@ def start(
     if machinery.leaves_gpu_idle(space):
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     founders = _front_of(earlier, space, console) if earlier else []
-    evaluator = _evaluator(space, machinery, console)
+    evaluator = _evaluator(space, partial(load_corpus, space.corpus, space.tokenizer), machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"founders": founders, "storage": machinery.storage}
@@ -145,6 +148,7 @@ def _refuse_less(folder: RunFolder, evaluations: int, machinery: Machinery) -> N
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
     """Search on in a folder, from where its store says it was; returns the exit code."""
     with folder.locked():
+        folder = with_text_at(folder, machinery.corpus)
         space = folder.space()
         machinery.check(space, new=not folder.began)
         # A run that was killed before it began begins now; one that began must still have its results.
@@ -153,21 +157,19 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
             folder.begin(store)
         folder.record(store)
-        evaluator = _evaluator(space, machinery, console, test=folder.settings["algorithm"] == CONFIRMATION)
-        if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
-            raise InputError(
-                f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
-                f"now {evaluator.corpus.name}); its scores could not be compared"
-            )
+        is_confirmation = folder.settings["algorithm"] == CONFIRMATION
+        evaluator = _evaluator(space, partial(corpus_of, folder, space), machinery, console, test=is_confirmation)
         with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
 
 
-def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
+def _evaluator(
+    space: SearchSpace, read: Callable[[], Corpus], machinery: Machinery, console: Console, test: bool = False
+) -> TrainingEvaluator:
     if machinery.is_local_ray and (processors := permitted_processors()).bound:
         say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
-        corpus = load_corpus(space.corpus, space.tokenizer)
+        corpus = read()
     context = space.model.get("context", ModelConfig.model_fields["context"].default)
     for split in ("train", "validation", *(["test"] if test else [])):
         if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:

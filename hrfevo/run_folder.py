@@ -126,8 +126,10 @@ class RunFolder:
         return space
 
     def overridden(self, override: str) -> RunFolder:
-        """The same run with one more `key=value`, from now on."""
-        return self._changed({"set": [*self.settings["set"], override]})
+        """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""
+        key, _, _ = override.partition("=")
+        others = [earlier for earlier in self.settings["set"] if not earlier.startswith(f"{key}=")]
+        return self._changed({"set": [*others, override]})
 
     def kept_in(self, store: str) -> RunFolder:
         """The same run with its results in another store, from now on: one that has not begun."""

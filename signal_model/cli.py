@@ -301,15 +301,13 @@ def _refuse_model_in(output: Path, overwrite: bool) -> None:
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
     from signal_model.config import FilesCorpusConfig
+    from signal_model.config.text import corpus_option
     from signal_model.files import parse_value
     from signal_model.settings import updated
 
     changes: dict[str, Any] = {}
     if corpus is not None:
-        looks_like_mapping = corpus.lstrip().startswith("{")
-        changes["corpus"] = (
-            parse_value(corpus) if looks_like_mapping else corpus if corpus == "python" else {"path": corpus}
-        )
+        changes["corpus"] = corpus_option(corpus)
     if tokenizer is not None:
         changes["tokenizer"] = parse_value(tokenizer)
     given = {key: value for key, value in training.items() if value is not None}

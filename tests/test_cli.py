@@ -12,14 +12,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from signal_model.config import Recipe
+from signal_model.errors import InputError
 
-from .conftest import ROOT, TINY_SPACE, command
+from .conftest import ROOT, TINY_SPACE, answer, command, only_run
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +184,45 @@ def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
     assert listed[0]["finished"] == 12
 
 
+def test_a_text_may_be_moved_and_not_changed(tiny_space: Path, text_folder: Path, tmp_path: Path) -> None:
+    here, there = Path(shutil.copytree(text_folder, tmp_path / "here")), tmp_path / "there"
+    tiny_space.write_text(tiny_space.read_text().replace(str(text_folder), "here"))
+    inline = ["--backend", "inline", "--no-confirm"]
+    with chdir(tmp_path):
+        answer("run", tiny_space, *inline, "--evaluations", 4, "--out", "runs")
+    run = only_run(tmp_path / "runs")
+    before = (run / "run.json").read_text()
+    here.rename(there)
+    onward = ["resume", run, *inline, "--evaluations"]
+    with pytest.raises(InputError, match=f"{run}: path: {here}: no such file.*--corpus says where it is"):
+        answer(*onward, 6)
+    kept = (run / "run.json").read_text()
+    with pytest.raises(InputError, match="the corpus has changed since the run began"):
+        answer(*onward, 6, "--corpus", there / "[abc]*.txt")
+    assert (run / "run.json").read_text() == kept
+    with chdir(tmp_path):
+        answer(*onward, 6, "--corpus", "there")
+    answer(*onward, 8)  # it is remembered, and means the same from another folder
+    assert len(json.loads(answer("best", run, "--format", "json"))) > 0
+    assert json.loads(before)["corpus"] == json.loads((run / "run.json").read_text())["corpus"]
+    assert Recipe.load(run / "best.yaml").to_dict()["corpus"]["path"] == str(there)
+    moved = there.rename(tmp_path / "elsewhere")
+    weights = ["export", run, "--weights", "--device", "cpu", "--output", tmp_path / "model"]
+    with pytest.raises(InputError, match="--corpus says where it is"):
+        answer(*weights)
+    assert "the same as in the search" in answer(*weights, "--corpus", moved)
+    assert "confirmation" not in {path.name for path in run.iterdir()}
+    answer("confirm", run, "--backend", "inline", "--corpus", moved, "--top", 1, "--seeds", 1, "--no-baseline")
+    assert (run / "confirmation" / "1" / "done").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["train", "missing.yaml", "--output", "OUT"], "missing.yaml: no such file"),
         (["train", "MODEL", "--output", "OUT"], "names no corpus"),
         (["train", "MODEL", "--output", "OUT", "--corpus", "/nowhere"], "/nowhere"),
-        (["train", "MODEL", "--output", "OUT", "--corpus", ""], "corpus.path: names no file, got ''"),
+        (["train", "MODEL", "--output", "OUT", "--corpus", ""], "--corpus: path: names no file, got ''"),
         (
             ["train", "MODEL", "--output", "OUT", "--corpus", "python", "--tokenizer", "{kind: bpe, size: 300}"],
             "does not match the tokenizer's 300",
@@ -309,7 +343,7 @@ def test_version(program: str) -> None:
 def test_packages_are_run_as_their_commands_are(package: str, program: str) -> None:
     result = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.replace(f"python -m {package}", program) == command(program, "--help").stdout
+    assert result.stdout == command(program, "--help").stdout.replace(f"{package}.cli", package)
 
 
 def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:

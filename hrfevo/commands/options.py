@@ -51,6 +51,9 @@ WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at o
 BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
 AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
 ALGORITHM_HELP = "evolution, regularized, random, tpe, nsga2, gp or cmaes"
+CorpusOption = Annotated[
+    str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
+]
 NoConfirmOption = Annotated[
     bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
 ]
