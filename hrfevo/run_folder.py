@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,8 +71,12 @@ class RunFolder:
                 raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
         else:
             raise InputError(f"--out {parent}: cannot make a new folder there")
-        write_atomically(path / SPACE_FILE, text)
-        write_json(path / RUN_FILE, settings)
+        try:
+            write_atomically(path / SPACE_FILE, text)
+            write_json(path / RUN_FILE, settings)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)  # it is no run yet
+            raise InputError(f"--out {parent}: {error.filename or path}: {error.strerror}") from None
         return cls(path, settings)
 
     @classmethod

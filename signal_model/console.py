@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # A disk that is full or closed to us is no defect of the program.
-_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 # By these a process is asked to end: Ctrl-C, `kill`, a terminal that was closed.
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Output for nobody's screen, and the least width of text that is folded on one, columns.

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from yaml.composer import ComposerError
 
-from signal_model.errors import InputError, one_line
+from signal_model.errors import InputError, closest, one_line
 
 Place = tuple[str | int, ...]
 
@@ -71,7 +72,7 @@ def dotted(place: Sequence[str | int]) -> str:
 
 def error_place(detail: ErrorDetails) -> Place:
     """Where a pydantic error stands in the data, down to the setting that the error itself names."""
-    place = tuple(part for part in detail["loc"] if not str(part).startswith("function-"))
+    place = tuple(part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-"))
     named: Place = detail.get("ctx", {}).get("place", ())
     return place + named
 
@@ -84,6 +85,9 @@ def error_message(detail: ErrorDetails) -> str:
     if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
         return message
     value = repr(detail["input"])
+    if detail["type"] == "literal_error":
+        accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
+        return f"{value} is none{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
     return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
 
 
@@ -197,12 +201,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Where the system says that a disk is full and does not say of which file, it is of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
         raise
 
 

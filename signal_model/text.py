@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.config import CorpusConfig, DatasetCorpusConfig, FilesCorpusConfig
 from signal_model.errors import InputError
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
@@ -85,7 +85,9 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     if not documents:
         raise InputError(f"{what}: there is no text, only emptiness")
     if corpus.split == "file":
-        remedy = "it takes 3: give train, validation and test, or a single file and `split: position`"
+        remedy = "it takes 3: give train, validation and test"
+        if len(documents) == 1:
+            remedy += f", or cut the one by position: {{path: {paths[0]}, split: position}}"
         return _carve(documents, ("validation", "test"), what, remedy)
     if len(documents) > 1:
         raise InputError(f"{what}: `split: position` is for one file, not {len(documents)}; use `split: file`")
@@ -125,17 +127,8 @@ def _read_files(paths: tuple[str, ...]) -> dict[Path, str]:
     """
     texts = {}
     for given in paths:
-        path = Path(given).expanduser()
         try:
-            if path.is_dir():
-                found = list(_files_under(path, lambda name: name.startswith(".")))
-            else:
-                matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
-                found = [match for match in matches if match.is_file()]
-            if not found:
-                problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
-                raise InputError(f"path: {given}: {problem}")
-            for file in sorted(found):
+            for file in _found(given):
                 texts[file] = file.read_bytes().decode()
         except UnicodeDecodeError as error:
             raise InputError(
@@ -145,6 +138,28 @@ def _read_files(paths: tuple[str, ...]) -> dict[Path, str]:
         except OSError as error:
             raise InputError(f"path: {error.filename or given}: cannot be read: {error.strerror or error}") from None
     return texts
+
+
+def refuse_missing(corpus: CorpusConfig) -> None:
+    """Raise InputError for a path of a corpus at which there is no file; nothing is read."""
+    if isinstance(corpus, FilesCorpusConfig):
+        for paths in corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]:
+            for given in _listed(paths):
+                _found(given)
+
+
+def _found(given: str) -> list[Path]:
+    """The files that a path or glob stands for, in order. Raises InputError if there is none."""
+    path = Path(given).expanduser()
+    if path.is_dir():
+        found = list(_files_under(path, lambda name: name.startswith(".")))
+    else:
+        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
+        found = [match for match in matches if match.is_file()]
+    if not found:
+        problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
+        raise InputError(f"path: {given}: {problem}")
+    return sorted(found)
 
 
 def _files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -13,12 +14,15 @@ import subprocess
 import sys
 import time
 from contextlib import chdir
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from hrfevo.validation import load_space
 from signal_model.config import Recipe
+from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 
 from .conftest import ROOT, TINY_SPACE, answer, command, only_run
@@ -87,6 +91,7 @@ def test_a_bad_space_is_one_line(
     [
         (["run", "missing.yaml"], "missing.yaml: no such file"),
         (["validate", "missing.yaml"], "missing.yaml: no such file"),
+        (["validate", "SPACE", "--set", "corpus={path: nowhere/*.txt}"], "corpus: path: nowhere/*.txt: no such file"),
         (["validate", "."], "is a folder, not a file"),
         (["best", "."], "is not a run folder (no run.json in it)"),
         (["resume", "nowhere"], "nowhere: no such run folder"),
@@ -249,6 +254,37 @@ def test_signal_models_mistakes_are_one_line(arguments: list[str], says: str, tm
         "OUT": tmp_path / "out",
     }
     assert_one_clear_line(command("signal-model", *[names.get(a, a) for a in arguments]), says)
+
+
+def test_a_disk_without_room_is_named(tiny_space: Path, tmp_path: Path) -> None:
+    def leave(room: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    space, _ = load_space(tiny_space)
+    load_corpus(space.corpus, space.tokenizer)  # there is room for its tokens
+    model = tmp_path / "model.yaml"
+    model.write_text("width: 16\nlayers:\n- mixer: {kind: harmonic}\n")
+    text = tmp_path / "plain.txt"
+    text.write_text("".join(f"{number} lines of text\n" for number in range(2000)))
+    train = ["signal_model", "train", model, "--steps", 3, "--output", tmp_path / "model"]
+    refused = subprocess.run(
+        [sys.executable, "-m", *map(str, train), "--corpus", str(text)], capture_output=True, text=True
+    )
+    assert_one_clear_line(refused, f"cut the one by position: {{path: {text}, split: position}}")
+    search = ["hrfevo", "run", tiny_space, "--backend", "inline", "--out", tmp_path / "runs"]
+    corpus = f"{{path: {text}, split: position}}"
+    for room, arguments, place in (
+        (50_000, [*train, "--corpus", corpus], tmp_path / "model" / "training.safetensors"),
+        (200, search, f"--out {tmp_path / 'runs'}: "),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            preexec_fn=partial(leave, room),
+        )
+        assert_one_clear_line(result, str(place))
+    assert not [*(tmp_path / "runs").iterdir()]
 
 
 # --- results -------------------------------------------------------------------------------------
