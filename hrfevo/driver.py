@@ -27,6 +27,7 @@ from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
 from hrfevo.store import Store, Unreachable, spent
+from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from signal_model.config import CorpusConfig, ModelConfig
@@ -110,6 +111,9 @@ def start(
         )
     machinery.check(space)
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
+    if algorithm == "cmaes":
+        adapted = adapted_by_cmaes(space)
+        say(console, f"note: cmaes adapts {', '.join(adapted) or 'no gene'}; it draws the other genes at random")
     if machinery.leaves_gpu_idle(space):
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     founders = _front_of(earlier, space, console) if earlier else []

@@ -106,12 +106,19 @@ def axes(name: str, gene: BaseGene) -> list[str]:
     return [name] if not isinstance(gene, UnitGene) or gene.dimensions == 1 else [f"{name}.{end}" for end in ends]
 
 
+def adapted_by_cmaes(space: SearchSpace) -> list[str]:
+    """Genes that CMA-ES moves: numbers that every genome has, two at least. Others it leaves to chance."""
+    always = [name for name, gene in space.genes.items() if isinstance(gene, UnitGene) and not gene.conditions]
+    return always if sum(len(axes(name, space.genes[name])) for name in always) > 1 else []
+
+
 def new_study(
     space: SearchSpace, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler | None = None
 ) -> optuna.Study:
     """An empty study in memory with the directions of these objectives."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Below that it warns of every parameter of every trial that a sampler leaves to chance.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     directions = [space.objectives[name] for name in objectives]  # type: ignore[index]
     return optuna.create_study(directions=directions, sampler=sampler)

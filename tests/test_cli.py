@@ -355,6 +355,16 @@ def test_report_can_be_made_again(run: Path) -> None:
     assert (run / "report.html").stat().st_mtime_ns > before
 
 
+def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--backend", "inline", "--algorithm", "cmaes", "--set", "objectives={bits_per_byte: minimize}"]
+    decay = "genes:\n  training.weight_decay: {type: float, low: 0.0, high: 0.1}"
+    for genes, adapted in (("genes:", "no gene"), (decay, "training.weight_decay, training.learning_rate")):
+        tiny_space.write_text(tiny_space.read_text().replace("\ngenes:", f"\n{genes}", 1))
+        result = command("hrfevo", "run", tiny_space, *options, "--out", tmp_path / "runs")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith(f"note: cmaes adapts {adapted}; it draws the other genes at random\n")
+
+
 def test_validate_says_how_large_the_space_is() -> None:
     result = command("hrfevo", "validate", ROOT / "search_spaces" / "embeddings.yaml")
     assert result.returncode == 0
