@@ -270,7 +270,7 @@ def test_a_disk_without_room_is_named(tiny_space: Path, tmp_path: Path) -> None:
     refused = subprocess.run(
         [sys.executable, "-m", *map(str, train), "--corpus", str(text)], capture_output=True, text=True
     )
-    assert_one_clear_line(refused, f"cut the one by position: {{path: {text}, split: position}}")
+    assert_one_clear_line(refused, f"cut one by position: {{path: {text}, split: position}}")
     search = ["hrfevo", "run", tiny_space, "--backend", "inline", "--out", tmp_path / "runs"]
     corpus = f"{{path: {text}, split: position}}"
     for room, arguments, place in (

@@ -1,5 +1,7 @@
 """Tokenizers lose nothing, splits share nothing, the cache survives everything, errors say what to do."""
 
+import bz2
+import gzip
 import json
 import multiprocessing
 import os
@@ -11,13 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from signal_model import corpus as module
 from signal_model import text as text_module
-from signal_model.config import CorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.config import (
+    CorpusConfig,
+    DatasetCorpusConfig,
+    FilesCorpusConfig,
+    PythonCorpusConfig,
+    TokenizerConfig,
+)
 from signal_model.corpus import Corpus, cache_directory, load_corpus
 from signal_model.errors import InputError
 from signal_model.tokenizers import BPETokenizer, ByteTokenizer, tokenizer_from_json
@@ -253,7 +263,7 @@ NOTHING = "no such file, and as a glob it matches none"
         (["few", "nowhere"], "file", f"path: nowhere: {NOTHING}"),
         ("hollow", "file", "path: hollow: holds no file"),
         ("empty", "file", "path: empty: there is no text"),
-        ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*`split: position`"),
+        ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*split: position"),
         ("few", "position", "path: few: `split: position` is for one file, not 2; use `split: file`"),
         ("few/0.txt", "position", "path: few/0.txt: 3 characters are too few .* it takes 20"),
         ("blank.txt", "position", "path: blank.txt: the validation split holds no text"),
@@ -561,3 +571,78 @@ def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], mes
     with pytest.raises(InputError, match=f"^{message}") as raised:
         load_dataset(**settings)
     assert "\n" not in str(raised.value)
+
+
+# --- files of other kinds -------------------------------------------------------------------------
+
+TEXTS = [f"Document {number}, with a second line\nand ü.\n" for number in range(40)]
+
+
+def lines_of(texts: list[str], column: str = "text") -> bytes:
+    return "\n\n".join(json.dumps({"id": 3, column: text}) for text in [*texts]).encode()
+
+
+def parquet_of(texts: list[str], column: str = "text") -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table({"id": [3] * len(texts), column: texts}), sink)
+    return bytes(sink.getvalue())
+
+
+FILES: dict[str, Callable[[list[str]], bytes]] = {
+    "rows.jsonl": lines_of,
+    "rows.ndjson": lines_of,
+    "rows.jsonl.gz": lambda texts: gzip.compress(lines_of(texts)),
+    "rows.jsonl.bz2": lambda texts: bz2.compress(lines_of(texts)),
+    "rows.parquet": parquet_of,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rows_of_a_table_are_documents_as_files_are(name: str, tmp_path: Path) -> None:
+    plain, table = tmp_path / "plain", tmp_path / name
+    plain.mkdir()
+    for number, text in enumerate(TEXTS):
+        (plain / f"{number}.txt").write_text(text)
+    table.write_bytes(FILES[name](TEXTS))
+    expected, found = (text_module.files_splits(FilesCorpusConfig(path=str(path))) for path in (plain, table))
+    assert found == expected
+
+
+def test_compressed_texts_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "0.txt.gz").write_bytes(gzip.compress(TEXTS[0].encode()))
+    (tmp_path / "1.txt.bz2").write_bytes(bz2.compress(TEXTS[1].encode()))
+    with pyarrow.output_stream(str(tmp_path / "2.txt.zst"), compression="zstd") as stream:
+        stream.write(TEXTS[2].encode())
+    (tmp_path / "3.json").write_text(TEXTS[3])  # any other text is a text, whatever it means
+    splits = text_module.files_splits(FilesCorpusConfig(path=str(tmp_path)))
+    assert {text for documents in splits.values() for text in documents.values()} == set(TEXTS[:4])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b'{"text": "one"}\n{"text": ', "a.jsonl:2: not valid JSON"),
+        ("a.jsonl", b'{"text": "one"}\n["two"]', "a.jsonl:2: expected a mapping with 'text', got list"),
+        ("a.jsonl", b'{"body": "one", "id": 3}', "a.jsonl:1: there is no column 'text'; `text: NAME` names one"),
+        ("a.jsonl", b'{"text": 3}', "a.jsonl:1: column 'text' holds int, not text"),
+        ("a.parquet", parquet_of(TEXTS, "texts"), "there is no column 'text' (did you mean 'texts'?); `text"),
+        ("a.parquet", b"no parquet", "a.parquet: is no Parquet file"),
+        ("a.txt.gz", b"no archive", "a.txt.gz: cannot be decompressed"),
+        ("a.txt.zst", b"no archive", "a.txt.zst: cannot be decompressed"),
+        ("a.txt.gz", gzip.compress(b"\xff\xfe"), "a.txt.gz: is not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_is_said(name: str, content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        text_module.files_splits(FilesCorpusConfig(path=str(tmp_path / name)))
+    assert says in str(error.value)
+
+
+def test_another_column_and_a_file_that_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(lines_of(TEXTS, "body"))
+    path = str(tmp_path / "rows.jsonl")
+    splits = text_module.files_splits(FilesCorpusConfig(path=path, text="body"))
+    assert sum(map(len, splits.values())) == len(TEXTS)
+    with pytest.raises(InputError, match=f"is a file, not a data set; as a file it is read by `path: {path}`"):
+        text_module.dataset_splits(DatasetCorpusConfig(dataset=path))

@@ -51,13 +51,14 @@ class PythonCorpusConfig(CorpusConfig):
 
 
 class FilesCorpusConfig(CorpusConfig):
-    """Text files: a file, a folder, a glob, several of them, or one of these for each split."""
+    """Files of text: a file, a folder, a glob, several of them, or one of these for each split."""
 
     source = "path"
     path: str | tuple[str, ...] | dict[Literal["train", "validation", "test"], str | tuple[str, ...]]
     split: Literal["file", "position"] = Field(
         "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
     )
+    text: str = Field("text", description="The column of .jsonl and .parquet files that holds the text")
 
     @field_validator("path")
     @classmethod
