@@ -30,6 +30,7 @@ from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
+from hrfevo.workers.cluster import local_room
 from signal_model.config import CorpusConfig, ModelConfig
 from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import Corpus, load_corpus
@@ -72,6 +73,8 @@ class Machinery:
                 f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
                 "add --set resources.gpus=1 (or a fraction, to share one)"
             )
+        if self.is_local_ray:
+            local_room(space.resources, self.workers)
         for target in self.logs:
             target.check()
 
@@ -110,6 +113,7 @@ def start(
             f"accepted: {', '.join(ALGORITHMS)}"
         )
     machinery.check(space)
+    RunFolder.refuse_unwritable(parent)
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
     if algorithm == "cmaes":
         adapted = adapted_by_cmaes(space)
@@ -117,7 +121,8 @@ def start(
     if machinery.leaves_gpu_idle(space):
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     founders = _front_of(earlier, space, console) if earlier else []
-    evaluator = _evaluator(space, partial(load_corpus, space.corpus, space.tokenizer), machinery, console)
+    read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
+    evaluator = _evaluator(space, read, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"founders": founders, "storage": machinery.storage}
@@ -162,7 +167,8 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder.begin(store)
         folder.record(store)
         is_confirmation = folder.settings["algorithm"] == CONFIRMATION
-        evaluator = _evaluator(space, partial(corpus_of, folder, space), machinery, console, test=is_confirmation)
+        read = partial(corpus_of, folder, space, partial(say, console))
+        evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
         with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
 

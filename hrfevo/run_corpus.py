@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
@@ -11,10 +12,10 @@ from signal_model.corpus import Corpus, load_corpus
 from signal_model.errors import InputError
 
 
-def corpus_of(folder: RunFolder, space: SearchSpace) -> Corpus:
+def corpus_of(folder: RunFolder, space: SearchSpace, say: Callable[[str], None] = lambda text: None) -> Corpus:
     """The text of a run. Raises InputError if it has changed since it began, or cannot be read."""
     try:
-        corpus = load_corpus(space.corpus, space.tokenizer)
+        corpus = load_corpus(space.corpus, space.tokenizer, say=say)
     except InputError as error:
         raise InputError(f"{folder.path}: {error}; if its text was moved, --corpus says where it is") from None
     if corpus.content_hash != folder.settings["corpus"]["hash"]:

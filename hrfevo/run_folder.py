@@ -79,6 +79,15 @@ class RunFolder:
             raise InputError(f"--out {parent}: {error.filename or path}: {error.strerror}") from None
         return cls(path, settings)
 
+    @staticmethod
+    def refuse_unwritable(parent: Path) -> None:
+        """Raise InputError if no run folder can be made in `parent`, before much is done that would be in vain."""
+        there = next(place for place in (parent.absolute(), *parent.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise InputError(f"--out {parent}: {there} is not a folder")
+        if not os.access(there, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise InputError(f"--out {parent}: {there} may not be written to")
+
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Raises InputError if `path` is no run folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -46,6 +47,11 @@ def train(
     recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
+    if recipe.model.vocab_size != recipe.tokenizer.size:
+        raise InputError(
+            f"{model}: vocab_size: {recipe.model.vocab_size} does not match the tokenizer's {recipe.tokenizer.size}; "
+            f"give the model that size, or the tokenizer this one: --tokenizer '{{kind: bpe, size: …}}'"
+        )
     _make_folder(output)
 
     import torch
@@ -53,12 +59,11 @@ def train(
     from signal_model.corpus import load_corpus
     from signal_model.folder import refuse_occupied, train_in_folder
     from signal_model.logs import Bar, Lines
-    from signal_model.training import Diverged, check_vocabulary
+    from signal_model.training import Diverged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
-    text = load_corpus(recipe.corpus, recipe.tokenizer)
-    check_vocabulary(recipe.model, text)
+    text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
     shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:

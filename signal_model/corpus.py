@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,16 @@ from signal_model.config import (
 from signal_model.errors import InputError
 from signal_model.files import write_json
 from signal_model.text import SPLITS, Documents, dataset_name, dataset_splits, files_splits, python_splits
-from signal_model.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer, pieces, token_dtype, tokenizer_from_json
+from signal_model.tokenizers import (
+    LONGEST_RUN,
+    BPETokenizer,
+    ByteTokenizer,
+    Tokenizer,
+    has_long_runs,
+    pieces,
+    token_dtype,
+    tokenizer_from_json,
+)
 
 FORMAT = 1  # of the cache; a change of what is written, or of how text is split, needs a new number
 
@@ -58,8 +67,15 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "signal_model"
 
 
-def load_corpus(corpus: CorpusConfig, tokenizer: TokenizerConfig, cache: Path | None = None) -> Corpus:
+def load_corpus(
+    corpus: CorpusConfig,
+    tokenizer: TokenizerConfig,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Corpus:
     """Read the text, and tokenise it unless that is in `cache` (default: `cache_directory()`) already.
+
+    What takes long it will `say`.
 
     The cache is keyed by content: a changed file is a new entry. Any number of processes may do this at
     once and be killed at any moment. Raises InputError when the text, the tokenizer's size for it or the
@@ -74,9 +90,15 @@ def load_corpus(corpus: CorpusConfig, tokenizer: TokenizerConfig, cache: Path | 
         name, parts = dataset_name(corpus), dataset_splits(corpus)
     else:
         raise TypeError(f"{type(corpus).__name__} is no corpus that can be loaded")
-    content_hash = _hash(f"format {FORMAT}", _text_hash(parts), tokenizer.model_dump_json())
+    learned = [f"runs of {LONGEST_RUN}"] if tokenizer.kind == "bpe" and has_long_runs(parts["train"].values()) else []
+    content_hash = _hash(f"format {FORMAT}", _text_hash(parts), tokenizer.model_dump_json(), *learned)
     folder = (cache or cache_directory()) / content_hash
-    read, splits = _open(folder, tokenizer) or _build(folder, parts, tokenizer, name)
+    if (found := _open(folder, tokenizer)) is None:
+        size = sum(map(len, parts["train"].values()))
+        if tokenizer.kind == "bpe":
+            say(f"tokenizer of {tokenizer.size:,} tokens: learning from {size:,} characters")
+        found = _build(folder, parts, tokenizer, name)
+    read, splits = found
     return Corpus(name, content_hash, read, **splits)
 
 

@@ -19,13 +19,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
+from typer.testing import CliRunner
 
 from hrfevo.validation import load_space
+from signal_model.cli import app as signal_model
 from signal_model.config import Recipe
 from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 
 from .conftest import ROOT, TINY_SPACE, answer, command, only_run
+from .privileges import read_only
 
 
 @pytest.fixture(scope="module")
@@ -353,6 +357,27 @@ def test_report_can_be_made_again(run: Path) -> None:
     result = command("hrfevo", "report", run)
     assert result.stdout.strip() == str(run / "report.html")
     assert (run / "report.html").stat().st_mtime_ns > before
+
+
+def test_what_is_cheap_to_check_is_checked_before_text_is_read(
+    tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrfevo.driver.load_corpus", None)
+    monkeypatch.setattr("signal_model.corpus.load_corpus", None)
+    closed, file, model = tmp_path / "closed", tmp_path / "file", tmp_path / "model.yaml"
+    closed.mkdir()
+    file.touch()
+    model.write_text("width: 16\nvocab_size: 300\nlayers:\n- mixer: {kind: harmonic}\n")
+    gpus = torch.cuda.device_count() + 1
+    for arguments, says in (
+        (("--set", f"resources.gpus={gpus}", "--out", tmp_path), f"resources.gpus: {gpus} for each of 1 workers"),
+        (("--out", closed / "runs"), f"--out {closed / 'runs'}: {closed} may not be written to"),
+        (("--out", file / "runs"), f"--out {file / 'runs'}: {file} is not a folder"),
+    ):
+        with read_only(closed), pytest.raises(InputError, match=f"^{says}"):
+            answer("run", tiny_space, *arguments)
+    train = CliRunner().invoke(signal_model, ["train", str(model), "--corpus", "python", "--output", str(tmp_path)])
+    assert str(train.exception).startswith(f"{model}: vocab_size: 300 does not match the tokenizer's 256; give")
 
 
 def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path) -> None:

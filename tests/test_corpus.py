@@ -8,7 +8,9 @@ import os
 import shutil
 import signal
 import sysconfig
+import time
 from collections.abc import Callable
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from signal_model.config import (
 )
 from signal_model.corpus import Corpus, cache_directory, load_corpus
 from signal_model.errors import InputError
-from signal_model.tokenizers import BPETokenizer, ByteTokenizer, tokenizer_from_json
+from signal_model.tokenizers import LONGEST_RUN, BPETokenizer, ByteTokenizer, tokenizer_from_json, without_long_runs
 
 BYTES = TokenizerConfig()
 BPE = TokenizerConfig(kind="bpe", size=300)
@@ -571,6 +573,37 @@ def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], mes
     with pytest.raises(InputError, match=f"^{message}") as raised:
         load_dataset(**settings)
     assert "\n" not in str(raised.value)
+
+
+# --- words without end ----------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.sampled_from("aก1 -_"), st.integers(1, 700)), max_size=6))
+def test_words_are_cut_where_they_have_no_end(runs: list[tuple[str, int]]) -> None:
+    text = "".join(character * count for character, count in runs)
+    parts = [*without_long_runs([text])]
+    assert "".join(parts) == text
+    longest = max((sum(1 for _ in same) for part in parts for _, same in groupby(part)), default=0)
+    assert longest < 2 * LONGEST_RUN  # a rest and what follows it are one word
+    if max((count for _, count in runs), default=0) < LONGEST_RUN and not any(
+        one[0] == other[0] or {one[0], other[0]} <= set("aก") or {one[0], other[0]} <= set("-_")
+        for one, other in pairwise(runs)
+    ):
+        assert parts == [text]
+
+
+def test_text_without_spaces_is_learned_from_as_fast_as_any(tmp_path: Path) -> None:
+    letters = "".join(chr(0x0E01 + int(n)) for n in np.random.default_rng(0).integers(0, 46, 60_000))
+    (tmp_path / "thai.txt").write_text(letters)
+    config, said = FilesCorpusConfig(path=str(tmp_path / "thai.txt"), split="position"), list[str]()
+    began = time.monotonic()
+    corpus = load_corpus(config, TokenizerConfig(kind="bpe", size=1024), tmp_path / "cache", said.append)
+    assert time.monotonic() - began < 10  # it took half a minute
+    assert said == ["tokenizer of 1,024 tokens: learning from 54,000 characters"]
+    assert max(corpus.tokenizer.byte_lengths) < 3 * LONGEST_RUN
+    assert corpus.tokenizer.decode(corpus.test.tolist()) == letters[57_000:]
+    again = load_corpus(config, TokenizerConfig(kind="bpe", size=1024), tmp_path / "cache", said.append)
+    assert (again.content_hash, len(said)) == (corpus.content_hash, 1)
 
 
 # --- files of other kinds -------------------------------------------------------------------------
