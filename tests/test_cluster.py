@@ -290,3 +290,18 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     evaluations = run.open_store().evaluations(run.id)
     assert [e.status for e in evaluations].count("finished") == count
     assert [e for e in evaluations if e.number in {b.number for b in before}] == before
+
+
+def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
+    clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
+    confirmed = ["--set", "confirm={top: 1, seeds: 1, baseline: false}"]  # a second Ray in the same process
+    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean)
+    assert result.returncode == 0, result.stderr
+    assert not any("auth_token" in str(path) for path in tmp_path.rglob("*"))
+    deep = tmp_path / ("a" * 90)
+    deep.mkdir()
+    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)})
+    assert refused.returncode == 2
+    assert "AF_UNIX path length cannot exceed" in refused.stderr
+    assert "RAY_TMPDIR names another folder for its files and sockets" in refused.stderr

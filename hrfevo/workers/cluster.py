@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -103,6 +104,9 @@ def _times(total: float, each: float) -> int:
 def start_local(ray: Any, workers: int, resources: Resources) -> None:
     """A Ray of our own. Raises WorkersLost if it does not start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
+    # Nobody else is let in. Ray itself would keep the token at home, where not every process may write.
+    if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         with _sigterm_ours():
             ray.init(
@@ -113,7 +117,10 @@ def start_local(ray: Any, workers: int, resources: Resources) -> None:
                 log_to_driver=False,
             )
     except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
-        raise WorkersLost(f"it does not start on this machine: {one_line(error)}") from error
+        hint = ""
+        if isinstance(error, PermissionError) or "AF_UNIX" in str(error):
+            hint = "; RAY_TMPDIR names another folder for its files and sockets: one of yours, with a short path"
+        raise WorkersLost(f"it does not start on this machine: {one_line(error)}{hint}") from error
 
 
 @contextmanager
