@@ -35,7 +35,7 @@ from signal_model.config import CorpusConfig, ModelConfig
 from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import Corpus, load_corpus
 from signal_model.devices import choose_device
-from signal_model.errors import InputError, closest
+from signal_model.errors import InputError, closest, counted
 from signal_model.processors import permitted_processors
 
 Backend = Literal["ray", "inline"]
@@ -266,7 +266,7 @@ def _execute(
     store.set_state(folder.id, "running")
     code = 0
     try:
-        say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
+        say(console, f"run {folder.path}: {counted(workers.capacity, 'worker')}")
         with (
             Interruption() as interruption,
             open_logs(machinery.logs, folder, space, store, console) as loggers,

@@ -18,6 +18,7 @@ from hrfevo.search import Search
 from hrfevo.space import SearchSpace
 from hrfevo.tables import genes_in_words
 from signal_model.console import say
+from signal_model.errors import counted
 
 
 class Display(Protocol):
@@ -161,8 +162,7 @@ class LiveDisplay:
             table.add_row("best", f"{name} {best.fitness.values[0]:.6g}, genome {best.genome.id}")
             genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
             table.add_row("", genes)
-            count = len(search.standings.front)
-            table.add_row("front", f"{count} genome{'s' if count > 1 else ''}")
+            table.add_row("front", counted(len(search.standings.front), "genome"))
         table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
         left = clock(seconds_left(self._space, search))
         table.add_row("time", f"{clock(search.seconds)} so far, {left} left")

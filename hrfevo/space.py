@@ -19,6 +19,7 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
+from signal_model.errors import counted
 from signal_model.settings import Config
 
 Direction = Literal["minimize", "maximize"]
@@ -95,6 +96,11 @@ class Resources(Config):
 
     cpus: int = Field(1, ge=1, le=1024, description="CPU cores and threads")
     gpus: FiniteFloat = Field(0, ge=0, le=1024, description="GPUs; a fraction shares one")
+
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return f"{counted(self.cpus, 'CPU')} and {self.gpus:g} GPUs"
 
     @field_validator("gpus")
     @classmethod

@@ -133,26 +133,33 @@ def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
-    facts = {
-        "run": status.run,
-        "state": f"{status.state}{': ' if status.reason else ''}{status.reason}",
-        "evaluations": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
-        "budget": Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words,
-        "searched for": duration(status.seconds),
-        "last result": "none yet" if status.silent is None else f"{duration(status.silent)} ago",
-        "best": "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}",
-        **{f"failed {count:,} times": reason for reason, count in status.failures.items()},
-    }
+    facts = [
+        ("run", status.run),
+        ("state", f"{status.state}{': ' if status.reason else ''}{status.reason}"),
+        ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("budget", Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words),
+        ("searched for", duration(status.seconds)),
+        ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
+        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
+        *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
+    ]
     flying = "in flight" if status.state == "running" else "was in flight"
-    for one in status.in_flight:
-        facts[f"{flying} #{one.number}"] = f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}"
+    facts += (
+        (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
+        for one in status.in_flight
+    )
     if status.advice:
-        facts["go on with"] = status.advice
+        facts.append(("go on with", status.advice))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, fact in facts.items():
+    for name, fact in facts:
         table.add_row(name, escape(fact))
     return table
+
+
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def number(value: float) -> str:

@@ -58,16 +58,16 @@ def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpa
 def _document(text: str, name: str, overrides: Sequence[str]) -> Document:
     document = parse_document(text, name)
     for override in overrides:
-        _override(document.data, override)
+        document.options[_override(document.data, override)] = f"--set {override}"
     return document
 
 
-def _override(data: dict[str, Any], override: str) -> None:
-    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches."""
+def _override(data: dict[str, Any], override: str) -> Place:
+    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches. Returns the place."""
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise InputError(f"--set {override}: expected key=value")
-    parts = key.split(".")
+    parts, place = key.split("."), list[str]()
     while True:
         length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in data), None)
         if length is None and len(parts) > 1 and parts[0] not in data:
@@ -75,10 +75,11 @@ def _override(data: dict[str, Any], override: str) -> None:
             length = 1
         if length is None or length == len(parts):
             data[".".join(parts)] = parse_value(text)
-            return
+            return (*place, ".".join(parts))
         parent = data[".".join(parts[:length])]
         if not isinstance(parent, dict):
             raise InputError(f"--set {override}: {'.'.join(parts[:length])} is {parent!r}, which has no settings")
+        place.append(".".join(parts[:length]))
         data, parts = parent, parts[length:]
 
 

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,22 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML or JSON file that remembers on which line each value stands."""
+    """A parsed YAML or JSON file that remembers on which line each value stands, or what option put it there."""
 
     path: str
     data: Any
     lines: dict[Place, int]
+    options: dict[Place, str] = field(default_factory=dict)
 
     def error(self, place: Place, message: str) -> InputError:
         """An `InputError` that names the file, the line of the nearest known place, and the place."""
-        known = next((place[:n] for n in range(len(place), -1, -1) if place[:n] in self.lines), ())
-        line = self.lines.get(known)
-        where = f"{self.path}:{line}" if line else self.path
+        starts = [place[:n] for n in range(len(place), -1, -1)]
+        option = next((self.options[start] for start in starts if start in self.options), None)
+        line = next((self.lines[start] for start in starts if start in self.lines), None)
+        where = option or (f"{self.path}:{line}" if line else self.path)
+        if not option and place:  # a part of what is wrong may come from an option
+            parts = [told for start, told in self.options.items() if start[: len(place)] == place]
+            where += f" with {parts[0]}" if parts else ""
         name = dotted(place)
         return InputError(f"{where}: {name}: {message}" if name else f"{where}: {message}")
 

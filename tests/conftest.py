@@ -126,7 +126,7 @@ def postgresql() -> Iterator[str]:
 def command(
     name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str | None] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `hrfevo` or `signal-model` as a user would, in a process of its own, without what `environment` has as None."""
+    """Run `hrfevo` or `signal-model` as a user would, in a process of its own. None in `environment` is none at all."""
     module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],

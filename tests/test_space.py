@@ -199,6 +199,26 @@ def test_unknown_wavelet_names_the_gene_and_what_is_accepted() -> None:
         parse_space(text, "wavelets.yaml")
 
 
+def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
+    for option, says in (
+        ("model.widht=3", "--set model.widht=3: model.widht: unknown setting"),
+        (
+            "genes.embedding.bases.high=1",
+            "small.yaml:6 with --set genes.embedding.bases.high=1: genes.embedding.bases: lo",
+        ),
+        (
+            "genes.embedding.bases={type: int}",
+            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
+        ),
+        ("population=3", "--set population=3: population: "),
+    ):
+        with pytest.raises(InputError) as error:
+            parse_space(SMALL.lstrip(), "small.yaml", [option])
+        assert str(error.value).startswith(says)
+    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout"):
+        parse_space(SMALL.lstrip().replace("learning_rate", "dropout"), "small.yaml", ["population=8"])
+
+
 def test_overrides_reach_into_genes_and_are_validated() -> None:
     path = ROOT / "search_spaces" / "embeddings.yaml"
     space, _ = load_space(path, ["population=8", "genes.embedding.bases.high=16", "training.learning_rate=1e-3"])

@@ -56,7 +56,10 @@ def list_command(
         typer.echo(f"{name} cannot be read: {error}", err=True)
     rows = [_overview_row(one, whole=format_ is not Format.table) for one in found]
     columns = LIST_TABLE if format_ is Format.table else LIST_COLUMNS
-    print_rows(rows, columns, format_, empty=f"no runs in {folder}", forms={"minutes": ".1f"})
+    empty = f"no run in {folder} that can be read" if unreadable else f"no runs in {folder}"
+    print_rows(rows, columns, format_, empty=empty, forms={"minutes": ".1f"})
+    if unreadable and not found:
+        raise typer.Exit(1)
 
 
 def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:

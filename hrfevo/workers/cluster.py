@@ -16,7 +16,7 @@ from typing import Any
 
 from hrfevo.space import Resources
 from hrfevo.workers.base import WorkersLost
-from signal_model.errors import InputError, one_line
+from signal_model.errors import InputError, counted, one_line
 from signal_model.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
@@ -90,8 +90,8 @@ def local_room(resources: Resources, count: int | None) -> int:
     by_gpu = _times(gpus, resources.gpus)
     if (count or 1) > by_gpu:
         raise InputError(
-            f"resources.gpus: {resources.gpus:g} for each of {count or 1} workers, "
-            f"but this machine has {gpus} CUDA GPUs"
+            f"resources.gpus: {resources.gpus:g} for each of {counted(count or 1, 'worker')}, "
+            f"but this machine has {counted(gpus, 'CUDA GPU')}"
         )
     return count or min(by_cpu, by_gpu)
 
@@ -170,13 +170,13 @@ def _resolved(address: str) -> str:
 def refuse_without_room(total: Mapping[str, float], resources: Resources, count: int | None, address: str) -> None:
     """Raises InputError if a cluster of so much has no room for `count` workers, or for one."""
     room = fitting(total, resources)
-    wanted = count or max(1, room)
-    if wanted > room:
-        raise InputError(
-            f"--workers {wanted}: the cluster at {address} has {total.get('CPU', 0):g} CPUs and "
-            f"{total.get('GPU', 0):g} GPUs, room for {room} workers of {resources.cpus} CPUs and "
-            f"{resources.gpus:g} GPUs"
-        )
+    if room >= (count or 1):
+        return
+    asked = f"--workers {count}" if count else f"resources: {resources.words} for each worker"
+    has = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+    raise InputError(
+        f"{asked}: the cluster at {address} has {has}, room for {counted(room, 'worker')} of {resources.words}"
+    )
 
 
 def fitting(total: Mapping[str, float], resources: Resources) -> int:
