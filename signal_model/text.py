@@ -101,6 +101,15 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     return _without_empty({name: _documents([part]) for name, part in parts}, what)
 
 
+def whole_text(corpus: FilesCorpusConfig) -> Documents:
+    """Every document of files, whatever split it would be in. Raises InputError where there is none."""
+    paths = corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]
+    documents = _documents(text for given in paths for _, text in _read_files(_listed(given), corpus.text))
+    if not documents:
+        raise InputError("path: there is no text, only emptiness")
+    return documents
+
+
 def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: str) -> dict[str, Documents]:
     if split == "position":
         raise InputError("path: `split: position` is for one file, not for train, validation and test")

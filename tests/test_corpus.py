@@ -3,8 +3,10 @@
 import bz2
 import gzip
 import json
+import math
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sysconfig
@@ -17,12 +19,16 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from typer.testing import CliRunner
 
 from signal_model import corpus as module
 from signal_model import text as text_module
+from signal_model.checkpoints import load_checkpoint
+from signal_model.cli import app
 from signal_model.config import (
     CorpusConfig,
     DatasetCorpusConfig,
@@ -679,3 +685,43 @@ def test_another_column_and_a_file_that_is_no_data_set(tmp_path: Path) -> None:
     assert sum(map(len, splits.values())) == len(TEXTS)
     with pytest.raises(InputError, match=f"is a file, not a data set; as a file it is read by `path: {path}`"):
         text_module.dataset_splits(DatasetCorpusConfig(dataset=path))
+
+
+# --- a trained model on other text -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "{kind: bpe, size: 300}"])
+@pytest.mark.parametrize("length", [None, 24])
+def test_a_model_is_scored_on_the_whole_of_another_text_in_its_own_tokens(
+    tokenizer: str, length: int | None, tmp_path: Path, text_folder: Path
+) -> None:
+    def run(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [*map(str, arguments)])
+        assert result.exit_code == 0, result.exception
+        return str(result.stdout)
+
+    vocabulary = 256 if tokenizer == "bytes" else 300
+    layers = "layers: [{mixer: {kind: harmonic}}]"
+    (tmp_path / "model.yaml").write_text(f"{{width: 16, context: 32, vocab_size: {vocabulary}, {layers}}}")
+    run("train", tmp_path / "model.yaml", "--corpus", text_folder, "--tokenizer", tokenizer, "--steps", 2,
+        "--device", "cpu", "--output", tmp_path / "model")  # fmt: skip
+    held_out = "A text that nobody has trained on, of two lines,\nand in one file. " * 5
+    (tmp_path / "held-out.txt").write_text(held_out)
+    model, _, own = load_checkpoint(tmp_path / "model", torch.device("cpu"))
+    tokens = [own.end_of_text, *own.encode(held_out).tolist(), own.end_of_text]
+    step, nats = length or 32, 0.0
+    for start in range(0, len(tokens) - 1, step):
+        window = torch.tensor([tokens[start : start + step + 1]])
+        with torch.no_grad():
+            scores = model(window[:, :-1]).log_softmax(-1)
+        nats -= scores.gather(-1, window[:, 1:, None]).sum().item()
+    expected = nats / math.log(2) / len(held_out.encode())
+    options = ["--device", "cpu", *(["--length", length] if length else [])]
+    said = run("evaluate", tmp_path / "model", "--corpus", tmp_path / "held-out.txt", *options)
+    found = re.fullmatch(r"all of (.*): (.*) bits per byte, .* over ([\d,]+) tokens", said.strip())
+    assert found
+    assert found[1] == str(tmp_path / "held-out.txt")
+    assert float(found[2]) == pytest.approx(expected, abs=2e-6)
+    assert int(found[3].replace(",", "")) == len(tokens) - 1
+    split = ["--corpus", text_folder, "--split", "test"]
+    assert run("evaluate", tmp_path / "model", *split, *options).startswith("test of files ")
