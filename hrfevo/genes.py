@@ -323,6 +323,13 @@ ScalarGene = Annotated[
 ]
 
 
+def is_numeric(gene: BaseGene) -> bool:
+    """Whether every value of a gene is a number."""
+    if isinstance(gene, OrderedGene | ChoiceGene):
+        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in gene.values)
+    return isinstance(gene, FloatGene | IntGene)
+
+
 class LayersGene(BaseGene):
     """The list of layers: from `min` to `max` of them, each with genes of its own."""
 

@@ -16,6 +16,7 @@ from hrfevo.genes import (
     OrderedGene,
     UnitGene,
     Value,
+    is_numeric,
 )
 from hrfevo.space import SearchSpace
 
@@ -36,12 +37,12 @@ def in_unit_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str
 
 
 def in_own_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str, Any, BaseDistribution]]:
-    """The values as people read them: numbers in their range, the two ends of an interval, ordered ones as text."""
+    """The values as people read them: numbers in their range, an interval's two ends, other ordered ones as text."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(gene, OrderedGene):
-        names = labels(gene)
-        yield name, names[gene.values.index(value)], CategoricalDistribution(names)
+        choices = gene.values if is_numeric(gene) else labels(gene)
+        yield name, choices[gene.values.index(value)], CategoricalDistribution(choices)
     elif isinstance(gene, IntGene):
         yield name, value, IntDistribution(gene.low, gene.high, gene.log)
     else:
