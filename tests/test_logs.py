@@ -131,6 +131,8 @@ def test_tensorboard_holds_every_evaluation_and_the_course(logged: tuple[Path, s
             if value.tag == "_hparams_/session_start_info"
         ]
         assert {*flat(evaluation.values)} < {*sessions[0]}
+        # One that names the genes of one genome would hide the others from the table of all.
+        assert not any(value.tag == "_hparams_/experiment" for event in events(folder) for value in event.summary.value)
         assert sessions[0]["training.learning_rate"].number_value == evaluation.values["training.learning_rate"]
         assert sessions[0]["embedding.kind"].string_value == evaluation.values["embedding.kind"]
     expected = {name: pytest.approx(values) for name, values in series_of(run).items()}
