@@ -26,6 +26,7 @@ from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
+from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
@@ -313,6 +314,8 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
 
     report = leave_products(folder, space, store)
     evaluations = store.evaluations(folder.id)
+    for line in failures_in_words(evaluations):
+        say(console, line)
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
         say(console, f"best model  {folder.path / 'best.yaml'}")

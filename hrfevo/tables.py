@@ -14,7 +14,7 @@ from rich.table import Table
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
 from hrfevo.space import Budget, SearchSpace
-from hrfevo.status import Status
+from hrfevo.status import Status, times
 from hrfevo.store import Evaluation
 
 CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
@@ -155,11 +155,6 @@ def status_table(status: Status) -> Table:
     for name, fact in facts:
         table.add_row(name, escape(fact))
     return table
-
-
-def times(count: int) -> str:
-    """How often, in words."""
-    return "once" if count == 1 else f"{count:,} times"
 
 
 def number(value: float) -> str:
