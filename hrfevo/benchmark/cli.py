@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,11 @@ from signal_model.console import new_app, new_console
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
+    from hrfevo.driver import Machinery
     from hrfevo.run_folder import RunFolder
+
+# A table of more genomes than these is hardly ever finished.
+MOST_IN_TABLE = 200_000
 
 app = new_app("Compare algorithms on tables of trainings that were made before, in virtual time.")
 
@@ -21,19 +26,27 @@ app = new_app("Compare algorithms on tables of trainings that were made before, 
 def build(
     source: Annotated[Path, typer.Argument(metavar="SPACE|RUN", help="A search space file, or a run of `build`")],
     output: Annotated[Path, typer.Option(help="Parquet file to write")],
+    genomes: Annotated[
+        int | None, typer.Option(min=1, help="About so many instead of every one: for an emulator of a large space")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the run folder")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Evaluations at once")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the space")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
 ) -> None:
-    """Train every genome of a finite space to every rung, and keep the measurements in one file.
+    """Train genomes to every rung, and keep the measurements in one file.
 
-    A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here.
+    Every genome of a finite space, for a table; of any other space as many as you say, some with several seeds, for an
+    emulator. A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here. An emulator may be built
+    of a run that has not ended.
     """
-    from hrfevo.algorithms import GRID
+    from hrfevo.algorithms import GRID, SURVEY
+    from hrfevo.benchmark.survey import survey_of_run
     from hrfevo.benchmark.table import save_table, table_of_run
+    from hrfevo.driver import Machinery
     from hrfevo.run_folder import RunFolder
 
     if output.exists() and not overwrite:
@@ -42,16 +55,22 @@ def build(
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
         folder = RunFolder.open(source)
-        if folder.settings["algorithm"] != GRID:
+        if folder.settings["algorithm"] not in (GRID, SURVEY):
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
-        folder = _train_all(source, out, seed, workers, address, device)
+        folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
     store = folder.open_store()
-    about = {"space": folder.space_text(), "seed": folder.settings["seed"]}
-    about |= {key: folder.settings[key] for key in ("versions", "corpus")}
-    table = table_of_run(folder.space(), store.evaluations(folder.id), store.curves(folder.id), about)
+    about = {"space": folder.space_text()}
+    about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
+    evaluations = store.evaluations(folder.id)
+    if folder.settings["algorithm"] == GRID:
+        table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
+        told = f"{table.num_rows:,} genomes"
+    else:
+        table = survey_of_run(evaluations, about)
+        told = f"{table.num_rows:,} trainings"
     save_table(table, output)
-    print(f"{output}: {table.num_rows:,} genomes, {output.stat().st_size / 1e6:.2f} MB")
+    print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
 
 
 @app.command("run")
@@ -119,25 +138,32 @@ def run_command(
         print(f"curves: {figure}")
 
 
-def _train_all(space: Path, out: Path, seed: int, workers: int | None, address: str | None, device: str) -> RunFolder:
-    from hrfevo.algorithms import GRID
-    from hrfevo.driver import Machinery, start
-    from hrfevo.genome import all_genomes
-    from hrfevo.validation import load_space
+def _train(
+    space: Path, genomes: int | None, out: Path, seed: int, overrides: list[str], machinery: Machinery
+) -> RunFolder:
+    from hrfevo.algorithms import GRID, SURVEY
+    from hrfevo.algorithms.survey import EACH
+    from hrfevo.driver import start
+    from hrfevo.validation import load_space, space_size
 
-    loaded, text = load_space(space)
-    count = sum(1 for _ in all_genomes(loaded))
-    override = f"budget={{evaluations: {count * len(loaded.rungs)}}}"
-    loaded, text = load_space(space, [override])
+    loaded, _ = load_space(space, overrides)
+    size = space_size(loaded)
+    if genomes is None and (size.continuous or size.discrete > MOST_IN_TABLE):
+        raise InputError(
+            f"{space}: too large for a table ({size}); --genomes N trains about so many of them, for an emulator"
+        )
+    trainings = size.discrete if genomes is None else math.ceil(genomes * (1 + 1 / EACH))
+    overrides = [*overrides, f"budget={{evaluations: {trainings * len(loaded.rungs)}}}"]
+    loaded, text = load_space(space, overrides)
     code, folder = start(
         loaded,
         text,
         parent=out,
         seed=seed,
-        algorithm=GRID,
+        algorithm=GRID if genomes is None else SURVEY,
         synchronous=False,
-        overrides=[override],
-        machinery=Machinery("ray", workers, address, device),
+        overrides=overrides,
+        machinery=machinery,
         console=new_console(),
     )
     if code:

@@ -22,7 +22,7 @@ from signal_model.errors import InputError, one_line
 FIXED = ("parameters", "flops_per_token", "state_size")
 # Measured at each rung; the names of list columns.
 BY_RUNG = ("bits_per_byte", "step_time", "seconds")
-_ABOUT = b"hrfevo"
+ABOUT = b"hrfevo"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def table_of_run(
             raise InputError(f"run: genome {genome.id} has not been trained to every rung; `hrfevo resume` goes on")
         rows.append(_row(genome, stations, curves))
     table = pa.Table.from_pylist(rows, schema=_schema())
-    return table.replace_schema_metadata({_ABOUT: json.dumps(about)})
+    return table.replace_schema_metadata({ABOUT: json.dumps(about)})
 
 
 def save_table(table: pa.Table, path: Path) -> None:
@@ -84,11 +84,12 @@ def save_table(table: pa.Table, path: Path) -> None:
 def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
     """Read a table. Raises InputError if it is none, or `overrides` make its space one it does not hold."""
     raw = read_parquet(path)
-    about = json.loads((raw.schema.metadata or {}).get(_ABOUT, b"{}"))
+    about = json.loads((raw.schema.metadata or {}).get(ABOUT, b"{}"))
     if not isinstance(about, dict) or not isinstance(about.get("space"), str) or raw.schema.names != _schema().names:
         raise InputError(f"{path}: is not a table of `hrfevo benchmark build`")
-    full = parse_space(about["space"], f"{path} (space)")
-    space = parse_space(about["space"], f"{path} (space)", overrides)
+    made = about.get("set", [])
+    full = parse_space(about["space"], f"{path} (space)", made)
+    space = parse_space(about["space"], f"{path} (space)", [*made, *overrides])
     missing = [steps for steps in space.rungs if steps not in full.rungs]
     if missing:
         raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
