@@ -67,7 +67,7 @@ def build(
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
         told = f"{table.num_rows:,} genomes"
     else:
-        table = survey_of_run(evaluations, about)
+        table = survey_of_run(folder.space(), evaluations, about)
         told = f"{table.num_rows:,} trainings"
     save_table(table, output)
     print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
