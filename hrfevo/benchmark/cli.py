@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A table of more genomes than these is hardly ever finished.
 MOST_IN_TABLE = 200_000
 
-app = new_app("Compare algorithms on tables of trainings that were made before, in virtual time.")
+app = new_app("Compare algorithms on trainings that were made before, in virtual time.")
 
 
 @app.command()
@@ -44,6 +44,7 @@ def build(
     of a run that has not ended.
     """
     from hrfevo.algorithms import GRID, SURVEY
+    from hrfevo.benchmark.quality import judged
     from hrfevo.benchmark.survey import survey_of_run
     from hrfevo.benchmark.table import save_table, table_of_run
     from hrfevo.driver import Machinery
@@ -67,15 +68,25 @@ def build(
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
         told = f"{table.num_rows:,} genomes"
     else:
-        table = survey_of_run(folder.space(), evaluations, about)
+        table = judged(survey_of_run(folder.space(), evaluations, about), folder.space())
         told = f"{table.num_rows:,} trainings"
     save_table(table, output)
     print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
 
 
+@app.command()
+def describe(
+    benchmark: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `hrfevo benchmark build`")],
+) -> None:
+    """Say what a table or an emulator holds and, of an emulator, how well it orders genomes it has not seen."""
+    from hrfevo.benchmark.description import description
+
+    print(description(benchmark))
+
+
 @app.command("run")
 def run_command(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A file of `hrfevo benchmark build`")],
+    benchmark: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `hrfevo benchmark build`")],
     algorithms: Annotated[
         str, typer.Option(help="Names with commas; NAME:full trains every genome to the last rung")
     ] = "evolution,regularized:full,random:full,random,tpe:full,nsga2:full",
@@ -91,11 +102,11 @@ def run_command(
     figure: Annotated[Path | None, typer.Option(help="HTML file to write the curves to")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Searches at once; the CPUs unless given")] = None,
 ) -> None:
-    """Run algorithms on a table with simulated workers, each with its own unmodified code."""
+    """Run algorithms on a table or an emulator with simulated workers, each with its own unmodified code."""
     from hrfevo.algorithms import ALGORITHMS
     from hrfevo.benchmark.comparison import FULL, Case, Comparison
+    from hrfevo.benchmark.loading import check_benchmark
     from hrfevo.benchmark.summary import markdown, summarise
-    from hrfevo.benchmark.table import load_table
     from signal_model.errors import closest
 
     names, targets = algorithms.split(","), references.split(",")
@@ -115,11 +126,11 @@ def run_command(
         raise InputError(f"--workers {workers}: from 1 to 100,000")
     overrides = list(set_ or [])
     if measure == "regret":
-        first, direction = next(iter(load_table(table, overrides).space.objectives.items()))
+        first, direction = next(iter(check_benchmark(benchmark, overrides).objectives.items()))
         overrides.append(f"objectives={{{first}: {direction}}}")
     else:
-        load_table(table, overrides)
-    comparison = Comparison(table, trainings, tuple(overrides))
+        check_benchmark(benchmark, overrides)
+    comparison = Comparison(benchmark, trainings, tuple(overrides))
     every = list(dict.fromkeys([*names, *targets]))
     cases = [Case(name, count, seed, spread) for name in every for count in counts for seed in range(seeds)]
     scores = []

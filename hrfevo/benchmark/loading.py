@@ -21,14 +21,22 @@ def load_benchmark(path: Path, overrides: Sequence[str] = ()) -> Benchmark:
     """
     if not is_survey(path):
         return load_table(path, overrides)
-    space, survey = space_of(path, overrides), load_survey(path)
-    if missing := [steps for steps in space.rungs if steps not in survey.space.rungs]:
-        raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {survey.space.rungs}")
-    if space.genes != survey.space.genes:
+    space = check_benchmark(path, overrides)
+    return Emulator(load_survey(path), space, about_of(read_parquet(path), path))
+
+
+def check_benchmark(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
+    """The space of a benchmark, without what takes time. Raises InputError as `load_benchmark`."""
+    if not is_survey(path):
+        return load_table(path, overrides).space
+    space, full = space_of(path, overrides), space_of(path)
+    if missing := [steps for steps in space.rungs if steps not in full.rungs]:
+        raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
+    if space.genes != full.genes:
         raise InputError(f"{path}: genes: are not those of its survey; leave them as they are")
     if space.probes:
         raise InputError(f"{path}: {space.probes[0]} cannot be emulated; none of {', '.join(PROBED)} can")
-    return Emulator(survey, space, about_of(read_parquet(path), path))
+    return space
 
 
 def space_of(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:

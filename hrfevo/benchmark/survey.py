@@ -98,6 +98,8 @@ class Survey:
     refusal_seconds: float
     """That it takes to see that a genome breaks a bound."""
     failures: list[Failure]
+    repeated: int
+    """Genomes that were trained with several seeds."""
     trainings: int
     """Of genomes that keep to the bounds, with whatever end."""
 
@@ -128,6 +130,7 @@ def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
         _overheads([row for seeds in whole.values() for row in seeds]),
         float(np.median(refused)) if refused else 0.0,
         [_failure(row) for row in trained if row["reason"].startswith("failed")],
+        len(repeated),
         len(trained),
     )
 
