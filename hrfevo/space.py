@@ -38,7 +38,7 @@ METRICS: dict[str, str] = {
     "bits_per_byte": "validation loss, bits per byte",
     "parameters": "trained parameters",
     "flops_per_token": "forward operations per token",
-    "step_time": "median training step, ms",
+    "step_time": "training step when undisturbed, ms",
     "state_size": "numbers held while generating",
     "in_context_recall": "in-context recall, share right",
     "selective_copying": "selective copying, share right",

@@ -95,6 +95,9 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
             _, number, index, key = name.split(".")
             optimizers[int(number)].setdefault(int(index), {})[key] = tensor
     weights = _weights(tensors)
+    if weights.keys() != trainer.model.state_dict().keys():
+        # What optimisers keep has only numbers for names, which would belong to other parameters.
+        raise InputError(f"{path}: is a training by another version of signal_model, whose models have other parts")
     curve = [CurvePoint(**point) for point in plain["curve"]]
     trainer.load_state_dict(plain | {"model": weights, "optimizers": optimizers, "curve": curve})
 

@@ -24,7 +24,7 @@ from signal_model.layers.embeddings import (
 )
 from signal_model.layers.filter_bank import FilterBank, build_filter_bank
 from signal_model.layers.mixers import build_mixer
-from signal_model.layers.mixers.attention import windowed_attention
+from signal_model.layers.mixers.attention import INITIAL_LOGIT, AttentionMixer, windowed_attention
 from signal_model.layers.mixers.fourier_attention import FourierAttention
 from signal_model.layers.mixers.harmonic import HarmonicMixer
 from signal_model.layers.positions import SignalPositions, build_positions
@@ -247,6 +247,33 @@ def test_windowed_attention_is_masked_attention(window: int, length: int) -> Non
     mask = (distance >= 0) & (distance < window)
     expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     torch.testing.assert_close(windowed_attention(query, key, value, window), expected)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 8])
+def test_attention_is_its_formula(heads: int) -> None:
+    """Weights of head h are softmax(e^s_h √c cos(q, k)) for heads of c channels; e^s_h √c is the same at the start."""
+    config = ModelConfig(width=32, layers=[{"mixer": {"kind": "attention", "heads": heads, "rotary": False}}])  # type: ignore[arg-type]
+    mixer = build_mixer(config.layers[0].mixer, config)
+    assert isinstance(mixer, AttentionMixer)
+    channels = 32 // heads
+    torch.testing.assert_close(mixer.log_scale.exp() * math.sqrt(channels), torch.full((heads,), INITIAL_LOGIT))
+    torch.nn.init.normal_(mixer.log_scale)
+    x = torch.randn(2, 9, 32)
+    query, key, value = mixer.project(x).unflatten(-1, (3, heads, channels)).permute(2, 0, 3, 1, 4).unbind(0)
+    cosine = torch.nn.functional.cosine_similarity(query[:, :, :, None], key[:, :, None], dim=-1)
+    logits = mixer.log_scale.exp()[:, None, None] * math.sqrt(channels) * cosine
+    weights = logits.masked_fill(torch.ones(9, 9).triu(1).bool(), -math.inf).softmax(-1)
+    expected = mixer.output((weights @ value).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(mixer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_without_a_scale_in_its_weights_had_one_of_1() -> None:
+    config = ModelConfig(width=16, layers=[{"mixer": {"kind": "attention"}}])  # type: ignore[arg-type]
+    mixer, other = (build_mixer(config.layers[0].mixer, config) for _ in range(2))
+    weights = {name: value for name, value in mixer.state_dict().items() if name != "log_scale"}
+    other.load_state_dict(weights)
+    assert isinstance(other, AttentionMixer)
+    assert other.log_scale.tolist() == [0.0] * 4
 
 
 def test_signal_positions_are_their_formula() -> None:

@@ -84,9 +84,8 @@ def test_training_is_repeatable_to_the_bit_and_depends_on_the_seed(corpus: Corpu
 
 
 def test_weight_decay_is_for_matrices_and_coefficients_only() -> None:
-    layers = [
-        {"mixer": {"kind": kind}, "filter_bank": {"kind": "learned"}} for kind in ("harmonic", "fourier_attention")
-    ]
+    kinds = ("harmonic", "fourier_attention", "attention")
+    layers = [{"mixer": {"kind": kind}, "filter_bank": {"kind": "learned"}} for kind in kinds]
     spectral = {"kind": "spectral", "frequencies": [1, 8], "learnable_frequencies": True}
     config = {"width": 16, "layers": layers, "embedding": spectral, "positions": {"kind": "signal"}}
     model = build_model(ModelConfig.model_validate(config), 0)
@@ -95,9 +94,25 @@ def test_weight_decay_is_for_matrices_and_coefficients_only() -> None:
     assert sorted(names.values()) == sorted(names[id(p)] for group in adamw.param_groups for p in group["params"])
     spared = {names[id(p)] for p in adamw.param_groups[1]["params"]}
     assert [group["weight_decay"] for group in adamw.param_groups] == [0.1, 0.0]
-    ends = ("frequencies", "log_frequency", "log_decay", "short.weight", "filters", "norm.weight")
+    ends = ("frequencies", "log_frequency", "log_decay", "log_scale", "short.weight", "filters", "norm.weight")
     assert all(name.endswith(ends) for name in spared)
     assert {name.rsplit(".", 2)[-1] for name in names.values() if name not in spared} == {"weight", "coefficients"}
+
+
+def test_a_step_is_timed_as_if_nothing_else_ran(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine of ten steps are held up by another program; the time of a step is that of the others."""
+    config = TrainingConfig(steps=40, batch_size=2)
+    trainer = Trainer(build_model(ModelConfig.model_validate(MIXED), 0), corpus, config, CPU)
+    ticks, real = iter(range(10**6)), trainer._take_step
+
+    def held_up() -> None:
+        clock[0] += 0.5 if next(ticks) % 10 else 0.25
+        real()
+
+    clock = [0.0]
+    monkeypatch.setattr(trainer, "_take_step", held_up)
+    monkeypatch.setattr("signal_model.training.time.perf_counter", lambda: clock[0])
+    assert trainer.run().step_seconds == pytest.approx(0.25)
 
 
 def test_schedule_warms_up_and_falls_as_a_cosine() -> None:
@@ -192,6 +207,10 @@ def test_a_resumed_training_is_the_training_it_would_have_been(
         load_training(tmp_path, second, other, "abc")
     with pytest.raises(InputError, match="other text"):
         load_training(tmp_path, second, recipe, "abd")
+    less = Trainer(build_model(recipe.model, 3), corpus, recipe.training, CPU)
+    del less.model.blocks[-1]
+    with pytest.raises(InputError, match="another version"):
+        load_training(tmp_path, less, recipe, "abc")
     path = tmp_path / "training.safetensors"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="not an unfinished training"):

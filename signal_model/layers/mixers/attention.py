@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,12 +15,16 @@ from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.positions import rotary_angles, rotate
 from signal_model.layers.registry import implements
 
+# Largest logit before training, whatever the size of a head. Of 5, 10 and 20, and √(head size) which is what no scale
+# comes to, 10 trains best; see docs/benchmarks.md.
+INITIAL_LOGIT = 10.0
+
 
 @implements(AttentionConfig)
 class AttentionMixer(Mixer):
     """Causal multi-head attention (Vaswani et al. 2017) with rotary positions (Su et al. 2021),
-    query-key normalisation (Henry et al. 2020) and, if asked for, a short causal convolution on
-    q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
+    query-key normalisation with a learned scale per head (Henry et al. 2020) and, if asked for, a short causal
+    convolution on q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
 
     The state is the keys and values of all positions so far or, with a window of W tokens, of the
     last W - 1 and the number of those seen.
@@ -30,6 +37,9 @@ class AttentionMixer(Mixer):
         taps = config.short_convolution
         self.short = ShortConvolution(3 * model.width, taps) if taps > 1 else None
         self.output = nn.Linear(model.width, model.width, bias=False)
+        # Logits are scale · √(D / H) · cos(query, key): how sharply a head attends is learned, per head.
+        start = INITIAL_LOGIT / math.sqrt(model.width // config.heads)
+        self.log_scale = nn.Parameter(torch.full((config.heads,), math.log(start)))
 
     def forward(self, x: Tensor) -> Tensor:
         projected = self.project(x)
@@ -70,11 +80,17 @@ class AttentionMixer(Mixer):
             keys, values, rest[0] = keys[:, :, 1:], values[:, :, 1:], seen + 1
         return self._merge(mixed)[:, 0], [keys, values, *rest]
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Weights that were trained before there was a scale had 1."""
+        state_dict.setdefault(f"{prefix}log_scale", torch.zeros_like(self.log_scale))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, 3D) → query, key, value, each (B, H, T, D / H); the first two of unit mean square."""
+        """(B, T, 3D) → query, key, value, each (B, H, T, D / H); key of unit mean square, query of its head's scale."""
         query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         size = (query.shape[-1],)
-        return F.rms_norm(query, size).to(value.dtype), F.rms_norm(key, size).to(value.dtype), value
+        query = F.rms_norm(query, size) * self.log_scale.exp()[:, None, None]
+        return query.to(value.dtype), F.rms_norm(key, size).to(value.dtype), value
 
     def _turn(self, positions: Tensor, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         if not self.rotary:
