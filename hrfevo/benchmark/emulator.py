@@ -54,7 +54,7 @@ class Emulator:
         expected = self._expected(genome)
         if expected.beyond:
             return Station("infeasible", expected.beyond, expected.fixed, self._survey.refusal_seconds)
-        at = self._survey.space.rungs.index(self.space.rungs[rung])
+        at = self._at(rung)
         overhead, a_step = float(self._survey.overheads[at]), expected.step_time / 1000
         steps, below = self.space.rungs[rung], self.space.rungs[rung - 1] if rung else 0
         seconds, from_start = a_step * (steps - below + overhead), a_step * (steps + overhead)
@@ -82,16 +82,18 @@ class Emulator:
         return other
 
     def scale(self) -> Scale:
-        """Of the genomes of the survey, on average over seeds: each objective over the range of their front."""
+        """Of the genomes of the survey, on average over seeds: from the best of each objective to the median, or to the
+        worst of their front where that is worse; the worst of all would make everything look near to the front."""
         return self._scale
 
     @cached_property
     def _scale(self) -> Scale:
         last = len(self.space.rungs) - 1
-        stations = [self.at(genome, last) for genome in self._survey.genomes]
-        truths = [station.truth for station in stations if station.status == "finished" and station.truth]
-        values = np.array([[truth[name] for name in self.space.objectives] for truth in truths])
-        points = -values * np.array(self.space.weights)
+        predicted = np.exp(self._prediction.logarithms(self._survey.genomes, self._survey.sizes["parameters"]))
+        known = self._survey.sizes | {"bits_per_byte": predicted[:, self._at(last)], "step_time": predicted[:, -1]}
+        metrics = [dict(zip(known, row, strict=True)) for row in zip(*known.values(), strict=True)]
+        values = [[m[name] for name in self.space.objectives] for m in metrics if not _beyond(self.space, m)]
+        points = -np.array(values) * np.array(self.space.weights)
         front = points[moocore.is_nondominated(points)]
         generator = np.random.default_rng(0)
         seconds: list[float] = []
@@ -99,7 +101,12 @@ class Emulator:
             station = self.at(sample(self.space, generator), last)
             if station.from_start is not None:
                 seconds.append(station.from_start)
-        return Scale(points, front.min(axis=0), front.max(axis=0), float(np.mean(seconds)))
+        worst = np.maximum(front.max(axis=0), np.median(points, axis=0))
+        return Scale(points, front.min(axis=0), worst, float(np.mean(seconds)))
+
+    def _at(self, rung: int) -> int:
+        """Which rung of the survey it is."""
+        return self._survey.space.rungs.index(self.space.rungs[rung])
 
     def _expected(self, genome: Genome) -> _Expected:
         if genome not in self._known:

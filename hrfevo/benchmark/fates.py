@@ -25,7 +25,7 @@ class Fates:
         self._forest: ExtraTreesRegressor | None = None
         if len(survey.failures) >= LEAST:
             genomes = [*survey.genomes, *(failure.genome for failure in survey.failures)]
-            parameters = np.array([*survey.parameters, *(failure.parameters for failure in survey.failures)])
+            parameters = np.array([*survey.sizes["parameters"], *(failure.parameters for failure in survey.failures)])
             failed = np.repeat([0.0, 1.0], [len(survey.genomes), len(survey.failures)])
             forest = ExtraTreesRegressor(TREES, min_samples_leaf=4, max_features=0.4, random_state=SEED)
             self._forest = forest.fit(self._columns(genomes, parameters), failed)

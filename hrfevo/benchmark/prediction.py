@@ -24,7 +24,7 @@ class Prediction:
         losses = survey.log_losses[some]
         columns = np.column_stack([losses[:, -1], losses[:, :-1] - losses[:, 1:], survey.log_step_times[some]])
         genomes = [survey.genomes[index] for index in some]
-        self._ensemble = Ensemble(Features(survey.space)).fit(genomes, survey.parameters[some], columns)
+        self._ensemble = Ensemble(Features(survey.space)).fit(genomes, survey.sizes["parameters"][some], columns)
 
     def __call__(self, genome: Genome, parameters: float) -> tuple[np.ndarray, float]:
         """Bits per byte at each rung, and the milliseconds of a step."""

@@ -30,7 +30,7 @@ def held_out(survey: Survey, folds: int = FOLDS) -> np.ndarray:
     found = np.empty((len(survey.genomes), len(survey.space.rungs) + 1))
     for seen, unseen in KFold(folds, shuffle=True, random_state=0).split(found):
         genomes = [survey.genomes[index] for index in unseen]
-        found[unseen] = Prediction(survey, seen).logarithms(genomes, survey.parameters[unseen])
+        found[unseen] = Prediction(survey, seen).logarithms(genomes, survey.sizes["parameters"][unseen])
     return found
 
 

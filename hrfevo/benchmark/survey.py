@@ -83,8 +83,8 @@ class Survey:
 
     space: SearchSpace
     genomes: list[Genome]
-    parameters: np.ndarray
-    """(genomes,)"""
+    sizes: dict[str, np.ndarray]
+    """Of the untrained models, by the name of the metric, (genomes,)."""
     log_losses: np.ndarray
     """Logarithms of bits per byte, (genomes, rungs)."""
     log_step_times: np.ndarray
@@ -121,7 +121,7 @@ def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
     return Survey(
         space,
         [Genome(json.loads(text)) for text in whole],
-        np.array([seeds[0]["parameters"] for seeds in whole.values()], float),
+        {name: np.array([seeds[0][name] for seeds in whole.values()], float) for name in FIXED},
         np.array([values.mean(axis=0) for values in losses]),
         np.array([values.mean() for values in times]),
         np.concatenate(repeated) if repeated else np.zeros((1, rungs)),
