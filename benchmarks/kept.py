@@ -24,7 +24,6 @@ class Kept:
 
     def __init__(self, path: Path | None, benchmark: Path, overrides: Sequence[str], trainings: float) -> None:
         self._path, self._known = path, dict[Case, Score]()
-        setting = json.dumps([*overrides, trainings]).encode()
         shared = [
             json.dumps([*overrides, trainings]).encode(),
             benchmark.read_bytes(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from signal_model.errors import InputError
 if TYPE_CHECKING:
     from hrfevo.driver import Machinery
     from hrfevo.run_folder import RunFolder
+    from hrfevo.store import Evaluation
 
 # A table of more genomes than these is hardly ever finished.
 MOST_IN_TABLE = 200_000
@@ -35,6 +37,10 @@ def build(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the space")] = None,
+    passes: Annotated[
+        int,
+        typer.Option(min=0, help="How often steps of all surveyed genomes are timed again, here, with nothing else"),
+    ] = 2,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
 ) -> None:
     """Train genomes to every rung, and keep the measurements in one file.
@@ -68,7 +74,8 @@ def build(
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
         told = f"{table.num_rows:,} genomes"
     else:
-        table = judged(survey_of_run(folder.space(), evaluations, about), folder.space())
+        step_times = _time_again(folder, evaluations, passes, device)
+        table = judged(survey_of_run(folder.space(), evaluations, about, step_times), folder.space())
         told = f"{table.num_rows:,} trainings"
     save_table(table, output)
     print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
@@ -147,6 +154,25 @@ def run_command(
         page = curves(summaries, measure, trainings).to_html(include_plotlyjs=True)  # type: ignore[arg-type]
         write_atomically(figure, page)
         print(f"curves: {figure}")
+
+
+def _time_again(
+    folder: RunFolder, evaluations: Sequence[Evaluation], passes: int, device: str
+) -> Mapping[str, Sequence[float]]:
+    """Step times by genome, also of an earlier call."""
+    from hrfevo.benchmark.timing import StepTimes
+    from hrfevo.genome import Genome
+    from signal_model.corpus import load_corpus
+
+    space, step_times = folder.space(), StepTimes(folder.path / "step_times.jsonl")
+    last = len(space.rungs) - 1
+    trained = {e.genome: Genome(e.values) for e in evaluations if e.status == "finished" and e.rung == last}
+    if passes:
+        corpus = load_corpus(space.corpus, space.tokenizer)
+        for genome in step_times.measure(space, [*trained.values()], corpus, device, passes):
+            print(f"\rtiming {genome.id}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+    return step_times.known
 
 
 def _train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +22,25 @@ _BY_RUNG = (*BY_RUNG, "train_seconds")
 
 
 def survey_schema() -> pa.Schema:
-    """A row per training; list columns have an entry for each rung that was finished."""
+    """A row per training; list columns have an entry for each rung that was finished, the last for each pass."""
     floats = pa.list_(pa.float32())
     return pa.schema(
         [("genome", pa.string()), ("seed", pa.int64()), ("reason", pa.string())]
         + [(name, pa.int64()) for name in FIXED]
         + [(name, floats) for name in _BY_RUNG]
+        + [("step_times_again", floats)]
     )
 
 
-def survey_of_run(space: SearchSpace, evaluations: Sequence[Evaluation], about: dict[str, Any]) -> pa.Table:
+def survey_of_run(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    about: dict[str, Any],
+    step_times: Mapping[str, Sequence[float]] | None = None,
+) -> pa.Table:
     """A run of the algorithm `survey` as a table, one row per training; the run need not have ended.
 
+    `step_times` are those that were measured again, by genome.
     Raises InputError if what it measured cannot be emulated, or is too little.
     """
     if space.inherit:
@@ -46,7 +53,11 @@ def survey_of_run(space: SearchSpace, evaluations: Sequence[Evaluation], about: 
     for evaluation in evaluations:
         if evaluation.status != "running":
             trainings.setdefault((evaluation.genome, evaluation.seed), []).append(evaluation)
-    rows = [_row(sorted(stations, key=lambda e: e.rung)) for stations in trainings.values()]
+    again = step_times or {}
+    rows = [
+        _row(sorted(stations, key=lambda e: e.rung), again.get(genome, ()))
+        for (genome, _), stations in trainings.items()
+    ]
     whole = {row["genome"] for row in rows if len(row["bits_per_byte"]) == len(space.rungs)}
     if len(whole) < LEAST:
         raise InputError(f"run: {len(whole)} genomes have been trained to the last rung; an emulator needs {LEAST}")
@@ -54,7 +65,7 @@ def survey_of_run(space: SearchSpace, evaluations: Sequence[Evaluation], about: 
     return table.replace_schema_metadata({ABOUT: json.dumps(about)})
 
 
-def _row(stations: Sequence[Evaluation]) -> dict[str, Any]:
+def _row(stations: Sequence[Evaluation], step_times: Sequence[float]) -> dict[str, Any]:
     finished = [e for e in stations if e.status == "finished"]
     metrics, last = stations[0].metrics, stations[-1]
     return {
@@ -64,6 +75,7 @@ def _row(stations: Sequence[Evaluation]) -> dict[str, Any]:
         **{name: int(metrics[name]) if name in metrics else None for name in FIXED},
         **{name: [e.metrics[name] for e in finished] for name in ("bits_per_byte", "step_time", "train_seconds")},
         "seconds": [e.seconds for e in stations],
+        "step_times_again": list(step_times),
     }
 
 
@@ -88,11 +100,11 @@ class Survey:
     log_losses: np.ndarray
     """Logarithms of bits per byte, (genomes, rungs)."""
     log_step_times: np.ndarray
-    """Logarithms of milliseconds, undisturbed: of the quickest rung, (genomes,)."""
+    """Logarithms of milliseconds, undisturbed: of the fastest pass or else rung, (genomes,)."""
     deviations: np.ndarray
     """Of log losses, (trainings, rungs), from the mean of their genome, enlarged to be as wide as between any two."""
     step_time_noise: float
-    """How widely the logarithm of a step time scatters between seeds."""
+    """How much longer the second fastest pass (or else seed) takes than the fastest, in logarithms: the median."""
     overheads: np.ndarray
     """To build, validate and keep a model at each rung takes as long as so many steps, (rungs,)."""
     refusal_seconds: float
@@ -114,20 +126,23 @@ def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
         if len(row["bits_per_byte"]) == rungs:
             whole.setdefault(row["genome"], []).append(row)
     losses = [np.log([row["bits_per_byte"] for row in seeds]) for seeds in whole.values()]
-    times = [np.log([min(row["step_time"]) for row in seeds]) for seeds in whole.values()]
+    passes = [np.log(seeds[0]["step_times_again"]) for seeds in whole.values()]
+    times = [
+        again if len(again) else np.log([min(row["step_time"]) for row in seeds])
+        for again, seeds in zip(passes, whole.values(), strict=True)
+    ]
     repeated = [_deviations(values) for values in losses if len(values) > 1]
-    scatter = [_deviations(values) for values in times if len(values) > 1]
+    seconds_best = [np.diff(np.sort(values)[:2]) for values in times if len(values) > 1]
     refused = [row["seconds"][0] for row in rows if row["reason"].startswith("infeasible")]
     return Survey(
         space,
         [Genome(json.loads(text)) for text in whole],
         {name: np.array([seeds[0][name] for seeds in whole.values()], float) for name in FIXED},
         np.array([values.mean(axis=0) for values in losses]),
-        np.array([values.mean() for values in times]),
+        np.array([values.min() for values in times]),
         np.concatenate(repeated) if repeated else np.zeros((1, rungs)),
-        # The median, as one that was disturbed says nothing of the others.
-        float(1.48 * np.median(np.abs(np.concatenate(scatter)))) if scatter else 0.0,
-        _overheads([row for seeds in whole.values() for row in seeds]),
+        float(np.median(seconds_best)) if seconds_best else 0.0,
+        _overheads([row for seeds in whole.values() for row in seeds], space.rungs),
         float(np.median(refused)) if refused else 0.0,
         [_failure(row) for row in trained if row["reason"].startswith("failed")],
         len(repeated),
@@ -146,8 +161,9 @@ def _deviations(values: np.ndarray) -> np.ndarray:
     return enlarged
 
 
-def _overheads(rows: Sequence[dict[str, Any]]) -> np.ndarray:
+def _overheads(rows: Sequence[dict[str, Any]], rungs: Sequence[int]) -> np.ndarray:
     trained = np.diff([row["train_seconds"] for row in rows], axis=1, prepend=0.0)
     besides = np.array([row["seconds"] for row in rows]) - trained
-    steps: np.ndarray = np.median(1000 * besides / np.array([row["step_time"] for row in rows]), axis=0)
+    # By the mean step of the same evaluation: what disturbed the one disturbed the other.
+    steps: np.ndarray = np.median(besides / (trained / np.diff(rungs, prepend=0)), axis=0)
     return steps.clip(0.0)
