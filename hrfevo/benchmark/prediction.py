@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrfevo.benchmark.ensemble import Ensemble
-from hrfevo.benchmark.features import Features
+from hrfevo.benchmark.features import features
 from hrfevo.benchmark.survey import Survey
 from hrfevo.genome import Genome
 
@@ -21,10 +21,10 @@ class Prediction:
     def __init__(self, survey: Survey, members: Sequence[int] | None = None) -> None:
         """Learn from a survey: from all its genomes, or from some `members`."""
         some = np.arange(len(survey.genomes)) if members is None else np.array(members)
-        losses = survey.log_losses[some]
+        losses, genomes = survey.log_losses[some], [survey.genomes[index] for index in some]
         columns = np.column_stack([losses[:, -1], losses[:, :-1] - losses[:, 1:], survey.log_step_times[some]])
-        genomes = [survey.genomes[index] for index in some]
-        self._ensemble = Ensemble(Features(survey.space)).fit(genomes, survey.sizes["parameters"][some], columns)
+        self._space = survey.space
+        self._ensemble = Ensemble(features(survey.space, genomes, survey.sizes["parameters"][some]), columns)
 
     def __call__(self, genome: Genome, parameters: float) -> tuple[np.ndarray, float]:
         """Bits per byte at each rung, and the milliseconds of a step."""
@@ -33,11 +33,5 @@ class Prediction:
 
     def logarithms(self, genomes: Sequence[Genome], parameters: np.ndarray) -> np.ndarray:
         """Of the losses at each rung, then of the step time, (genomes, rungs + 1)."""
-        return assembled(self._ensemble.predict(genomes, parameters))
-
-
-def assembled(columns: np.ndarray) -> np.ndarray:
-    """Losses from rung to rung, in place of what they fall by."""
-    last, falls, times = columns[..., :1], columns[..., 1:-1], columns[..., -1:]
-    above = last + np.cumsum(falls[..., ::-1], axis=-1)[..., ::-1]
-    return np.concatenate([above, last, times], axis=-1)
+        last, falls, times = np.split(self._ensemble(features(self._space, genomes, parameters)), [1, -1], axis=1)
+        return np.concatenate([last + np.cumsum(falls[:, ::-1], axis=1)[:, ::-1], last, times], axis=1)
