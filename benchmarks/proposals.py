@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 
-from hrfevo.algorithms.encoding import Encoding
+from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.genome import sample
 from hrfevo.records import Proposal, Result

@@ -29,10 +29,14 @@ class Fitness(base.Fitness):
 
 
 class Individual:
-    """A genome with its fitness at a rung. Never changed once made, so a copy is itself."""
+    """A genome with its fitness at a rung, so a copy is itself.
+
+    `standing` is what tournaments compare: the higher the better among those that `best_first` has put in order.
+    """
 
     def __init__(self, genome: Genome, fitness: Fitness, rung: int) -> None:
         self.genome, self.fitness, self.rung = genome, fitness, rung
+        self.standing = (0, 0, 0.0)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Individual:
         return self
@@ -47,14 +51,15 @@ class Individual:
 def best_first(individuals: Sequence[Individual], count: int) -> list[Individual]:
     """The best `count`: higher rungs first, within a rung by NSGA-II (Deb et al. 2002).
 
-    Values from different rungs are never compared with one another. Also sets the crowding
-    distances that tournaments read.
+    Values from different rungs are never compared with one another. Also sets the standing that tournaments compare.
     """
     chosen: list[Individual] = []
     for rung in sorted({individual.rung for individual in individuals}, reverse=True):
         peers = [individual for individual in individuals if individual.rung == rung]
-        for front in _fronts(peers):
+        for rank, front in enumerate(_fronts(peers)):
             tools.emo.assignCrowdingDist(front)
+            for individual in front:
+                individual.standing = (rung, -rank, individual.fitness.crowding_dist)
             if len(chosen) + len(front) > count:
                 front.sort(key=lambda individual: individual.fitness.crowding_dist, reverse=True)
             chosen += front[: count - len(chosen)]

@@ -83,9 +83,11 @@ def counts(status: str, metrics: Mapping[str, float]) -> bool:
 class Result:
     """What an algorithm hears: a proposal, its objectives, or None if there are none, and how it keeps to the bounds.
 
-    `margins` are those of `SearchSpace.margins`.
+    `margins` are those of `SearchSpace.margins`; `failure` is the kind of a failure, in a word or two, empty where the
+    training ended well or was never begun for want of a bound.
     """
 
     proposal: Proposal
     objectives: tuple[float, ...] | None
     margins: tuple[float, ...] = ()
+    failure: str = ""

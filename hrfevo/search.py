@@ -190,7 +190,8 @@ class Search:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
         self._last_reason = outcome.reason
-        self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics))])
+        failure = outcome.reason.partition(":")[0] if outcome.status == "failed" else ""
+        self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics), failure)])
 
     def _drop_the_hopeless(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
-from hrfevo.algorithms.encoding import Encoding
+from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution import gained
 from hrfevo.algorithms.genetic import Genetic
-from hrfevo.algorithms.surrogate import Ladder, Surrogate
+from hrfevo.algorithms.evolution.surrogate import Ladder, Surrogate
 from hrfevo.algorithms.variation import Variation
 from hrfevo.genome import Genome, canonical, sample
 from hrfevo.individual import Fitness, Individual, Standings, best_first, non_dominated

@@ -20,8 +20,9 @@ CROSSOVER_PROBABILITY = 0.8
 class Population:
     """The best μ individuals so far and their offspring, as NSGA-II has them (Deb et al. 2002).
 
-    Two parents from a crowded tournament (`selTournamentDCD`) give one child, by crossover and mutation or by
-    mutation alone; rank and crowding keep the best μ of parents and children, those of higher rungs first.
+    Two parents, each the better of a random pair, give one child, by crossover and mutation or by mutation alone. Rank
+    and crowding say who is better and keep the best μ of parents and children, those of higher rungs first: scores of
+    different rungs are never compared, as DEAP's `selTournamentDCD` would.
     """
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -29,7 +30,7 @@ class Population:
         self.variation = Variation(space, generator)
         self.individuals: list[Individual] = []
         self.toolbox = base.Toolbox()
-        self.toolbox.register("parents", tools.selTournamentDCD, k=4)
+        self.toolbox.register("parents", tools.selTournament, k=2, tournsize=2, fit_attr="standing")
         self.toolbox.register("mate", self.variation.crossover)
         self.toolbox.register("mutate", self.variation.mutate)
         self.toolbox.register("select", best_first, count=space.population)
@@ -46,10 +47,12 @@ class Population:
             for result in results
             if result.objectives is not None
         ]
-        if measured:
-            # An individual measured at a higher rung takes the place of itself at a lower one.
-            latest = {individual.genome: individual for individual in [*self.individuals, *measured]}
-            self.individuals = self.toolbox.select(list(latest.values()))
+        failed = {result.proposal.genome for result in results if result.objectives is None}
+        if measured or failed:
+            # An individual measured at a higher rung takes the place of itself at a lower one; one that failed there
+            # is no longer an example.
+            latest = {one.genome: one for one in [*self.individuals, *measured] if one.genome not in failed}
+            self.individuals = self.toolbox.select(list(latest.values())) if latest else []
 
     def offspring(self, count: int = 1) -> list[Proposal]:
         """Children, which may be known already."""
@@ -57,7 +60,7 @@ class Population:
             return [self._child() for _ in range(count)]
 
     def _child(self) -> Proposal:
-        first, second, *_ = self.toolbox.parents(self.individuals)
+        first, second = self.toolbox.parents(self.individuals)
         mate = first != second and self._generator.random() < CROSSOVER_PROBABILITY
         genome: Genome = self.toolbox.mate(first.genome, second.genome) if mate else first.genome
         child: Genome = self.toolbox.mutate(genome)

@@ -11,15 +11,15 @@ from hrfevo.individual import Fitness, Individual, best_first
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 
-# Thousands of genomes are not ranked again for every one more: up to 2,000 always, of 100,000 after each 50.
-STALE = 1 / 2000
+# Thousands of genomes are not ranked again for every one more: up to 500 always, of 100,000 after each 200.
+STALE = 1 / 500
 
 
 class SuccessiveHalving:
     """Asynchronous successive halving (Li et al. 2020) by non-dominated rank and crowding.
 
-    Whoever is among the best `promote` share of a rung goes on to the next before anything new is
-    asked for; no rung waits to be full.
+    Whoever is among the best `promote` share of a rung, and has not gone on, goes on to the next before anything new
+    is asked for; no rung waits to be full. Where scores improve, more than that share goes on in the end.
     """
 
     def __init__(self, inner: Proposer, space: SearchSpace) -> None:
@@ -32,9 +32,7 @@ class SuccessiveHalving:
         for rung in range(len(self._rungs) - 2, -1, -1):
             peers, promoted = self._rungs[rung], self._promoted[rung]
             allowed = int(len(peers) * self._share)
-            if len(promoted) >= allowed:
-                continue
-            for individual in self._best(rung, allowed):
+            for individual in self._best(rung, allowed)[:allowed]:
                 if individual.genome.id not in promoted:
                     promoted.add(individual.genome.id)
                     return Proposal(individual.genome, "promotion", rung=rung + 1)

@@ -18,6 +18,8 @@ from hrfevo.genes import BaseGene, ChoiceGene, IntGene, LayersGene, OrderedGene,
 from hrfevo.genome import Genome, Values, resolve, sample_layer, sample_value
 from hrfevo.space import SearchSpace
 
+# How often mutation changes the list of layers itself. As one gene among dozens it would hardly ever be changed.
+STRUCTURAL = 0.15
 # Spread of children about their parents; small values spread wide, which suits budgets of some hundred trainings.
 CROSSOVER_ETA = 10.0
 MUTATION_ETA = 5.0
@@ -27,7 +29,7 @@ class Variation:
     """The operators of a space, with all their randomness from one generator."""
 
     changes = 1.0
-    """Genes that mutation changes, on average."""
+    """Scalar genes that mutation changes on average, those drawn in vain not counted: one is changed at least."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -42,15 +44,16 @@ class Variation:
             return Genome(self._cross(self._space.genes, first.values, second.values))
 
     def mutate(self, parent: Genome) -> Genome:
-        """A changed copy: each scalar gene with probability `changes` / (number of active genes), at least one.
-
-        The list of layers counts as one gene more: a layer is inserted, deleted, swapped or copied over another.
-        """
+        """A changed copy: each scalar gene with probability `changes` / (number of active genes), and with `STRUCTURAL`
+        the list of layers, of which one is inserted, deleted, swapped or copied over another; at least one of all."""
         count = _count(parent.values)
         chosen = self._generator.random(count) < self.changes / count
-        chosen[self._generator.integers(count)] = True
+        layered = any(isinstance(gene, LayersGene) for gene in self._space.genes.values())
+        restructures = layered and bool(self._generator.random() < STRUCTURAL)
+        if not chosen.any() and not restructures:
+            chosen[self._generator.integers(count)] = True
         with self.randomness():
-            return Genome(self._mutate(self._space.genes, parent.values, iter(chosen.tolist())))
+            return Genome(self._mutate(self._space.genes, parent.values, iter(chosen.tolist()), restructures))
 
     def _cross(self, genes: Mapping[str, Any], first: Mapping[str, Value], second: Mapping[str, Value]) -> Values:
         parents = first, second
@@ -88,16 +91,21 @@ class Variation:
             layers.append(self._cross(gene.genes, here[0], here[-1]))
         return layers
 
-    def _mutate(self, genes: Mapping[str, Any], parent: Mapping[str, Value], decisions: Iterator[bool]) -> Values:
+    def _mutate(
+        self,
+        genes: Mapping[str, Any],
+        parent: Mapping[str, Value],
+        decisions: Iterator[bool],
+        restructures: bool = False,
+    ) -> Values:
         def choose(name: str, gene: BaseGene) -> Value:
             if name not in parent:
                 return sample_value(gene, self._generator)
-            changes = next(decisions)
             value = parent[name]
             if isinstance(gene, LayersGene):
                 layers = [self._mutate(gene.genes, layer, decisions) for layer in value]
-                return self._restructured(gene, layers) if changes else layers
-            return self._mutated(gene, value) if changes else value
+                return self._restructured(gene, layers) if restructures else layers
+            return self._mutated(gene, value) if next(decisions) else value
 
         return resolve(genes, choose)
 
@@ -154,8 +162,8 @@ class Variation:
 
 
 def _count(values: Mapping[str, Value]) -> int:
-    """Active scalar genes, those of layers included, plus one for the list of layers itself."""
+    """Active scalar genes, those of layers included."""
     layers = values.get("layers")
     if not isinstance(layers, list):
         return len(values)
-    return len(values) + sum(len(layer) for layer in layers)
+    return len(values) - 1 + sum(len(layer) for layer in layers)

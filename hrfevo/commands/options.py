@@ -50,7 +50,7 @@ StorageOption = Annotated[
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
 BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
 AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
-ALGORITHM_HELP = "evolution, regularized, random, tpe, nsga2, gp or cmaes"
+ALGORITHM_HELP = "evolution, genetic, regularized, random, tpe, nsga2, gp or cmaes"
 NoConfirmOption = Annotated[
     bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
 ]

@@ -11,12 +11,16 @@ from hrfevo.genes import ChoiceGene, LayersGene, UnitGene, Value
 from hrfevo.genome import Genome
 from hrfevo.space import SearchSpace
 
+# What the order of layers counts beside what they are.
+TILT = 0.3
+
 
 class Encoding:
-    """Coordinates in [0, 1]: numbers in their own scale, one column per value of a choice.
+    """Numbers in their own scale from 0 to 1, one column per value of a choice.
 
     A gene that is not active is halfway everywhere; whether a conditional gene is active has a column of
-    its own only by way of the genes that decide it. Layers are their number, their mean, the first and the last.
+    its own only by way of the genes that decide it. Layers are their number, their sum, because what they cost adds up
+    and most of what they do does not ask where, and how much of that sum lies late rather than early.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -32,7 +36,8 @@ class Encoding:
             if isinstance(gene, LayersGene):
                 layers = np.array([self._encoded(gene.genes, layer) for layer in values[name]])
                 columns.append((len(layers) - gene.min) / max(1, gene.max - gene.min))
-                columns += [*layers.mean(axis=0), *layers[0], *layers[-1]]
+                place = np.linspace(-TILT, TILT, len(layers)) if len(layers) > 1 else np.zeros(1)
+                columns += [*layers.sum(axis=0) / gene.max, *place @ layers / gene.max]
             elif isinstance(gene, ChoiceGene):
                 columns += [float(name in values and values[name] == value) for value in gene.values]
             else:

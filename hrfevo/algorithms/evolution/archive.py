@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrfevo.algorithms.encoding import Encoding
+from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.genome import Genome
 from hrfevo.records import Result
 from hrfevo.space import SearchSpace
@@ -25,7 +25,8 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._pending, self._failed = (np.empty(0, dtype) for dtype in (int, bool, bool))
+        self._rungs, self._failed_at, self._pending = (np.empty(0, dtype) for dtype in (int, int, bool))
+        self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
         return len(self.genomes)
@@ -54,6 +55,16 @@ class Archive:
         return self._rungs[: len(self)]
 
     @property
+    def failures(self) -> np.ndarray:
+        """The kind of failure that ended each one's training, (N,), empty where none did."""
+        return self._failures[: len(self)]
+
+    @property
+    def failed_at(self) -> np.ndarray:
+        """The rung that each failed at, -1 for none."""
+        return self._failed_at[: len(self)]
+
+    @property
     def pending(self) -> np.ndarray:
         """Numbers of those that are being trained."""
         return np.flatnonzero(self._pending[: len(self)])
@@ -62,14 +73,17 @@ class Archive:
     def waiting(self) -> np.ndarray:
         """Numbers of those that could go on to their next rung."""
         size = len(self)
-        idle = ~self._pending[:size] & ~self._failed[:size]
+        idle = ~self._pending[:size] & ~self._retired[:size]
         return np.flatnonzero(idle & (self.rungs >= 0) & (self.rungs < self._last))
 
     @property
     def finished(self) -> np.ndarray:
-        """Objectives of those measured at the last rung, (n, objectives)."""
-        result: np.ndarray = self.values[self.rungs == self._last, :, self._last]
-        return result
+        """Numbers of those measured at the last rung."""
+        return np.flatnonzero(self.rungs == self._last)
+
+    def retire(self, numbers: np.ndarray) -> None:
+        """These wait no longer: their trainings may be forgotten."""
+        self._retired[numbers] = True
 
     def encode(self, genomes: list[Genome]) -> np.ndarray:
         """Vectors of genomes that need not be known."""
@@ -92,7 +106,7 @@ class Archive:
         if len(result.margins) == self._margins.shape[1]:
             self._margins[number] = result.margins
         if result.objectives is None:
-            self._failed[number] = True
+            self._failures[number], self._failed_at[number], self._retired[number] = result.failure, rung, True
         else:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
@@ -105,9 +119,10 @@ class Archive:
         old = self._vectors if room else np.empty((0, columns))
         self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
-        self._rungs = _longer(self._rungs, more, -1)
-        self._pending, self._failed = (_longer(array, more, False) for array in (self._pending, self._failed))
+        self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
+        self._pending, self._retired = (_longer(array, more, False) for array in (self._pending, self._retired))
+        self._failures = _longer(self._failures, more, "")
 
 
-def _longer(array: np.ndarray, more: int, value: float) -> np.ndarray:
+def _longer(array: np.ndarray, more: int, value: float | str) -> np.ndarray:
     return np.concatenate([array, np.full((more, *array.shape[1:]), value, array.dtype)])

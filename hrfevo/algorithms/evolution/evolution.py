@@ -1,0 +1,230 @@
+"""The default algorithm: evolution whose offspring, and whose promotions, a surrogate chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+
+from hrfevo.algorithms.evolution.archive import Archive
+from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
+from hrfevo.algorithms.evolution.feasibility import Feasibility
+from hrfevo.algorithms.evolution.surrogate import Surrogate
+from hrfevo.algorithms.genetic import Population
+from hrfevo.algorithms.random import ATTEMPTS
+from hrfevo.genome import Genome, sample
+from hrfevo.records import Proposal, Result
+from hrfevo.space import TRAINED, SearchSpace
+
+# Genomes that may wait for promotion; the others' trainings are given up.
+MAX_WAITING = 64
+# Genomes being trained whose results are taken to be as expected.
+MAX_PENDING = 64
+# New genomes that are considered; those not chosen are considered again, as long as they are promising.
+MAX_CANDIDATES = 64
+# So many are bred, at least, whenever somebody asks.
+MIN_OFFSPRING = 16
+# Then so many times, so many mutants of the most promising of all.
+REFINEMENTS, MUTANTS = 2, 16
+# The surrogate learns when so large a share of what it knows is new.
+REFIT_SHARE = 0.02
+# It says nothing before it knows so many genomes.
+MIN_GENOMES_TO_FIT = 8
+# The reference point of the hypervolume lies beyond the worst by so large a share of the extent.
+REFERENCE_MARGIN = 0.1
+
+# The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
+# considered, is tried only where there is nothing else, so that a search goes along a wall and not against it.
+MIN_SUCCESS = 0.95
+# What it counts then.
+RISKY = 1e-30
+# Where nothing that is considered succeeds as surely as this, a random genome is tried.
+HOPELESS = 0.5
+
+
+class Evolution:
+    """NSGA-II's offspring, of which a Gaussian process picks who is trained, and who is trained further.
+
+    The first μ genomes are random. From then on whoever asks gets the most promising of two kinds: offspring
+    of the population, and genomes that have ended at a rung and could go on to the next.
+    Promising is what is expected to add most hypervolume to the front at the last rung (Emmerich, Giannakoglou &
+    Naujoks 2006), times the probability of success, per training still to be paid. Genomes being trained count as if
+    they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to rung as
+    long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that goes on.
+    """
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        self._space, self._generator = space, generator
+        self._archive = Archive(space)
+        self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
+        self._feasibility = Feasibility()
+        self._learned = self._heard = 0
+        self._brood: list[_Child] = []
+        self.population = Population(space, generator)
+
+    def ask(self) -> Proposal | None:
+        before = self._generator.bit_generator.state
+        founding = len(self._archive) < self._space.population or not self._surrogate.ready
+        proposal = self._random() if founding else self._most_promising()
+        if proposal is None:
+            self._generator.bit_generator.state = before
+        else:
+            self._archive.begin(proposal.genome)
+        return proposal
+
+    def adopt(self, genome: Genome) -> None:
+        self._archive.begin(genome)
+
+    def tell(self, results: Sequence[Result]) -> None:
+        for result in results:
+            self._archive.end(result)
+            self._heard += 1
+        self.population.add(results)
+        self._learn()
+
+    def hopeful(self) -> Set[str]:
+        return {self._archive.genomes[number].id for number in self._archive.waiting}
+
+    def _random(self) -> Proposal | None:
+        draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
+        return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
+
+    def _learn(self) -> None:
+        """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
+        archive = self._archive
+        measured = archive.rungs >= 0
+        if self._heard - self._learned <= REFIT_SHARE * self._learned:
+            return
+        self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
+        if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
+            self._surrogate.fit(archive.vectors[measured], archive.values[measured])
+            self._learned = self._heard
+            self._retire()
+
+    def _retire(self) -> None:
+        """Give up all but the most promising of those that wait."""
+        waiting = self._archive.waiting
+        if len(waiting) > MAX_WAITING:
+            gains, success = self._appraised(waiting, [])
+            order = np.argsort(-gains * success, kind="stable")
+            self._archive.retire(waiting[order[MAX_WAITING:]])
+
+    def _most_promising(self) -> Proposal | None:
+        waiting, children = self._due(), list[_Child]()
+        if not len(waiting):
+            waiting, children = self._archive.waiting, self._bred()
+        if not children and not len(waiting):
+            return self._random()
+        gains, success = self._appraised(waiting, children)
+        for _ in range(REFINEMENTS if children else 0):
+            mutants = self._mutants(children, _weighed(gains, success)[len(waiting) :])
+            appraised = self._appraised(waiting[:0], mutants)
+            gains, success = np.append(gains, appraised[0]), np.append(success, appraised[1])
+            children += mutants
+        weighed = _weighed(gains, success)
+        if children:
+            order = np.argsort(-weighed[len(waiting) :], kind="stable")
+            self._brood = [children[index] for index in order[: MAX_CANDIDATES - MIN_OFFSPRING]]
+        if children and success.max() < HOPELESS and (stranger := self._random()):
+            return stranger
+        steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
+        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
+        best = int(np.argmax(weighed / (steps.max() - done)))
+        if best >= len(waiting):
+            return children[best - len(waiting)].proposal
+        number = int(waiting[best])
+        return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
+
+    def _due(self) -> np.ndarray:
+        """Those waiting at the highest rung of which less than the `promote` share has gone on; none if none is due.
+
+        Where genomes have many genes, the surrogate is unsure of all that are new for long, and would try
+        them for ever.
+        """
+        pending = self._archive.pending
+        rungs = np.maximum(self._archive.rungs, self._archive.failed_at)
+        reached = np.bincount(rungs[rungs >= 0], minlength=len(self._space.rungs))[::-1].cumsum()[::-1]
+        going = np.bincount(rungs[pending] + 1, minlength=len(reached) + 1)[1:]
+        for rung in range(len(reached) - 2, -1, -1):
+            if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
+                waiting = self._archive.waiting
+                due = waiting[rungs[waiting] == rung]
+                likely = self._feasibility.probability(self._archive.vectors[due], bounds=False) >= HOPELESS
+                if likely.any():
+                    found: np.ndarray = due[likely]
+                    return found
+        return np.empty(0, int)
+
+    def _appraised(self, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
+        """What each is expected to add to the front if it succeeds, and its chance to, (waiting + children,) each."""
+        archive = self._archive
+        vectors = np.concatenate([archive.vectors[waiting], *(child.vector[None] for child in children)])
+        pending = archive.vectors[archive.pending[-MAX_PENDING:]]
+        beliefs = self._surrogate.predict(vectors, pending)
+        reached = np.concatenate([archive.vectors[archive.finished], pending])
+        points = self._surrogate.predict(reached).medians if len(reached) else np.empty((0, archive.values.shape[1]))
+        # Where nothing gains, the least dominated is first.
+        gains = improvement(beliefs, points) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
+        # Those that wait are known to keep to the bounds.
+        old, new = np.split(vectors, [len(waiting)])
+        success = [self._feasibility.probability(old, bounds=False), self._feasibility.probability(new)]
+        return gains, np.concatenate(success)
+
+    def _bred(self) -> list[_Child]:
+        """New genomes, each once: fresh offspring, then those that were considered before."""
+        fresh = self.population.offspring(max(MIN_OFFSPRING, MAX_CANDIDATES - len(self._brood)))
+        kept = [child for child in self._brood if child.proposal.genome not in self._archive]
+        return self._encoded(fresh, kept) + kept
+
+    def _mutants(self, children: Sequence[_Child], gains: np.ndarray) -> list[_Child]:
+        """Mutants of the most promising children, each once."""
+        best = np.argsort(-gains, kind="stable")[: MUTANTS // 4]
+        variation = self.population.variation
+        with variation.randomness():
+            fresh = [
+                Proposal(variation.mutate(children[index].proposal.genome), *_origin(children[index].proposal))
+                for index in best
+                for _ in range(4)
+            ]
+        return self._encoded(fresh, children)
+
+    def _encoded(self, proposals: Sequence[Proposal], known: Sequence[_Child]) -> list[_Child]:
+        """With their vectors, each once, without those that are known."""
+        there = {child.proposal.genome for child in known}
+        new = {p.genome: p for p in proposals if p.genome not in there and p.genome not in self._archive}
+        vectors = self._archive.encode([*new]) if new else ()
+        return [_Child(proposal, vector) for proposal, vector in zip(new.values(), vectors, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Child:
+    proposal: Proposal
+    vector: np.ndarray
+    """Its encoding, (columns,)."""
+
+
+def _origin(proposal: Proposal) -> tuple[str, tuple[str, ...]]:
+    return proposal.operator, proposal.parents
+
+
+def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
+    """Gains by their chance, those that are not safe enough behind all others."""
+    safe = success >= min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
+    result: np.ndarray = gains * success * np.where(safe, 1.0, RISKY)
+    return result
+
+
+def improvement(beliefs: Beliefs, points: np.ndarray) -> np.ndarray:
+    """Expected growth of the hypervolume of points (n, objectives) by each of the N that there are beliefs of, (N,).
+
+    As reports have it, in shares of the box from the best to the worst of the points, and `REFERENCE_MARGIN` beyond.
+    """
+    kept = points if len(points) else beliefs.medians
+    low, high = kept.min(axis=0), kept.max(axis=0)
+    size = np.where(high > low, high - low, np.maximum(np.abs(high), 1e-12))
+    front = points[moocore.is_nondominated(points)] if len(points) else points
+    boxes = Boxes.beyond(front, high + REFERENCE_MARGIN * size)
+    result: np.ndarray = boxes.improvement(beliefs) / float(np.prod(size))
+    return result

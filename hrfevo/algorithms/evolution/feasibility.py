@@ -1,0 +1,56 @@
+"""How likely a genome is to be trained to its end and to keep to all bounds, learned from those that were not."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from hrfevo.algorithms.evolution.surrogate import Regression
+
+# A bound or a kind of failure is learned from so many genomes.
+MIN_GENOMES_TO_LEARN = 4
+LEAST_PROBABILITY = 1e-6
+# Labels are 0 and 1, and of a genome unlike all others either is as likely.
+EITHER = (0.5, 0.5)
+
+
+class Feasibility:
+    """A model for each bound, of how far genomes are beyond it, and for each kind of failure, of whether it strikes.
+
+    Each bound is learned from the genomes of which that bound is known: one that breaks the first is never measured
+    against the others. Each kind of failure is learned by itself, because what diverges and what needs too much memory
+    are different genomes. Probabilities are multiplied, as in constrained expected improvement (Gardner et al. 2014).
+    """
+
+    def __init__(self) -> None:
+        self._bounds: dict[int, Regression] = {}
+        self._failures: dict[str, Regression] = {}
+
+    def learn(
+        self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, rungs: np.ndarray, failed_at: np.ndarray
+    ) -> None:
+        """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
+        (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
+        for bound in range(margins.shape[1]):
+            known = ~np.isnan(margins[:, bound])
+            # A bound that no genome is near asks nothing.
+            if known.sum() >= MIN_GENOMES_TO_LEARN and margins[known, bound].max() > 0:
+                self._bounds.setdefault(bound, Regression()).learn(vectors[known], margins[known, bound])
+        for kind in np.unique(failures[failures != ""]):
+            # Who has not come to the rung where this kind strikes says nothing of it.
+            struck = failures == kind
+            known = struck | (rungs >= failed_at[struck].max())
+            if known.sum() >= MIN_GENOMES_TO_LEARN:
+                labels = struck[known].astype(float)
+                self._failures.setdefault(str(kind), Regression()).learn(vectors[known], labels, EITHER)
+
+    def probability(self, vectors: np.ndarray, bounds: bool = True) -> np.ndarray:
+        """Of success, (N,); without bounds, of genomes that are known to keep to them."""
+        found = np.ones(len(vectors))
+        # Margins are at most 0 where a bound is kept. Labels are 0 and 1: what counts is to which the truth is nearer.
+        for limit, regressions in ((0.0, self._bounds if bounds else {}), (0.5, self._failures)):
+            for regression in regressions.values():
+                assert regression.process is not None
+                means, deviations = regression.process.predict(vectors)
+                found *= ndtr((limit - means) / deviations)
+        return np.maximum(found, LEAST_PROBABILITY)
