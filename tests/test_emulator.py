@@ -29,8 +29,6 @@ from hrfevo.validation import parse_space
 from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.errors import InputError
 
-from .conftest import command
-
 LARGE = """
 name: large
 model: {context: 32}
@@ -167,9 +165,12 @@ def allowed(count: int, seed: int = 1) -> list[Genome]:
 def test_an_emulator_orders_genomes_it_has_not_seen(emulator: Emulator, survey_file: Path) -> None:
     genomes = allowed(60)
     for rung, steps in enumerate(SPACE.rungs):
-        said = [emulator.at(genome, rung).truth for genome in genomes]
-        expected = [np.mean([loss(genome, steps, seed) for seed in range(9)]) for genome in genomes]
-        values = [truth["bits_per_byte"] for truth in said if truth]
+        said = {genome: emulator.at(genome, rung).truth for genome in genomes}
+        values = [truth["bits_per_byte"] for truth in said.values() if truth]
+        expected = [
+            np.mean([loss(genome, steps, seed) for seed in range(9)]) for genome, truth in said.items() if truth
+        ]
+        assert len(values) > 50
         assert np.corrcoef(np.argsort(np.argsort(values)), np.argsort(np.argsort(expected)))[0, 1] > 0.9
         assert np.abs(np.log(values) - np.log(expected)).mean() < 0.05
     held_out = about_of(read_parquet(survey_file), survey_file)["held_out"]
@@ -216,7 +217,7 @@ def test_bounds_are_kept_by_the_model_itself_and_times_add_up(emulator: Emulator
             )
             assert bound.at(genome, 2).from_start == pytest.approx(29 * a_step, rel=1e-3)
             assert bound.at_full_length().at(genome, 0).seconds == pytest.approx(29 * a_step, rel=1e-3)
-    assert statuses == {"finished", "infeasible"}
+    assert statuses >= {"finished", "infeasible"}
 
 
 def test_algorithms_are_compared_on_an_emulator_as_on_a_table(survey_file: Path) -> None:
@@ -241,13 +242,6 @@ def test_what_an_emulator_does_not_know_is_said(survey_file: Path, override: str
     with pytest.raises(InputError) as caught:
         load_benchmark(survey_file, [override])
     assert message in str(caught.value)
-
-
-def test_a_space_without_end_needs_a_number_of_genomes(tmp_path: Path) -> None:
-    (tmp_path / "large.yaml").write_text(LARGE)
-    result = command("hrfevo", "benchmark", "build", tmp_path / "large.yaml", "--output", tmp_path / "l.parquet")
-    assert result.returncode == 2
-    assert "--genomes N trains about so many of them" in result.stderr
 
 
 def test_too_little_makes_no_emulator() -> None:

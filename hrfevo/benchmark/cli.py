@@ -69,6 +69,7 @@ def build(
     store = folder.open_store()
     about = {"space": folder.space_text()}
     about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
+    about["versions"] = {name: version for name, version in about["versions"].items() if name != "platform"}
     evaluations = store.evaluations(folder.id)
     if folder.settings["algorithm"] == GRID:
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)

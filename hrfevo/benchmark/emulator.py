@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -77,8 +78,9 @@ class Emulator:
 
     def with_space(self, space: SearchSpace) -> Emulator:
         """The same, learned once, for another use of the space."""
-        other = object.__new__(Emulator)
-        other.__dict__ = {key: value for key, value in vars(self).items() if key != "_scale"} | {"space": space}
+        other = copy.copy(self)
+        other.space, other._known = space, {}
+        vars(other).pop("_scale", None)
         return other
 
     def scale(self) -> Scale:
