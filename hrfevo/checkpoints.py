@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import fsspec
@@ -20,6 +20,16 @@ from fsspec.implementations.local import LocalFileSystem
 from signal_model.errors import InputError, one_line
 
 _GENOME = re.compile("[0-9a-f]{12}")
+
+
+class Trainings(Protocol):
+    """Where trainings wait for promotion: in files, or only said to, in a simulation."""
+
+    def of(self, genome: str) -> str:
+        """Where the training of the genome with this id is kept."""
+
+    def keep_only(self, genomes: Set[str]) -> None:
+        """Remove the trainings of all others. One that is wanted again later begins at its first step."""
 
 
 class Checkpoints:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
-from hrfevo.algorithms import ALGORITHMS, GRID, Algorithm, make_algorithm
+from hrfevo.algorithms import ALGORITHMS, GRID, SURVEY, Algorithm, make_algorithm
 from hrfevo.checkpoints import Checkpoints
 from hrfevo.database import without_password
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
@@ -108,7 +108,7 @@ def start(
 
     Returns the exit code and the folder.
     """
-    if algorithm not in (*ALGORITHMS, GRID):
+    if algorithm not in (*ALGORITHMS, GRID, SURVEY):
         raise InputError(
             f"--algorithm {algorithm}: no such algorithm{closest(algorithm, ALGORITHMS)}; "
             f"accepted: {', '.join(ALGORITHMS)}"

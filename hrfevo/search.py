@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hrfevo.algorithms import Algorithm
-from hrfevo.checkpoints import Checkpoints
+from hrfevo.checkpoints import Trainings
 from hrfevo.individual import Fitness, Individual, Standings
 from hrfevo.records import INHERITED, Job, Outcome, Proposal, Result, counts
 from hrfevo.space import SearchSpace
@@ -73,7 +73,7 @@ class Search:
         workers: Workers,
         store: Journal,
         training_seed: int,
-        checkpoints: Checkpoints | None = None,
+        checkpoints: Trainings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run_id, self.space, self.workers = run_id, space, workers

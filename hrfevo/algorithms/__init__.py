@@ -14,7 +14,8 @@ from hrfevo.space import SearchSpace
 from signal_model.errors import InputError, closest
 
 ALGORITHMS = ("evolution", "genetic", "regularized", "random", "tpe", "nsga2", "gp", "cmaes")
-GRID = "grid"
+# What benchmarks are built with; no search needs them.
+GRID, SURVEY = "grid", "survey"
 
 __all__ = ["ALGORITHMS", "Algorithm", "make_algorithm"]
 
@@ -36,7 +37,11 @@ def make_algorithm(
         from hrfevo.algorithms.grid import Grid
 
         return Grid(space)
-    if name == "evolution":
+    if name == SURVEY:
+        from hrfevo.algorithms.survey import Survey
+
+        algorithm = Survey(space, generator)
+    elif name == "evolution":
         from hrfevo.algorithms.evolution import Evolution
 
         algorithm = Evolution(space, generator)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.simulation import Trace
-from hrfevo.benchmark.table import Table
 from hrfevo.hypervolume import growth, volume
 
 
@@ -26,42 +25,40 @@ class Attained:
 
 
 class Yardstick:
-    """Hypervolume and regret over a table, of evaluations at its last rung.
+    """Hypervolume and regret on a benchmark, of evaluations at its last rung.
 
-    Only evaluations at full length count, for whoever trains to lower rungs as for whoever does not.
+    Only evaluations at full length count, for whoever trains to lower rungs as for whoever does not; each counts
+    for what its genome is worth on average over seeds, where that is known.
     """
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self._last = len(table.space.rungs) - 1
-        self._weights = np.array(table.space.weights)
-        finished = [s[-1] for s in table.stations.values() if s[-1].status == "finished"]
-        points = self._points(np.array([[s.metrics[name] for name in table.space.objectives] for s in finished]))
-        self._ideal, self._worst = points.min(axis=0), points.max(axis=0)
-        self._whole = volume(points, self._ideal, self._worst)
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._last = len(benchmark.space.rungs) - 1
+        self._weights = np.array(benchmark.space.weights)
+        self._scale = benchmark.scale()
+        self._whole = volume(self._scale.points, self._scale.ideal, self._scale.worst)
+
+    @property
+    def full_training(self) -> float:
+        """Seconds that a genome takes to the last rung, on average."""
+        return self._scale.full_training
 
     def hypervolume(self, trace: Trace) -> Attained:
-        """Share of the hypervolume of the whole table's front, each objective from its best to its worst value."""
+        """Share of the hypervolume of the front of all that is known of the benchmark."""
         measured = self._measured(trace)
         points = np.array([point for _, point in measured]).reshape(-1, len(self._weights))
-        places, volumes = growth(points, self._ideal, self._worst)
+        places, volumes = growth(points, self._scale.ideal, self._scale.worst)
         seconds = np.array([spent for spent, _ in measured])[places]
         return Attained(np.append(0.0, seconds), np.append(0.0, volumes / self._whole))
 
     def regret(self, trace: Trace) -> Attained:
-        """How far the best first objective so far is from the table's best, in its own unit."""
+        """How far the best first objective so far is from the best that is known, in its own unit."""
         seconds, values, best = [], [], np.inf
         for spent, point in self._measured(trace):
             if point[0] < best:
                 best = point[0]
                 seconds.append(spent)
-                values.append(best - self._ideal[0])
+                values.append(best - self._scale.ideal[0])
         return Attained(np.array(seconds), np.array(values))
-
-    @cached_property
-    def full_training(self) -> float:
-        """Seconds that a genome takes to the last rung, on average over the table."""
-        return float(np.mean([sum(s.seconds for s in stations) for stations in self.table.stations.values()]))
 
     def _measured(self, trace: Trace) -> list[tuple[float, np.ndarray]]:
         rows = zip(trace.rungs, trace.spent, trace.objectives, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,28 +14,46 @@ from signal_model.console import new_app, new_console
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
+    from hrfevo.driver import Machinery
     from hrfevo.run_folder import RunFolder
+    from hrfevo.store import Evaluation
 
-app = new_app("Compare algorithms on tables of trainings that were made before, in virtual time.")
+# A table of more genomes than these is hardly ever finished.
+MOST_IN_TABLE = 200_000
+
+app = new_app("Compare algorithms on trainings that were made before, in virtual time.")
 
 
 @app.command()
 def build(
     source: Annotated[Path, typer.Argument(metavar="SPACE|RUN", help="A search space file, or a run of `build`")],
     output: Annotated[Path, typer.Option(help="Parquet file to write")],
+    genomes: Annotated[
+        int | None, typer.Option(min=1, help="About so many instead of every one: for an emulator of a large space")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the run folder")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Evaluations at once")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the space")] = None,
+    passes: Annotated[
+        int,
+        typer.Option(min=0, help="How often steps of all surveyed genomes are timed again, here, with nothing else"),
+    ] = 2,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
 ) -> None:
-    """Train every genome of a finite space to every rung, and keep the measurements in one file.
+    """Train genomes to every rung, and keep the measurements in one file.
 
-    A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here.
+    Every genome of a finite space, for a table; of any other space as many as you say, some with several seeds, for an
+    emulator. A build that is interrupted goes on with `hrfevo resume RUN`; then give RUN here. An emulator may be built
+    of a run that has not ended.
     """
-    from hrfevo.algorithms import GRID
+    from hrfevo.algorithms import GRID, SURVEY
+    from hrfevo.benchmark.quality import judged
+    from hrfevo.benchmark.survey import survey_of_run
     from hrfevo.benchmark.table import save_table, table_of_run
+    from hrfevo.driver import Machinery
     from hrfevo.run_folder import RunFolder
 
     if output.exists() and not overwrite:
@@ -42,21 +62,39 @@ def build(
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
         folder = RunFolder.open(source)
-        if folder.settings["algorithm"] != GRID:
+        if folder.settings["algorithm"] not in (GRID, SURVEY):
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
-        folder = _train_all(source, out, seed, workers, address, device)
+        folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
     store = folder.open_store()
-    about = {"space": folder.space_text(), "seed": folder.settings["seed"]}
-    about |= {key: folder.settings[key] for key in ("versions", "corpus")}
-    table = table_of_run(folder.space(), store.evaluations(folder.id), store.curves(folder.id), about)
+    about = {"space": folder.space_text()}
+    about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
+    about["versions"] = {name: version for name, version in about["versions"].items() if name != "platform"}
+    evaluations = store.evaluations(folder.id)
+    if folder.settings["algorithm"] == GRID:
+        table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
+        told = f"{table.num_rows:,} genomes"
+    else:
+        step_times = _time_again(folder, evaluations, passes, device)
+        table = judged(survey_of_run(folder.space(), evaluations, about, step_times), folder.space())
+        told = f"{table.num_rows:,} trainings"
     save_table(table, output)
-    print(f"{output}: {table.num_rows:,} genomes, {output.stat().st_size / 1e6:.2f} MB")
+    print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
+
+
+@app.command()
+def describe(
+    benchmark: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `hrfevo benchmark build`")],
+) -> None:
+    """Say what a table or an emulator holds and, of an emulator, how well it orders genomes it has not seen."""
+    from hrfevo.benchmark.description import description
+
+    print(description(benchmark))
 
 
 @app.command("run")
 def run_command(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A file of `hrfevo benchmark build`")],
+    benchmark: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `hrfevo benchmark build`")],
     algorithms: Annotated[
         str, typer.Option(help="Names with commas; NAME:full trains every genome to the last rung")
     ] = "evolution,regularized:full,random:full,random,tpe:full,nsga2:full",
@@ -72,11 +110,11 @@ def run_command(
     figure: Annotated[Path | None, typer.Option(help="HTML file to write the curves to")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Searches at once; the CPUs unless given")] = None,
 ) -> None:
-    """Run algorithms on a table with simulated workers, each with its own unmodified code."""
+    """Run algorithms on a table or an emulator with simulated workers, each with its own unmodified code."""
     from hrfevo.algorithms import ALGORITHMS
     from hrfevo.benchmark.comparison import FULL, Case, Comparison
+    from hrfevo.benchmark.loading import check_benchmark
     from hrfevo.benchmark.summary import markdown, summarise
-    from hrfevo.benchmark.table import load_table
     from signal_model.errors import closest
 
     names, targets = algorithms.split(","), references.split(",")
@@ -96,11 +134,11 @@ def run_command(
         raise InputError(f"--workers {workers}: from 1 to 100,000")
     overrides = list(set_ or [])
     if measure == "regret":
-        first, direction = next(iter(load_table(table, overrides).space.objectives.items()))
+        first, direction = next(iter(check_benchmark(benchmark, overrides).objectives.items()))
         overrides.append(f"objectives={{{first}: {direction}}}")
     else:
-        load_table(table, overrides)
-    comparison = Comparison(table, trainings, tuple(overrides))
+        check_benchmark(benchmark, overrides)
+    comparison = Comparison(benchmark, trainings, tuple(overrides))
     every = list(dict.fromkeys([*names, *targets]))
     cases = [Case(name, count, seed, spread) for name in every for count in counts for seed in range(seeds)]
     scores = []
@@ -119,25 +157,51 @@ def run_command(
         print(f"curves: {figure}")
 
 
-def _train_all(space: Path, out: Path, seed: int, workers: int | None, address: str | None, device: str) -> RunFolder:
-    from hrfevo.algorithms import GRID
-    from hrfevo.driver import Machinery, start
-    from hrfevo.genome import all_genomes
-    from hrfevo.validation import load_space
+def _time_again(
+    folder: RunFolder, evaluations: Sequence[Evaluation], passes: int, device: str
+) -> Mapping[str, Sequence[float]]:
+    """Step times by genome, also of an earlier call."""
+    from hrfevo.benchmark.timing import StepTimes
+    from hrfevo.genome import Genome
+    from signal_model.corpus import load_corpus
 
-    loaded, text = load_space(space)
-    count = sum(1 for _ in all_genomes(loaded))
-    override = f"budget={{evaluations: {count * len(loaded.rungs)}}}"
-    loaded, text = load_space(space, [override])
+    space, step_times = folder.space(), StepTimes(folder.path / "step_times.jsonl")
+    last = len(space.rungs) - 1
+    trained = {e.genome: Genome(e.values) for e in evaluations if e.status == "finished" and e.rung == last}
+    if passes:
+        corpus = load_corpus(space.corpus, space.tokenizer)
+        for genome in step_times.measure(space, [*trained.values()], corpus, device, passes):
+            print(f"\rtiming {genome.id}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+    return step_times.known
+
+
+def _train(
+    space: Path, genomes: int | None, out: Path, seed: int, overrides: list[str], machinery: Machinery
+) -> RunFolder:
+    from hrfevo.algorithms import GRID, SURVEY
+    from hrfevo.algorithms.survey import EACH
+    from hrfevo.driver import start
+    from hrfevo.validation import load_space, space_size
+
+    loaded, _ = load_space(space, overrides)
+    size = space_size(loaded)
+    if genomes is None and (size.continuous or size.discrete > MOST_IN_TABLE):
+        raise InputError(
+            f"{space}: too large for a table ({size}); --genomes N trains about so many of them, for an emulator"
+        )
+    trainings = size.discrete if genomes is None else math.ceil(genomes * (1 + 1 / EACH))
+    overrides = [*overrides, f"budget={{evaluations: {trainings * len(loaded.rungs)}}}"]
+    loaded, text = load_space(space, overrides)
     code, folder = start(
         loaded,
         text,
         parent=out,
         seed=seed,
-        algorithm=GRID,
+        algorithm=GRID if genomes is None else SURVEY,
         synchronous=False,
-        overrides=[override],
-        machinery=Machinery("ray", workers, address, device),
+        overrides=overrides,
+        machinery=machinery,
         console=new_console(),
     )
     if code:

@@ -1,10 +1,10 @@
-"""Many searches over one table: algorithms × workers × seeds, on all cores."""
+"""Many searches over one benchmark: algorithms × workers × seeds, on all cores."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from hrfevo.algorithms import Algorithm, make_algorithm
 from hrfevo.benchmark.attainment import Attained, Yardstick
+from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.simulation import simulate
-from hrfevo.benchmark.table import Station, Table, load_table
 from hrfevo.space import SearchSpace
 
 FULL = ":full"
@@ -42,11 +42,13 @@ class Score:
     evaluations: int
     proposal_ms: float
     workers_used: float
+    promotions: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table, how many seconds of training each search may spend, and algorithms beyond `hrfevo`'s own."""
+    """A benchmark, how many seconds of training each search may spend, and algorithms beyond `hrfevo`'s own."""
 
     path: Path
     trainings: float
@@ -64,27 +66,23 @@ class Comparison:
 
 
 class _Runner:
-    """A table in memory, and its yardsticks."""
+    """A benchmark in memory, and its yardsticks."""
 
     def __init__(self, comparison: Comparison) -> None:
-        table = load_table(comparison.path, comparison.overrides)
-        last = Table(
-            table.space.model_copy(update={"rungs": table.space.rungs[-1:]}),
-            {genome: (_whole(stations),) for genome, stations in table.stations.items()},
-            table.about,
-        )
-        self._tables = {"": (table, Yardstick(table)), FULL: (last, Yardstick(last))}
+        whole = load_benchmark(comparison.path, comparison.overrides)
+        last = whole.at_full_length()
+        self._benchmarks = {"": (whole, Yardstick(whole)), FULL: (last, Yardstick(last))}
         self._factories = dict(comparison.factories)
-        self._seconds = comparison.trainings * self._tables[""][1].full_training
+        self._seconds = comparison.trainings * self._benchmarks[""][1].full_training
 
     def __call__(self, case: Case) -> Score:
         name = case.algorithm.removesuffix(FULL)
-        table, yardstick = self._tables[FULL if case.algorithm.endswith(FULL) else ""]
+        benchmark, yardstick = self._benchmarks[FULL if case.algorithm.endswith(FULL) else ""]
         seed = np.random.SeedSequence([case.seed, case.workers])
         factory = self._factories.get(name)
-        algorithm = factory(table.space, seed) if factory else make_algorithm(name, table.space, seed, False)
+        algorithm = factory(benchmark.space, seed) if factory else make_algorithm(name, benchmark.space, seed, False)
         trace = simulate(
-            table, algorithm, workers=case.workers, seconds=self._seconds, spread=case.spread, seed=case.seed
+            benchmark, algorithm, workers=case.workers, seconds=self._seconds, spread=case.spread, seed=case.seed
         )
         return Score(
             case,
@@ -94,16 +92,14 @@ class _Runner:
             len(trace.rungs),
             1000 * trace.proposal_seconds / max(1, trace.proposals),
             trace.workers_used,
+            trace.promotions,
+            trace.lost,
         )
-
-
-def _whole(stations: Sequence[Station]) -> Station:
-    return replace(stations[-1], seconds=sum(station.seconds for station in stations))
 
 
 @lru_cache(maxsize=1)
 def _runner(comparison: Comparison) -> _Runner:
-    """Once per process: the table is read once, not for every case."""
+    """Once per process: the benchmark is read once, not for every case."""
     return _Runner(comparison)
 
 

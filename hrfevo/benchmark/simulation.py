@@ -1,4 +1,4 @@
-"""One search over a table: the ordinary loop and algorithm, simulated workers, virtual time."""
+"""One search over a benchmark: the ordinary loop and algorithm, simulated workers, virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hrfevo.algorithms import Algorithm
-from hrfevo.benchmark.table import Table
+from hrfevo.benchmark.base import Benchmark, Station
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Proposal, Result
 from hrfevo.search import Search
@@ -29,6 +29,11 @@ class Trace:
     ended: list[float] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
     objectives: list[tuple[float, ...] | None] = field(default_factory=list)
+    """At each end, what the genome is worth on average over seeds; None for a failure."""
+    promotions: int = 0
+    """Evaluations above the first rung."""
+    lost: int = 0
+    """Those of them whose training had been dropped, so that they began at step 0."""
     proposals: int = 0
     proposal_seconds: float = 0.0
     """Real time that the algorithm took, to be asked and told."""
@@ -37,30 +42,76 @@ class Trace:
 
 
 def simulate(
-    table: Table, algorithm: Algorithm, *, workers: int, seconds: float, spread: float = 0.0, seed: int = 0
+    benchmark: Benchmark, algorithm: Algorithm, *, workers: int, seconds: float, spread: float = 0.0, seed: int = 0
 ) -> Trace:
-    """Search `table` until `seconds` of training, over all workers, are spent.
+    """Search `benchmark` until `seconds` of training, over all workers, are spent.
 
-    `spread` makes times random: each is multiplied by a log-normal number of that σ, drawn from `seed`.
+    `spread` makes times random: each is multiplied by a log-normal number of that σ, drawn from `seed`, which is
+    also the seed of all trainings. A promotion whose training was dropped is charged from step 0.
     """
     lasting = seconds / workers
-    space = table.space.model_copy(update={"budget": Budget(minutes=lasting / 60)})
-    generator = np.random.default_rng(seed)
-
-    def evaluate(job: Job) -> Outcome:
-        station = table.at(job.genome, job.rung)
-        took = station.seconds * float(np.exp(spread * generator.standard_normal())) if spread else station.seconds
-        return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
-
-    timed = Timed(algorithm)
-    simulated = SimulatedWorkers(evaluate, workers)
+    space = benchmark.space.model_copy(update={"budget": Budget(minutes=lasting / 60)})
     journal = _Journal(tuple(space.objectives))
-    search = Search("simulation", space, timed, simulated, journal, training_seed=0, clock=simulated.clock)
+    evaluator = _Evaluator(benchmark, journal, spread, np.random.default_rng(seed))
+    timed = Timed(algorithm)
+    simulated = SimulatedWorkers(evaluator, workers)
+    search = Search(
+        "simulation",
+        space,
+        timed,
+        simulated,
+        journal,
+        training_seed=seed,
+        checkpoints=evaluator.kept,
+        clock=simulated.clock,
+    )
     search.run(journal)
     trace = journal.trace
     trace.proposals, trace.proposal_seconds = timed.proposals, timed.seconds
     trace.workers_used = min(1.0, journal.busy_until(lasting) / (workers * lasting))
     return trace
+
+
+class KeptTrainings:
+    """Trainings that are said to be kept, each at the rung and with the seed that it has come to."""
+
+    def __init__(self) -> None:
+        self._reached: dict[str, tuple[int, int]] = {}
+
+    def of(self, genome: str) -> str:
+        return genome
+
+    def keep_only(self, genomes: Set[str]) -> None:
+        for genome in self._reached.keys() - genomes:
+            del self._reached[genome]
+
+    def reach(self, job: Job) -> None:
+        """Keep a training where its job ends."""
+        self._reached[job.genome.id] = job.rung, job.seed
+
+    def hold(self, job: Job) -> bool:
+        """Whether the training that a job goes on with is there."""
+        return self._reached.get(job.genome.id) == (job.rung - 1, job.seed)
+
+
+class _Evaluator:
+    """What a benchmark knows, as outcomes of jobs."""
+
+    def __init__(self, benchmark: Benchmark, journal: _Journal, spread: float, generator: np.random.Generator) -> None:
+        self._benchmark, self._journal = benchmark, journal
+        self._spread, self._generator = spread, generator
+        self.kept = KeptTrainings()
+
+    def __call__(self, job: Job) -> Outcome:
+        station = self._benchmark.at(job.genome, job.rung, job.seed)
+        lost = job.rung > 0 and not self.kept.hold(job)
+        took = station.from_start if lost and station.from_start is not None else station.seconds
+        if self._spread:
+            took *= float(np.exp(self._spread * self._generator.standard_normal()))
+        if station.status == "finished":
+            self.kept.reach(job)
+        self._journal.expect(job, station, lost)
+        return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
 
 
 class _Journal:
@@ -71,16 +122,25 @@ class _Journal:
         self._objectives = objectives
         self._spent = 0.0
         self._spans: list[tuple[float, float]] = []
+        self._worth: dict[int, tuple[float, ...] | None] = {}
+
+    def expect(self, job: Job, station: Station, lost: bool) -> None:
+        """Note what a job will have been worth, and whether its training had been lost."""
+        truth = station.metrics if station.truth is None else station.truth
+        finished = station.status == "finished"
+        self._worth[job.number] = tuple(truth[name] for name in self._objectives) if finished else None
+        self.trace.promotions += job.rung > 0
+        self.trace.lost += lost
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
         self._spent += outcome.ended - outcome.started
         self._spans.append((outcome.started, outcome.ended))
-        trace, finished = self.trace, outcome.status == "finished"
+        trace = self.trace
         trace.genomes.append(outcome.job.genome.id)
         trace.rungs.append(outcome.job.rung)
         trace.ended.append(outcome.ended)
         trace.spent.append(self._spent)
-        trace.objectives.append(tuple(outcome.metrics[name] for name in self._objectives) if finished else None)
+        trace.objectives.append(self._worth.pop(outcome.job.number))
         return True
 
     def busy_until(self, end: float) -> float:

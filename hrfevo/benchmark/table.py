@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hrfevo.benchmark.base import Scale, Station
 from hrfevo.genome import Genome, all_genomes
-from hrfevo.records import Point, Status
+from hrfevo.records import Point
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.validation import parse_space
@@ -22,17 +24,8 @@ from signal_model.errors import InputError, one_line
 FIXED = ("parameters", "flops_per_token", "state_size")
 # Measured at each rung; the names of list columns.
 BY_RUNG = ("bits_per_byte", "step_time", "seconds")
-_ABOUT = b"hrfevo"
-
-
-@dataclass(frozen=True)
-class Station:
-    """What is known of a genome at one rung; `seconds` is what its evaluation from the rung below took."""
-
-    status: Status
-    reason: str
-    metrics: Mapping[str, float]
-    seconds: float
+ABOUT = b"hrfevo"
+NOT_BUILT = "is not a table of `hrfevo benchmark build`"
 
 
 class Table:
@@ -41,12 +34,30 @@ class Table:
     def __init__(self, space: SearchSpace, stations: Mapping[str, Sequence[Station]], about: dict[str, Any]) -> None:
         self.space, self.stations, self.about = space, stations, about
 
-    def at(self, genome: Genome, rung: int) -> Station:
-        """One measurement. Raises InputError for a genome that the table does not hold."""
+    def at(self, genome: Genome, rung: int, seed: int = 0) -> Station:
+        """One measurement; a table has one seed. Raises InputError for a genome that the table does not hold."""
         try:
-            return self.stations[genome.id][rung]
+            station = self.stations[genome.id][rung]
         except KeyError:
             raise InputError(f"table: has no genome {genome.text}") from None
+        return replace(station, from_start=sum(s.seconds for s in self.stations[genome.id][: rung + 1]))
+
+    def at_full_length(self) -> Table:
+        """The same with its last rung alone."""
+        space = self.space.model_copy(update={"rungs": self.space.rungs[-1:]})
+        return Table(space, {genome: (_whole(stations),) for genome, stations in self.stations.items()}, self.about)
+
+    def scale(self) -> Scale:
+        """Of all genomes of the table: each objective from its best to its worst value."""
+        finished = [s[-1] for s in self.stations.values() if s[-1].status == "finished"]
+        points = np.array([[s.metrics[name] for name in self.space.objectives] for s in finished])
+        points = -points * np.array(self.space.weights)
+        full = float(np.mean([sum(s.seconds for s in stations) for stations in self.stations.values()]))
+        return Scale(points, points.min(axis=0), points.max(axis=0), full)
+
+
+def _whole(stations: Sequence[Station]) -> Station:
+    return replace(stations[-1], seconds=sum(station.seconds for station in stations))
 
 
 def table_of_run(
@@ -70,7 +81,7 @@ def table_of_run(
             raise InputError(f"run: genome {genome.id} has not been trained to every rung; `hrfevo resume` goes on")
         rows.append(_row(genome, stations, curves))
     table = pa.Table.from_pylist(rows, schema=_schema())
-    return table.replace_schema_metadata({_ABOUT: json.dumps(about)})
+    return table.replace_schema_metadata({ABOUT: json.dumps(about)})
 
 
 def save_table(table: pa.Table, path: Path) -> None:
@@ -84,11 +95,12 @@ def save_table(table: pa.Table, path: Path) -> None:
 def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
     """Read a table. Raises InputError if it is none, or `overrides` make its space one it does not hold."""
     raw = read_parquet(path)
-    about = json.loads((raw.schema.metadata or {}).get(_ABOUT, b"{}"))
-    if not isinstance(about, dict) or not isinstance(about.get("space"), str) or raw.schema.names != _schema().names:
-        raise InputError(f"{path}: is not a table of `hrfevo benchmark build`")
-    full = parse_space(about["space"], f"{path} (space)")
-    space = parse_space(about["space"], f"{path} (space)", overrides)
+    about = about_of(raw, path)
+    if raw.schema.names != _schema().names:
+        raise InputError(f"{path}: {NOT_BUILT}")
+    made = about.get("set", [])
+    full = parse_space(about["space"], f"{path} (space)", made)
+    space = parse_space(about["space"], f"{path} (space)", [*made, *overrides])
     missing = [steps for steps in space.rungs if steps not in full.rungs]
     if missing:
         raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
@@ -97,6 +109,14 @@ def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
     if any(genome.id not in stations for genome in all_genomes(space)):
         raise InputError(f"{path}: does not hold all genomes of its space")
     return Table(space, stations, about)
+
+
+def about_of(raw: pa.Table, path: Path) -> dict[str, Any]:
+    """Where and of what a file was made, as it says. Raises InputError if it does not."""
+    about = json.loads((raw.schema.metadata or {}).get(ABOUT, b"{}"))
+    if not isinstance(about, dict) or not isinstance(about.get("space"), str):
+        raise InputError(f"{path}: {NOT_BUILT}")
+    return about
 
 
 def read_parquet(path: Path) -> pa.Table:

@@ -1,0 +1,159 @@
+"""How a search fares in a space too large for a table: on an emulator of trainings made before.
+
+    python benchmarks/large.py benchmarks/mixers.parquet
+
+Needs the extra `benchmark`. Every search runs its own unmodified code through hrfevo's loop; workers and time are
+simulated. The measurements are those of an emulator that learned from real trainings (`hrfevo benchmark describe` says
+how well), scattered as seeds were seen to scatter; what counts as attained is what a genome is worth without luck.
+
+- effort: the loss that the best of Optuna's TPE, GP and NSGA-II (all at full length), `genetic` and `random` reaches
+  as the median over seeds with 100 full trainings, and the share of that training that each needs. The bar for
+  `evolution` is half.
+- surrogate: how well what `evolution` has learned from 100 random genomes, trained to the last rung, orders others: the
+  bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
+- lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
+
+Ends with exit code 1 if a bar is missed (unless `--no-check`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from common import end, machine, print_table
+from kept import Kept
+from scipy.stats import spearmanr
+
+from hrfevo.algorithms import Algorithm, make_algorithm
+from hrfevo.benchmark.base import Benchmark
+from hrfevo.benchmark.comparison import Case, Comparison, Score
+from hrfevo.benchmark.loading import load_benchmark
+from hrfevo.benchmark.summary import markdown, summarise
+from hrfevo.genome import Genome, sample
+from hrfevo.records import Proposal, Result
+from hrfevo.space import TRAINED
+
+PEERS = ("tpe:full", "gp:full", "nsga2:full", "genetic", "random")
+WORKERS, MANY_WORKERS = (1, 16), (1, 16, 64)
+LOSS = "objectives={bits_per_byte: minimize}"
+# The bars: the share of the peers' training, rank correlations.
+SHARE, LOSS_CORRELATION, OTHER_CORRELATION = 0.5, 0.8, 0.95
+LEARNED_FROM, HELD_OUT = 100, 300
+
+# What an algorithm expects of genomes at the last rung, (genomes, objectives), after it was told of others.
+Expectation = Callable[[Algorithm, list[Genome]], np.ndarray]
+
+
+def of_evolution(algorithm: Algorithm, genomes: list[Genome]) -> np.ndarray:
+    """The expectation of the default algorithm, by its own surrogate in its own encoding."""
+    vectors = algorithm._archive.encode(genomes)  # type: ignore[attr-defined]
+    expected: np.ndarray = algorithm._surrogate.predict(vectors).medians  # type: ignore[attr-defined]
+    return expected
+
+
+def correlations(
+    benchmark: Benchmark, seed: int, algorithm: str = "evolution", expectation: Expectation = of_evolution
+) -> dict[str, float]:
+    """Spearman's ρ of each objective that is not computed outright, over genomes that the algorithm was not told of."""
+    generator = np.random.default_rng(seed)
+    learner = make_algorithm(algorithm, benchmark.space, np.random.SeedSequence(seed))
+    last, names = len(benchmark.space.rungs) - 1, list(benchmark.space.objectives)
+    unseen, truths, told = [], [], 0
+    while len(unseen) < HELD_OUT:
+        genome = sample(benchmark.space, generator)
+        station = benchmark.at(genome, last, seed)
+        if station.status == "finished" and told < LEARNED_FROM:
+            told += 1
+            learner.adopt(genome)
+            proposal = Proposal(genome, "given", rung=last)
+            objectives = tuple(station.metrics[name] for name in names)
+            learner.tell([Result(proposal, objectives, benchmark.space.margins(station.metrics))])
+        elif station.status == "finished":
+            truth = station.truth or station.metrics
+            unseen.append(genome)
+            truths.append([truth[name] for name in names])
+    expected = expectation(learner, unseen) * -np.array(benchmark.space.weights)
+    pairs = zip(names, np.array(truths).T, expected.T, strict=True)
+    return {name: float(spearmanr(truth, guess).statistic) for name, truth, guess in pairs if name in TRAINED}
+
+
+def simulated(
+    options: argparse.Namespace, names: Sequence[str], workers: Sequence[int], overrides: tuple[str, ...] = ()
+) -> list[Score]:
+    """Scores of searches, of which those are run that are not kept."""
+    kept = Kept(options.scores, options.benchmark, overrides, options.trainings)
+    cases = [Case(name, count, seed) for name in names for count in workers for seed in range(options.seeds)]
+    comparison = Comparison(options.benchmark, options.trainings, overrides)
+    began = time.perf_counter()
+    for score in comparison.run(kept.missing(cases), options.processes):
+        kept.add(score)
+        if score.case.seed == options.seeds - 1:
+            took = f"{time.perf_counter() - began:.0f} s"
+            print(f"{score.case.algorithm}, {score.case.workers} workers: {took}", file=sys.stderr, flush=True)
+    return kept.of(cases)
+
+
+def effort(options: argparse.Namespace) -> list[str]:
+    """Training that searches need to the loss of the best of the peers; returns the bars that are missed."""
+    print(f"Validation bits per byte, {options.trainings:g} full trainings:\n")
+    summaries = summarise(simulated(options, ("evolution", *PEERS), WORKERS, (LOSS,)), "regret", PEERS)
+    print(markdown(summaries, "regret"))
+    missed = []
+    for summary in summaries:
+        share = summary.share_to_target[0]
+        if summary.algorithm == "evolution" and not share <= SHARE:
+            missed.append(
+                f"{summary.workers} workers: {share:.0%} of the training of the peers; the bar is {SHARE:.0%}"
+            )
+    return missed
+
+
+def surrogate(options: argparse.Namespace) -> list[str]:
+    """How well the surrogate orders genomes; returns the bars that are missed."""
+    print(f"\nSurrogate, told of {LEARNED_FROM} random genomes, on {HELD_OUT} others, median over seeds:\n")
+    benchmark = load_benchmark(options.benchmark)
+    found = [correlations(benchmark, seed) for seed in range(options.seeds)]
+    medians = {name: float(np.median([one[name] for one in found])) for name in found[0]}
+    lowest = {name: min(one[name] for one in found) for name in found[0]}
+    print_table(
+        ["objective", "Spearman's ρ", "lowest"], [(n, f"{m:.3f}", f"{lowest[n]:.3f}") for n, m in medians.items()]
+    )
+    bars = {name: LOSS_CORRELATION if name == "bits_per_byte" else OTHER_CORRELATION for name in medians}
+    return [f"{n}: ρ is {m:.3f}; the bar is {bars[n]:g}" for n, m in medians.items() if not m >= bars[n]]
+
+
+def lost(options: argparse.Namespace) -> list[str]:
+    """Promotions that began at step 0; returns the bars that are missed."""
+    print("\nPromotions of evolution, by all objectives, whose training had been dropped:\n")
+    scores = simulated(options, ("evolution",), MANY_WORKERS)
+    counts = {w: [(s.lost, s.promotions) for s in scores if s.case.workers == w] for w in MANY_WORKERS}
+    sums = {workers: np.sum(pairs, axis=0).tolist() for workers, pairs in counts.items()}
+    print_table(["workers", "lost", "promotions"], [(workers, *pair) for workers, pair in sums.items()])
+    return [f"{workers} workers: {gone} promotions lost their training" for workers, (gone, _) in sums.items() if gone]
+
+
+PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="How a search fares in a space too large for a table.")
+    parser.add_argument("benchmark", type=Path, help="a file of `hrfevo benchmark build --genomes`")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trainings", type=float, default=100, help="budget in full trainings (%(default)s)")
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--no-check", action="store_true")
+    options = parser.parse_args()
+    print(f"{machine('optuna', 'scikit-learn', 'deap', 'numpy')}; {options.seeds} seeds\n")
+    missed = [sentence for part in options.parts.split(",") for sentence in PARTS[part](options)]
+    return end(missed, not options.no_check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
