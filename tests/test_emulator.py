@@ -296,11 +296,11 @@ def test_who_drops_a_training_pays_for_it_from_the_start(keeps: bool, promoted: 
 
 def test_yardsticks_count_what_a_genome_is_worth_not_its_luck(emulator: Emulator) -> None:
     algorithm = make_algorithm("random", emulator.space, np.random.SeedSequence(0))
-    trace = simulate(emulator, algorithm, workers=1, seconds=60.0, seed=5)
+    trace = simulate(emulator, algorithm, workers=1, seconds=20.0, seed=5)
     last = [o for o, rung in zip(trace.objectives, trace.rungs, strict=True) if rung == 2 and o is not None]
     front = emulator.scale().ideal[0]
     assert Yardstick(emulator).regret(trace).values[-1] == pytest.approx(min(o[0] for o in last) - front)
     luckier = simulate(
-        emulator, make_algorithm("random", emulator.space, np.random.SeedSequence(0)), workers=1, seconds=60.0, seed=6
+        emulator, make_algorithm("random", emulator.space, np.random.SeedSequence(0)), workers=1, seconds=20.0, seed=6
     )
     assert luckier.objectives[0] == trace.objectives[0]

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,7 +67,7 @@ def build(
     else:
         folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
     store = folder.open_store()
-    about = {"space": folder.space_text()}
+    about: dict[str, Any] = {"space": folder.space_text()}
     about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
     about["versions"] = {name: version for name, version in about["versions"].items() if name != "platform"}
     evaluations = store.evaluations(folder.id)
