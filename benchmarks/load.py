@@ -48,7 +48,9 @@ def searched(parent: Path, evaluations: int, workers: int, name: str) -> tuple[R
     algorithm = Timed(make_algorithm(name, space, np.random.SeedSequence(1)))
     search = Search(folder.id, space, algorithm, SimulatedWorkers(evaluate, workers), store, training_seed=1)
     began = time.perf_counter()
-    store.set_state(folder.id, "finished", search.run(report.Silent()))
+    with store.writing():
+        reason = search.run(report.Silent())
+    store.set_state(folder.id, "finished", reason)
     driver = time.perf_counter() - began - spent - algorithm.seconds
     count = sum(store.tally(folder.id).values())
     store.close()

@@ -134,10 +134,11 @@ def hrfevo(
     watch = Watch()
     try:
         search = Search("id", space, proposer, workers, store, training_seed=0)
-        if profile:
-            profile.runcall(search.run, watch)
-        else:
-            search.run(watch)
+        with store.writing():
+            if profile:
+                profile.runcall(search.run, watch)
+            else:
+                search.run(watch)
     finally:
         workers.close()
     kept = [evaluation for evaluation in store.evaluations("id") if evaluation.status == "finished"]

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 
-from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.genome import sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace

@@ -38,13 +38,13 @@ from peers import Hyperband, MultiObjectiveASHA
 
 from hrfevo.algorithms import evolution
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.evolution.surrogate import Surrogate
 from hrfevo.algorithms.rungs import SuccessiveHalving
 from hrfevo.benchmark.attainment import Attained
 from hrfevo.benchmark.comparison import Case, Comparison, Factory, Score
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
-from hrfevo.genome import sample
 from hrfevo.records import Proposal
-from hrfevo.space import SearchSpace
+from hrfevo.space import TRAINED, SearchSpace
 
 MOASHA, HYPERBAND = "Syne Tune MOASHA", "TPE + Hyperband"
 WORKERS = (1, 4, 16, 64)
@@ -61,7 +61,9 @@ ABLATION = (
     "evolution:full",
     "genetic",
     "no offspring",
-    "immigrants",
+    "no strangers",
+    "no refinement",
+    "as they are",
     "three changes",
     "promotion by rank",
 )
@@ -70,16 +72,29 @@ ABLATION = (
 class NoOffspring(Evolution):
     """All new genomes are random; the surrogate alone chooses."""
 
-    def _fresh(self, count: int) -> list[Proposal]:
-        return [Proposal(sample(self._space, self._generator), "random") for _ in range(count)]
+    def _offspring(self, count: int) -> list[Proposal]:
+        return self._strangers(count)
 
 
-class Immigrants(Evolution):
-    """A quarter of all new genomes are random."""
+class NoStrangers(Evolution):
+    """No new genome is random."""
 
-    def _fresh(self, count: int) -> list[Proposal]:
-        strangers = [Proposal(sample(self._space, self._generator), "random") for _ in range(count // 4)]
-        return strangers + super()._fresh(count - len(strangers))
+    def _strangers(self, count: int) -> list[Proposal]:
+        return self._offspring(count)
+
+
+class NoRefinement(Evolution):
+    """What is promising is not bred again before it is trained."""
+
+    refinements = 0
+
+
+class AsTheyAre(Evolution):
+    """No objective is modelled as a logarithm."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        super().__init__(space, generator)
+        self._surrogate = Surrogate([name in TRAINED for name in space.objectives], logarithms=False)
 
 
 class ThreeChanges(Evolution):
@@ -93,7 +108,7 @@ class ThreeChanges(Evolution):
 class WithoutPromotion(Evolution):
     """The surrogate says who is tried, not who is promoted."""
 
-    def _candidates_for_promotion(self) -> np.ndarray:
+    def _promotable(self) -> np.ndarray:
         return np.empty(0, int)
 
 
@@ -113,7 +128,9 @@ FACTORIES = (
     (MOASHA, MultiObjectiveASHA),
     (HYPERBAND, Hyperband),
     ("no offspring", variant(NoOffspring)),
-    ("immigrants", variant(Immigrants)),
+    ("no strangers", variant(NoStrangers)),
+    ("no refinement", variant(NoRefinement)),
+    ("as they are", variant(AsTheyAre)),
     ("three changes", variant(ThreeChanges)),
     ("promotion by rank", promoted_by_rank),
 )
@@ -125,7 +142,8 @@ class Kept:
     def __init__(self, path: Path | None, table: Path) -> None:
         self._path, self._known = path, dict[tuple[float, Measure, Case], Score]()
         # Of another table or version of the code nothing is used.
-        code = [Path(module.__file__ or "").read_bytes() for module in (evolution, peers)]
+        sources = [*sorted(Path(evolution.__file__ or "").parent.glob("*.py")), Path(peers.__file__ or "")]
+        code = [source.read_bytes() for source in sources]
         self._of = hashlib.sha256(b"".join([table.read_bytes(), *code])).hexdigest()
         if path is None or not path.exists():
             return

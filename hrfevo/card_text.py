@@ -15,6 +15,7 @@ from hrfevo.card import Card, Relative, Training
 from hrfevo.confirmed import Confirmed
 from hrfevo.sparkline import place_bar, sparkline
 from hrfevo.tables import genes_in_words, number
+from signal_model.console import print_table
 
 # More children than these are counted, not listed.
 MOST_CHILDREN = 12
@@ -25,7 +26,7 @@ def print_card(console: Console, card: Card, parts: Sequence[PartCost] | None = 
     drawn = _pictures(card)
     facts = _table([], *((name, drawn.get(name, "") + escape(value)) for name, value in facts_of(card)))
     facts.columns[0].style = "bold"
-    console.print(facts)
+    print_table(console, facts)
     _section(console, "genes", _table([], *((escape(name), escape(value)) for name, value in gene_rows(card.genes))))
     metrics = list(dict.fromkeys(name for training in card.trainings for name in training.metrics))
     columns = ["steps", "seed", "status", "learning curve"]
@@ -157,7 +158,8 @@ def _table(heads: Sequence[str], *rows: Sequence[str], right: Sequence[int] = ()
     table = Table(box=None, show_header=bool(heads), header_style="bold", pad_edge=False)
     for place in range(len(rows[0]) if rows else len(heads)):
         head = heads[place] if heads else ""
-        table.add_column(head, justify="right" if place in right else "left", overflow="fold", no_wrap=place == 0)
+        folds = place > 0 and place not in right
+        table.add_column(head, justify="right" if place in right else "left", overflow="fold" if folds else "ellipsis")
     for row in rows:
         table.add_row(*row)
     return table
@@ -165,4 +167,4 @@ def _table(heads: Sequence[str], *rows: Sequence[str], right: Sequence[int] = ()
 
 def _section(console: Console, title: str, table: Table) -> None:
     console.print(f"\n[bold]{title}[/bold]")
-    console.print(table)
+    print_table(console, table)

@@ -56,17 +56,12 @@ def in_order(genes: Mapping[str, _G]) -> dict[str, _G]:
 
 def _check(genes: Mapping[str, Conditional], name: str, other: str, values: list[Any]) -> None:
     place = (name, "when", other)
-    if other not in genes:
-        raise PydanticCustomError(
-            "misfit",
-            "{other} is no gene here{hint}; accepted: {accepted}",
-            {
-                "place": place,
-                "other": repr(other),
-                "hint": closest(other, genes),
-                "accepted": ", ".join(g for g in genes if g != name),
-            },
-        )
+    others = [gene for gene in genes if gene != name]
+    if other not in others:
+        problem = "is the gene itself" if other == name else f"is no gene here{closest(other, others)}"
+        accepted = f"accepted: {', '.join(others)}" if others else "there is no other gene"
+        message = f"{other!r} {problem}; {accepted}"
+        raise PydanticCustomError("misfit", "{message}", {"place": place, "message": message})
     if not values:
         message = "names no value, so the gene could never be active"
         raise PydanticCustomError("misfit", "{message}", {"place": place, "message": message})

@@ -18,12 +18,13 @@ from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempt
 from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
 from hrfevo.ranking import ranked
+from hrfevo.run_corpus import with_text_at
 from hrfevo.run_folder import RUN_FILE, RunFolder
 from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation, spent
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
-from signal_model.console import say
+from signal_model.console import print_table, say
 from signal_model.errors import InputError
 from signal_model.files import read_text, to_yaml, write_json
 
@@ -90,6 +91,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
+    run = with_text_at(run, machinery.corpus)
     store = run.open_store(machinery.store)
     space, evaluations = run.space(), store.evaluations(run.id)
     winners = ranked(space, evaluations, options.top)
@@ -114,7 +116,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
         return code
     (place.path / DONE).touch()
-    console.print(confirmed_table(latest(run)))
+    print_table(console, confirmed_table(latest(run)))
     return 0
 
 

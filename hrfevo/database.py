@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +114,39 @@ def identity(engine: sa.Engine) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+@contextmanager
+def writing_ahead(engine: sa.Engine) -> Iterator[None]:
+    """While a search writes to a SQLite file, its readers do not block it. Afterwards all is in the one file, which
+    is then read where nobody may write, too. Other databases are as they are.
+
+    Raises InputError if the file may not be written.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    except sa.exc.DBAPIError as error:
+        raise InputError(f"store {_shown(engine.url)}: {reason(error)}") from None
+    began_in = identity(engine)
+    try:
+        yield
+    finally:
+        engine.dispose()
+        if identity(engine) == began_in:
+            _settle(engine)
+
+
+def _settle(engine: sa.Engine) -> None:
+    """Take the log of a file into it, unless others are at it: they then go on with the log."""
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
+    except sa.exc.OperationalError:
+        return  # whoever opens it reads the log, as until now
+
+
 def migrate(url: str) -> tuple[str, str]:
     """Bring a database to the schema of today; returns its revision before and after.
 
@@ -146,7 +183,10 @@ def _engine(url: str, create: bool) -> sa.Engine:
     try:
         bare = _parsed(url)
         line = _LINE if bare.get_driver_name() in ("psycopg", "psycopg2") else {}
-        engine = sa.create_engine(bare, connect_args={key: line[key] for key in line.keys() - bare.query.keys()})
+        given: dict[str, Any] = {"connect_args": {key: line[key] for key in line.keys() - bare.query.keys()}}
+        if not create and bare.get_backend_name() == "sqlite" and _is_at_rest(Path(bare.database or "")):
+            given = {"creator": partial(_as_it_lies, Path(bare.database or ""))}
+        engine = sa.create_engine(bare, **given)
     except (ValueError, sa.exc.ArgumentError, ModuleNotFoundError) as error:
         raise InputError(f"store {_shown(url)}: {one_line(error)}; accepted: {_ACCEPTED}") from None
     if engine.dialect.is_async:
@@ -155,8 +195,6 @@ def _engine(url: str, create: bool) -> sa.Engine:
         if not create and not Path(engine.url.database or "").exists():  # SQLite would make the file
             raise InputError(f"store {_shown(url)}: no such file")
         event.listen(engine, "connect", _prepare_sqlite)
-        if create:
-            event.listen(engine, "connect", _write_ahead)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
     return engine
@@ -194,6 +232,24 @@ def _revision(engine: sa.Engine) -> str | None:
         return FORMER_REVISION if tables.has_table(FORMER_VERSION) else None
 
 
+def _is_at_rest(file: Path) -> bool:
+    """Whether SQLite could not open a file because it may not make a log beside it, though there is none to read."""
+    if all(
+        os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids) for place in (file, file.parent)
+    ):
+        return False
+    try:
+        with file.open("rb") as opened:
+            versions = opened.read(20)[18:]  # of the file format, to write and to read it: 2 where there may be a log
+    except OSError:
+        return False  # SQLite says it in its own words
+    return versions == b"\2\2" and not Path(f"{file}-wal").exists()
+
+
+def _as_it_lies(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # A killed process loses nothing, a power cut at most the last commits. The time to wait for others comes
     # first: another process may be recovering the log of a killed one right now.
@@ -209,11 +265,6 @@ def _prepare_postgresql(connection: Any, _: Any) -> None:
     cursor.execute(f"SET lock_timeout = {1000 * LOCK:.0f}")
     cursor.close()
     connection.commit()
-
-
-def _write_ahead(connection: Any, _: Any) -> None:
-    # Readers then do not block the writer. The file remembers it; a reader need not, and must not, ask again.
-    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _shown(url: str | sa.URL) -> str:

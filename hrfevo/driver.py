@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,17 +22,22 @@ from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
+from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
+from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
+from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
-from signal_model.config import ModelConfig
-from signal_model.console import Interruption, say
-from signal_model.corpus import load_corpus
+from hrfevo.workers.cluster import local_room
+from signal_model.config import CorpusConfig, ModelConfig
+from signal_model.console import Interruption, print_table, say
+from signal_model.corpus import Corpus, load_corpus
 from signal_model.devices import choose_device
-from signal_model.errors import InputError, closest
+from signal_model.errors import InputError, closest, counted
+from signal_model.processors import permitted_processors
 
 Backend = Literal["ray", "inline"]
 
@@ -50,6 +55,8 @@ class Machinery:
     store: str | None = None
     storage: str | None = None
     logs: tuple[Target, ...] = ()
+    corpus: CorpusConfig | None = None
+    """Where the text of a run is now, if it was moved."""
 
     def check(self, space: SearchSpace, new: bool = True) -> None:
         """Raises InputError for options that contradict one another or the space; a `new` run may make its store."""
@@ -67,15 +74,21 @@ class Machinery:
                 f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
                 "add --set resources.gpus=1 (or a fraction, to share one)"
             )
+        if self.is_local_ray:
+            local_room(space.resources, self.workers)
         for target in self.logs:
             target.check()
+
+    @property
+    def is_local_ray(self) -> bool:
+        """Whether workers are processes of this machine."""
+        return self.backend == "ray" and self.address is None
 
     def leaves_gpu_idle(self, space: SearchSpace) -> bool:
         """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
         import torch
 
-        on_this_machine = self.backend == "ray" and self.address is None
-        return on_this_machine and not space.resources.gpus and torch.cuda.is_available()
+        return self.is_local_ray and not space.resources.gpus and torch.cuda.is_available()
 
 
 def start(
@@ -101,11 +114,16 @@ def start(
             f"accepted: {', '.join(ALGORITHMS)}"
         )
     machinery.check(space)
+    RunFolder.refuse_unwritable(parent)
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
+    if algorithm == "cmaes":
+        adapted = adapted_by_cmaes(space)
+        say(console, f"note: cmaes adapts {', '.join(adapted) or 'no gene'}; it draws the other genes at random")
     if machinery.leaves_gpu_idle(space):
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
     founders = _front_of(earlier, space, console) if earlier else []
-    evaluator = _evaluator(space, machinery, console)
+    read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
+    evaluator = _evaluator(space, read, machinery, console)
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"founders": founders, "storage": machinery.storage}
@@ -114,7 +132,8 @@ def start(
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
-            return _execute(folder, space, store, workers, machinery, console), folder
+            with store.writing():
+                return _execute(folder, space, store, workers, machinery, console), folder
 
 
 def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
@@ -139,6 +158,7 @@ def _refuse_less(folder: RunFolder, evaluations: int, machinery: Machinery) -> N
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
     """Search on in a folder, from where its store says it was; returns the exit code."""
     with folder.locked():
+        folder = with_text_at(folder, machinery.corpus)
         space = folder.space()
         machinery.check(space, new=not folder.began)
         # A run that was killed before it began begins now; one that began must still have its results.
@@ -147,19 +167,20 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
             folder.begin(store)
         folder.record(store)
-        evaluator = _evaluator(space, machinery, console, test=folder.settings["algorithm"] == CONFIRMATION)
-        if evaluator.corpus.content_hash != folder.settings["corpus"]["hash"]:
-            raise InputError(
-                f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
-                f"now {evaluator.corpus.name}); its scores could not be compared"
-            )
-        with _workers(evaluator, space, machinery, console) as workers:
+        is_confirmation = folder.settings["algorithm"] == CONFIRMATION
+        read = partial(corpus_of, folder, space, partial(say, console))
+        evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
+        with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
 
 
-def _evaluator(space: SearchSpace, machinery: Machinery, console: Console, test: bool = False) -> TrainingEvaluator:
+def _evaluator(
+    space: SearchSpace, read: Callable[[], Corpus], machinery: Machinery, console: Console, test: bool = False
+) -> TrainingEvaluator:
+    if machinery.is_local_ray and (processors := permitted_processors()).bound:
+        say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
-        corpus = load_corpus(space.corpus, space.tokenizer)
+        corpus = read()
     context = space.model.get("context", ModelConfig.model_fields["context"].default)
     for split in ("train", "validation", *(["test"] if test else [])):
         if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
@@ -246,7 +267,7 @@ def _execute(
     store.set_state(folder.id, "running")
     code = 0
     try:
-        say(console, f"run {folder.path}: {workers.capacity} worker{'s' if workers.capacity > 1 else ''}")
+        say(console, f"run {folder.path}: {counted(workers.capacity, 'worker')}")
         with (
             Interruption() as interruption,
             open_logs(machinery.logs, folder, space, store, console) as loggers,
@@ -293,7 +314,9 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
 
     report = leave_products(folder, space, store)
     evaluations = store.evaluations(folder.id)
+    for line in failures_in_words(evaluations):
+        say(console, line)
     if best := ranked(space, evaluations, 5):
-        console.print(as_table(space, best, front(space, evaluations)))
+        print_table(console, as_table(space, best, front(space, evaluations)))
         say(console, f"best model  {folder.path / 'best.yaml'}")
     say(console, f"report      {report}")

@@ -10,19 +10,23 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from hrfevo.conditions import in_order
-from signal_model.errors import InputError
+from signal_model.errors import InputError, closest
 from signal_model.settings import Config
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
 Value = Any
 
 DIGITS = 6
+# A step that takes a gene through more values than these is no step but a continuum.
+MOST_STEPS = 1000
+STEP = "Only multiples of it from `low` on, as an ordered gene"
 
 _G = TypeVar("_G", bound="BaseGene")
 
@@ -93,9 +97,10 @@ class FloatGene(UnitGene):
     """A number from `low` to `high`, evenly or (log) by ratio."""
 
     type: Literal["float"]
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     log: bool = False
+    step: float | None = Field(None, description=STEP)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -129,6 +134,7 @@ class IntGene(UnitGene):
     low: int = Field(ge=-(2**53), le=2**53)
     high: int = Field(ge=-(2**53), le=2**53)
     log: bool = False
+    step: int | None = Field(None, description=STEP)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -169,8 +175,8 @@ class IntervalGene(UnitGene):
     """A pair [a, b] with low ≤ a < b ≤ high, at least `gap` of the range apart."""
 
     type: Literal["interval"]
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     log: bool = False
     gap: float = Field(0.05, gt=0, lt=1, description="Least distance as a share of the range, in its scale")
     dimensions: ClassVar[int] = 2
@@ -276,7 +282,52 @@ class ChoiceGene(BaseGene):
         return ", ".join(map(str, self.values))
 
 
-ScalarGene = Annotated[FloatGene | IntGene | IntervalGene | OrderedGene | ChoiceGene, Field(discriminator="type")]
+def _of_type(*kinds: type[BaseGene]) -> BeforeValidator:
+    """What turns settings into the gene that their `type` names."""
+    by_type = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in kinds}
+
+    def parse(data: Any) -> Any:
+        if isinstance(data, BaseGene):
+            return data
+        if not isinstance(data, dict):
+            message = f"expected a mapping such as {{type: float, low: 0, high: 1}}, got {data!r}"
+            raise PydanticCustomError("misfit", "{message}", {"place": (), "message": message})
+        told = data.get("type")
+        if not isinstance(told, str) or told not in by_type:
+            problem = "is missing" if told is None else f"{told!r} is none{closest(told, by_type)}"
+            message = f"{problem}; accepted: {', '.join(by_type)}"
+            raise PydanticCustomError("misfit", "{message}", {"place": ("type",), "message": message})
+        gene = by_type[told].model_validate(data)
+        return _stepped(gene) if isinstance(gene, FloatGene | IntGene) and gene.step is not None else gene
+
+    return BeforeValidator(parse)
+
+
+def _stepped(gene: FloatGene | IntGene) -> OrderedGene:
+    """The multiples of a step from `low` on, as the list that they are."""
+    assert gene.step is not None
+    count = math.floor((gene.high - gene.low) / gene.step * (1 + 1e-9)) + 1 if gene.step > 0 else 0
+    if gene.log or not 1 < count <= MOST_STEPS:
+        problem = "goes with log: false" if gene.log else f"takes it through {max(0, count)} values"
+        message = f"{problem}; accepted: a step of which 2 to {MOST_STEPS:,} lie between low and high, without log"
+        raise PydanticCustomError("misfit", "{message}", {"place": ("step",), "message": message})
+    values = [gene.low + place * gene.step for place in range(count)]
+    return OrderedGene(
+        type="ordered", values=[rounded(v) if isinstance(v, float) else v for v in values], when=gene.when
+    )
+
+
+ScalarGene = Annotated[
+    FloatGene | IntGene | IntervalGene | OrderedGene | ChoiceGene,
+    _of_type(FloatGene, IntGene, IntervalGene, OrderedGene, ChoiceGene),
+]
+
+
+def is_numeric(gene: BaseGene) -> bool:
+    """Whether every value of a gene is a number."""
+    if isinstance(gene, OrderedGene | ChoiceGene):
+        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in gene.values)
+    return isinstance(gene, FloatGene | IntGene)
 
 
 class LayersGene(BaseGene):
@@ -318,7 +369,8 @@ class LayersGene(BaseGene):
 
 
 Gene = Annotated[
-    FloatGene | IntGene | IntervalGene | OrderedGene | ChoiceGene | LayersGene, Field(discriminator="type")
+    FloatGene | IntGene | IntervalGene | OrderedGene | ChoiceGene | LayersGene,
+    _of_type(FloatGene, IntGene, IntervalGene, OrderedGene, ChoiceGene, LayersGene),
 ]
 
 
@@ -337,7 +389,7 @@ def _unscaled(value: float, low: float, high: float, log: bool) -> float:
 
 
 def _check_range(gene: _G, low: float, high: float, log: bool) -> _G:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not low < high:
         raise ValueError(f"low must be below high, got low {low:g} and high {high:g}")
     if log and low <= 0:
         raise ValueError(f"a logarithmic range starts above 0, got low {low:g}")

@@ -23,13 +23,17 @@ from signal_model.files import write_atomically
 PICTURED, LARGEST = 3, 20_000_000
 
 
-def leave_products(folder: RunFolder, space: SearchSpace, store: Store) -> Path:
-    """Write `report.html`, and `best.yaml` if anything has finished; returns the report's path."""
+def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: Path | None = None) -> Path:
+    """Write `report.html`, and `best.yaml` if anything has finished, into the run folder or another `place`.
+
+    Returns the report's path.
+    """
+    place = place or folder.path
     evaluations = store.evaluations(folder.id)
     winners = front(space, evaluations)
     if winners:
-        write_atomically(folder.path / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
-    report = folder.path / "report.html"
+        write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
+    report = place / "report.html"
     numbers = drawn_numbers(evaluations, winners)
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
     # The page of a long search takes long to make without them.

@@ -13,11 +13,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from hrfevo.individual import Individual
 from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
 from hrfevo.tables import genes_in_words
 from signal_model.console import say
+from signal_model.errors import counted
 
 
 class Display(Protocol):
@@ -65,6 +67,15 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _steps(space: SearchSpace, rung: int) -> str:
+    """` (60 steps)`, where there is more than one length of training; their scores are never compared."""
+    return f" ({counted(space.rungs[rung], 'step')})" if len(space.rungs) > 1 else ""
+
+
+def _best(space: SearchSpace, best: Individual) -> str:
+    return f"best {best.fitness.values[0]:.6g}{_steps(space, best.rung)}"
+
+
 class PlainDisplay:
     """One line per evaluation, one per generation; for logs and pipes."""
 
@@ -87,12 +98,12 @@ class PlainDisplay:
         """Print what became of one evaluation."""
         total = self._space.budget.evaluations
         count = f"{search.tally.counted}/{total}" if total else str(search.tally.counted)
-        line = f"[{count}] {outcome.job.genome.id} "
+        line = f"[{count}] {outcome.job.genome.id}{_steps(self._space, outcome.job.rung)} "
         if outcome.status == "finished":
             scores = " ".join(f"{name} {outcome.metrics[name]:.6g}" for name in self._space.objectives)
             best = search.standings.best
             assert best is not None
-            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  best {best.fitness.values[0]:.6g}"
+            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  {_best(self._space, best)}"
             line += f"; {outcome.detail}" if outcome.detail else ""
         else:
             line += f"{outcome.status}: {outcome.reason}"
@@ -101,12 +112,12 @@ class PlainDisplay:
         logbook = search.standings.logbook
         if len(logbook) > self._generations:
             self._generations = len(logbook)
-            entry = logbook[-1]
-            self._console.print(
-                f"generation {entry['generation']}: best {entry['best']:.6g}, median {entry['median']:.6g}, "
+            entry, best = logbook[-1], search.standings.best
+            assert best is not None
+            say(
+                self._console,
+                f"generation {entry['generation']}: {_best(self._space, best)}, median {entry['median']:.6g}, "
                 f"front {entry['front']}",
-                markup=False,
-                highlight=False,
             )
 
 
@@ -159,11 +170,10 @@ class LiveDisplay:
         best = search.standings.best
         if best is not None:
             name = next(iter(self._space.objectives))
-            table.add_row("best", f"{name} {best.fitness.values[0]:.6g}, genome {best.genome.id}")
+            table.add_row(name, f"{_best(self._space, best)}, genome {best.genome.id}")
             genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
             table.add_row("", genes)
-            count = len(search.standings.front)
-            table.add_row("front", f"{count} genome{'s' if count > 1 else ''}")
+            table.add_row("front", counted(len(search.standings.front), "genome"))
         table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
         left = clock(seconds_left(self._space, search))
         table.add_row("time", f"{clock(search.seconds)} so far, {left} left")

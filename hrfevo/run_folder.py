@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from signal_model.files import read_text, write_atomically, write_json
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
+SPACE_HASH = "space_hash"
 _ID = re.compile("[0-9a-f]{1,32}")
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
@@ -53,7 +55,7 @@ class RunFolder:
             "id": f"{time.time_ns():x}",
             "directory": os.getcwd(),
             "versions": versions(),
-            "space_hash": _hash(text),
+            SPACE_HASH: _hash(text),
             "store": _written(store),
         }
         name = name or f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -69,30 +71,33 @@ class RunFolder:
                 raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
         else:
             raise InputError(f"--out {parent}: cannot make a new folder there")
-        write_atomically(path / SPACE_FILE, text)
-        write_json(path / RUN_FILE, settings)
+        try:
+            write_atomically(path / SPACE_FILE, text)
+            write_json(path / RUN_FILE, settings)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)  # it is no run yet
+            raise InputError(f"--out {parent}: {error.filename or path}: {error.strerror}") from None
         return cls(path, settings)
+
+    @staticmethod
+    def refuse_unwritable(parent: Path) -> None:
+        """Raise InputError if no run folder can be made in `parent`, before much is done that would be in vain."""
+        there = next(place for place in (parent.absolute(), *parent.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise InputError(f"--out {parent}: {there} is not a folder")
+        if not os.access(there, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise InputError(f"--out {parent}: {there} may not be written to")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Raises InputError if `path` is no run folder."""
-        if not path.is_dir():
-            raise InputError(f"{path}: no such run folder")
-        if not (path / RUN_FILE).is_file():
-            raise InputError(f"{path}: is not a run folder (no {RUN_FILE} in it)")
         for file in (path / SPACE_FILE, path / DATABASE, path / LOCK_FILE):
             # A pipe would be waited for without end; a lock that lies elsewhere is another's.
             if (file.exists() and not file.is_file()) or (file.name == LOCK_FILE and file.is_symlink()):
                 raise InputError(f"{file}: is no regular file")
-        try:
-            settings = json.loads(read_text(path / RUN_FILE))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path / RUN_FILE}:{error.lineno}: not valid JSON: {error.msg}") from None
-        except RecursionError:
-            raise InputError(f"{path / RUN_FILE}: not valid JSON: nested too deep") from None
+        settings = _read_settings(path)
         needed = {
             "id": str,
-            "space_hash": str,
             "corpus": dict,
             "seed": int,
             "algorithm": str,
@@ -101,9 +106,11 @@ class RunFolder:
             "directory": str,
         }
         for key, kind in needed.items():
-            if not isinstance(settings, dict) or not isinstance(settings.get(key), kind):
+            if not isinstance(settings.get(key), kind):
                 raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
-        for key in ("store", "storage"):
+        if SPACE_HASH not in settings:
+            raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
+        for key in (SPACE_HASH, "store", "storage"):
             if not isinstance(settings.get(key), str | None):
                 raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
         if not _ID.fullmatch(settings["id"]):  # it names a folder, too
@@ -121,7 +128,7 @@ class RunFolder:
         """The search space file as it was when the run began. Raises InputError if it has changed."""
         path = self.path / SPACE_FILE
         text = read_text(path)
-        if _hash(text) != self.settings["space_hash"]:
+        if _hash(text) != self.settings[SPACE_HASH]:
             raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
         return text
 
@@ -133,8 +140,10 @@ class RunFolder:
         return space
 
     def overridden(self, override: str) -> RunFolder:
-        """The same run with one more `key=value`, from now on."""
-        return self._changed({"set": [*self.settings["set"], override]})
+        """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""
+        key, _, _ = override.partition("=")
+        others = [earlier for earlier in self.settings["set"] if not earlier.startswith(f"{key}=")]
+        return self._changed({"set": [*others, override]})
 
     def kept_in(self, store: str) -> RunFolder:
         """The same run with its results in another store, from now on: one that has not begun."""
@@ -205,6 +214,35 @@ class RunFolder:
         """The run as its store knows it, or as crashed."""
         run = store.run(self.id)
         return replace(run, state=self.state(run.state))
+
+
+def bring_up_to_date(path: Path) -> None:
+    """Add to `run.json` what the first hrfevo did not write: which space it was begun with, and that it has begun.
+
+    Raises InputError for what is no run folder.
+    """
+    settings = _read_settings(path)
+    if SPACE_HASH not in settings:
+        write_json(path / RUN_FILE, settings | {SPACE_HASH: _hash(read_text(path / SPACE_FILE))})
+        (path / BEGAN_FILE).touch()
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """What a run's `run.json` says. Raises InputError where there is none, or no JSON of a mapping in it."""
+    file = path / RUN_FILE
+    if not path.is_dir():
+        raise InputError(f"{path}: no such run folder")
+    if not file.is_file():
+        raise InputError(f"{path}: is not a run folder (no {RUN_FILE} in it)")
+    try:
+        settings = json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}: not valid JSON: {error.msg}") from None
+    except RecursionError:
+        raise InputError(f"{file}: not valid JSON: nested too deep") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: expected a mapping of settings, got {type(settings).__name__}")
+    return settings
 
 
 def _written(store: str | None) -> str | None:

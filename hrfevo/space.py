@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,7 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
+from signal_model.errors import counted
 from signal_model.settings import Config
 
 Direction = Literal["minimize", "maximize"]
@@ -49,6 +51,10 @@ METRICS: dict[str, str] = {
 TRAINED: tuple[Metric, ...] = ("bits_per_byte", "step_time")
 # Measured only where an objective or a constraint asks for them; see `signal_model.probes`.
 PROBED: tuple[Metric, ...] = ("in_context_recall", "selective_copying", "compression", "memorization")
+# Of qualities the better is never the other way; of costs somebody may want more.
+BETTER: dict[Metric, Direction] = {"bits_per_byte": "minimize", **dict.fromkeys(PROBED, "maximize")}
+# What a space may be called; the name of a run's folder has a date besides.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
 
 class Bounds(Config):
@@ -91,6 +97,11 @@ class Resources(Config):
     cpus: int = Field(1, ge=1, le=1024, description="CPU cores and threads")
     gpus: FiniteFloat = Field(0, ge=0, le=1024, description="GPUs; a fraction shares one")
 
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return f"{counted(self.cpus, 'CPU')} and {self.gpus:g} GPUs"
+
     @field_validator("gpus")
     @classmethod
     def _a_fraction_or_whole(cls, gpus: float) -> float:
@@ -122,7 +133,7 @@ class SearchSpace(Config):
     (`embedding.bases`), or into the training config behind `training.`.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Names the run folder")
+    name: str = Field(description="Names the run folder", json_schema_extra={"pattern": NAME})
     description: str = ""
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
         PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
@@ -149,6 +160,23 @@ class SearchSpace(Config):
     resources: Resources = Resources()
     limits: Limits = Limits()
     confirm: Confirm = Confirm()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            told = repr(name) if len(name) <= 40 else f"one of {len(name)} characters"
+            raise ValueError(f"accepted: up to 100 letters, digits, - and _, a letter or digit first; got {told}")
+        return name
+
+    @field_validator("objectives")
+    @classmethod
+    def _better_is_better(cls, objectives: dict[Metric, Direction]) -> dict[Metric, Direction]:
+        for name, direction in objectives.items():
+            if direction != (better := BETTER.get(name, direction)):
+                message = f"{METRICS[name]}: the worst would win; accepted: {better}"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
+        return objectives
 
     @field_validator("rungs")
     @classmethod

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
-from hrfevo.store import State, Store
+from hrfevo.store import Evaluation, State, Store
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,28 @@ class Status:
     def advice(self) -> str:
         """The command that goes on with it; empty where there is nothing to go on with."""
         return f"hrfevo resume {self.run}" if self.state in ("stopped", "crashed") else ""
+
+
+# So many genomes that failed alike are named.
+NAMED = 3
+
+
+def failures_in_words(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A line for each reason of failures, the most frequent first, with the genomes that met it."""
+    by_reason: dict[str, list[str]] = {}
+    for evaluation in evaluations:
+        if evaluation.status == "failed":
+            by_reason.setdefault(evaluation.reason, []).append(evaluation.genome)
+    lines = []
+    for reason, genomes in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        more = ", …" if len(genomes) > NAMED else ""
+        lines.append(f"failed {times(len(genomes))}: {reason} ({', '.join(genomes[:NAMED])}{more})")
+    return lines
+
+
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def status_of(folder: RunFolder, store: Store) -> Status:

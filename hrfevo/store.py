@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from hrfevo import schema
-from hrfevo.database import identity, open_database, reason
+from hrfevo.database import identity, open_database, reason, writing_ahead
 from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Point, Proposal, Status, counts
 from signal_model.errors import InputError, one_line
@@ -105,6 +105,10 @@ class Store:
         self._engine.dispose()
 
     # --- writing ---------------------------------------------------------------------------------
+
+    def writing(self) -> AbstractContextManager[None]:
+        """While this is entered, a search writes and others read at the same time."""
+        return writing_ahead(self._engine)
 
     def create_run(self, run_id: str, name: str, settings: dict[str, Any]) -> None:
         """Begin a run; one that has begun is left as it is."""

@@ -16,6 +16,7 @@ from hrfevo.genes import (
     OrderedGene,
     UnitGene,
     Value,
+    is_numeric,
 )
 from hrfevo.space import SearchSpace
 
@@ -36,12 +37,12 @@ def in_unit_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str
 
 
 def in_own_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str, Any, BaseDistribution]]:
-    """The values as people read them: numbers in their range, the two ends of an interval, ordered ones as text."""
+    """The values as people read them: numbers in their range, an interval's two ends, other ordered ones as text."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(gene, OrderedGene):
-        names = labels(gene)
-        yield name, names[gene.values.index(value)], CategoricalDistribution(names)
+        choices = gene.values if is_numeric(gene) else labels(gene)
+        yield name, choices[gene.values.index(value)], CategoricalDistribution(choices)
     elif isinstance(gene, IntGene):
         yield name, value, IntDistribution(gene.low, gene.high, gene.log)
     else:
@@ -106,12 +107,19 @@ def axes(name: str, gene: BaseGene) -> list[str]:
     return [name] if not isinstance(gene, UnitGene) or gene.dimensions == 1 else [f"{name}.{end}" for end in ends]
 
 
+def adapted_by_cmaes(space: SearchSpace) -> list[str]:
+    """Genes that CMA-ES moves: numbers that every genome has, two at least. Others it leaves to chance."""
+    always = [name for name, gene in space.genes.items() if isinstance(gene, UnitGene) and not gene.conditions]
+    return always if sum(len(axes(name, space.genes[name])) for name in always) > 1 else []
+
+
 def new_study(
     space: SearchSpace, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler | None = None
 ) -> optuna.Study:
     """An empty study in memory with the directions of these objectives."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Below that it warns of every parameter of every trial that a sampler leaves to chance.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     directions = [space.objectives[name] for name in objectives]  # type: ignore[index]
     return optuna.create_study(directions=directions, sampler=sampler)

@@ -14,7 +14,7 @@ from rich.table import Table
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
 from hrfevo.space import Budget, SearchSpace
-from hrfevo.status import Status
+from hrfevo.status import Status, times
 from hrfevo.store import Evaluation
 
 CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
@@ -82,11 +82,11 @@ def as_table(
     metrics = list(dict.fromkeys([*space.objectives, *([INHERITED] if space.inherit else []), *also]))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
-    table.add_column("genome", no_wrap=True)
+    table.add_column("genome")
     for name in metrics:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     table.add_column("gen", justify="right")
-    table.add_column("genes")
+    table.add_column("genes", overflow="fold")
     for evaluation in evaluations:
         table.add_row(
             "*" if evaluation in front else "",
@@ -103,7 +103,7 @@ def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
     baseline = next((c for c in confirmed if c.origin == "baseline"), None)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column, justify in CONFIRMED_COLUMNS.items():
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(column, justify=justify)
     for row in confirmed:
         difference = f"{row.mean - baseline.mean:+.4f}" if baseline else ""
         table.add_row(
@@ -133,25 +133,26 @@ def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
-    facts = {
-        "run": status.run,
-        "state": f"{status.state}{': ' if status.reason else ''}{status.reason}",
-        "evaluations": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
-        "budget": Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words,
-        "searched for": duration(status.seconds),
-        "last result": "none yet" if status.silent is None else f"{duration(status.silent)} ago",
-        "best": "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}",
-        **{f"failed {count:,} times": reason for reason, count in status.failures.items()},
-    }
+    facts = [
+        ("run", status.run),
+        ("state", f"{status.state}{': ' if status.reason else ''}{status.reason}"),
+        ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("budget", Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words),
+        ("searched for", duration(status.seconds)),
+        ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
+        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
+        *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
+    ]
     flying = "in flight" if status.state == "running" else "was in flight"
-    for one in status.in_flight:
-        facts[f"{flying} #{one.number}"] = f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}"
+    facts += (
+        (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
+        for one in status.in_flight
+    )
     if status.advice:
-        facts["go on with"] = status.advice
-    # A long path in the second column must not take the room of the names.
-    table.add_column(style="bold", no_wrap=True, min_width=min(24, max(map(len, facts))))
+        facts.append(("go on with", status.advice))
+    table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, fact in facts.items():
+    for name, fact in facts:
         table.add_row(name, escape(fact))
     return table
 

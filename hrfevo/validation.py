@@ -11,13 +11,24 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
 from hrfevo.genome import Genome, canonical, combinations, express, resolve, sample
 from hrfevo.space import SearchSpace
+from signal_model.config import TrainingConfig
 from signal_model.errors import InputError
-from signal_model.files import Document, Place, error_message, error_place, parse_document, parse_value, read_text
+from signal_model.files import (
+    Document,
+    Place,
+    dotted,
+    error_message,
+    error_place,
+    parse_document,
+    parse_value,
+    read_text,
+)
 
 RANDOM_TRIALS = 300
 
@@ -47,16 +58,16 @@ def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpa
 def _document(text: str, name: str, overrides: Sequence[str]) -> Document:
     document = parse_document(text, name)
     for override in overrides:
-        _override(document.data, override)
+        document.options[_override(document.data, override)] = f"--set {override}"
     return document
 
 
-def _override(data: dict[str, Any], override: str) -> None:
-    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches."""
+def _override(data: dict[str, Any], override: str) -> Place:
+    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches. Returns the place."""
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise InputError(f"--set {override}: expected key=value")
-    parts = key.split(".")
+    parts, place = key.split("."), list[str]()
     while True:
         length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in data), None)
         if length is None and len(parts) > 1 and parts[0] not in data:
@@ -64,25 +75,32 @@ def _override(data: dict[str, Any], override: str) -> None:
             length = 1
         if length is None or length == len(parts):
             data[".".join(parts)] = parse_value(text)
-            return
+            return (*place, ".".join(parts))
         parent = data[".".join(parts[:length])]
         if not isinstance(parent, dict):
             raise InputError(f"--set {override}: {'.'.join(parts[:length])} is {parent!r}, which has no settings")
+        place.append(".".join(parts[:length]))
         data, parts = parent, parts[length:]
 
 
 def _try_genes(space: SearchSpace, document: Document) -> None:
     """Build a config from the extremes of every gene, then from random genomes."""
-    random = (sample(space, np.random.default_rng(seed)) for seed in range(RANDOM_TRIALS))
-    for genome in itertools.chain(_trials(space), random):
+    simple_fits = _misfit(space, simplest(space)) is None
+    random = ((sample(space, np.random.default_rng(seed)), ()) for seed in range(RANDOM_TRIALS))
+    for genome, tried in itertools.chain(_trials(space), random):
         try:
-            express(space, genome, seed=0)
-        except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            place = error_place(detail)
-            raise document.error(_in_space(space, genome, place), error_message(detail)) from None
+            misfit = _misfit(space, genome)
         except ValueError as error:
             raise document.error(("genes",), str(error)) from None
+        if misfit is None:
+            continue
+        section, detail = misfit
+        place, message = _in_space(space, genome, section, error_place(detail)), error_message(detail)
+        if place[0] == "genes":
+            raise document.error(place, message + _advice(space, place, detail))
+        if tried and simple_fits:  # the fixed setting is well but for what this gene makes of it
+            raise document.error(("genes", *tried[0]), f"with {tried[1]!r}, {dotted(place)}: {message}")
+        raise document.error(place, message)
     for name, values in space.founders.items():
         try:
             express(space, canonical(space, values), seed=0)
@@ -93,17 +111,44 @@ def _try_genes(space: SearchSpace, document: Document) -> None:
             raise document.error(("founders", name), str(error)) from None
 
 
-def _trials(space: SearchSpace) -> Iterator[Genome]:
-    """Genomes in which each gene in turn is active and at each of its extremes."""
+def _misfit(space: SearchSpace, genome: Genome) -> tuple[str, ErrorDetails] | None:
+    """The first setting of a genome that does not fit, behind the section that it is of; None if all do."""
+    try:
+        express(space, genome, seed=0)
+    except ValidationError as error:
+        section = "training" if error.title == TrainingConfig.__name__ else "model"
+        return section, error.errors(include_url=False)[0]
+    return None
+
+
+def _advice(space: SearchSpace, place: Place, detail: ErrorDetails) -> str:
+    """For a gene that some alternatives of a part do not have: the condition under which it may be searched."""
+    *outer, name = map(str, place)
+    genes = space.genes["layers"].genes if "layers" in outer else space.genes  # type: ignore[union-attr]
+    kind = f"{name.rpartition('.')[0]}.kind"
+    if detail["type"] != "unknown_key" or kind not in genes or kind == name:
+        return ""
+    fitting = []
+    for value in genes[kind].extremes():
+        forced = _forced(genes, {name: genes[name].extremes()[0], kind: value})
+        whole = _forced(space.genes, {"layers": [forced]}) if "layers" in outer else forced
+        if name in forced and _misfit(space, Genome(whole)) is None:
+            fitting.append(str(value))
+    return f"; searched only where it is one: when: {{{kind}: [{', '.join(fitting)}]}}" if fitting else ""
+
+
+def _trials(space: SearchSpace) -> Iterator[tuple[Genome, tuple[Place, Value]]]:
+    """Genomes in which each gene in turn is active and at each of its extremes; with that gene's place and value."""
     for name, gene in space.genes.items():
         if isinstance(gene, LayersGene):
             for inner_name, inner in gene.genes.items():
                 for value in inner.extremes():
                     layer = _forced(gene.genes, {inner_name: value})
-                    yield Genome(_forced(space.genes, {name: [layer] * gene.min}))
+                    tried: Place = (name, "genes", inner_name)
+                    yield Genome(_forced(space.genes, {name: [layer] * gene.min})), (tried, value)
         else:
             for value in gene.extremes():
-                yield Genome(_forced(space.genes, {name: value}))
+                yield Genome(_forced(space.genes, {name: value})), ((name,), value)
 
 
 def simplest(space: SearchSpace) -> Genome:
@@ -131,25 +176,15 @@ def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Val
     return resolve(genes, choose)
 
 
-def _in_space(space: SearchSpace, genome: Genome, place: Place) -> Place:
-    """Where the file says what stands at `place` of a recipe: a gene, or a fixed setting."""
+def _in_space(space: SearchSpace, genome: Genome, section: str, place: Place) -> Place:
+    """Where the file says what stands at `place` of a model or training: a gene, or a fixed setting."""
     words = [str(part) for part in place]
-    section = "training" if words and words[0] in _training_settings() else "model"
-    if words[:1] == ["layers"] and isinstance(space.genes.get("layers"), LayersGene):
-        gene = space.genes["layers"]
-        assert isinstance(gene, LayersGene)
-        inner = ".".join(words[2:])
-        found = _matching(gene.genes, inner)
+    layers = space.genes.get("layers")
+    if section == "model" and words[:1] == ["layers"] and isinstance(layers, LayersGene):
+        found = _matching(layers.genes, ".".join(words[2:]))
         return ("genes", "layers", "genes", found) if found else ("genes", "layers", "fixed", *words[2:])
-    dotted = ".".join(words)
-    found = _matching(genome.values, f"training.{dotted}" if section == "training" else dotted)
+    found = _matching(genome.values, ".".join(["training", *words] if section == "training" else words))
     return ("genes", found) if found else (section, *place)
-
-
-def _training_settings() -> set[str]:
-    from signal_model.config import TrainingConfig
-
-    return set(TrainingConfig.model_fields)
 
 
 def _matching(names: Mapping[str, Any], path: str) -> str | None:

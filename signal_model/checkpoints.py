@@ -85,7 +85,8 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
     """
     path = directory / UNFINISHED
     plain, tensors = _read_training(directory, str(trainer.device))
-    if different := _difference(plain["recipe"], recipe.to_dict(), ""):
+    # Where the text lies does not matter, as long as it is the same.
+    if different := _difference(plain["recipe"] | {"corpus": None}, recipe.to_dict() | {"corpus": None}, ""):
         raise InputError(f"{path}: is a training of another recipe ({different}); resume with the recipe it began with")
     if plain["corpus_hash"] != corpus_hash:
         raise InputError(f"{path}: is a training on other text; the corpus has changed since it began")

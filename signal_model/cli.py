@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,7 +25,7 @@ CorpusOption = Annotated[
     typer.Option(help="python, a file, folder or glob, or a YAML mapping such as '{dataset: wikitext, config: …}'"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads; all cores unless given")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads; as permitted unless given")]
 
 
 @app.command()
@@ -46,6 +47,11 @@ def train(
     recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
+    if recipe.model.vocab_size != recipe.tokenizer.size:
+        raise InputError(
+            f"{model}: vocab_size: {recipe.model.vocab_size} does not match the tokenizer's {recipe.tokenizer.size}; "
+            f"give the model that size, or the tokenizer this one: --tokenizer '{{kind: bpe, size: …}}'"
+        )
     _make_folder(output)
 
     import torch
@@ -53,12 +59,11 @@ def train(
     from signal_model.corpus import load_corpus
     from signal_model.folder import refuse_occupied, train_in_folder
     from signal_model.logs import Bar, Lines
-    from signal_model.training import Diverged, check_vocabulary
+    from signal_model.training import Diverged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
-    text = load_corpus(recipe.corpus, recipe.tokenizer)
-    check_vocabulary(recipe.model, text)
+    text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
     shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:
@@ -92,7 +97,10 @@ def train(
 def evaluate(
     directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
     corpus: CorpusOption = None,
-    split: Annotated[Literal["validation", "test"], typer.Option()] = "validation",
+    split: Annotated[
+        Literal["validation", "test"] | None,
+        typer.Option(help="Of the corpus; validation unless given, but all of the files that --corpus names"),
+    ] = None,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens to score on; those of training unless given")
     ] = None,
@@ -105,44 +113,44 @@ def evaluate(
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Score a trained model in bits per byte on fixed windows of text it was not trained on."""
+    """Score a trained model in bits per byte, on fixed windows of a split or on files as a whole."""
     from signal_model.checkpoints import load_checkpoint
-    from signal_model.corpus import load_corpus
+    from signal_model.config import FilesCorpusConfig
+    from signal_model.corpus import split_tokens, whole_tokens
     from signal_model.devices import compute_in
     from signal_model.evaluation import (
+        TextScore,
         causality_tolerance,
         causality_violation,
         fixed_windows,
         loss_by_position,
         score_text,
+        whole_windows,
     )
-    from signal_model.training import check_vocabulary
 
     chosen = _prepare(device, threads)
     trained, recipe, tokenizer = load_checkpoint(directory, chosen)
     recipe = _changed(recipe, corpus, None, {"validation_tokens": tokens})
     if recipe.corpus is None:
         raise InputError(f"{directory}: names no corpus; add --corpus")
-    text = load_corpus(recipe.corpus, recipe.tokenizer)
-    check_vocabulary(recipe.model, text)
-    if text.tokenizer.to_json() != tokenizer.to_json():
-        raise InputError(
-            f"{directory}: was trained with another tokenizer than this corpus gives; "
-            "evaluate a bpe model on the corpus it was trained on"
-        )
     violation = causality_violation(trained, recipe.model.vocab_size, recipe.model.context)
     if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
         raise InputError(
             f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
             "its loss means nothing"
         )
-    tokens_of_split = text.validation if split == "validation" else text.test
-    windows = fixed_windows(tokens_of_split, length or recipe.model.context, recipe.training.validation_tokens)
+    context = length or recipe.model.context
+    if corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, FilesCorpusConfig):
+        what, windows = f"all of {corpus}", whole_windows(whole_tokens(recipe.corpus, tokenizer), context)
+    else:
+        name, found = split_tokens(recipe.corpus, split or "validation", tokenizer)
+        what = f"{split or 'validation'} of {name}"
+        windows = [fixed_windows(found, context, recipe.training.validation_tokens)]
     with compute_in(chosen, recipe.training.precision):
-        score = score_text(trained, windows, tokenizer.byte_lengths, chosen)
-        losses = loss_by_position(trained, windows, recipe.model.vocab_size, chosen) if by_position else None
+        score = sum((score_text(trained, some, tokenizer.byte_lengths, chosen) for some in windows), start=TextScore())
+        losses = loss_by_position(trained, windows[0], recipe.model.vocab_size, chosen) if by_position else None
     print(
-        f"{split} of {text.name}: {score.bits_per_byte:.6f} bits per byte, "
+        f"{what}: {score.bits_per_byte:.6f} bits per byte, "
         f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
         f"accuracy {score.accuracy:.1%} over {score.tokens:,} tokens"
     )
@@ -301,15 +309,13 @@ def _refuse_model_in(output: Path, overwrite: bool) -> None:
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
     from signal_model.config import FilesCorpusConfig
+    from signal_model.config.text import corpus_option
     from signal_model.files import parse_value
     from signal_model.settings import updated
 
     changes: dict[str, Any] = {}
     if corpus is not None:
-        looks_like_mapping = corpus.lstrip().startswith("{")
-        changes["corpus"] = (
-            parse_value(corpus) if looks_like_mapping else corpus if corpus == "python" else {"path": corpus}
-        )
+        changes["corpus"] = corpus_option(corpus)
     if tokenizer is not None:
         changes["tokenizer"] = parse_value(tokenizer)
     given = {key: value for key, value in training.items() if value is not None}
@@ -325,9 +331,9 @@ def _prepare(device: str, threads: int | None) -> Any:
     import torch
 
     from signal_model.devices import choose_device
+    from signal_model.processors import permitted_processors
 
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
     return choose_device(device)
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,8 +29,17 @@ from signal_model.config import (
 )
 from signal_model.errors import InputError
 from signal_model.files import write_json
-from signal_model.text import SPLITS, Documents, dataset_name, dataset_splits, files_splits, python_splits
-from signal_model.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer, pieces, token_dtype, tokenizer_from_json
+from signal_model.text import SPLITS, Documents, dataset_name, dataset_splits, files_splits, python_splits, whole_text
+from signal_model.tokenizers import (
+    LONGEST_RUN,
+    BPETokenizer,
+    ByteTokenizer,
+    Tokenizer,
+    has_long_runs,
+    pieces,
+    token_dtype,
+    tokenizer_from_json,
+)
 
 FORMAT = 1  # of the cache; a change of what is written, or of how text is split, needs a new number
 
@@ -58,26 +67,66 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "signal_model"
 
 
-def load_corpus(corpus: CorpusConfig, tokenizer: TokenizerConfig, cache: Path | None = None) -> Corpus:
+def load_corpus(
+    corpus: CorpusConfig,
+    tokenizer: TokenizerConfig,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Corpus:
     """Read the text, and tokenise it unless that is in `cache` (default: `cache_directory()`) already.
+
+    What takes long it will `say`.
 
     The cache is keyed by content: a changed file is a new entry. Any number of processes may do this at
     once and be killed at any moment. Raises InputError when the text, the tokenizer's size for it or the
     cache cannot be used.
     """
-    if isinstance(corpus, PythonCorpusConfig):
-        name, parts = f"python {platform.python_version()}", python_splits()
-    elif isinstance(corpus, FilesCorpusConfig):
-        parts = files_splits(corpus)
-        name = f"files {_text_hash(parts)[:12]}"
-    elif isinstance(corpus, DatasetCorpusConfig):
-        name, parts = dataset_name(corpus), dataset_splits(corpus)
-    else:
-        raise TypeError(f"{type(corpus).__name__} is no corpus that can be loaded")
-    content_hash = _hash(f"format {FORMAT}", _text_hash(parts), tokenizer.model_dump_json())
+    name, parts = _read(corpus)
+    learned = [f"runs of {LONGEST_RUN}"] if tokenizer.kind == "bpe" and has_long_runs(parts["train"].values()) else []
+    content_hash = _hash(f"format {FORMAT}", _text_hash(parts), tokenizer.model_dump_json(), *learned)
     folder = (cache or cache_directory()) / content_hash
-    read, splits = _open(folder, tokenizer) or _build(folder, parts, tokenizer, name)
+    if (found := _open(folder, tokenizer)) is None:
+        size = sum(map(len, parts["train"].values()))
+        if tokenizer.kind == "bpe":
+            say(f"tokenizer of {tokenizer.size:,} tokens: learning from {size:,} characters")
+        found = _build(folder, parts, tokenizer, name)
+    read, splits = found
     return Corpus(name, content_hash, read, **splits)
+
+
+def split_tokens(corpus: CorpusConfig, split: str, tokenizer: Tokenizer) -> tuple[str, np.ndarray]:
+    """The name of a corpus and one of its splits in tokens of any tokenizer; nothing is kept in the cache.
+
+    Raises InputError when the text cannot be used.
+    """
+    name, parts = _read(corpus)
+    return name, _joined(parts[split].values(), tokenizer)
+
+
+def whole_tokens(corpus: FilesCorpusConfig, tokenizer: Tokenizer) -> np.ndarray:
+    """All text of files in tokens, an end-of-text before the first document and after each; nothing is split.
+
+    Raises InputError when the files cannot be used.
+    """
+    end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
+    return np.concatenate([end, _joined(whole_text(corpus).values(), tokenizer)])
+
+
+def _joined(texts: Iterable[str], tokenizer: Tokenizer) -> np.ndarray:
+    end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
+    return np.concatenate([part for text in texts for part in (tokenizer.encode(text), end)])
+
+
+def _read(corpus: CorpusConfig) -> tuple[str, dict[str, Documents]]:
+    """The name of a corpus, and the documents of its splits."""
+    if isinstance(corpus, PythonCorpusConfig):
+        return f"python {platform.python_version()}", python_splits()
+    if isinstance(corpus, FilesCorpusConfig):
+        parts = files_splits(corpus)
+        return f"files {_text_hash(parts)[:12]}", parts
+    if isinstance(corpus, DatasetCorpusConfig):
+        return dataset_name(corpus), dataset_splits(corpus)
+    raise TypeError(f"{type(corpus).__name__} is no corpus that can be loaded")
 
 
 def _text_hash(parts: dict[str, Documents]) -> str:

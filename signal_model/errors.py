@@ -23,3 +23,8 @@ def closest(value: object, accepted: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the accepted word nearest to `value`, or an empty string."""
     matches = difflib.get_close_matches(str(value), list(accepted), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 worker`, `3 workers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -22,11 +22,17 @@ MOST_WINDOWS, MOST_LOGITS = 32, 2**26
 class TextScore:
     """Loss over a number of windows of text."""
 
-    nats: float
-    tokens: int
-    bytes: int
-    correct: int
+    nats: float = 0.0
+    tokens: int = 0
+    bytes: int = 0
+    correct: int = 0
     """Tokens that the model held likeliest."""
+
+    def __add__(self, other: TextScore) -> TextScore:
+        """Of the windows of both."""
+        return TextScore(
+            self.nats + other.nats, self.tokens + other.tokens, self.bytes + other.bytes, self.correct + other.correct
+        )
 
     @property
     def bits_per_byte(self) -> float:
@@ -63,6 +69,15 @@ def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
     count = max(1, min(available, limit // context))
     starts = np.arange(count) * available // count * context
     return np.asarray(tokens[starts[:, None] + np.arange(context + 1)], dtype=np.int64)
+
+
+def whole_windows(tokens: np.ndarray, context: int) -> list[np.ndarray]:
+    """Windows that predict every token but the first once: as many of context + 1 as there are, and one of the rest."""
+    full = (len(tokens) - 1) // context
+    starts = np.arange(full) * context
+    windows = [np.asarray(tokens[starts[:, None] + np.arange(context + 1)], np.int64)] if full else []
+    rest = np.asarray(tokens[full * context :], np.int64)
+    return [*windows, rest[None]] if len(rest) > 1 else windows
 
 
 @torch.no_grad()

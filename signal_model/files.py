@@ -6,8 +6,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from yaml.composer import ComposerError
 
-from signal_model.errors import InputError, one_line
+from signal_model.errors import InputError, closest, one_line
 
 Place = tuple[str | int, ...]
 
@@ -41,17 +42,22 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML or JSON file that remembers on which line each value stands."""
+    """A parsed YAML or JSON file that remembers on which line each value stands, or what option put it there."""
 
     path: str
     data: Any
     lines: dict[Place, int]
+    options: dict[Place, str] = field(default_factory=dict)
 
     def error(self, place: Place, message: str) -> InputError:
         """An `InputError` that names the file, the line of the nearest known place, and the place."""
-        known = next((place[:n] for n in range(len(place), -1, -1) if place[:n] in self.lines), ())
-        line = self.lines.get(known)
-        where = f"{self.path}:{line}" if line else self.path
+        starts = [place[:n] for n in range(len(place), -1, -1)]
+        option = next((self.options[start] for start in starts if start in self.options), None)
+        line = next((self.lines[start] for start in starts if start in self.lines), None)
+        where = option or (f"{self.path}:{line}" if line else self.path)
+        if not option and place:  # a part of what is wrong may come from an option
+            parts = [told for start, told in self.options.items() if start[: len(place)] == place]
+            where += f" with {parts[0]}" if parts else ""
         name = dotted(place)
         return InputError(f"{where}: {name}: {message}" if name else f"{where}: {message}")
 
@@ -71,7 +77,7 @@ def dotted(place: Sequence[str | int]) -> str:
 
 def error_place(detail: ErrorDetails) -> Place:
     """Where a pydantic error stands in the data, down to the setting that the error itself names."""
-    place = tuple(part for part in detail["loc"] if not str(part).startswith("function-"))
+    place = tuple(part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-"))
     named: Place = detail.get("ctx", {}).get("place", ())
     return place + named
 
@@ -84,6 +90,9 @@ def error_message(detail: ErrorDetails) -> str:
     if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
         return message
     value = repr(detail["input"])
+    if detail["type"] == "literal_error":
+        accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
+        return f"{value} is none{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
     return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
 
 
@@ -197,12 +206,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Where the system says that a disk is full and does not say of which file, it is of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
         raise
 
 

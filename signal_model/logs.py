@@ -10,7 +10,7 @@ from typing import Protocol
 
 from signal_model.config import Recipe
 from signal_model.errors import InputError
-from signal_model.files import write_atomically
+from signal_model.files import naming, write_atomically
 from signal_model.optimization import learning_rate_factor
 from signal_model.training import CurvePoint
 
@@ -94,16 +94,18 @@ class JsonLines:
             kept = [line for line in path.read_text().splitlines() if step_of(line) <= from_step]
         write_atomically(path, "".join(f"{line}\n" for line in kept))
         self._file = path.open("a", buffering=1)
-        self._recipe = recipe
+        self._path, self._recipe = path, recipe
 
     def step(self, step: int) -> None:
         """Points are enough."""
 
     def point(self, point: CurvePoint) -> None:
-        self._file.write(json.dumps(_record(point, self._recipe)) + "\n")
+        with naming(self._path):
+            self._file.write(json.dumps(_record(point, self._recipe)) + "\n")
 
     def close(self) -> None:
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
 
 class TensorBoard:

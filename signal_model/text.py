@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.config import CorpusConfig, DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.documents import read_documents
 from signal_model.errors import InputError
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
@@ -78,14 +79,17 @@ def python_splits() -> dict[str, Documents]:
 def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     """Files as documents, split as `corpus` says. Raises InputError, naming what cannot be used."""
     if isinstance(corpus.path, dict):
-        return _given_splits(corpus.path, corpus.split)
+        return _given_splits(corpus.path, corpus.split, corpus.text)
     paths = _listed(corpus.path)
     what = f"path: {', '.join(paths)}"
-    documents = _documents(_read_files(paths).values())
+    documents = _documents(text for _, text in _read_files(paths, corpus.text))
     if not documents:
         raise InputError(f"{what}: there is no text, only emptiness")
     if corpus.split == "file":
-        remedy = "it takes 3: give train, validation and test, or a single file and `split: position`"
+        one = paths[0] if len(documents) == len(paths) == 1 else "FILE"
+        remedy = (
+            f"it takes 3: give train, validation and test, or cut one by position: {{path: {one}, split: position}}"
+        )
         return _carve(documents, ("validation", "test"), what, remedy)
     if len(documents) > 1:
         raise InputError(f"{what}: `split: position` is for one file, not {len(documents)}; use `split: file`")
@@ -97,18 +101,27 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     return _without_empty({name: _documents([part]) for name, part in parts}, what)
 
 
-def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str) -> dict[str, Documents]:
+def whole_text(corpus: FilesCorpusConfig) -> Documents:
+    """Every document of files, whatever split it would be in. Raises InputError where there is none."""
+    paths = corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]
+    documents = _documents(text for given in paths for _, text in _read_files(_listed(given), corpus.text))
+    if not documents:
+        raise InputError("path: there is no text, only emptiness")
+    return documents
+
+
+def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: str) -> dict[str, Documents]:
     if split == "position":
         raise InputError("path: `split: position` is for one file, not for train, validation and test")
     if missing := [name for name in SPLITS if name not in paths]:
         raise InputError(f"path: train, validation and test are all needed, {' and '.join(missing)} missing")
     parts: dict[str, Documents] = {}
     for name in SPLITS:
-        texts = _read_files(_listed(paths[name]))
-        parts[name] = _documents(texts.values())
+        texts = _read_files(_listed(paths[name]), column)
+        parts[name] = _documents(text for _, text in texts)
         for other in parts.keys() - {name}:
             for shared in parts[name].keys() & parts[other].keys():
-                file = next(file for file, text in texts.items() if text == parts[name][shared])
+                file = next(file for file, text in texts if text == parts[name][shared])
                 raise InputError(f"path: {file}: the same text is in {other} and in {name}")
     return _without_empty(parts, "path")
 
@@ -117,34 +130,43 @@ def _listed(paths: str | tuple[str, ...]) -> tuple[str, ...]:
     return (paths,) if isinstance(paths, str) else paths
 
 
-def _read_files(paths: tuple[str, ...]) -> dict[Path, str]:
-    """The text of files, of all files of folders that are not hidden, and of what globs match.
+def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
+    """Documents of files, of all files of folders that are not hidden, and of what globs match, each with its file.
 
-    Folders are read to any depth; links to folders are not followed. Every file must be UTF-8.
+    Folders are read to any depth; links to folders are not followed. A table (`.jsonl`, `.parquet`) holds a document in
+    each row, in `column`; any other file is one, in UTF-8. Compressed ones (`.gz`, `.bz2`, `.zst`) are read too.
     Raises InputError naming the path that is missing, without files, unreadable or not text.
     """
-    texts = {}
+    texts: list[tuple[Path, str]] = []
     for given in paths:
-        path = Path(given).expanduser()
         try:
-            if path.is_dir():
-                found = list(_files_under(path, lambda name: name.startswith(".")))
-            else:
-                matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
-                found = [match for match in matches if match.is_file()]
-            if not found:
-                problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
-                raise InputError(f"path: {given}: {problem}")
-            for file in sorted(found):
-                texts[file] = file.read_bytes().decode()
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"path: {file}: is not UTF-8 text ({error.reason} at byte {error.start}); "
-                "to pick some files of a folder, give a glob such as folder/**/*.txt"
-            ) from None
+            for file in _found(given):
+                texts += ((file, text) for text in read_documents(file, column))
         except OSError as error:
             raise InputError(f"path: {error.filename or given}: cannot be read: {error.strerror or error}") from None
     return texts
+
+
+def refuse_missing(corpus: CorpusConfig) -> None:
+    """Raise InputError for a path of a corpus at which there is no file; nothing is read."""
+    if isinstance(corpus, FilesCorpusConfig):
+        for paths in corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]:
+            for given in _listed(paths):
+                _found(given)
+
+
+def _found(given: str) -> list[Path]:
+    """The files that a path or glob stands for, in order. Raises InputError if there is none."""
+    path = Path(given).expanduser()
+    if path.is_dir():
+        found = list(_files_under(path, lambda name: name.startswith(".")))
+    else:
+        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
+        found = [match for match in matches if match.is_file()]
+    if not found:
+        problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
+        raise InputError(f"path: {given}: {problem}")
+    return sorted(found)
 
 
 def _files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:
@@ -193,6 +215,8 @@ def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]
 
     folder = Path(corpus.dataset).expanduser()
     place = str(folder) if folder.exists() else corpus.dataset
+    if folder.is_file():
+        raise InputError(f"{what}: is a file, not a data set; as a file it is read by `path: {corpus.dataset}`")
     if corpus.dataset.startswith((".", "/", "~")) and not folder.exists():
         raise InputError(f"{what}: there is no such folder")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 PIECE = 2**16  # characters; longer texts are encoded in pieces, to bound memory
+# So many characters of one kind (letters, digits, white space, others) in a row are learned from as one word. In text
+# without spaces, as Thai or proteins, a word would be a whole piece, and learning from it take a hundred times as long.
+LONGEST_RUN = 256
+_KINDS = (r"[^\W\d_]", r"\d", r"\s", r"(?:[^\w\s]|_)")
+_LONG_RUN = re.compile("|".join(f"{kind}{{{LONGEST_RUN}}}" for kind in _KINDS))
 
 
 class Tokenizer(Protocol):
@@ -111,7 +117,7 @@ class BPETokenizer:
             show_progress=False,
         )
         tokenizer = _untrained()
-        tokenizer.train_from_iterator((piece for piece, _ in pieces(texts)), trainer)
+        tokenizer.train_from_iterator(without_long_runs(piece for piece, _ in pieces(texts)), trainer)
         if (reached := tokenizer.get_vocab_size()) != size:
             raise InputError(
                 f"tokenizer.size: the training text repeats enough for {reached} tokens, not for {size}; "
@@ -176,6 +182,21 @@ def byte_of_character() -> dict[str, int]:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+def has_long_runs(texts: Iterable[str]) -> bool:
+    """Whether byte-pair encoding would learn from these texts otherwise than from whole words."""
+    return any(_LONG_RUN.search(text) for text in texts)
+
+
+def without_long_runs(texts: Iterable[str]) -> Iterator[str]:
+    """Texts, cut where more than `LONGEST_RUN` characters of one kind follow one another."""
+    for text in texts:
+        start = 0
+        for run in _LONG_RUN.finditer(text):
+            yield text[start : run.end()]
+            start = run.end()
+        yield text[start:]
 
 
 def pieces(texts: Iterable[str]) -> Iterator[tuple[str, bool]]:

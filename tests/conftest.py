@@ -124,16 +124,16 @@ def postgresql() -> Iterator[str]:
 
 
 def command(
-    name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str] | None = None
+    name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str | None] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `hrfevo` or `signal-model` as a user would, in a process of its own."""
+    """Run `hrfevo` or `signal-model` as a user would, in a process of its own. None in `environment` is none at all."""
     module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, **(environment or {})},
+        env={name: value for name, value in {**os.environ, **(environment or {})}.items() if value is not None},
     )
 
 

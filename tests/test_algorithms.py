@@ -14,11 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
-from hrfevo.algorithms.evolution.encoding import Encoding
-from hrfevo.algorithms.evolution import gained
-from hrfevo.algorithms.genetic import Genetic
-from hrfevo.algorithms.evolution.surrogate import Ladder, Surrogate
-from hrfevo.algorithms.variation import Variation
+from hrfevo.algorithms.genetic import Genetic, Population
+from hrfevo.algorithms.variation import STRUCTURAL, Variation
 from hrfevo.genome import Genome, canonical, sample
 from hrfevo.individual import Fitness, Individual, Standings, best_first, non_dominated
 from hrfevo.records import Proposal, Result
@@ -82,6 +79,48 @@ def test_mutation_changes_something_and_crossover_mixes() -> None:
     children = [variation.crossover(a, b) for a, b in itertools.pairwise(parents)]
     new = sum(child not in (a, b) for child, (a, b) in zip(children, itertools.pairwise(parents), strict=True))
     assert new > 190
+
+
+def test_mutation_changes_few_genes_and_the_list_of_layers_at_times() -> None:
+    """1 + (1 - 1/n)^n genes on average, as one is changed at least; moved layers do not count as changed genes."""
+    space = shipped("mixers")
+    parent = canonical(space, space.founders["deep"])
+    variation = Variation(space, np.random.default_rng(0))
+    moved, changed = 0, []
+    for _ in range(2000):
+        child = variation.mutate(parent).values
+        if len(child["layers"]) != 5:
+            moved += 1
+            continue
+        pairs = [(parent.values, child), *zip(parent.values["layers"], child["layers"], strict=True)]
+        changed.append(
+            sum(one.get(name) != value for one, two in pairs for name, value in two.items() if name != "layers")
+        )
+    assert 0.03 < moved / 2000 < STRUCTURAL
+    unmoved = [count for count in changed if count]  # where layers alone were swapped nothing is to be seen
+    assert len(unmoved) > 0.8 * 2000
+    assert np.median(unmoved) == 1
+
+
+def test_tournaments_do_not_compare_rungs_by_their_scores() -> None:
+    """A lower rung scores worse; who is worse there is no worse a parent for that than who is at a higher one."""
+    space = shipped("embeddings")
+    population = Population(space, np.random.default_rng(0))
+    genomes = [sample(space, np.random.default_rng(seed)) for seed in range(4)]
+    scores = {0: (1.0, 1.0), 1: (9.0, 9.0)}  # the higher rung scores worse
+    population.add([Result(Proposal(g, "random", rung=i % 2), scores[i % 2]) for i, g in enumerate(genomes)])
+    standings = {genomes.index(one.genome): one.standing for one in population.individuals}
+    assert min(standings[1], standings[3]) > max(standings[0], standings[2])
+
+
+def test_who_fails_at_a_higher_rung_is_no_parent() -> None:
+    space = shipped("embeddings").model_copy(update={"rungs": [1, 2]})
+    population = Population(space, np.random.default_rng(0))
+    genome = sample(space, np.random.default_rng(0))
+    population.add([Result(Proposal(genome, "random"), (1.0, 1.0))])
+    assert [one.genome for one in population.individuals] == [genome]
+    population.add([Result(Proposal(genome, "promotion", rung=1), None, failure="out of memory")])
+    assert population.individuals == []
 
 
 def test_every_value_can_be_reached_by_mutation() -> None:
@@ -251,13 +290,26 @@ def test_promotion_takes_the_best_share_of_each_rung() -> None:
         told[proposal.rung].append(proposal)
         quality = int(proposal.genome.id, 16) / 16**12
         algorithm.tell([Result(proposal, (quality, quality))])
-    assert [len(told[rung]) for rung in range(3)] == [64, 16, 4]
     for rung in (0, 1):
+        assert 0.25 * len(told[rung]) - 1 <= len(told[rung + 1]) < 0.5 * len(told[rung])
         order = sorted(told[rung], key=lambda p: p.genome.id)
         promoted = {p.genome.id for p in told[rung + 1]}
         assert order[0].genome.id in promoted
         ranks = [i for i, p in enumerate(order) if p.genome.id in promoted]
         assert np.mean(ranks) < len(order) / 3
+
+
+def test_scores_that_improve_are_promoted_as_they_come() -> None:
+    """Asynchronous successive halving has no quota (Li et al. 2020): whoever is among the best when asked goes on."""
+    space = shipped("quick").model_copy(update={"rungs": [1, 2], "promote": 0.25})
+    algorithm = make_algorithm("random", space, np.random.SeedSequence(0), False)
+    rungs = []
+    for count in range(100):
+        proposal = algorithm.ask()
+        assert proposal is not None
+        rungs.append(proposal.rung)
+        algorithm.tell([Result(proposal, (-float(count), -float(count)))])
+    assert sum(rungs) >= 45
 
 
 def test_generations_are_those_of_deaps_nsga2() -> None:
@@ -273,7 +325,10 @@ def test_generations_are_those_of_deaps_nsga2() -> None:
         children = [Individual(r.proposal.genome, Fitness(space.weights, r.objectives or ()), 0) for r in results]
         everyone += children
         survivors = tools.selNSGA2([*survivors, *children], space.population)
-        assert {i.genome.id for i in algorithm.population.individuals} == {i.genome.id for i in survivors}
+        different = {*algorithm.population.individuals} ^ {*survivors}
+        # Both ends of a front are as far from everybody; where only one has room it may be either.
+        assert len(different) in (0, 2)
+        assert all(np.isinf(individual.fitness.crowding_dist) for individual in different)
     best = min(everyone, key=lambda i: i.fitness.values[0])
     assert best in algorithm.population.individuals
 
@@ -304,64 +359,6 @@ def test_evolution_beats_random_search_where_there_is_something_to_learn() -> No
     assert medians["evolution"] < 0.5 * medians["random"]
 
 
-# --- the surrogate -------------------------------------------------------------------------------
-
-
-def test_vectors_have_one_length_and_tell_genomes_apart() -> None:
-    for path in SPACES:
-        space = shipped(path.stem)
-        generator = np.random.default_rng(0)
-        genomes = [sample(space, generator) for _ in range(100)]
-        vectors = Encoding(space)(genomes)
-        assert vectors.min() >= 0
-        assert vectors.max() <= 1
-        assert len(np.unique(vectors.round(9), axis=0)) > 0.95 * len(set(genomes))
-
-
-def test_a_ladder_carries_values_of_lower_rungs_to_the_last() -> None:
-    generator = np.random.default_rng(0)
-    last = generator.normal(3, 0.3, 60)
-    values = np.stack([2 * last + 1, 1.2 * last + 0.5, last], axis=1)
-    values[20:, 2] = np.nan
-    values[40:, 1] = np.nan
-    ladder = Ladder.fit(values)
-    for rung, error in ((0, 0.15), (1, 0.05)):
-        assert np.abs(ladder.slopes[rung] * values[:40, rung] + ladder.shifts[rung] - last[:40]).max() < error
-    assert ladder.errors[2] == 0 < ladder.errors[1] < ladder.errors[0]
-    unknown = Ladder.fit(np.array([[3.0, np.nan], [4.0, np.nan]]))
-    assert unknown.slopes.tolist() == [1, 1]
-    assert unknown.shifts.tolist() == [0, 0]
-    assert unknown.errors[0] > 0
-    assert Ladder.flat(3).errors.tolist() == [0, 0, 0]
-
-
-def test_the_surrogate_learns_from_all_rungs_and_knows_what_it_does_not_know() -> None:
-    generator = np.random.default_rng(0)
-    vectors = generator.random((60, 3))
-    truth = np.sin(3 * vectors[:, 0]) + vectors[:, 1] ** 2
-    values = np.full((60, 1, 2), np.nan)
-    values[:, 0, 0] = truth + 2 + 0.01 * generator.standard_normal(60)
-    values[:12, 0, 1] = truth[:12]
-    surrogate = Surrogate([True])
-    surrogate.fit(vectors, values)
-    new = generator.random((200, 3))
-    expected = np.sin(3 * new[:, 0]) + new[:, 1] ** 2
-    assert np.corrcoef(surrogate.predict(new)[:, 0], expected)[0, 1] > 0.97
-    assert np.abs(surrogate.predict(new)[:, 0] - expected).mean() < 0.1
-    draws = surrogate.draw(np.vstack([vectors[:5], new[:5] + 3]), generator, 200)[:, :, 0]
-    assert draws[:, 5:].std(axis=0).min() > 3 * draws[:, :5].std(axis=0).max()
-
-
-@given(st.integers(0, 2**20), st.integers(1, 30), st.integers(0, 30), st.integers(1, 3))
-@settings(max_examples=50, deadline=None)
-def test_gains_are_positive_exactly_for_what_nothing_dominates(seed: int, new: int, old: int, objectives: int) -> None:
-    generator = np.random.default_rng(seed)
-    points, front = generator.random((new, objectives)), generator.random((old, objectives))
-    gains = gained(points, front)
-    dominated = (front[None] <= points[:, None]).all(axis=2).any(axis=1)
-    assert ((gains > 0) == ~dominated).all()
-
-
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
     space = searchable(name, shipped("embeddings").model_copy(update={"population": 4}))
@@ -376,69 +373,3 @@ def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
     assert [p.genome for p in proposals[:3]] == founders
     assert {p.operator for p in proposals[:3]} == {"founder"}
     assert len({p.genome for p in proposals}) == 15
-
-
-def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
-    """The value at the first rung says all: the best should be trained to the last rung, the worst not."""
-    space = shipped("quick").model_copy(update={"rungs": [1, 3, 9], "objectives": {"bits_per_byte": "minimize"}})
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    told: list[Proposal] = []
-    for _ in range(120):
-        proposal = algorithm.ask()
-        assert proposal is not None
-        told.append(proposal)
-        quality = abs(np.log(proposal.genome.values["training.learning_rate"] / 0.005))
-        algorithm.tell([Result(proposal, (quality + 2 - proposal.rung,))])
-
-    def qualities(rung: int) -> list[float]:
-        return [abs(np.log(p.genome.values["training.learning_rate"] / 0.005)) for p in told if p.rung == rung]
-
-    assert 0 < len(qualities(2)) < len(qualities(0))
-    assert max(qualities(2)) < np.median(qualities(0)[: space.population])
-    for p in told:
-        if p.rung:
-            assert any(q.genome == p.genome and q.rung == p.rung - 1 for q in told)
-
-
-def test_evolution_goes_on_with_the_best_of_a_rung_where_nothing_can_be_learned() -> None:
-    """Scores are noise, so all that is new may be good; a quarter of each rung is promoted all the same."""
-    space = shipped("mixers").model_copy(update={"objectives": {"bits_per_byte": "minimize"}, "rungs": [1, 3, 9]})
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    scores: list[dict[str, float]] = [{}, {}, {}]
-    for _ in range(90):
-        proposal = algorithm.ask()
-        assert proposal is not None
-        value = score(proposal.genome)[0]
-        scores[proposal.rung][proposal.genome.id] = value
-        algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
-    for below, above in itertools.pairwise(scores):
-        assert len(above) >= int(space.promote * (len(below) - 1))
-        assert np.median(list(above.values())) < np.median(list(below.values()))
-
-
-def test_evolution_learns_what_breaks_the_bounds() -> None:
-    space = shipped("quick").model_copy(update={"rungs": [1], "objectives": {"bits_per_byte": "minimize"}})
-
-    def size(genome: Genome) -> float:
-        return 1e4 * sum(layer["feedforward.expansion"] for layer in genome.values["layers"])
-
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    allowed = []
-    for _ in range(80):
-        proposal = algorithm.ask()
-        assert proposal is not None
-        metrics = {"parameters": size(proposal.genome)}
-        margins = space.margins(metrics)
-        assert margins == ((metrics["parameters"] - 60_000) / 60_000,)
-        allowed.append(margins[0] <= -0.5)  # at most 30,000
-        objectives = (1e5 / metrics["parameters"],) if allowed[-1] else None  # larger is better, as far as it may be
-        algorithm.tell([Result(proposal, objectives, (margins[0] + 0.5,))])
-    random_share = np.mean([size(sample(space, np.random.default_rng(seed))) <= 30_000 for seed in range(300)])
-    assert random_share < 0.6
-    assert np.mean(allowed[-40:]) > 0.85
-    best = max(size(g) for g, kept in zip(_seen(algorithm), allowed, strict=True) if kept)
-    assert best == 30_000
-
-
-def _seen(algorithm: object) -> list[Genome]:
-    return algorithm._archive.genomes  # type: ignore[attr-defined, no-any-return]

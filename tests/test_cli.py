@@ -6,20 +6,30 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import chdir
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
+from typer.testing import CliRunner
 
+from hrfevo.validation import load_space
+from signal_model.cli import app as signal_model
 from signal_model.config import Recipe
+from signal_model.corpus import load_corpus
+from signal_model.errors import InputError
 
-from .conftest import ROOT, TINY_SPACE, command
+from .conftest import ROOT, TINY_SPACE, answer, command, only_run
+from .privileges import read_only
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +95,7 @@ def test_a_bad_space_is_one_line(
     [
         (["run", "missing.yaml"], "missing.yaml: no such file"),
         (["validate", "missing.yaml"], "missing.yaml: no such file"),
+        (["validate", "SPACE", "--set", "corpus={path: nowhere/*.txt}"], "corpus: path: nowhere/*.txt: no such file"),
         (["validate", "."], "is a folder, not a file"),
         (["best", "."], "is not a run folder (no run.json in it)"),
         (["resume", "nowhere"], "nowhere: no such run folder"),
@@ -182,13 +193,45 @@ def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
     assert listed[0]["finished"] == 12
 
 
+def test_a_text_may_be_moved_and_not_changed(tiny_space: Path, text_folder: Path, tmp_path: Path) -> None:
+    here, there = Path(shutil.copytree(text_folder, tmp_path / "here")), tmp_path / "there"
+    tiny_space.write_text(tiny_space.read_text().replace(str(text_folder), "here"))
+    inline = ["--backend", "inline", "--no-confirm"]
+    with chdir(tmp_path):
+        answer("run", tiny_space, *inline, "--evaluations", 4, "--out", "runs")
+    run = only_run(tmp_path / "runs")
+    before = (run / "run.json").read_text()
+    here.rename(there)
+    onward = ["resume", run, *inline, "--evaluations"]
+    with pytest.raises(InputError, match=f"{run}: path: {here}: no such file.*--corpus says where it is"):
+        answer(*onward, 6)
+    kept = (run / "run.json").read_text()
+    with pytest.raises(InputError, match="the corpus has changed since the run began"):
+        answer(*onward, 6, "--corpus", there / "[abc]*.txt")
+    assert (run / "run.json").read_text() == kept
+    with chdir(tmp_path):
+        answer(*onward, 6, "--corpus", "there")
+    answer(*onward, 8)  # it is remembered, and means the same from another folder
+    assert len(json.loads(answer("best", run, "--format", "json"))) > 0
+    assert json.loads(before)["corpus"] == json.loads((run / "run.json").read_text())["corpus"]
+    assert Recipe.load(run / "best.yaml").to_dict()["corpus"]["path"] == str(there)
+    moved = there.rename(tmp_path / "elsewhere")
+    weights = ["export", run, "--weights", "--device", "cpu", "--output", tmp_path / "model"]
+    with pytest.raises(InputError, match="--corpus says where it is"):
+        answer(*weights)
+    assert "the same as in the search" in answer(*weights, "--corpus", moved)
+    assert "confirmation" not in {path.name for path in run.iterdir()}
+    answer("confirm", run, "--backend", "inline", "--corpus", moved, "--top", 1, "--seeds", 1, "--no-baseline")
+    assert (run / "confirmation" / "1" / "done").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["train", "missing.yaml", "--output", "OUT"], "missing.yaml: no such file"),
         (["train", "MODEL", "--output", "OUT"], "names no corpus"),
         (["train", "MODEL", "--output", "OUT", "--corpus", "/nowhere"], "/nowhere"),
-        (["train", "MODEL", "--output", "OUT", "--corpus", ""], "corpus.path: names no file, got ''"),
+        (["train", "MODEL", "--output", "OUT", "--corpus", ""], "--corpus: path: names no file, got ''"),
         (
             ["train", "MODEL", "--output", "OUT", "--corpus", "python", "--tokenizer", "{kind: bpe, size: 300}"],
             "does not match the tokenizer's 300",
@@ -215,6 +258,37 @@ def test_signal_models_mistakes_are_one_line(arguments: list[str], says: str, tm
         "OUT": tmp_path / "out",
     }
     assert_one_clear_line(command("signal-model", *[names.get(a, a) for a in arguments]), says)
+
+
+def test_a_disk_without_room_is_named(tiny_space: Path, tmp_path: Path) -> None:
+    def leave(room: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    space, _ = load_space(tiny_space)
+    load_corpus(space.corpus, space.tokenizer)  # there is room for its tokens
+    model = tmp_path / "model.yaml"
+    model.write_text("width: 16\nlayers:\n- mixer: {kind: harmonic}\n")
+    text = tmp_path / "plain.txt"
+    text.write_text("".join(f"{number} lines of text\n" for number in range(2000)))
+    train = ["signal_model", "train", model, "--steps", 3, "--output", tmp_path / "model"]
+    refused = subprocess.run(
+        [sys.executable, "-m", *map(str, train), "--corpus", str(text)], capture_output=True, text=True
+    )
+    assert_one_clear_line(refused, f"cut one by position: {{path: {text}, split: position}}")
+    search = ["hrfevo", "run", tiny_space, "--backend", "inline", "--out", tmp_path / "runs"]
+    corpus = f"{{path: {text}, split: position}}"
+    for room, arguments, place in (
+        (50_000, [*train, "--corpus", corpus], tmp_path / "model" / "training.safetensors"),
+        (200, search, f"--out {tmp_path / 'runs'}: "),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            preexec_fn=partial(leave, room),
+        )
+        assert_one_clear_line(result, str(place))
+    assert not [*(tmp_path / "runs").iterdir()]
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -285,6 +359,37 @@ def test_report_can_be_made_again(run: Path) -> None:
     assert (run / "report.html").stat().st_mtime_ns > before
 
 
+def test_what_is_cheap_to_check_is_checked_before_text_is_read(
+    tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrfevo.driver.load_corpus", None)
+    monkeypatch.setattr("signal_model.corpus.load_corpus", None)
+    closed, file, model = tmp_path / "closed", tmp_path / "file", tmp_path / "model.yaml"
+    closed.mkdir()
+    file.touch()
+    model.write_text("width: 16\nvocab_size: 300\nlayers:\n- mixer: {kind: harmonic}\n")
+    gpus = torch.cuda.device_count() + 1
+    for arguments, says in (
+        (("--set", f"resources.gpus={gpus}", "--out", tmp_path), f"resources.gpus: {gpus} for each of 1 workers"),
+        (("--out", closed / "runs"), f"--out {closed / 'runs'}: {closed} may not be written to"),
+        (("--out", file / "runs"), f"--out {file / 'runs'}: {file} is not a folder"),
+    ):
+        with read_only(closed), pytest.raises(InputError, match=f"^{says}"):
+            answer("run", tiny_space, *arguments)
+    train = CliRunner().invoke(signal_model, ["train", str(model), "--corpus", "python", "--output", str(tmp_path)])
+    assert str(train.exception).startswith(f"{model}: vocab_size: 300 does not match the tokenizer's 256; give")
+
+
+def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--backend", "inline", "--algorithm", "cmaes", "--set", "objectives={bits_per_byte: minimize}"]
+    decay = "genes:\n  training.weight_decay: {type: float, low: 0.0, high: 0.1}"
+    for genes, adapted in (("genes:", "no gene"), (decay, "training.weight_decay, training.learning_rate")):
+        tiny_space.write_text(tiny_space.read_text().replace("\ngenes:", f"\n{genes}", 1))
+        result = command("hrfevo", "run", tiny_space, *options, "--out", tmp_path / "runs")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith(f"note: cmaes adapts {adapted}; it draws the other genes at random\n")
+
+
 def test_validate_says_how_large_the_space_is() -> None:
     result = command("hrfevo", "validate", ROOT / "search_spaces" / "embeddings.yaml")
     assert result.returncode == 0
@@ -303,6 +408,13 @@ def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) 
 def test_version(program: str) -> None:
     result = command(program, "--version")
     assert (result.returncode, result.stdout) == (0, f"hrfevo {version('hrfevo')}\n")
+
+
+@pytest.mark.parametrize(("package", "program"), [("hrfevo", "hrfevo"), ("signal_model", "signal-model")])
+def test_packages_are_run_as_their_commands_are(package: str, program: str) -> None:
+    result = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == command(program, "--help").stdout.replace(f"{package}.cli", package)
 
 
 def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:

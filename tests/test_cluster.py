@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,9 @@ from hrfevo.space import Budget, Limits, Resources, SearchSpace
 from hrfevo.store import Store
 from hrfevo.validation import load_space
 from hrfevo.workers import WorkersLost, ray_workers
+from hrfevo.workers.cluster import refuse_without_room
 from hrfevo.workers.ray_workers import RayWorkers
+from signal_model.errors import InputError
 
 from .conftest import Scene, command, only_run
 
@@ -138,11 +141,11 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     said: list[str] = []
     workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address, say=said.append)
 
-    lost = threading.Event()
-    scene = Scene({3: lost.set})
+    is_to_go = threading.Event()
+    scene = Scene({3: is_to_go.set})
     searching = threading.Thread(target=searched, args=(space, workers, store, scene))
     searching.start()
-    assert lost.wait(60)
+    assert is_to_go.wait(60)
     cluster.remove_node(node)
     time.sleep(3)
     cluster.add_node(num_cpus=4)
@@ -150,7 +153,10 @@ def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
     assert not searching.is_alive()
     assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
     assert scene.most_at_once == 2
-    assert ["no worker left" in said[0], "again: going on" in said[1], len(said)] == [True, True, 2]
+    lost, paused, again = said
+    assert lost == "1 node of the cluster lost, 1 node left: what ran there runs again"
+    assert paused == "paused, the cluster has no worker left: waiting for a node to come"
+    assert re.fullmatch("the cluster has (1 worker|2 workers) again: going on", again)
 
 
 def test_a_cluster_that_others_occupy_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,3 +296,27 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     evaluations = run.open_store().evaluations(run.id)
     assert [e.status for e in evaluations].count("finished") == count
     assert [e for e in evaluations if e.number in {b.number for b in before}] == before
+
+
+def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
+    clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
+    confirmed = ["--set", "confirm={top: 1, seeds: 1, baseline: false}"]  # a second Ray in the same process
+    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean)
+    assert result.returncode == 0, result.stderr
+    assert not any("auth_token" in str(path) for path in tmp_path.rglob("*"))
+    deep = tmp_path / ("a" * 90)
+    deep.mkdir()
+    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)})
+    assert refused.returncode == 2
+    assert "AF_UNIX path length cannot exceed" in refused.stderr
+    assert "RAY_TMPDIR names another folder for its files and sockets" in refused.stderr
+
+
+def test_room_is_refused_in_words_of_what_was_asked() -> None:
+    total = {"CPU": 4.0}
+    with pytest.raises(InputError, match=r"^resources: 8 CPUs and 0 GPUs for each worker: the cluster at auto"):
+        refuse_without_room(total, Resources(cpus=8), None, "auto")
+    with pytest.raises(InputError, match=r"^--workers 3: .*room for 2 workers of 2 CPUs and 0 GPUs"):
+        refuse_without_room(total, Resources(cpus=2), 3, "auto")
+    refuse_without_room(total, Resources(cpus=2), None, "auto")

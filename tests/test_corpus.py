@@ -1,26 +1,44 @@
 """Tokenizers lose nothing, splits share nothing, the cache survives everything, errors say what to do."""
 
+import bz2
+import gzip
 import json
+import math
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sysconfig
+import time
 from collections.abc import Callable
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
+from typer.testing import CliRunner
 
 from signal_model import corpus as module
 from signal_model import text as text_module
-from signal_model.config import CorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.checkpoints import load_checkpoint
+from signal_model.cli import app
+from signal_model.config import (
+    CorpusConfig,
+    DatasetCorpusConfig,
+    FilesCorpusConfig,
+    PythonCorpusConfig,
+    TokenizerConfig,
+)
 from signal_model.corpus import Corpus, cache_directory, load_corpus
 from signal_model.errors import InputError
-from signal_model.tokenizers import BPETokenizer, ByteTokenizer, tokenizer_from_json
+from signal_model.tokenizers import LONGEST_RUN, BPETokenizer, ByteTokenizer, tokenizer_from_json, without_long_runs
 
 BYTES = TokenizerConfig()
 BPE = TokenizerConfig(kind="bpe", size=300)
@@ -253,7 +271,7 @@ NOTHING = "no such file, and as a glob it matches none"
         (["few", "nowhere"], "file", f"path: nowhere: {NOTHING}"),
         ("hollow", "file", "path: hollow: holds no file"),
         ("empty", "file", "path: empty: there is no text"),
-        ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*`split: position`"),
+        ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*split: position"),
         ("few", "position", "path: few: `split: position` is for one file, not 2; use `split: file`"),
         ("few/0.txt", "position", "path: few/0.txt: 3 characters are too few .* it takes 20"),
         ("blank.txt", "position", "path: blank.txt: the validation split holds no text"),
@@ -561,3 +579,149 @@ def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], mes
     with pytest.raises(InputError, match=f"^{message}") as raised:
         load_dataset(**settings)
     assert "\n" not in str(raised.value)
+
+
+# --- words without end ----------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.sampled_from("aก1 -_"), st.integers(1, 700)), max_size=6))
+def test_words_are_cut_where_they_have_no_end(runs: list[tuple[str, int]]) -> None:
+    text = "".join(character * count for character, count in runs)
+    parts = [*without_long_runs([text])]
+    assert "".join(parts) == text
+    longest = max((sum(1 for _ in same) for part in parts for _, same in groupby(part)), default=0)
+    assert longest < 2 * LONGEST_RUN  # a rest and what follows it are one word
+    if max((count for _, count in runs), default=0) < LONGEST_RUN and not any(
+        one[0] == other[0] or {one[0], other[0]} <= set("aก") or {one[0], other[0]} <= set("-_")
+        for one, other in pairwise(runs)
+    ):
+        assert parts == [text]
+
+
+def test_text_without_spaces_is_learned_from_as_fast_as_any(tmp_path: Path) -> None:
+    letters = "".join(chr(0x0E01 + int(n)) for n in np.random.default_rng(0).integers(0, 46, 60_000))
+    (tmp_path / "thai.txt").write_text(letters)
+    config, said = FilesCorpusConfig(path=str(tmp_path / "thai.txt"), split="position"), list[str]()
+    began = time.monotonic()
+    corpus = load_corpus(config, TokenizerConfig(kind="bpe", size=1024), tmp_path / "cache", said.append)
+    assert time.monotonic() - began < 10  # it took half a minute
+    assert said == ["tokenizer of 1,024 tokens: learning from 54,000 characters"]
+    assert max(corpus.tokenizer.byte_lengths) < 3 * LONGEST_RUN
+    assert corpus.tokenizer.decode(corpus.test.tolist()) == letters[57_000:]
+    again = load_corpus(config, TokenizerConfig(kind="bpe", size=1024), tmp_path / "cache", said.append)
+    assert (again.content_hash, len(said)) == (corpus.content_hash, 1)
+
+
+# --- files of other kinds -------------------------------------------------------------------------
+
+TEXTS = [f"Document {number}, with a second line\nand ü.\n" for number in range(40)]
+
+
+def lines_of(texts: list[str], column: str = "text") -> bytes:
+    return "\n\n".join(json.dumps({"id": 3, column: text}) for text in [*texts]).encode()
+
+
+def parquet_of(texts: list[str], column: str = "text") -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table({"id": [3] * len(texts), column: texts}), sink)
+    return bytes(sink.getvalue())
+
+
+FILES: dict[str, Callable[[list[str]], bytes]] = {
+    "rows.jsonl": lines_of,
+    "rows.ndjson": lines_of,
+    "rows.jsonl.gz": lambda texts: gzip.compress(lines_of(texts)),
+    "rows.jsonl.bz2": lambda texts: bz2.compress(lines_of(texts)),
+    "rows.parquet": parquet_of,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rows_of_a_table_are_documents_as_files_are(name: str, tmp_path: Path) -> None:
+    plain, table = tmp_path / "plain", tmp_path / name
+    plain.mkdir()
+    for number, text in enumerate(TEXTS):
+        (plain / f"{number}.txt").write_text(text)
+    table.write_bytes(FILES[name](TEXTS))
+    expected, found = (text_module.files_splits(FilesCorpusConfig(path=str(path))) for path in (plain, table))
+    assert found == expected
+
+
+def test_compressed_texts_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "0.txt.gz").write_bytes(gzip.compress(TEXTS[0].encode()))
+    (tmp_path / "1.txt.bz2").write_bytes(bz2.compress(TEXTS[1].encode()))
+    with pyarrow.output_stream(str(tmp_path / "2.txt.zst"), compression="zstd") as stream:
+        stream.write(TEXTS[2].encode())
+    (tmp_path / "3.json").write_text(TEXTS[3])  # any other text is a text, whatever it means
+    splits = text_module.files_splits(FilesCorpusConfig(path=str(tmp_path)))
+    assert {text for documents in splits.values() for text in documents.values()} == set(TEXTS[:4])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b'{"text": "one"}\n{"text": ', "a.jsonl:2: not valid JSON"),
+        ("a.jsonl", b'{"text": "one"}\n["two"]', "a.jsonl:2: expected a mapping with 'text', got list"),
+        ("a.jsonl", b'{"body": "one", "id": 3}', "a.jsonl:1: there is no column 'text'; `text: NAME` names one"),
+        ("a.jsonl", b'{"text": 3}', "a.jsonl:1: column 'text' holds int, not text"),
+        ("a.parquet", parquet_of(TEXTS, "texts"), "there is no column 'text' (did you mean 'texts'?); `text"),
+        ("a.parquet", b"no parquet", "a.parquet: is no Parquet file"),
+        ("a.txt.gz", b"no archive", "a.txt.gz: cannot be decompressed"),
+        ("a.txt.zst", b"no archive", "a.txt.zst: cannot be decompressed"),
+        ("a.txt.gz", gzip.compress(b"\xff\xfe", mtime=0), "a.txt.gz: is not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_is_said(name: str, content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        text_module.files_splits(FilesCorpusConfig(path=str(tmp_path / name)))
+    assert says in str(error.value)
+
+
+def test_another_column_and_a_file_that_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(lines_of(TEXTS, "body"))
+    path = str(tmp_path / "rows.jsonl")
+    splits = text_module.files_splits(FilesCorpusConfig(path=path, text="body"))
+    assert sum(map(len, splits.values())) == len(TEXTS)
+    with pytest.raises(InputError, match=f"is a file, not a data set; as a file it is read by `path: {path}`"):
+        text_module.dataset_splits(DatasetCorpusConfig(dataset=path))
+
+
+# --- a trained model on other text -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "{kind: bpe, size: 300}"])
+@pytest.mark.parametrize("length", [None, 24])
+def test_a_model_is_scored_on_the_whole_of_another_text_in_its_own_tokens(
+    tokenizer: str, length: int | None, tmp_path: Path, text_folder: Path
+) -> None:
+    def run(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [*map(str, arguments)])
+        assert result.exit_code == 0, result.exception
+        return str(result.stdout)
+
+    vocabulary = 256 if tokenizer == "bytes" else 300
+    layers = "layers: [{mixer: {kind: harmonic}}]"
+    (tmp_path / "model.yaml").write_text(f"{{width: 16, context: 32, vocab_size: {vocabulary}, {layers}}}")
+    run("train", tmp_path / "model.yaml", "--corpus", text_folder, "--tokenizer", tokenizer, "--steps", 2,
+        "--device", "cpu", "--output", tmp_path / "model")  # fmt: skip
+    held_out = "A text that nobody has trained on, of two lines,\nand in one file. " * 5
+    (tmp_path / "held-out.txt").write_text(held_out)
+    model, _, own = load_checkpoint(tmp_path / "model", torch.device("cpu"))
+    tokens = [own.end_of_text, *own.encode(held_out).tolist(), own.end_of_text]
+    step, nats = length or 32, 0.0
+    for start in range(0, len(tokens) - 1, step):
+        window = torch.tensor([tokens[start : start + step + 1]])
+        with torch.no_grad():
+            scores = model(window[:, :-1]).log_softmax(-1)
+        nats -= scores.gather(-1, window[:, 1:, None]).sum().item()
+    expected = nats / math.log(2) / len(held_out.encode())
+    options = ["--device", "cpu", *(["--length", length] if length else [])]
+    said = run("evaluate", tmp_path / "model", "--corpus", tmp_path / "held-out.txt", *options)
+    found = re.fullmatch(r"all of (.*): (.*) bits per byte, .* over ([\d,]+) tokens", said.strip())
+    assert found
+    assert found[1] == str(tmp_path / "held-out.txt")
+    assert float(found[2]) == pytest.approx(expected, abs=2e-6)
+    assert int(found[3].replace(",", "")) == len(tokens) - 1
+    split = ["--corpus", text_folder, "--split", "test"]
+    assert run("evaluate", tmp_path / "model", *split, *options).startswith("test of files ")

@@ -371,14 +371,22 @@ def test_damaged_runs_are_named_and_missing_ones_waited_for(tmp_path: Path) -> N
         assert "Best genome" not in ask(address, "tick", runs=["sound"])[1]
 
 
+def test_a_folder_may_come_later(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "later")
+    assert runs.listed() == []
+    Search(tmp_path / "later").go_on(1)
+    assert [listed.name for listed in runs.listed()] == ["tiny"]
+
+
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for arguments, said in (
             ([tmp_path, "--port", port], f"--port {port}: cannot be bound: Address already in use"),
             ([tmp_path, "--host", "no.such.host.invalid"], "--host no.such.host.invalid: is no address here"),
             ([tmp_path, "--host", "192.0.2.1"], "--host 192.0.2.1 --port 8050: cannot be bound"),
-            ([tmp_path / "nowhere"], "no such folder"),
+            ([tmp_path / "file"], "no such folder"),
         ):
             result = command("hrfevo", "dashboard", *arguments)
             assert result.returncode == 2

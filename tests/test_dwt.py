@@ -218,3 +218,35 @@ def test_refusals(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         call(random(2, 40))  # type: ignore[operator]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["symmetric", "smooth", "periodization"])
+def test_function_transforms(mode: str) -> None:
+    """torch.func sees the linear map that it is, forwards, backwards and over any axis."""
+    signals = random(4, 3, 150)
+
+    def bands(signal: Tensor) -> Tensor:
+        return torch.cat(wavedec(signal, "db3", mode, level=np.int64(2)), -1)  # type: ignore[arg-type]
+
+    def there_and_back(signal: Tensor) -> Tensor:
+        return waverec(wavedec(signal, "db3", mode), "db3", mode)  # type: ignore[arg-type]
+
+    expected, one = bands(signals), signals[0, 0]
+    torch.testing.assert_close(torch.vmap(bands)(signals), expected)
+    torch.testing.assert_close(torch.vmap(torch.vmap(bands), in_dims=1, out_dims=1)(signals), expected)
+    torch.testing.assert_close(torch.vmap(there_and_back, in_dims=1, out_dims=1)(signals), signals)
+    for jacobian in (torch.func.jacrev(bands)(one), torch.func.jacfwd(bands)(one)):
+        torch.testing.assert_close(jacobian @ one, bands(one))
+    torch.testing.assert_close(torch.func.jacrev(there_and_back)(one), torch.eye(150, dtype=torch.float64))
+    # Bands of which only one is mapped over.
+    approximation, detail = dwt(signals, "db3", mode)  # type: ignore[arg-type]
+    mapped = torch.vmap(lambda band: idwt(band, detail[0], "db3", mode))(approximation)  # type: ignore[arg-type]
+    torch.testing.assert_close(mapped[2], idwt(approximation[2], detail[0], "db3", mode))  # type: ignore[arg-type]
+
+    def energy(signal: Tensor) -> Tensor:
+        return (bands(signal) ** 2).sum()
+
+    recorded = signals.clone().requires_grad_()
+    energy(recorded).backward()
+    gradients = torch.vmap(torch.vmap(torch.func.grad(energy)))(signals)
+    torch.testing.assert_close(gradients, recorded.grad)

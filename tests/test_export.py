@@ -35,6 +35,7 @@ from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
+from hrfevo.study import flat_parameters, in_own_scale
 from signal_model.checkpoints import load_checkpoint, load_figures
 from signal_model.config import ModelConfig, Recipe
 from signal_model.corpus import load_corpus
@@ -44,6 +45,7 @@ from signal_model.model import build_model
 from signal_model.training import Trainer, run_recipe
 
 from .conftest import ROOT, TINY_SPACE, command
+from .synthetic import read
 from .test_cli import assert_one_clear_line
 
 CPU = torch.device("cpu")
@@ -496,3 +498,16 @@ def test_bash_completes_runs_genomes_and_options(run: Path, commands: Path) -> N
         assert completions(commands, line, out) == []
     assert completions(commands, "signal-model ev", out) == ["evaluate"]
     assert "--tensorboard" in completions(commands, "signal-model train --t", out)
+
+
+def test_numbers_are_numbers_wherever_they_go(written_run: Path) -> None:
+    """Of an ordered gene too, whose values have been written down."""
+    space, evaluations = read(written_run)
+    table = pd.read_parquet(io.BytesIO(as_bytes(evaluations_table(space, evaluations), "parquet")))
+    column = table["gene:layers[0].feedforward.expansion"]
+    assert pd.api.types.is_numeric_dtype(column)
+    assert [*column] == [e.values["layers"][0]["feedforward.expansion"] for e in evaluations]
+    parameters, distributions = flat_parameters(space, evaluations[0].values, in_own_scale)
+    name = "layers[0].feedforward.expansion"
+    assert parameters[name] == evaluations[0].values["layers"][0]["feedforward.expansion"]
+    assert distributions[name].choices == (1.0, 2.0, 4.0)

@@ -29,7 +29,10 @@ from .test_causality import EMBEDDINGS, MIXERS
 
 CPU = torch.device("cpu")
 FIGURES = {"validation": {"bits_per_byte": 1.25}, "corpus": "some text"}
-FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+FILES = {
+    "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+    "modeling_signal_llm.py",
+}  # fmt: skip
 ALL_MIXERS = [{"mixer": mixer} for mixer in MIXERS]
 
 
@@ -327,3 +330,76 @@ except signal_model.errors.InputError as error:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "transformers: is not installed; add it with pip install 'hrfevo[transformers]'\n"
+
+
+# --- stock programs -------------------------------------------------------------------------------
+
+STOCK = """
+import sys
+from transformers import AutoModelForCausalLM, AutoTokenizer
+assert "signal_model" not in sys.modules
+folder = sys.argv[1]
+try:
+    AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
+    raise AssertionError
+except ValueError:
+    pass  # no code is run that nobody asked for
+model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+tokens = AutoTokenizer.from_pretrained(folder)(["one", "and two"], return_tensors="pt", padding=True)
+print(model(**tokens).logits[1].double().sum().item(), model.config.max_position_embeddings)
+"""
+
+
+def test_a_program_that_knows_of_no_signal_model_loads_an_export(tmp_path: Path) -> None:
+    built, _ = exported(tmp_path, {"layers": ALL_MIXERS})
+    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", STOCK, tmp_path / "hub"], capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    score, context = result.stdout.split()
+    expected = built(torch.tensor([list(b"and two")]))[0].double().sum().item()
+    assert float(score) == pytest.approx(expected, abs=1e-3)
+    assert int(context) == 64
+    to_transformers(tmp_path / "checkpoint", tmp_path / "plain", code=False)
+    assert "auto_map" not in json.loads((tmp_path / "plain" / "config.json").read_text())
+    assert {path.name for path in (tmp_path / "plain").iterdir()} == FILES - {"modeling_signal_llm.py"}
+
+
+def test_the_tokenizer_says_how_long_texts_may_be_and_how_to_pad_them(tmp_path: Path) -> None:
+    exported(tmp_path, {})
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hub")
+    assert (tokenizer.model_max_length, tokenizer.pad_token, tokenizer.padding_side) == (64, END_OF_TEXT, "left")
+    batch = tokenizer(["a", "a longer text " * 9], padding=True, truncation=True, return_tensors="pt")
+    assert {name: tuple(values.shape) for name, values in batch.items()} == {
+        "input_ids": (2, 64),
+        "attention_mask": (2, 64),
+    }
+
+
+def test_what_callers_pass_besides_is_taken_or_refused_by_name(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    _, model = exported(tmp_path, {"layers": ALL_MIXERS})
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hub")
+    tokens = tokenizer(["some text"], return_tensors="pt").input_ids
+    plain, places = model(tokens).logits, torch.arange(tokens.shape[1])
+    for name, value in (
+        ("position_ids", places[None]), ("cache_position", places), ("token_type_ids", torch.zeros_like(tokens))
+    ):  # fmt: skip
+        assert torch.equal(model(tokens, **{name: value}).logits, plain)
+        with pytest.raises(InputError, match=f"^{name}: a SignalLLM takes tokens as they stand"):
+            model(tokens, **{name: value + 1})
+    padded = tokenizer(["some text", "no"], return_tensors="pt", padding=True)
+    position_ids = (padded.attention_mask.cumsum(1) - 1).clamp(min=0)
+    assert torch.isfinite(model(**padded, position_ids=position_ids).logits).all()
+    with pytest.raises(InputError, match=r"^head_mask: is not supported by SignalLLM"):
+        model(tokens, head_mask=torch.ones(1))
+    assert torch.equal(model(tokens, something=None).logits, plain)
+    shifted = F.pad(tokens, (0, 1), value=-100)[:, 1:]
+    assert torch.equal(model(tokens, shift_labels=shifted).loss, model(tokens, labels=tokens).loss)
+    first = model.generate(tokens, max_new_tokens=40, do_sample=False)
+    spoken = tokenizer.decode(first[0, tokens.shape[1] :])
+    stop = next(character for character in spoken if character.isascii())
+    options = {"max_new_tokens": 40, "do_sample": False, "stop_strings": [stop], "tokenizer": tokenizer}
+    stopped = model.generate(tokens, **options)
+    assert tokenizer.decode(stopped[0, tokens.shape[1] :]) == spoken[: spoken.index(stop) + 1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
+import socket
 import struct
 import sys
 import time
@@ -24,6 +26,7 @@ from rich.console import Console
 from hrfevo.database import sqlite_url
 from hrfevo.genome import Genome, flat
 from hrfevo.logs import Target, parse_targets
+from hrfevo.logs import mlflow as mlflow_logger
 from hrfevo.logs.base import LogObserver, Observers, ended_before
 from hrfevo.logs.course import Course
 from hrfevo.records import Job, Outcome
@@ -36,6 +39,7 @@ from hrfevo.workers import InlineWorkers
 from signal_model.errors import InputError
 
 from .conftest import TINY_SPACE, command
+from .services import free_port
 from .test_cli import assert_one_clear_line
 from .test_search import QUIET, Scripted, search
 
@@ -127,6 +131,8 @@ def test_tensorboard_holds_every_evaluation_and_the_course(logged: tuple[Path, s
             if value.tag == "_hparams_/session_start_info"
         ]
         assert {*flat(evaluation.values)} < {*sessions[0]}
+        # One that names the genes of one genome would hide the others from the table of all.
+        assert not any(value.tag == "_hparams_/experiment" for event in events(folder) for value in event.summary.value)
         assert sessions[0]["training.learning_rate"].number_value == evaluation.values["training.learning_rate"]
         assert sessions[0]["embedding.kind"].string_value == evaluation.values["embedding.kind"]
     expected = {name: pytest.approx(values) for name, values in series_of(run).items()}
@@ -310,3 +316,15 @@ def test_targets_are_names_with_or_without_a_place() -> None:
     )
     with pytest.raises(InputError, match="mlflow is given twice"):
         parse_targets(["mlflow", "mlflow=sqlite:///x.db"])
+
+
+@pytest.mark.parametrize("answers", ["nobody", "a server that is silent"])
+def test_a_server_that_is_away_is_not_waited_for_long(answers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(mlflow_logger.AT_THE_START, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1] if answers != "nobody" else free_port()
+        began = time.monotonic()
+        with pytest.raises(InputError, match=f"--log mlflow=http://127.0.0.1:{port}: cannot be used"):
+            mlflow_logger.check(f"http://127.0.0.1:{port}")
+    assert time.monotonic() - began < 20
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ

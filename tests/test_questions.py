@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ from hrfevo.genome import Genome
 from hrfevo.overview import overviews
 from hrfevo.ranking import by_metric, front
 from hrfevo.report.frames import evaluation_frame
+from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
+from hrfevo.status import status_of
 from hrfevo.store import Evaluation, Store
+from hrfevo.tables import status_table
 from hrfevo.validation import parse_space
 from signal_model.errors import InputError
 from signal_model.model import SignalLLM
@@ -228,6 +231,26 @@ def test_list_says_what_reading_everything_would_say(
     assert "64, 90 min" in answer("list", written_runs[0].parent, "--sort", "seconds")
     with pytest.raises(InputError, match=r"--sort bset: unknown \(did you mean 'best'\?\)"):
         answer("list", written_runs[0].parent, "--sort", "bset")
+
+
+def test_nothing_that_can_be_read_is_no_success(tmp_path: Path) -> None:
+    assert answer("list", tmp_path) == f"no runs in {tmp_path}\n"
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    result = command("hrfevo", "list", tmp_path)
+    assert (result.returncode, result.stdout) == (1, f"no run in {tmp_path} that can be read\n")
+    assert result.stderr.startswith("broken cannot be read: ")
+
+
+def test_status_tells_every_reason_of_failures(written_run: Path) -> None:
+    folder = RunFolder.open(written_run)
+    with closing(folder.open_store()) as store:
+        status = replace(status_of(folder, store), failures={"one": 2, "two": 2, "three": 1, "four": 1})
+    names, facts = (column._cells for column in status_table(status).columns)
+    told = [(name, fact) for name, fact in zip(names, facts, strict=True) if str(name).startswith("failed")]
+    assert told == [
+        ("failed 2 times", "one"), ("failed 2 times", "two"), ("failed once", "three"), ("failed once", "four")
+    ]  # fmt: skip
 
 
 def test_damaged_runs_do_not_hide_the_others(tmp_path: Path) -> None:

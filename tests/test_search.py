@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -17,15 +18,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.evaluation import TrainingEvaluator
+from hrfevo.progress import PlainDisplay
 from hrfevo.records import Job, Outcome
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
-from hrfevo.status import status_of
+from hrfevo.status import failures_in_words, status_of
 from hrfevo.store import Store
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers, Workers
@@ -482,3 +485,23 @@ def test_divergence_and_defects_are_outcomes_with_a_reason(space: SearchSpace, m
     outcome = TrainingEvaluator(space, corpus, "cpu")(Job(0, genome, 0, 7))
     assert (outcome.status, outcome.reason) == ("failed", "error: RuntimeError: a defect in two lines")
     assert "Traceback" in outcome.detail
+
+
+def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, store: Store) -> None:
+    budget = space.budget.model_copy(update={"evaluations": 40})
+    long = space.model_copy(update={"rungs": [3, 9], "promote": 0.5, "budget": budget})
+    out = io.StringIO()
+    one = search(long, InlineWorkers(Scripted("some fail")), store, "run")
+    display = PlainDisplay(Console(file=out, width=113), long)
+    one.run(display)
+    lines = out.getvalue().splitlines()
+    ended = [e for e in store.evaluations("run") if e.status != "running"]
+    assert {e.rung for e in ended} == {0, 1}
+    told = [line for line in lines if line.startswith("[")]
+    for line, evaluation in zip(told, sorted(ended, key=lambda e: e.ended_event or 0), strict=True):
+        assert f"] {evaluation.genome} ({long.rungs[evaluation.rung]} steps) " in line
+    scores = [e.metrics["bits_per_byte"] for e in ended if e.rung == 1 and e.status == "finished"]
+    assert f"best {min(scores):.6g} (9 steps)" in [line for line in told if "best" in line][-1]
+    failed = [e for e in ended if e.status == "failed"]
+    (words,) = failures_in_words(ended)
+    assert words.startswith(f"failed {len(failed)} times: {failed[0].reason} ({failed[0].genome}, ")

@@ -86,7 +86,7 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
             "[dct, fourier, learned]",
             "[dct, furier]",
             "furier",
-            "'dct', 'fourier', 'wavelet' or 'learned', got 'furier'",
+            "'furier' is none (did you mean 'fourier'?); accepted: dct, fourier, wavelet, learned",
         ),
         ("kind: harmonic", "kind: harmonc", "kind: harmonc", "'harmonc' is no kind (did you mean 'harmonic'?)"),
         ("kind: basis}", "kind: bassis}", "bassis", "embedding.kind never has the value 'bassis'; accepted: standard"),
@@ -94,7 +94,7 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         ("heads: 4", "heads: 5", "heads: 5", "must divide the width of 96 into even sizes, got 5"),
         ("budget: {evaluations: 72}", "budget: {}", "budget", "give evaluations, minutes or both"),
         ("rungs: [180]", "rungs: [180, 80]", "rungs", "rungs are training steps that grow, got [180, 80]"),
-        ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "'bits_per_byte', 'parameters'"),
+        ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "accepted: bits_per_byte, parameters,"),
         ("corpus: python", "corpus: pyton", "corpus", "'pyton' is no corpus"),
         ("population: 16", "population: sixteen", "population", "got 'sixteen'"),
         ("population: 16", "populaton: 16", "populaton", "did you mean 'population'?"),
@@ -119,12 +119,104 @@ def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: str, says
     assert any(line in candidate for candidate in around), (message, around)
 
 
+SMALL = """
+name: small
+model: {context: 32, width: 16}
+genes:
+  training.learning_rate: {type: float, low: 1e-3, high: 3e-2}
+  embedding.kind: {type: choice, values: [standard, spectral]}
+  embedding.bases: {type: int, low: 2, high: 8, when: {embedding.kind: spectral}}
+  embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}
+  layers:
+    type: layers
+    min: 1
+    max: 2
+    genes:
+      mixer.kind: {type: choice, values: [attention, wavelet]}
+rungs: [3]
+budget: {evaluations: 5}
+"""
+RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice, values: [attention, wavelet]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (RATE, "{low: 1e-3}", "4: genes.training.learning_rate.type: is missing; accepted: float, int, interval,"),
+        (RATE, "3e-2", "4: genes.training.learning_rate: expected a mapping such as {type: float, low: 0, high: 1}"),
+        (RATE, "{type: float, low: 1e-3, high: .inf}", "learning_rate.high: Input should be a finite number, got inf"),
+        ("type: choice, values: [attention", "values: [attention", "13: genes.layers.genes.mixer.kind.type: is miss"),
+        ("    max: 2\n", "", "8: genes.layers.max: Field required"),
+        ("{type: int, low: 2, high: 8, when: {embedding.kind: spectral}}",
+         "{type: int, low: 2, high: 8, when: {embedding.bases: 3}}", "'embedding.bases' is the gene itself; accepted"),
+        (KINDS, "mixer.kind: {type: choice, values: [wavelet], when: {mixer.knid: wavelet}}",
+         "'mixer.knid' is no gene here; there is no other gene"),
+        ("high: 8, when: {embedding.kind: spectral}}\n  l", "high: 8}\n  l",
+         "7: genes.embedding.frequencies: unknown setting; accepted: kind; searched only where it is one: when: "
+         "{embedding.kind: [spectral]}"),
+        (KINDS, f"{KINDS}\n      mixer.levels: {{type: int, low: 1, high: 3}}",
+         "14: genes.layers.genes.mixer.levels: unknown setting; accepted: kind, heads, rotary, window, "
+         "short_convolution; searched only where it is one: when: {mixer.kind: [wavelet]}"),
+        ("training.learning_rate", "training.dropout", "4: genes.training.dropout: unknown setting; accepted: steps,"),
+        ("  embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}\n", "",
+         "5: genes.embedding.kind: with 'spectral', model.embedding.frequencies: 32 cycles need a width"),
+        ("rungs:", "constraints: {params: {max: 3}}\nrungs:", "constraints.params: 'params' is none (did you"),
+        ("rungs:", "objectives: {bits_per_byte: maximize}\nrungs:", "bits_per_byte: validation loss, bits per"),
+        ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
+        ("name: small", f"name: {'a' * 300}", "up to 100 letters, digits, - and _, a letter or digit first; got one"),
+        (RATE, "&rate {type: float, low: 1e-3, high: 3e-2}\n  training.weight_decay: *rate", "aliases (*name)"),
+        (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "learning_rate.step: takes it through 1000000002 values"),
+        (RATE, "{type: float, low: 1, high: 2, step: -1}", "takes it through 0 values; accepted: a step of"),
+        (RATE, "{type: float, low: 1, high: 2, step: 0.5, log: true}", "learning_rate.step: goes with log: false"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_gene_is_said_in_our_words_and_of_the_gene(old: str, new: str, says: str) -> None:
+    assert SMALL.count(old) == 1
+    parse_space(SMALL, "small.yaml")
+    with pytest.raises(InputError) as error:
+        parse_space(SMALL.replace(old, new).lstrip("\n"), "small.yaml")
+    assert says in str(error.value)
+    assert ".[key]" not in str(error.value)
+    assert "Unable to extract" not in str(error.value)
+
+
+def test_a_number_with_a_step_is_a_list_whose_neighbours_are_alike() -> None:
+    batches = "training.batch_size: {type: int, low: 8, high: 31, step: 8, when: {embedding.kind: spectral}}"
+    space = parse_space(SMALL.replace(RATE, f"{{type: float, low: 0.1, high: 0.4, step: 0.1}}\n  {batches}"), "s.yaml")
+    rate, size = space.genes["training.learning_rate"], space.genes["training.batch_size"]
+    assert isinstance(rate, OrderedGene)
+    assert isinstance(size, OrderedGene)
+    assert rate.values == [0.1, 0.2, 0.3, 0.4]
+    assert size.values == [8, 16, 24]
+    assert size.conditions == {"embedding.kind": ["spectral"]}
+
+
 def test_unknown_wavelet_names_the_gene_and_what_is_accepted() -> None:
     text = (ROOT / "search_spaces" / "wavelets.yaml").read_text().replace("[coif1]", "[coiff1]")
     with pytest.raises(
         InputError, match=r"layers.*mixer\.families.*'coiff1' is not a discrete wavelet.*did you mean 'coif1"
     ):
         parse_space(text, "wavelets.yaml")
+
+
+def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
+    for option, says in (
+        ("model.widht=3", "--set model.widht=3: model.widht: unknown setting"),
+        (
+            "genes.embedding.bases.high=1",
+            "small.yaml:6 with --set genes.embedding.bases.high=1: genes.embedding.bases: lo",
+        ),
+        (
+            "genes.embedding.bases={type: int}",
+            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
+        ),
+        ("population=3", "--set population=3: population: "),
+    ):
+        with pytest.raises(InputError) as error:
+            parse_space(SMALL.lstrip(), "small.yaml", [option])
+        assert str(error.value).startswith(says)
+    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout"):
+        parse_space(SMALL.lstrip().replace("learning_rate", "dropout"), "small.yaml", ["population=8"])
 
 
 def test_overrides_reach_into_genes_and_are_validated() -> None:
@@ -287,7 +379,7 @@ def test_no_gene_is_dead(path: Path) -> None:
     """Change one gene of a genome in which it is active: what is built or how it is trained must change."""
     space, _ = load_space(path)
     tried = set()
-    for genome in _trials(space):
+    for genome, _ in _trials(space):
         for name, gene in active_genes(space, genome):
             if name in tried:
                 continue

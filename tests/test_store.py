@@ -305,3 +305,23 @@ def test_addresses_of_files_are_written_down_whole() -> None:
     assert without_password("sqlite:///results.db") == f"sqlite:///{Path.cwd() / 'results.db'}"
     with pytest.raises(InputError, match="forgets everything"):
         without_password("sqlite://")
+
+
+def test_a_search_leaves_one_file_and_its_readers_do_not_stand_in_its_way(tmp_path: Path) -> None:
+    store = Store(sqlite_url(tmp_path / "results.db"))
+    store.create_run("run", "run", {})
+    with store.writing():
+        with sqlite3.connect(tmp_path / "results.db") as reader:
+            assert reader.execute("BEGIN").execute("SELECT count(*) FROM runs").fetchone() == (1,)
+            began = time.monotonic()
+            store.set_state("run", "stopped")
+            assert time.monotonic() - began < 5
+        reader.close()
+        assert (tmp_path / "results.db-wal").exists()
+    store.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["results.db"]
+    with store.writing():  # whoever looks on as it ends keeps the log
+        other = Store(sqlite_url(tmp_path / "results.db"), create=False)
+        assert other.run("run").state == "stopped"
+    assert other.run("run").state == "stopped"
+    other.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.completion import complete_genome, complete_run
-from signal_model.console import new_console
+from signal_model.console import new_console, print_table
 
 if TYPE_CHECKING:
     from hrfevo.run_folder import RunFolder
@@ -51,6 +51,9 @@ WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at o
 BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
 AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
 ALGORITHM_HELP = "evolution, genetic, regularized, random, tpe, nsga2, gp or cmaes"
+CorpusOption = Annotated[
+    str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
+]
 NoConfirmOption = Annotated[
     bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
 ]
@@ -77,8 +80,9 @@ def print_rows(
     forms: Mapping[str, str] | None = None,
 ) -> None:
     """Print rows of these columns. In a table, numbers are in `forms` or five digits; without rows there is `empty`."""
+    rows = [{column: row[column] for column in columns} for row in rows]
     if format_ is Format.json:
-        print(json.dumps([{column: row[column] for column in columns} for row in rows], indent=2))
+        print(json.dumps(rows, indent=2))
     elif format_ is Format.csv:
         import csv
 
@@ -93,10 +97,11 @@ def print_rows(
         table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
             numeric = all(isinstance(row[column], int | float | None) for row in rows)
-            table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+            prose = any(" " in str(row[column]) for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold" if prose else "ellipsis")
         for row in rows:
             table.add_row(*(_cell(row[column], (forms or {}).get(column, ".5g")) for column in columns))
-        new_console().print(table)
+        print_table(new_console(), table)
 
 
 def _cell(value: Any, form: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrfevo.commands.options import DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
+from hrfevo.commands.options import CorpusOption, DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,14 +54,16 @@ def export(
     curves: Annotated[bool, typer.Option("--curves", help="Learning curves instead: csv, parquet")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
     device: DeviceOption = "auto",
+    corpus: CorpusOption = None,
     store: StoreOption = None,
 ) -> None:
     """Take results away: a genome as a recipe, config or trained model; a run as a table or an Optuna study."""
     trains = weights or format_ is ExportFormat.huggingface
     if weights and format_ not in (ExportFormat.recipe, ExportFormat.huggingface):
         raise InputError(f"--weights: goes with --format recipe or huggingface, got {format_}")
-    if steps is not None and not trains:
-        raise InputError(f"--steps {steps}: goes with --weights or --format huggingface")
+    for option, value in (("--steps", steps), ("--corpus", corpus)):
+        if value is not None and not trains:
+            raise InputError(f"{option} {value}: goes with --weights or --format huggingface")
     if curves and format_ not in TABLES:
         raise InputError(f"--curves: goes with --format csv or parquet, got {format_}")
     if genome is not None and format_ in OF_THE_RUN:
@@ -75,7 +77,7 @@ def export(
     if format_ in OF_THE_RUN:
         _export_run(opened, store, output, format_, curves, overwrite)
     elif trains:
-        _export_weights(opened, store, genome, Path(output), format_, steps, device, overwrite)
+        _export_weights(opened, store, genome, Path(output), format_, steps, device, corpus, overwrite)
     else:
         _export_settings(opened, store, genome, Path(output), format_, overwrite)
 
@@ -127,6 +129,7 @@ def _export_weights(
     format_: ExportFormat,
     steps: int | None,
     device: str,
+    corpus: str | None,
     overwrite: bool,
 ) -> None:
     space, _, found, evaluations = _feasible(folder, store, genome)
@@ -136,17 +139,21 @@ def _export_weights(
         )
 
     from hrfevo.export.destination import new_folder, refuse_occupied
-    from hrfevo.export.weights import FILES, corpus_of, measured_at, trained
+    from hrfevo.export.weights import FILES, measured_at, trained
+    from hrfevo.run_corpus import corpus_of
+    from signal_model.config.text import corpus_option
     from signal_model.devices import choose_device
     from signal_model.logs import Bar, Lines
 
+    if corpus is not None:
+        space = space.model_copy(update={"corpus": corpus_option(corpus)})
     to_huggingface = format_ is ExportFormat.huggingface
     refuse_occupied(output, overwrite, folders.FILES if to_huggingface else FILES)
     rung, measured = measured_at(space, evaluations, found, steps)
-    corpus, chosen = corpus_of(folder, space), choose_device(device)
+    text, chosen = corpus_of(folder, space), choose_device(device)
     with new_folder(output) as new:
         log = Bar(space.rungs[rung]) if sys.stdout.isatty() else Lines()
-        model = trained(folder, space, found, rung, measured, corpus, chosen, log)
+        model = trained(folder, space, found, rung, measured, text, chosen, log)
         if to_huggingface:
             with tempfile.TemporaryDirectory() as checkpoint:
                 model.save(Path(checkpoint))
@@ -172,10 +179,18 @@ def _feasible(
 
 
 @app.command()
-def report(folder: RunArgument, store: StoreOption = None) -> None:
+def report(
+    folder: RunArgument,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own unless given")] = None,
+    store: StoreOption = None,
+) -> None:
     """Write report.html and best.yaml into the run folder, as they stand now."""
     from hrfevo.products import leave_products
     from hrfevo.run_folder import RunFolder
 
     opened = RunFolder.open(folder)
-    print(leave_products(opened, opened.space(), opened.open_store(store)))
+    try:
+        print(leave_products(opened, opened.space(), opened.open_store(store), output))
+    except OSError as error:
+        remedy = "" if output else "; name another folder with --output"
+        raise InputError(f"{output or folder}: the report cannot be written there: {error.strerror}{remedy}") from None

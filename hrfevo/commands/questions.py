@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 
 from hrfevo.commands.completion import complete_genome
 from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
-from signal_model.console import new_console
+from signal_model.console import new_console, print_table
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
-LIST_TABLE = ("run", "state", "finished", "failed", "budget", "best", "minutes", "corpus", "seed", "algorithm")
+LIST_TABLE = ("run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm")
 LIST_COLUMNS = (
     *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
 )
+
+
+class FactsFormat(StrEnum):
+    """How facts about one thing are printed, of which there is no list."""
+
+    table = "table"
+    json = "json"
+
+
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(metavar="CONDITION", help="Such as 'parameters<500000' or embedding.kind=spectral; may be repeated"),
@@ -46,7 +56,10 @@ def list_command(
         typer.echo(f"{name} cannot be read: {error}", err=True)
     rows = [_overview_row(one, whole=format_ is not Format.table) for one in found]
     columns = LIST_TABLE if format_ is Format.table else LIST_COLUMNS
-    print_rows(rows, columns, format_, empty=f"no runs in {folder}", forms={"minutes": ".1f"})
+    empty = f"no run in {folder} that can be read" if unreadable else f"no runs in {folder}"
+    print_rows(rows, columns, format_, empty=empty, forms={"minutes": ".1f"})
+    if unreadable and not found:
+        raise typer.Exit(1)
 
 
 def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
@@ -60,7 +73,7 @@ def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
 @app.command()
 def status(
     folder: RunArgument,
-    format_: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
+    format_: Annotated[FactsFormat, typer.Option("--format", help="table or json")] = FactsFormat.table,
     store: StoreOption = None,
 ) -> None:
     """Whether a run is running, stopped, crashed, failed or finished, how far it is, and what is in flight."""
@@ -70,15 +83,13 @@ def status(
     from hrfevo.status import status_of
     from hrfevo.tables import status_table
 
-    if format_ is Format.csv:
-        raise InputError("--format csv: is of lists; accepted: table, json")
     run = RunFolder.open(folder)
     with closing(run.open_store(store)) as opened:
         found = status_of(run, opened)
-    if format_ is Format.json:
+    if format_ is FactsFormat.json:
         print(json.dumps(asdict(found), indent=2))
     else:
-        new_console().print(status_table(found))
+        print_table(new_console(), status_table(found))
 
 
 @app.command()
@@ -120,7 +131,7 @@ def best(
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
-        new_console().print(tables.as_table(space, chosen, winners, also))
+        print_table(new_console(), tables.as_table(space, chosen, winners, also))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from hrfevo.commands.options import (
     AddressOption,
     Backend,
     BackendOption,
+    CorpusOption,
     DeviceOption,
     LogOption,
     NoConfirmOption,
@@ -94,6 +95,7 @@ def resume(
     device: DeviceOption = "auto",
     store: StoreOption = None,
     storage: StorageOption = None,
+    corpus: CorpusOption = None,
     no_confirm: NoConfirmOption = False,
     log: LogOption = None,
 ) -> None:
@@ -105,7 +107,7 @@ def resume(
     from hrfevo.algorithms import ALGORITHMS
     from hrfevo.driver import resume as continue_run
 
-    machinery = _machinery(backend, workers, address, device, store, storage, log)
+    machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
     console = new_console()
     code = continue_run(folder, evaluations, machinery, console)
     run = RunFolder.open(folder)
@@ -130,6 +132,7 @@ def confirm_command(
     device: DeviceOption = "auto",
     store: StoreOption = None,
     storage: StorageOption = None,
+    corpus: CorpusOption = None,
     log: LogOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
@@ -141,7 +144,7 @@ def confirm_command(
 
     from hrfevo.confirmation import confirm
 
-    machinery = _machinery(backend, workers, address, device, store, storage, log)
+    machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
     raise typer.Exit(confirm(run, options, machinery, new_console()))
 
 
@@ -153,10 +156,13 @@ def _machinery(
     store: str | None,
     storage: str | None,
     log: list[str] | None,
+    corpus: str | None = None,
 ) -> Machinery:
     from hrfevo.checkpoints import storage_place
     from hrfevo.driver import Machinery
     from hrfevo.logs import parse_targets
+    from signal_model.config.text import corpus_option
 
     kept = storage_place(storage) if storage is not None else None
-    return Machinery(backend.value, workers, address, device, store, kept, parse_targets(log or []))
+    text = corpus_option(corpus) if corpus is not None else None
+    return Machinery(backend.value, workers, address, device, store, kept, parse_targets(log or []), text)

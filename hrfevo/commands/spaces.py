@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from signal_model.errors import InputError
+
 app = typer.Typer()
 
 
@@ -17,8 +19,13 @@ def validate(
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.validation import gene_count, load_space, space_size
+    from signal_model.text import refuse_missing
 
     loaded, _ = load_space(space, list(set_ or []))
+    try:
+        refuse_missing(loaded.corpus)
+    except InputError as error:
+        raise InputError(f"{space}: corpus: {error}") from None
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
     limits = [f"{loaded.budget.evaluations} evaluations"] if loaded.budget.evaluations else []
     limits += [f"{loaded.budget.minutes:g} minutes"] if loaded.budget.minutes else []

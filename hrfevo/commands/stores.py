@@ -21,17 +21,18 @@ def migrate(
 ) -> None:
     """Bring results that an earlier version wrote to this version's database schema, confirmations of a run too."""
     from hrfevo.confirmed import stages
-    from hrfevo.database import migrate as bring_up_to_date
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.database import migrate as migrate_database
+    from hrfevo.run_folder import RunFolder, bring_up_to_date
 
     urls = [target]
     if "://" not in target:
+        bring_up_to_date(Path(target))
         folder = RunFolder.open(Path(target))
         parts = [folder, *stages(folder)]
         if any(part.in_hand for part in parts):
             raise InputError(f"{target}: a search is running there; stop it first")
         urls = [part.store_url() for part in parts]
     for url in urls:
-        before, after = bring_up_to_date(url)
+        before, after = migrate_database(url)
         where = f"{url}: " if len(urls) > 1 else ""
         print(f"{where}schema revision {after}" + (" already" if before == after else f", was {before}"))

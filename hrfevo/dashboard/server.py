@@ -23,9 +23,9 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(folder: Path, url: str | None, host: str, port: int, refresh: float) -> None:
-    """Serve the runs in a folder until Ctrl-C or SIGTERM.
+    """Serve the runs in a folder until it is asked to end.
 
-    Raises InputError if there is no such folder, or if the host or the port cannot be had.
+    Raises InputError if it is no folder, or if the host or the port cannot be had.
     """
     runs = Runs(folder, url)
     runs.listed()
@@ -37,6 +37,8 @@ def serve(folder: Path, url: str | None, host: str, port: int, refresh: float) -
             app.server.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", "[::1]", host]
         server = make_server(address, 0, app.server, threaded=True, request_handler=_Quiet, fd=bound.fileno())
         print(f"dashboard   http://{_shown(host)}:{server.port}/   (Ctrl-C ends it)", flush=True)
+        if not folder.exists():
+            print(f"{folder} is not there yet: its runs are shown as soon as they are", flush=True)
         if not local:
             print("anyone who can reach this address can read these runs", flush=True)
         with Interruption():

@@ -120,7 +120,7 @@ class Runs:
         self._lock = threading.Lock()
 
     def listed(self) -> list[Listed]:
-        """Every run there, newest first. Raises InputError if there is no such folder."""
+        """Every run there, newest first; none where there is no such folder yet."""
         paths = self._paths()
         for gone in self._open.keys() - paths.keys():
             self._drop(gone)
@@ -131,6 +131,8 @@ class Runs:
         return self._watched(name, self._paths()).snapshot()
 
     def _paths(self) -> dict[str, Path]:
+        if not self.folder.exists():
+            return {}
         own = (self.folder / RUN_FILE).is_file()
         return {path.name or str(path): path for path in ([self.folder.resolve()] if own else find_runs(self.folder))}
 

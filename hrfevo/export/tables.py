@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from hrfevo.genes import is_numeric
 from hrfevo.genome import Genome
 from hrfevo.records import Point
-from hrfevo.report.frames import curve_frame, evaluation_frame
+from hrfevo.report.frames import curve_frame, evaluation_frame, gene_columns, gene_of
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 
@@ -42,6 +43,9 @@ def evaluations_table(space: SearchSpace, evaluations: Sequence[Evaluation]) -> 
     for name, kind in _KEPT.items():
         frame[name] = pd.Series([getattr(evaluation, name) for evaluation in evaluations], dtype=kind)
     frame["genes"] = pd.Series([Genome(evaluation.values).text for evaluation in evaluations], dtype="object")
+    for name in gene_columns(frame):
+        if is_numeric(gene_of(space, name)):
+            frame[name] = pd.to_numeric(frame[name]).convert_dtypes()
     for name in frame.columns[frame.dtypes == "object"]:
         frame[name] = pd.Series([_text(value) for value in frame[name]], dtype="object")
     return frame

@@ -17,7 +17,7 @@ from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from signal_model.checkpoints import FIGURES, RECIPE, TOKENIZER, WEIGHTS, load_training, save_checkpoint
 from signal_model.config import Recipe
-from signal_model.corpus import Corpus, load_corpus
+from signal_model.corpus import Corpus
 from signal_model.errors import InputError
 from signal_model.folder import figures_of
 from signal_model.logs import Log
@@ -119,17 +119,6 @@ def trained(
     origin = {"run": folder.path.name, "genome": found.genome, "steps": steps}
     figures = figures_of(trainer.model, corpus, training, score) | origin
     return Trained(trainer.model.eval(), recipe, corpus, figures, began, steps, measured)
-
-
-def corpus_of(folder: RunFolder, space: SearchSpace) -> Corpus:
-    """The text of a run. Raises InputError if it has changed since."""
-    corpus = load_corpus(space.corpus, space.tokenizer)
-    if corpus.content_hash != folder.settings["corpus"]["hash"]:
-        raise InputError(
-            f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
-            f"now {corpus.name}); weights trained on it would be others"
-        )
-    return corpus
 
 
 def _fresh(recipe: Recipe, corpus: Corpus, device: torch.device) -> Trainer:

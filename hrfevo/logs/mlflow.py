@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hrfevo.genome import flat
@@ -24,6 +26,11 @@ MOST_METRICS, MOST_PARAMETERS = 1000, 100
 _STATES = {"finished": "FINISHED", "failed": "FAILED", "infeasible": "KILLED"}
 
 
+# A server that is away at the start is found out with these settings of MLflow; its own, seven retries of two minutes,
+# stand in a search that goes on, which does not wait for its loggers.
+AT_THE_START = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
 def check(uri: str | None) -> None:
     """Raise InputError if the package is missing or nothing can be tracked at `uri`."""
     try:
@@ -31,7 +38,8 @@ def check(uri: str | None) -> None:
     except ImportError:
         raise InputError("--log mlflow: the package mlflow-skinny is missing; pip install 'hrfevo[mlflow]'") from None
     try:
-        MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        with _patience(AT_THE_START):
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
     except Exception as error:  # each kind of store raises its own
         place = f"--log mlflow={uri}" if uri else "--log mlflow"
         raise InputError(f"{place}: cannot be used: {one_line(error)}") from None
@@ -116,6 +124,18 @@ class MLflow:
         pairs = [Param(_accepted(name), _text(value)) for name, value in parameters.items()]
         for start in range(0, len(pairs), MOST_PARAMETERS):
             self._client.log_batch(run, params=pairs[start : start + MOST_PARAMETERS])
+
+
+@contextmanager
+def _patience(settings: Mapping[str, str]) -> Iterator[None]:
+    """Meanwhile these are set, but for those that the user has set."""
+    ours = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def _accepted(name: str) -> str:

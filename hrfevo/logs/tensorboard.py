@@ -57,7 +57,10 @@ class TensorBoard:
         about = {"steps": steps, "status": outcome.status, "seed": str(job.seed)}
         with self._new_folder(f"{job.number:05d}-{job.genome.id}-{steps}") as folder:
             events = _Events(folder)
-            for summary in hparams(genes | about, metrics):
+            # Without the experiment, which would list these genes as all there are: TensorBoard shows those of the
+            # first that it finds, and where there is none the genes of all sessions.
+            _, started, ended = hparams(genes | about, metrics)
+            for summary in (started, ended):
                 events.add(summary, 0, outcome.ended)
             for point in outcome.curve:
                 events.scalar("train/bits_per_byte", point.bits_per_byte, point.step, outcome.started + point.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -15,7 +16,8 @@ from typing import Any
 
 from hrfevo.space import Resources
 from hrfevo.workers.base import WorkersLost
-from signal_model.errors import InputError, one_line
+from signal_model.errors import InputError, counted, one_line
+from signal_model.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
 LOOK = 2.0
@@ -79,7 +81,7 @@ class Watch:
 
 def local_room(resources: Resources, count: int | None) -> int:
     """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
-    by_cpu = max(1, (os.cpu_count() or 1) // resources.cpus)
+    by_cpu = max(1, permitted_processors().count // resources.cpus)
     if not resources.gpus:
         return count or by_cpu
     import torch
@@ -88,8 +90,8 @@ def local_room(resources: Resources, count: int | None) -> int:
     by_gpu = _times(gpus, resources.gpus)
     if (count or 1) > by_gpu:
         raise InputError(
-            f"resources.gpus: {resources.gpus:g} for each of {count or 1} workers, "
-            f"but this machine has {gpus} CUDA GPUs"
+            f"resources.gpus: {resources.gpus:g} for each of {counted(count or 1, 'worker')}, "
+            f"but this machine has {counted(gpus, 'CUDA GPU')}"
         )
     return count or min(by_cpu, by_gpu)
 
@@ -102,6 +104,9 @@ def _times(total: float, each: float) -> int:
 def start_local(ray: Any, workers: int, resources: Resources) -> None:
     """A Ray of our own. Raises WorkersLost if it does not start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
+    # Nobody else is let in. Ray itself would keep the token at home, where not every process may write.
+    if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         with _sigterm_ours():
             ray.init(
@@ -112,7 +117,10 @@ def start_local(ray: Any, workers: int, resources: Resources) -> None:
                 log_to_driver=False,
             )
     except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
-        raise WorkersLost(f"it does not start on this machine: {one_line(error)}") from error
+        hint = ""
+        if isinstance(error, PermissionError) or "AF_UNIX" in str(error):
+            hint = "; RAY_TMPDIR names another folder for its files and sockets: one of yours, with a short path"
+        raise WorkersLost(f"it does not start on this machine: {one_line(error)}{hint}") from error
 
 
 @contextmanager
@@ -162,13 +170,13 @@ def _resolved(address: str) -> str:
 def refuse_without_room(total: Mapping[str, float], resources: Resources, count: int | None, address: str) -> None:
     """Raises InputError if a cluster of so much has no room for `count` workers, or for one."""
     room = fitting(total, resources)
-    wanted = count or max(1, room)
-    if wanted > room:
-        raise InputError(
-            f"--workers {wanted}: the cluster at {address} has {total.get('CPU', 0):g} CPUs and "
-            f"{total.get('GPU', 0):g} GPUs, room for {room} workers of {resources.cpus} CPUs and "
-            f"{resources.gpus:g} GPUs"
-        )
+    if room >= (count or 1):
+        return
+    asked = f"--workers {count}" if count else f"resources: {resources.words} for each worker"
+    has = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+    raise InputError(
+        f"{asked}: the cluster at {address} has {has}, room for {counted(room, 'worker')} of {resources.words}"
+    )
 
 
 def fitting(total: Mapping[str, float], resources: Resources) -> int:

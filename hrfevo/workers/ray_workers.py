@@ -14,7 +14,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.space import Limits, Resources
 from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
-from signal_model.errors import one_line
+from signal_model.errors import counted, one_line
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3
@@ -131,6 +131,7 @@ class RayWorkers:
             while self._waiting and self._idle:
                 self._start(*self._waiting.pop(0))
             if (seen := self._watch.last) is not self._seen:
+                self._tell_of_lost_nodes(seen)
                 self._seen = seen
                 self._idle = [place for place in self._idle if not place.is_lost(seen)]
                 self._grow()
@@ -226,13 +227,18 @@ class RayWorkers:
             actor = self._actor_class.remote(self._evaluator)
             self._starting[actor.ready.remote()] = actor
 
+    def _tell_of_lost_nodes(self, seen: View) -> None:
+        if gone := self._seen.nodes - seen.nodes:
+            left = counted(len(seen.nodes), "node")
+            self._say(f"{counted(len(gone), 'node')} of the cluster lost, {left} left: what ran there runs again")
+
     def _tell_whether_deserted(self) -> None:
         if self._is_deserted != (not self.capacity):
             self._is_deserted = not self.capacity
             if self._is_deserted:
                 self._say("paused, the cluster has no worker left: waiting for a node to come")
             else:
-                self._say(f"the cluster has {self.capacity} workers again: going on")
+                self._say(f"the cluster has {counted(self.capacity, 'worker')} again: going on")
 
     def _start(self, job: Job, attempt: int) -> None:
         place = self._idle.pop()

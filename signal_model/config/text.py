@@ -5,9 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from signal_model.files import explain, parse_value
 from signal_model.settings import Config
 
 
@@ -42,13 +51,14 @@ class PythonCorpusConfig(CorpusConfig):
 
 
 class FilesCorpusConfig(CorpusConfig):
-    """Text files: a file, a folder, a glob, several of them, or one of these for each split."""
+    """Files of text: a file, a folder, a glob, several of them, or one of these for each split."""
 
     source = "path"
     path: str | tuple[str, ...] | dict[Literal["train", "validation", "test"], str | tuple[str, ...]]
     split: Literal["file", "position"] = Field(
         "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
     )
+    text: str = Field("text", description="The column of .jsonl and .parquet files that holds the text")
 
     @field_validator("path")
     @classmethod
@@ -82,6 +92,19 @@ class DatasetCorpusConfig(CorpusConfig):
 
 
 AnyCorpus = Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)]
+
+
+def corpus_option(text: str) -> CorpusConfig:
+    """What `--corpus` of a command line means: python, a file, folder or glob, or a YAML mapping.
+
+    Paths mean the same from any folder afterwards. Raises InputError for anything else.
+    """
+    data = parse_value(text) if text.lstrip().startswith("{") else text if text == "python" else {"path": text}
+    try:
+        corpus = TypeAdapter(AnyCorpus).validate_python(data)
+    except ValidationError as error:
+        raise explain(error, "--corpus") from None
+    return corpus.resolved(Path.cwd()) if isinstance(corpus, FilesCorpusConfig) else corpus
 
 
 class TokenizerConfig(Config):

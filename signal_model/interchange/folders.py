@@ -30,13 +30,23 @@ from signal_model.tokenizers import (
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
-FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS)
+# For programs that know of no signal_model but may run code of the folder (trust_remote_code): it imports what is
+# installed, and holds none of its own.
+MODULE = "modeling_signal_llm.py"
+IMPORT = "from signal_model.interchange import SignalLLMConfig, SignalLLMForCausalLM  # noqa: F401\n"
+AUTO_MAP = {
+    "AutoConfig": f"{Path(MODULE).stem}.{SignalLLMConfig.__name__}",
+    "AutoModelForCausalLM": f"{Path(MODULE).stem}.{SignalLLMForCausalLM.__name__}",
+}
+FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, MODULE)
 PREFIX = "model."
 EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
 
 
-def to_transformers(checkpoint: Path, output: Path) -> None:
+def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
     """Write the model in `checkpoint`, a folder of `signal-model train`, as a folder for `transformers`.
+
+    With `code` there is a module of one line in it, by which stock programs load it with `trust_remote_code`.
 
     The recipe goes into config.json, its corpus with the paths it names; the figures go into the weights
     file, whose next writer drops them: they are of these weights. Both tokenizers become fast ones that give
@@ -48,6 +58,9 @@ def to_transformers(checkpoint: Path, output: Path) -> None:
     figures = load_figures(checkpoint)
     _make_folder(output, checkpoint)
     config = SignalLLMConfig(recipe=recipe.to_dict(), architectures=[SignalLLMForCausalLM.__name__], dtype="float32")
+    if code:
+        config.auto_map = AUTO_MAP
+        write_atomically(output / MODULE, IMPORT)
     write_atomically(output / CONFIG, config.to_json_string())
     end = tokenizer.end_of_text
     write_atomically(output / GENERATION, GenerationConfig(eos_token_id=end, pad_token_id=end).to_json_string())
@@ -57,6 +70,9 @@ def to_transformers(checkpoint: Path, output: Path) -> None:
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END_OF_TEXT,
+        "pad_token": END_OF_TEXT,
+        "model_max_length": recipe.model.context,
+        "model_input_names": ["input_ids", "attention_mask"],
         "split_special_tokens": True,
         "padding_side": "left",
         "clean_up_tokenization_spaces": False,

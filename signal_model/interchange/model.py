@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -54,6 +55,11 @@ class SignalLLMConfig(PreTrainedConfig):
     @property
     def hidden_size(self) -> int:
         return self.model_config().width
+
+    @property
+    def max_position_embeddings(self) -> int:
+        """Tokens of a training window; a SignalLLM takes more, and may know nothing of them."""
+        return self.model_config().context
 
     @property
     def num_hidden_layers(self) -> int:
@@ -121,22 +127,30 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
         inputs_embeds: None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        position_ids: Tensor | None = None,
+        cache_position: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        shift_labels: Tensor | None = None,
+        **others: Any,
     ) -> CausalLMOutputWithPast:
         """Tokens (B, T) → logits (B, T, V), and with `labels` (B, T) the mean loss in nats.
 
         `attention_mask` (B, T) is 1 for tokens and 0 for padding before or after them, whose logits mean
         nothing. With a cache it covers what the cache holds too, (B, past + T), and is all 1. A label is
-        what the position before it predicts; -100 does not count, nor what padding would predict.
+        what the position before it predicts; -100 does not count, nor what padding would predict. `shift_labels` are
+        what each position itself predicts, and take the place of `labels`.
 
-        Raises InputError for any other mask, and for what a SignalLLM neither takes nor gives.
+        Positions and types of tokens may be given and must be what they are: 0, 1, 2 … and all 0. Raises InputError
+        for others, for any other mask, and for what a SignalLLM neither takes nor gives.
         """
         asked = {
             "inputs_embeds": inputs_embeds,
             "output_attentions": output_attentions,
             "output_hidden_states": output_hidden_states,
+            **others,
         }
         for name, value in asked.items():
-            if value is not None and value is not False:
+            if value is not None and value is not False and name != "tokenizer":  # which `generate` stops by
                 raise InputError(f"{name}: is not supported by SignalLLM")
         if not input_ids.shape[1]:
             raise InputError("input_ids: must hold at least one token")
@@ -145,9 +159,9 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
             cache = SignalLLMCache(self.model.start(len(input_ids)))
         elif cache is not None and not isinstance(cache, SignalLLMCache):
             raise InputError(f"past_key_values: accepted is a SignalLLMCache, got a {type(cache).__name__}")
-        padding = self._padding(
-            attention_mask, len(input_ids), input_ids.shape[1] + (0 if cache is None else cache.length)
-        )
+        past = 0 if cache is None else cache.length
+        padding = self._padding(attention_mask, len(input_ids), input_ids.shape[1] + past)
+        self._check_places(input_ids, past, padding, position_ids, cache_position, token_type_ids)
         if cache is not None:
             if padding is not None:
                 raise InputError("attention_mask: a cache takes no padding; give use_cache=False")
@@ -159,11 +173,14 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
         elif logits_to_keep:
             logits = logits[:, -logits_to_keep:]
         loss = None
-        if labels is not None:
+        if labels is not None or shift_labels is not None:
+            if shift_labels is None and labels is not None:
+                shift_labels = F.pad(labels, (0, 1), value=-100)[:, 1:].contiguous()
             if padding is not None:
-                labels = labels.clone()
-                labels[:, 1:][padding[:, :-1]] = -100
-            loss = self.loss_function(logits, labels, logits.shape[-1], num_items_in_batch=num_items_in_batch)
+                assert shift_labels is not None
+                shift_labels = shift_labels.masked_fill(padding, -100)
+            told = {"num_items_in_batch": num_items_in_batch, "shift_labels": shift_labels}
+            loss = self.loss_function(logits, labels, logits.shape[-1], **told)
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
 
     @staticmethod
@@ -175,6 +192,30 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
             raise InputError(f"attention_mask: must be of shape {(batch, length)}, got {tuple(mask.shape)}")
         padding = mask == 0
         return padding if padding.any() else None
+
+    @staticmethod
+    def _check_places(
+        tokens: Tensor,
+        past: int,
+        padding: Tensor | None,
+        position_ids: Tensor | None,
+        cache_position: Tensor | None,
+        token_type_ids: Tensor | None,
+    ) -> None:
+        """Raise InputError where a caller believes tokens to stand elsewhere than they do."""
+        places = torch.arange(past, past + tokens.shape[1], device=tokens.device)
+        counts = torch.ones_like(tokens, dtype=torch.bool) if padding is None else ~padding
+        own = places.expand_as(tokens) if padding is None else (counts.cumsum(1) - 1)
+        given = {
+            "position_ids": (position_ids, own, counts),
+            "cache_position": (cache_position, places, torch.ones_like(places, dtype=torch.bool)),
+            "token_type_ids": (token_type_ids, torch.zeros_like(tokens), counts),
+        }
+        for name, (value, expected, matters) in given.items():
+            if value is not None and bool(((value != expected) & matters).any()):
+                raise InputError(
+                    f"{name}: a SignalLLM takes tokens as they stand, {expected[:1].flatten()[:3].tolist()} …"
+                )
 
     def _all_at_once(self, tokens: Tensor, padding: Tensor) -> Tensor:
         """Rows are turned until their tokens come first, where padding cannot reach them, and back."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 import pywt
@@ -35,6 +36,7 @@ def wavedec(
     `wavelet` is a discrete family of PyWavelets or a `pywt.Wavelet` with a filter bank of your own. Without `level`
     J is `pywt.dwt_max_level(n, filter length)`, which may be 0; more levels may be asked for, where every
     coefficient depends on the boundary mode (PyWavelets warns there; this does not). Level 0 is the signal itself.
+    One NaN may make NaN of all coefficients of its signal, where PyWavelets loses those that the filter reaches.
 
     Raises InputError for an unknown wavelet or mode, a negative level, an empty signal, a dtype that is not a
     real floating-point one, and a single sample where the mode mirrors at samples (`reflect`, `antireflect`).
@@ -45,10 +47,10 @@ def wavedec(
     _check_mode(mode)
     if level is None:
         level = pywt.dwt_max_level(length, analysis.taps)
-    elif isinstance(level, bool) or not isinstance(level, int) or level < 0:
+    elif isinstance(level, bool) or not isinstance(level, Integral) or level < 0:
         raise InputError(f"level: {level!r} is not a whole number of at least 0")
     levels: list[Level] = []
-    for number in range(1, level + 1):
+    for number in range(1, int(level) + 1):
         if length == 1 and mode in ("reflect", "antireflect"):
             raise InputError(f"mode {mode!r} needs at least 2 samples; level {number} of this signal has 1")
         levels.append(level_of(analysis, mode, length))
@@ -114,26 +116,56 @@ class _Analysis(torch.autograd.Function):
     """`analyse`, whose derivative is `synthesise`."""
 
     @staticmethod
-    def forward(ctx: Any, signals: Tensor, levels: Levels) -> tuple[Tensor, ...]:
-        ctx.levels = levels
+    def forward(signals: Tensor, levels: Levels) -> tuple[Tensor, ...]:
         return tuple(analyse(signals, levels))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Levels], output: tuple[Tensor, ...]) -> None:
+        ctx.levels = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return _Synthesis.apply(ctx.levels, *gradients), None
+
+    @staticmethod
+    def jvp(ctx: Any, signals: Tensor, _: None) -> tuple[Tensor, ...]:
+        bands: tuple[Tensor, ...] = _Analysis.apply(signals, ctx.levels)
+        return bands
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], signals: Tensor, levels: Levels) -> tuple[Any, tuple[int, ...]]:
+        bands = _Analysis.apply(signals.movedim(in_dims[0], 0).flatten(0, 1), levels)
+        return tuple(band.unflatten(0, (info.batch_size, -1)) for band in bands), (0,) * len(bands)
 
 
 class _Synthesis(torch.autograd.Function):
     """`synthesise`, whose derivative is `analyse`."""
 
     @staticmethod
-    def forward(ctx: Any, levels: Levels, *bands: Tensor) -> Tensor:
-        ctx.levels = levels
+    def forward(levels: Levels, *bands: Tensor) -> Tensor:
         return synthesise(bands, levels)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.levels = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return None, *_Analysis.apply(gradient, ctx.levels)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *bands: Tensor) -> Tensor:
+        signals: Tensor = _Synthesis.apply(ctx.levels, *bands)
+        return signals
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], levels: Levels, *bands: Tensor) -> tuple[Tensor, int]:
+        rows = [
+            band.expand(info.batch_size, *band.shape) if dim is None else band.movedim(dim, 0)
+            for band, dim in zip(bands, in_dims[1:], strict=True)
+        ]
+        signals = _Synthesis.apply(levels, *(row.flatten(0, 1) for row in rows))
+        return signals.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _checked(values: Any, name: str) -> Tensor:

@@ -26,14 +26,16 @@ MAX_PENDING = 64
 MAX_CANDIDATES = 64
 # So many are bred, at least, whenever somebody asks.
 MIN_OFFSPRING = 16
-# Then so many times, so many mutants of the most promising of all.
-REFINEMENTS, MUTANTS = 2, 16
+# One in so many of them is random instead, so that a search leaves the hill that it stands on.
+STRANGERS = 3
+# Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
+MUTANTS, OF_EACH = 16, 4
 # The surrogate learns when so large a share of what it knows is new.
 REFIT_SHARE = 0.02
 # It says nothing before it knows so many genomes.
 MIN_GENOMES_TO_FIT = 8
-# The reference point of the hypervolume lies beyond the worst by so large a share of the extent.
-REFERENCE_MARGIN = 0.1
+# The reference point of the hypervolume lies beyond the worst of the front by so many times its extent.
+REFERENCE_MARGIN = 1.0
 
 # The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
 # considered, is tried only where there is nothing else, so that a search goes along a wall and not against it.
@@ -54,6 +56,9 @@ class Evolution:
     they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to rung as
     long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that goes on.
     """
+
+    refinements = 2
+    """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
@@ -114,11 +119,11 @@ class Evolution:
     def _most_promising(self) -> Proposal | None:
         waiting, children = self._due(), list[_Child]()
         if not len(waiting):
-            waiting, children = self._archive.waiting, self._bred()
+            waiting, children = self._promotable(), self._bred()
         if not children and not len(waiting):
             return self._random()
         gains, success = self._appraised(waiting, children)
-        for _ in range(REFINEMENTS if children else 0):
+        for _ in range(self.refinements if children else 0):
             mutants = self._mutants(children, _weighed(gains, success)[len(waiting) :])
             appraised = self._appraised(waiting[:0], mutants)
             gains, success = np.append(gains, appraised[0]), np.append(success, appraised[1])
@@ -137,6 +142,9 @@ class Evolution:
         number = int(waiting[best])
         return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
 
+    def _promotable(self) -> np.ndarray:
+        return self._archive.waiting
+
     def _due(self) -> np.ndarray:
         """Those waiting at the highest rung of which less than the `promote` share has gone on; none if none is due.
 
@@ -149,11 +157,14 @@ class Evolution:
         going = np.bincount(rungs[pending] + 1, minlength=len(reached) + 1)[1:]
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
-                waiting = self._archive.waiting
+                waiting = self._promotable()
                 due = waiting[rungs[waiting] == rung]
-                likely = self._feasibility.probability(self._archive.vectors[due], bounds=False) >= HOPELESS
-                if likely.any():
-                    found: np.ndarray = due[likely]
+                success = self._feasibility.probability(self._archive.vectors[due], bounds=False)
+                found: np.ndarray = due[success >= HOPELESS]
+                if len(due) and not len(found):
+                    # What is promising has failed so far: any of them may show what does not.
+                    found = self._generator.choice(due, 1)
+                if len(found):
                     return found
         return np.empty(0, int)
 
@@ -174,19 +185,26 @@ class Evolution:
 
     def _bred(self) -> list[_Child]:
         """New genomes, each once: fresh offspring, then those that were considered before."""
-        fresh = self.population.offspring(max(MIN_OFFSPRING, MAX_CANDIDATES - len(self._brood)))
+        count = max(MIN_OFFSPRING, MAX_CANDIDATES - len(self._brood))
+        fresh = self._offspring(count - count // STRANGERS) + self._strangers(count // STRANGERS)
         kept = [child for child in self._brood if child.proposal.genome not in self._archive]
         return self._encoded(fresh, kept) + kept
 
+    def _offspring(self, count: int) -> list[Proposal]:
+        return self.population.offspring(count)
+
+    def _strangers(self, count: int) -> list[Proposal]:
+        return [Proposal(sample(self._space, self._generator), "random") for _ in range(count)]
+
     def _mutants(self, children: Sequence[_Child], gains: np.ndarray) -> list[_Child]:
         """Mutants of the most promising children, each once."""
-        best = np.argsort(-gains, kind="stable")[: MUTANTS // 4]
+        best = np.argsort(-gains, kind="stable")[: MUTANTS // OF_EACH]
         variation = self.population.variation
         with variation.randomness():
             fresh = [
                 Proposal(variation.mutate(children[index].proposal.genome), *_origin(children[index].proposal))
                 for index in best
-                for _ in range(4)
+                for _ in range(OF_EACH)
             ]
         return self._encoded(fresh, children)
 
@@ -219,12 +237,16 @@ def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
 def improvement(beliefs: Beliefs, points: np.ndarray) -> np.ndarray:
     """Expected growth of the hypervolume of points (n, objectives) by each of the N that there are beliefs of, (N,).
 
-    As reports have it, in shares of the box from the best to the worst of the points, and `REFERENCE_MARGIN` beyond.
+    In shares of the box from the best to the reference: as far beyond the worst of the front as `REFERENCE_MARGIN`
+    says, but no farther than the worst of all. A near one forgets the ends of the front; one far away, as the worst
+    random genomes are, makes the ends all that counts.
     """
-    kept = points if len(points) else beliefs.medians
-    low, high = kept.min(axis=0), kept.max(axis=0)
-    size = np.where(high > low, high - low, np.maximum(np.abs(high), 1e-12))
-    front = points[moocore.is_nondominated(points)] if len(points) else points
-    boxes = Boxes.beyond(front, high + REFERENCE_MARGIN * size)
-    result: np.ndarray = boxes.improvement(beliefs) / float(np.prod(size))
+    known = points if len(points) else beliefs.medians
+    front = known[moocore.is_nondominated(known)]
+    low, high = front.min(axis=0), front.max(axis=0)
+    # With few points on the front its extent says little; what was measured is a bound.
+    reference = np.minimum(high + REFERENCE_MARGIN * (high - low), known.max(axis=0))
+    reference = np.where(reference > low, reference, low + np.maximum(np.abs(low), 1e-12))
+    boxes = Boxes.beyond(front if len(points) else front[:0], reference)
+    result: np.ndarray = boxes.improvement(beliefs) / float(np.prod(reference - low))
     return result

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from hrfevo.algorithms.evolution.surrogate import Regression
+from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Units
+from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_GENOMES, likeliest
 
 # A bound or a kind of failure is learned from so many genomes.
 MIN_GENOMES_TO_LEARN = 4
 LEAST_PROBABILITY = 1e-6
 # Labels are 0 and 1, and of a genome unlike all others either is as likely.
 EITHER = (0.5, 0.5)
+# Labels say less than margins of how near the wall is: the deviation that is added to what their process is unsure of.
+DOUBT = 0.2
 
 
 class Feasibility:
@@ -23,8 +26,8 @@ class Feasibility:
     """
 
     def __init__(self) -> None:
-        self._bounds: dict[int, Regression] = {}
-        self._failures: dict[str, Regression] = {}
+        self._bounds: dict[int, _Regression] = {}
+        self._failures: dict[str, _Regression] = {}
 
     def learn(
         self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, rungs: np.ndarray, failed_at: np.ndarray
@@ -32,25 +35,45 @@ class Feasibility:
         """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
         (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
         for bound in range(margins.shape[1]):
-            known = ~np.isnan(margins[:, bound])
-            # A bound that no genome is near asks nothing.
-            if known.sum() >= MIN_GENOMES_TO_LEARN and margins[known, bound].max() > 0:
-                self._bounds.setdefault(bound, Regression()).learn(vectors[known], margins[known, bound])
+            known = np.flatnonzero(~np.isnan(margins[:, bound]))[-MAX_GENOMES:]
+            # A bound that no genome is beyond asks nothing.
+            if len(known) >= MIN_GENOMES_TO_LEARN and (bound in self._bounds or margins[known, bound].max() > 0):
+                regression = self._bounds.setdefault(bound, _Regression(None, SMOOTH))
+                regression.learn(vectors[known], margins[known, bound])
         for kind in np.unique(failures[failures != ""]):
             # Who has not come to the rung where this kind strikes says nothing of it.
             struck = failures == kind
-            known = struck | (rungs >= failed_at[struck].max())
-            if known.sum() >= MIN_GENOMES_TO_LEARN:
-                labels = struck[known].astype(float)
-                self._failures.setdefault(str(kind), Regression()).learn(vectors[known], labels, EITHER)
+            passed = ~struck & (rungs >= failed_at[struck].max())
+            half = MAX_GENOMES // 2
+            known = np.concatenate([np.flatnonzero(struck)[-half:], np.flatnonzero(passed)[-half:]])
+            if len(known) >= MIN_GENOMES_TO_LEARN:
+                regression = self._failures.setdefault(str(kind), _Regression(EITHER, SHARP))
+                regression.learn(vectors[known], struck[known].astype(float))
 
     def probability(self, vectors: np.ndarray, bounds: bool = True) -> np.ndarray:
         """Of success, (N,); without bounds, of genomes that are known to keep to them."""
         found = np.ones(len(vectors))
         # Margins are at most 0 where a bound is kept. Labels are 0 and 1: what counts is to which the truth is nearer.
-        for limit, regressions in ((0.0, self._bounds if bounds else {}), (0.5, self._failures)):
+        for limit, doubt, regressions in ((0.0, 0.0, self._bounds if bounds else {}), (0.5, DOUBT, self._failures)):
             for regression in regressions.values():
                 assert regression.process is not None
                 means, deviations = regression.process.predict(vectors)
-                found *= ndtr((limit - means) / deviations)
+                found *= ndtr((limit - means) / np.hypot(deviations, doubt))
         return np.maximum(found, LEAST_PROBABILITY)
+
+
+class _Regression:
+    """A Gaussian process whose kernel is fitted anew as points come; `units` and `length` are those of `fit`."""
+
+    def __init__(self, units: Units | None, length: float) -> None:
+        self._units, self._length = units, length
+        self._fitted_with = 0
+        self.process: GaussianProcess | None = None
+
+    def learn(self, points: np.ndarray, values: np.ndarray) -> None:
+        """From points (N, columns) and values (N,)."""
+        kernel, noise = self.process.kernel if self.process else None, np.zeros(len(values))
+        if kernel is None or len(values) >= GROWTH * self._fitted_with:
+            self._fitted_with = len(values)
+            kernel, _ = likeliest(points, values, noise, kernel, self._units, self._length)
+        self.process = GaussianProcess(kernel, points, values, noise, self._units)

@@ -12,7 +12,9 @@ from scipy.optimize import minimize
 
 # Log-normal priors, mean and standard deviation of the logarithm. Length scales grow with the square root of the
 # number of columns, or points in many columns would all be strangers (Hvarfner, Hellsten & Nardi 2024, ICML).
-LENGTH_PRIOR = (math.sqrt(2), math.sqrt(3))
+# Values that change smoothly are believed to do so at the median of that prior, labels at its mode.
+LENGTH_SPREAD = math.sqrt(3)
+SMOOTH, SHARP = math.sqrt(2), math.sqrt(2) - LENGTH_SPREAD**2
 SIGNAL_PRIOR = (0.0, 1.0)
 NOISE_PRIOR = (-4.0, 1.0)
 LENGTH_BOUNDS, SIGNAL_BOUNDS, NOISE_BOUNDS = (-4.0, 8.0), (-4.0, 4.0), (-14.0, 1.0)
@@ -115,6 +117,7 @@ def fit(
     noise: np.ndarray,
     last: Kernel | None = None,
     units: Units | None = None,
+    length: float = SMOOTH,
     steps: int = 50,
 ) -> tuple[Kernel, float]:
     """The likeliest kernel, by likelihood and prior, of several that are fitted from different starts, and the
@@ -132,7 +135,7 @@ def fit(
         minimize(
             _negative_posterior,
             start.vector,
-            (points, standardised, noise),
+            (points, standardised, noise, length),
             method="L-BFGS-B",
             jac=True,
             bounds=bounds,
@@ -145,9 +148,11 @@ def fit(
 
 
 def log_posterior(
-    kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray
+    kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray, length: float = SMOOTH
 ) -> tuple[float, np.ndarray]:
     """Logarithm of likelihood and prior of standardised values, but for a constant, and its gradient by `vector`.
+
+    `length` is what the logarithms of the length scales, in units of √columns, are believed to be.
 
     Rasmussen & Williams 2006, equations 5.8 and 5.9. The derivatives by length scales need no array of pairs and
     columns: Σ_ij G_ij (z_i - z_j)² = 2 (Σ_i z_i² Σ_j G_ij - zᵀ G z) for the symmetric G that they have in common.
@@ -168,23 +173,23 @@ def log_posterior(
     gradient = np.concatenate(
         [lengths, [0.5 * float(np.vdot(outer, smooth)), 0.5 * kernel.noise * float(np.trace(outer))]]
     )
-    prior, slope = _log_prior(kernel)
+    prior, slope = _log_prior(kernel, length)
     return likelihood + prior, gradient + slope
 
 
-def _log_prior(kernel: Kernel) -> tuple[float, np.ndarray]:
+def _log_prior(kernel: Kernel, length: float) -> tuple[float, np.ndarray]:
     columns = len(kernel.log_lengths)
-    means = np.array([LENGTH_PRIOR[0] + math.log(columns) / 2] * columns + [SIGNAL_PRIOR[0], NOISE_PRIOR[0]])
-    spreads = np.array([LENGTH_PRIOR[1]] * columns + [SIGNAL_PRIOR[1], NOISE_PRIOR[1]])
+    means = np.array([length + math.log(columns) / 2] * columns + [SIGNAL_PRIOR[0], NOISE_PRIOR[0]])
+    spreads = np.array([LENGTH_SPREAD] * columns + [SIGNAL_PRIOR[1], NOISE_PRIOR[1]])
     away = (kernel.vector - means) / spreads
     return -0.5 * float(away @ away), -away / spreads
 
 
 def _negative_posterior(
-    vector: np.ndarray, points: np.ndarray, values: np.ndarray, noise: np.ndarray
+    vector: np.ndarray, points: np.ndarray, values: np.ndarray, noise: np.ndarray, length: float
 ) -> tuple[float, np.ndarray]:
     try:
-        value, gradient = log_posterior(Kernel.of(vector), points, values, noise)
+        value, gradient = log_posterior(Kernel.of(vector), points, values, noise, length)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(vector)
     return -value, -gradient

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs
-from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, Units, fit
+from hrfevo.algorithms.evolution.gaussian_process import SMOOTH, GaussianProcess, Kernel, Units, fit
 from hrfevo.algorithms.evolution.ladder import Ladder
 
 # At most so many genomes decide a guess: the time of a Gaussian process grows with their cube.
@@ -20,32 +20,23 @@ GROWTH, MAX_TO_FIT = 1.25, 120
 COMPARED = 1.9
 # The floor of an objective lies below the best by this share of the distance from the best to the median.
 FLOOR = 0.1
+AS_IT_IS = "as it is"
 
 
-class Regression:
-    """A Gaussian process whose kernel is fitted anew as points come."""
-
-    def __init__(self) -> None:
-        self.process: GaussianProcess | None = None
-        self._fitted_with = 0
-
-    def learn(self, points: np.ndarray, values: np.ndarray, units: Units | None = None) -> None:
-        """From points (N, columns) and values (N,); `units` are those of `GaussianProcess`."""
-        noise = np.zeros(len(values))
-        if self.process is None or len(values) >= GROWTH * self._fitted_with:
-            self._fitted_with = len(values)
-            kernel, _ = fitted(points, values, noise, self.process.kernel if self.process else None, units)
-        else:
-            kernel = self.process.kernel
-        self.process = GaussianProcess(kernel, points, values, noise, units)
-
-
-def fitted(
-    points: np.ndarray, values: np.ndarray, noise: np.ndarray, last: Kernel | None, units: Units | None = None
+def likeliest(
+    points: np.ndarray,
+    values: np.ndarray,
+    noise: np.ndarray,
+    last: Kernel | None,
+    units: Units | None = None,
+    length: float = SMOOTH,
 ) -> tuple[Kernel, float]:
-    """The likeliest kernel for some of the points, and the logarithm of its likelihood by point."""
+    """The likeliest kernel for `MAX_TO_FIT` of the points, and the logarithm of its likelihood by point.
+
+    Arguments are those of `fit`.
+    """
     some = slice(None, None, -(-len(values) // MAX_TO_FIT))
-    kernel, likelihood = fit(points[some], values[some], noise[some], last, units)
+    kernel, likelihood = fit(points[some], values[some], noise[some], last, units, length)
     return kernel, likelihood / len(values[some])
 
 
@@ -56,8 +47,8 @@ class _Objective:
     noise. Times and counts are mostly multiplied, not added; losses crowd above a floor that none falls below.
     """
 
-    def __init__(self, trained: bool) -> None:
-        self._trained = trained
+    def __init__(self, trained: bool, logarithms: bool) -> None:
+        self._trained, self._logarithms = trained, logarithms
         self._fitted_with = self._compared_with = 0
         self._kernels: dict[str, Kernel] = {}
         self._way = ""
@@ -70,7 +61,7 @@ class _Objective:
         passed = self.origin >= float(np.nanmin(values))
         if passed or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
-            origins = _origins(values)
+            origins = _origins(values) if self._logarithms else {AS_IT_IS: math.nan}
             if not passed and len(values) < COMPARED * self._compared_with:
                 origins = {self._way: origins.get(self._way, self.origin)}
             else:
@@ -78,7 +69,7 @@ class _Objective:
             likelihoods = {}
             for way, origin in origins.items():
                 targets, noise = self._targets(values, highest, origin)
-                self._kernels[way], likelihood = fitted(vectors, targets, noise, self._kernels.get(way))
+                self._kernels[way], likelihood = likeliest(vectors, targets, noise, self._kernels.get(way))
                 # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
                 likelihoods[way] = likelihood - (0.0 if math.isnan(origin) else float(targets.mean()))
             self._way = max(likelihoods, key=lambda way: likelihoods[way])
@@ -97,7 +88,7 @@ class _Objective:
 def _origins(values: np.ndarray) -> dict[str, float]:
     """From where distances may count, by name."""
     least, median = float(np.nanmin(values)), float(np.nanmedian(values))
-    origins = {"as it is": math.nan}
+    origins = {AS_IT_IS: math.nan}
     if least > 0:
         origins["from zero"] = 0.0
     if median > least:
@@ -108,9 +99,9 @@ def _origins(values: np.ndarray) -> dict[str, float]:
 class Surrogate:
     """Every objective at the last rung. One thread: workers have the others, and results do not depend on how many."""
 
-    def __init__(self, trained: Sequence[bool]) -> None:
-        """`trained` says of each objective whether training changes it."""
-        self._objectives = [_Objective(changes) for changes in trained]
+    def __init__(self, trained: Sequence[bool], logarithms: bool = True) -> None:
+        """`trained` says of each objective whether training changes it, `logarithms` whether one may be its model."""
+        self._objectives = [_Objective(changes, logarithms) for changes in trained]
         self._threads = ThreadpoolController()
         self.ready = False
         """Whether it has learned anything."""

@@ -1,0 +1,5 @@
+"""`python -m hrfevo` is `hrfevo`."""
+
+from hrfevo.cli import main
+
+main()

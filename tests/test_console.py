@@ -1,0 +1,170 @@
+"""How commands begin, print and end, wherever they are started."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from signal_model.console import print_table
+from tests.conftest import answer, command, only_run
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    """Commands print to a screen of so many columns."""
+    monkeypatch.setattr("signal_model.console.is_watched", lambda: True)
+    for name, value in (("FORCE_COLOR", "1"), ("NO_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", str(request.param))):
+        monkeypatch.setenv(name, value)
+    return int(request.param)
+
+
+@pytest.mark.parametrize("screen", [30, 60, 200], indirect=True)
+def test_no_name_and_no_number_is_cut_on_any_screen(screen: int, written_runs: list[Path]) -> None:
+    runs, one = written_runs[0].parent, written_runs[0]
+    rows = json.loads(answer("list", runs, "--format", "json"))
+    best = json.loads(answer("best", one, "--format", "json"))
+    genome = best[0]["genome"]
+    asked = {
+        ("list", runs): [row["run"] for row in rows],
+        ("best", one): [row["genome"] for row in best],
+        ("show", one, genome): [genome],
+        ("compare", *written_runs[:2]): [path.name for path in written_runs[:2]],
+    }
+    for words, names in asked.items():
+        said = printed(*words)
+        assert "…" not in said.replace("25% … 100%", "")
+        assert all(name in said for name in names), said
+    heads = ["run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm"]
+    said = printed("list", runs)
+    told = said.partition("not shown for want of width: ")[2]
+    assert [*said.split("\n")[0].split(), *told.rstrip().split(", ")] == heads + ([] if told else [""])
+    assert bool(told) == (screen < 100)
+
+
+def printed(*words: object) -> str:
+    """What a command prints, without bold face."""
+    return re.sub("\x1b\\[[0-9]*m", "", answer(*words))
+
+
+def test_where_nobody_looks_a_table_is_as_wide_as_it_needs_to_be() -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name")
+    table.add_column("words", overflow="fold")
+    table.add_column("number", justify="right")
+    table.add_row("n" * 90, "some words " * 9, "1" * 30)
+    out = io.StringIO()
+    print_table(Console(file=out, width=113), table)
+    assert "n" * 90 in out.getvalue()
+    assert "1" * 30 in out.getvalue()
+    assert "not shown" not in out.getvalue()
+    narrow = io.StringIO()
+    print_table(Console(file=narrow, width=40, force_terminal=True, no_color=True), table)
+    assert "n" * 90 in narrow.getvalue()
+    assert narrow.getvalue().endswith("not shown for want of width: words, number\n")
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- 2>&-"])
+def test_streams_may_be_closed(closed: str, written_run: Path) -> None:
+    asked = f"{sys.executable} -m hrfevo.cli best {written_run} {closed}"
+    result = subprocess.run(asked, shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert bool(result.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_search_whose_output_is_closed_ends_as_others_do(tiny_space: Path, tmp_path: Path) -> None:
+    asked = (
+        f"{sys.executable} -m hrfevo.cli run {tiny_space} --backend inline --evaluations 4 --out {tmp_path / 'runs'}"
+    )
+    result = subprocess.run(f"{asked} >&-", shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (only_run(tmp_path / "runs") / "best.yaml").exists()
+
+
+def test_a_file_is_no_screen_whatever_the_environment_says(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--backend", "inline", "--evaluations", 4, "--out", tmp_path / "runs"]
+    result = command("hrfevo", "run", tiny_space, *options, environment={"FORCE_COLOR": "1"})
+    assert "[4/4]" in result.stdout  # a line for each, not a display that is drawn again and again
+    assert "\x1b[?25l" not in result.stdout
+    assert "\x1b[1A" not in result.stdout
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_a_notebook_only_looks_like_a_screen(notebook: bool, tiny_space: Path, tmp_path: Path) -> None:
+    arguments = ["run", str(tiny_space), "--backend", "inline", "--evaluations", "4", "--out", str(tmp_path)]
+    environment = {**os.environ, "TERM": "xterm", **({"JPY_PARENT_PID": "1"} if notebook else {})}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-m", "hrfevo.cli", *arguments], stdout=theirs, env=environment)
+    os.close(theirs)
+    said = read_all(ours)
+    assert process.wait() == 0
+    assert ("\x1b[?25l" in said) == (not notebook)
+
+
+def read_all(descriptor: int) -> str:
+    """What a terminal shows until its last writer has gone."""
+    said = b""
+    try:
+        while part := os.read(descriptor, 65536):
+            said += part
+    except OSError:
+        pass
+    os.close(descriptor)
+    return said.decode()
+
+
+# --- requests to end ------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_is_closed_ends_a_search_as_ctrl_c_does(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = [
+        "run",
+        str(tiny_space),
+        "--backend",
+        "inline",
+        "--evaluations",
+        "5000",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    process, screen = pty.fork()
+    if not process:
+        os.execv(sys.executable, [sys.executable, "-m", "hrfevo.cli", *arguments])
+    said = b""
+    while b"best" not in said:
+        said += os.read(screen, 65536)
+    time.sleep(0.5)
+    os.close(screen)  # the terminal is gone, and the kernel says so
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    run = only_run(tmp_path / "runs")
+    assert json.loads(answer("status", run, "--format", "json"))["state"] == "stopped"
+    assert {"report.html", "best.yaml"} <= {path.name for path in run.iterdir()}
+
+
+def test_a_search_that_is_to_survive_its_terminal_does(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = ["run", str(tiny_space), "--backend", "inline", "--evaluations", "8", "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-u", "-m", "hrfevo.cli", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("[1/"):
+        pass
+    process.send_signal(signal.SIGHUP)
+    assert "finished: budget spent" in process.stdout.read()
+    assert process.wait() == 0
