@@ -244,6 +244,12 @@ def test_what_an_emulator_does_not_know_is_said(survey_file: Path, override: str
     assert message in str(caught.value)
 
 
+def test_bounds_that_nothing_keeps_to_are_said(emulator: Emulator) -> None:
+    space = parse_space(LARGE, "large", ["constraints={parameters: {max: 1}}"])
+    with pytest.raises(InputError, match="no genome of the survey keeps to them"):
+        emulator.with_space(space).scale()
+
+
 def test_too_little_makes_no_emulator() -> None:
     with pytest.raises(InputError, match="an emulator needs"):
         survey_of_run(SPACE, surveyed(20), {})
