@@ -13,6 +13,8 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
 
+Peers are simulated once: `--scores FILE` keeps what was, and only searches whose code has changed are run again.
+
 Ends with exit code 1 if a bar is missed (unless `--no-check`).
 """
 
@@ -101,7 +103,8 @@ def simulated(
 def effort(options: argparse.Namespace) -> list[str]:
     """Training that searches need to the loss of the best of the peers; returns the bars that are missed."""
     print(f"Validation bits per byte, {options.trainings:g} full trainings:\n")
-    summaries = summarise(simulated(options, ("evolution", *PEERS), WORKERS, (LOSS,)), "regret", PEERS)
+    peers = options.peers.split(",")
+    summaries = summarise(simulated(options, ["evolution", *peers], WORKERS, (LOSS,)), "regret", peers)
     print(markdown(summaries, "regret"))
     missed = []
     for summary in summaries:
@@ -147,6 +150,7 @@ def main() -> int:
     parser.add_argument("--trainings", type=float, default=100, help="budget in full trainings (%(default)s)")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
+    parser.add_argument("--peers", default=",".join(PEERS), help="of them gp:full thinks for minutes a search")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()

@@ -244,6 +244,12 @@ def test_what_an_emulator_does_not_know_is_said(survey_file: Path, override: str
     assert message in str(caught.value)
 
 
+def test_bounds_that_nothing_keeps_to_are_said(emulator: Emulator) -> None:
+    space = parse_space(LARGE, "large", ["constraints={parameters: {max: 1}}"])
+    with pytest.raises(InputError, match="no genome of the survey keeps to them"):
+        emulator.with_space(space).scale()
+
+
 def test_too_little_makes_no_emulator() -> None:
     with pytest.raises(InputError, match="an emulator needs"):
         survey_of_run(SPACE, surveyed(20), {})
@@ -296,11 +302,11 @@ def test_who_drops_a_training_pays_for_it_from_the_start(keeps: bool, promoted: 
 
 def test_yardsticks_count_what_a_genome_is_worth_not_its_luck(emulator: Emulator) -> None:
     algorithm = make_algorithm("random", emulator.space, np.random.SeedSequence(0))
-    trace = simulate(emulator, algorithm, workers=1, seconds=60.0, seed=5)
+    trace = simulate(emulator, algorithm, workers=1, seconds=20.0, seed=5)
     last = [o for o, rung in zip(trace.objectives, trace.rungs, strict=True) if rung == 2 and o is not None]
     front = emulator.scale().ideal[0]
     assert Yardstick(emulator).regret(trace).values[-1] == pytest.approx(min(o[0] for o in last) - front)
     luckier = simulate(
-        emulator, make_algorithm("random", emulator.space, np.random.SeedSequence(0)), workers=1, seconds=60.0, seed=6
+        emulator, make_algorithm("random", emulator.space, np.random.SeedSequence(0)), workers=1, seconds=20.0, seed=6
     )
     assert luckier.objectives[0] == trace.objectives[0]

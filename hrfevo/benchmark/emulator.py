@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import moocore
@@ -18,9 +19,10 @@ from hrfevo.benchmark.survey import Survey
 from hrfevo.genome import Genome, express, sample
 from hrfevo.records import Status
 from hrfevo.space import SearchSpace
+from signal_model.errors import InputError
 
-# A full training is the mean over so many random genomes.
-TYPICAL = 100
+# A full training is the mean over so many random genomes that keep to the bounds, of at most so many that are drawn.
+TYPICAL, ATTEMPTS = 100, 2000
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,15 @@ class Emulator:
         known = self._survey.sizes | {"bits_per_byte": predicted[:, self._at(last)], "step_time": predicted[:, -1]}
         metrics = [dict(zip(known, row, strict=True)) for row in zip(*known.values(), strict=True)]
         values = [[m[name] for name in self.space.objectives] for m in metrics if not _beyond(self.space, m)]
+        if not values:
+            raise InputError("constraints: no genome of the survey keeps to them; accepted: wider bounds")
+        generator = np.random.default_rng(0)
+        random = (self.at(sample(self.space, generator), last).from_start for _ in range(ATTEMPTS))
+        seconds = list(islice((took for took in random if took is not None), TYPICAL))
+        if not seconds:
+            raise InputError("constraints: hardly any genome of the space keeps to them; accepted: wider bounds")
         points = -np.array(values) * np.array(self.space.weights)
         front = points[moocore.is_nondominated(points)]
-        generator = np.random.default_rng(0)
-        seconds: list[float] = []
-        while len(seconds) < TYPICAL:
-            station = self.at(sample(self.space, generator), last)
-            if station.from_start is not None:
-                seconds.append(station.from_start)
         worst = np.maximum(front.max(axis=0), np.median(points, axis=0))
         return Scale(points, front.min(axis=0), worst, float(np.mean(seconds)))
 

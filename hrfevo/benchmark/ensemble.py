@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import minimize
@@ -19,6 +19,9 @@ TREES, RATE, SEED = 300, 0.05, 0
 # Length scales are learned from so many rows, with so many steps: the time of a step grows with their square at least.
 LEARNED_FROM, STEPS = 300, 20
 
+# Logarithms of a kernel's numbers, one for each column of values.
+Kernels = list[list[float]]
+
 
 class Ensemble:
     """Several values from rows: the mean of boosted trees (Friedman 2001, 2002) and of a Gaussian process, for each.
@@ -26,8 +29,8 @@ class Ensemble:
     Deterministic: the same rows in the same order give the same ensemble.
     """
 
-    def __init__(self, rows: np.ndarray, values: np.ndarray) -> None:
-        """Learn values (N, columns) from rows (N, features)."""
+    def __init__(self, rows: np.ndarray, values: np.ndarray, kernels: Kernels | None = None) -> None:
+        """Learn values (N, columns) from rows (N, features); `kernels` are known where they were learned before."""
         self._centre, self._scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-12)
         targets = (values - self._centre) / self._scale
         boosted = GradientBoostingRegressor(
@@ -37,7 +40,9 @@ class Ensemble:
         # One thread: a comparison has a process for each.
         with ThreadpoolController().limit(limits=1):
             self._trees = [Trees(boosted.fit(rows, column).estimators_[:, 0]) for column in targets.T]
-            self._processes = [_process(rows, column) for column in targets.T]
+            known = kernels or [_learned(rows, column) for column in targets.T]
+            self._processes = [_process(rows, column, kernel) for column, kernel in zip(targets.T, known, strict=True)]
+        self.kernels: Kernels = [list(kernel) for kernel in known]
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(N, columns)"""
@@ -52,14 +57,22 @@ class Ensemble:
         return both
 
 
-def _process(rows: np.ndarray, targets: np.ndarray) -> GaussianProcessRegressor:
+def _learned(rows: np.ndarray, targets: np.ndarray) -> list[float]:
+    """The likeliest kernel."""
     some = slice(None, None, -(-len(rows) // LEARNED_FROM))
-    smooth = Matern(np.full(rows.shape[1], 3.0), (0.1, 100.0), nu=1.5)
-    kernel: Kernel = ConstantKernel(1.0, (1e-2, 1e3)) * smooth + WhiteKernel(1e-1, (1e-4, 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound: a gene that does not matter
-        learned = GaussianProcessRegressor(kernel, optimizer=_shortly).fit(rows[some], targets[some])
-        return GaussianProcessRegressor(learned.kernel_, optimizer=None).fit(rows, targets)
+        learned = GaussianProcessRegressor(_kernel(rows.shape[1]), optimizer=_shortly).fit(rows[some], targets[some])
+    return [round(float(number), 4) for number in learned.kernel_.theta]
+
+
+def _process(rows: np.ndarray, targets: np.ndarray, kernel: Sequence[float]) -> GaussianProcessRegressor:
+    return GaussianProcessRegressor(_kernel(rows.shape[1]).clone_with_theta(kernel), optimizer=None).fit(rows, targets)
+
+
+def _kernel(features: int) -> Kernel:
+    smooth = Matern(np.full(features, 3.0), (0.1, 100.0), nu=1.5)
+    return ConstantKernel(1.0, (1e-2, 1e3)) * smooth + WhiteKernel(1e-1, (1e-4, 1.0))
 
 
 def _shortly(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrfevo.benchmark.ensemble import Ensemble
+from hrfevo.benchmark.ensemble import Ensemble, Kernels
 from hrfevo.benchmark.features import features
 from hrfevo.benchmark.survey import Survey
 from hrfevo.genome import Genome
@@ -19,12 +19,18 @@ class Prediction:
     """
 
     def __init__(self, survey: Survey, members: Sequence[int] | None = None) -> None:
-        """Learn from a survey: from all its genomes, or from some `members`."""
+        """Learn from a survey: from all its genomes, with the kernels that it names, or anew from some `members`."""
         some = np.arange(len(survey.genomes)) if members is None else np.array(members)
         losses, genomes = survey.log_losses[some], [survey.genomes[index] for index in some]
         columns = np.column_stack([losses[:, -1], losses[:, :-1] - losses[:, 1:], survey.log_step_times[some]])
         self._space = survey.space
-        self._ensemble = Ensemble(features(survey.space, genomes, survey.sizes["parameters"][some]), columns)
+        rows = features(survey.space, genomes, survey.sizes["parameters"][some])
+        self._ensemble = Ensemble(rows, columns, survey.kernels if members is None else None)
+
+    @property
+    def kernels(self) -> Kernels:
+        """What takes longest to learn."""
+        return self._ensemble.kernels
 
     def __call__(self, genome: Genome, parameters: float) -> tuple[np.ndarray, float]:
         """Bits per byte at each rung, and the milliseconds of a step."""

@@ -19,10 +19,10 @@ FOLDS = 5
 
 
 def judged(table: pa.Table, space: SearchSpace) -> pa.Table:
-    """A survey with what `agreement` says of it in its metadata."""
+    """A survey with what its metadata should say: how well it orders genomes, and the kernels of its emulator."""
     survey = read_survey(table, space)
-    about = json.loads(table.schema.metadata[ABOUT]) | {"held_out": agreement(survey, held_out(survey))}
-    return table.replace_schema_metadata({ABOUT: json.dumps(about)})
+    found = {"held_out": agreement(survey, held_out(survey)), "kernels": Prediction(survey).kernels}
+    return table.replace_schema_metadata({ABOUT: json.dumps(json.loads(table.schema.metadata[ABOUT]) | found)})
 
 
 def held_out(survey: Survey, folds: int = FOLDS) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hrfevo.benchmark.ensemble import Kernels
 from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
 from hrfevo.genome import Genome
 from hrfevo.space import PROBED, SearchSpace
@@ -114,6 +115,8 @@ class Survey:
     """Genomes that were trained with several seeds."""
     trainings: int
     """Of genomes that keep to the bounds, with whatever end."""
+    kernels: Kernels | None
+    """Those of an `Ensemble`, where they were learned before."""
 
 
 def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
@@ -147,6 +150,7 @@ def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
         [_failure(row) for row in trained if row["reason"].startswith("failed")],
         len(repeated),
         len(trained),
+        json.loads(table.schema.metadata[ABOUT]).get("kernels"),
     )
 
 
