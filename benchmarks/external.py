@@ -88,7 +88,7 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
 def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[Case]:
     """What there is to search, the quick algorithms first."""
     source = hashlib.sha256()
-    for path in sorted(Path(hrfevo.algorithms.__file__).parent.glob("*.py")):
+    for path in sorted(Path(hrfevo.algorithms.__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
     ours = f"hrfevo {source.hexdigest()[:12]}"
     found = [

@@ -16,7 +16,7 @@ from hrfevo.algorithms import ALGORITHMS, GRID, SURVEY, Algorithm, make_algorith
 from hrfevo.checkpoints import Checkpoints
 from hrfevo.database import without_password
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
-from hrfevo.genome import canonical
+from hrfevo.genome import Genome, canonical
 from hrfevo.logs.base import Observers
 from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
@@ -30,6 +30,7 @@ from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
+from hrfevo.transfer import transferred
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from hrfevo.workers.cluster import local_room
 from signal_model.config import CorpusConfig, ModelConfig
@@ -127,6 +128,7 @@ def start(
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"founders": founders, "storage": machinery.storage}
+        settings |= {"from": {"run": str(earlier.path), "id": earlier.id}} if earlier else {}
         settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
         folder = RunFolder.create(parent, space, text, settings, machinery.store)
         with folder.locked():
@@ -228,18 +230,21 @@ def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict
 
     Raises InputError if there is none.
     """
-    store = run.open_store()
-    winners = front(run.space(), store.evaluations(run.id))
+    store, earlier = run.open_store(), run.space()
+    winners = front(earlier, store.evaluations(run.id))
     store.close()
-    found, why = [], "its front is empty"
+    found, left = [], dict[str, str]()
     for winner in winners:
         try:
-            found.append(dict(canonical(space, winner.values).values))
+            found.append(dict(transferred(earlier, Genome(winner.values), space).values))
         except (ValueError, TypeError, AttributeError) as error:
-            why = str(error)
+            left[winner.genome] = str(error)
     if not found:
+        why = next(iter(left.values()), "its front is empty")
         raise InputError(f"--from {run.path}: no genome of its front is one of this space: {why}")
     say(console, f"begins with {len(found)} of the {len(winners)} genomes on the front of {run.path}")
+    for genome, why in left.items():
+        say(console, f"left out {genome}: {why}")
     return found
 
 

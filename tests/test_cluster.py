@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.errors import InputError
 
 from .conftest import Scene, command, only_run
+from .services import free_port
 
 
 @dataclass(frozen=True)
@@ -320,3 +324,40 @@ def test_room_is_refused_in_words_of_what_was_asked() -> None:
     with pytest.raises(InputError, match=r"^--workers 3: .*room for 2 workers of 2 CPUs and 0 GPUs"):
         refuse_without_room(total, Resources(cpus=2), 3, "auto")
     refuse_without_room(total, Resources(cpus=2), None, "auto")
+
+
+def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> None:
+    """By Ray's client, as `--address ray://HEAD:10001` is documented."""
+    if find_spec("grpc") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must install the extra `client`")
+        pytest.skip("grpcio is not installed (extra `client`)")
+    port, door = free_port(), free_port()
+    ports = ["--port", port, "--ray-client-server-port", door, "--include-dashboard", "false"]
+    # A folder of its own: sockets need a short path.
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        start = [
+            Path(sys.executable).parent / "ray",
+            "start",
+            "--head",
+            "--block",
+            "--num-cpus",
+            1,
+            *ports,
+            "--temp-dir",
+            folder,
+        ]
+        free = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+        head = subprocess.Popen([*map(str, start)], env=free, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(120):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", door), timeout=1):
+                    break
+                time.sleep(0.5)
+            options = ["--evaluations", 3, "--out", tmp_path / "runs", "--address", f"ray://127.0.0.1:{door}"]
+            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"})
+            assert result.returncode == 0, result.stderr
+            assert "[3/3]" in result.stdout
+        finally:
+            head.terminate()
+            head.wait(60)

@@ -27,7 +27,7 @@ from signal_model.files import to_yaml
 from signal_model.model import build_model, count_parameters
 from signal_model.probes import PROBES, TASKS, UNASKED, probe
 
-from .conftest import SPACES, command
+from .conftest import SPACES, answer, command
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +163,8 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
     assert set(founders[1:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 1 + len(winners))
+    assert run.settings["from"] == {"run": str(finished), "id": earlier.id}
+    assert f"founders come from {finished}" in answer("lineage", path, founders[-1])
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hrfevo.commands.completion import complete_genome
-from hrfevo.commands.options import Format, FormatOption, RunArgument, StoreOption, print_rows, read_run
+from hrfevo.commands.options import Format, FormatOption, GenomeArgument, RunArgument, StoreOption, print_rows, read_run
 from signal_model.console import new_console, print_table
 from signal_model.errors import InputError
 
@@ -137,7 +136,7 @@ def best(
 @app.command()
 def show(
     folder: RunArgument,
-    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits", autocompletion=complete_genome)],
+    genome: GenomeArgument = None,
     model: Annotated[
         bool, typer.Option("--model", help="Build the model, too: parameters and operations by part")
     ] = False,
@@ -146,7 +145,7 @@ def show(
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
-    """All that is known about one genome: its card."""
+    """All that is known about one genome, the best unless given: its card."""
     from hrfevo import tables
     from hrfevo.card import card_of
     from hrfevo.confirmed import latest
@@ -218,7 +217,7 @@ def importance(
 @app.command()
 def lineage(
     folder: RunArgument,
-    genome: Annotated[str, typer.Argument(help="A genome's id, or its first digits")],
+    genome: GenomeArgument = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
 ) -> None:
@@ -228,10 +227,13 @@ def lineage(
     from hrfevo.ranking import find_genome
     from hrfevo.run_folder import RunFolder
 
-    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    run = RunFolder.open(folder)
+    space, _, evaluations = read_run(run, store)
     ancestors = lineage_of(space, evaluations, find_genome(space, evaluations, genome).genome)
     if format_ is Format.table:
         new_console().print(as_tree(space, ancestors))
+        if (source := run.settings.get("from")) and any(one.operator == "founder" for one in ancestors):
+            print(f"founders come from {source['run']}")
         return
     rows = as_rows(space, ancestors)
     if format_ is Format.csv:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hrfevo.space import Resources
@@ -148,7 +150,12 @@ def join(ray: Any, address: str) -> None:
         raise InputError(f"--address {address}: expected auto, HOST:PORT or ray://HOST:PORT") from None
     except (ConnectionError, OSError) as error:
         raise InputError(f"--address {address}: no Ray cluster answers there ({one_line(error)})") from None
-    code = {"py_modules": [hrfevo, signal_model]}
+    if address.startswith("ray://") and find_spec("grpc") is None:
+        raise InputError(
+            f"--address {address}: the package grpcio is missing; pip install 'hrfevo[client]', or join from a node"
+        )
+    # By their folders: Ray's client cannot take the modules themselves.
+    code = {"py_modules": [str(Path(package.__path__[0])) for package in (hrfevo, signal_model)]}
     try:
         with _sigterm_ours():
             ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)

@@ -9,7 +9,7 @@ import moocore
 import numpy as np
 
 from hrfevo.algorithms.evolution.archive import Archive
-from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
+from hrfevo.algorithms.evolution.expected_improvement import Target
 from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Surrogate
 from hrfevo.algorithms.genetic import Population
@@ -29,13 +29,11 @@ MIN_OFFSPRING = 16
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
-MUTANTS, OF_EACH = 16, 4
+MUTANTS, OF_EACH = 8, 4
 # The surrogate learns when so large a share of what it knows is new.
 REFIT_SHARE = 0.02
 # It says nothing before it knows so many genomes.
 MIN_GENOMES_TO_FIT = 8
-# The reference point of the hypervolume lies beyond the worst of the front by so many times its extent.
-REFERENCE_MARGIN = 1.0
 
 # The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
 # considered, is tried only where there is nothing else, so that a search goes along a wall and not against it.
@@ -66,6 +64,8 @@ class Evolution:
         self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
         self._feasibility = Feasibility()
         self._learned = self._heard = 0
+        self._counted = np.empty(0, int)
+        self._attained = np.empty((0, len(space.objectives)))
         self._brood: list[_Child] = []
         self.population = Population(space, generator)
 
@@ -106,13 +106,21 @@ class Evolution:
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
             self._surrogate.fit(archive.vectors[measured], archive.values[measured])
             self._learned = self._heard
+            self._counted = archive.finished
+            self._attained = self._expected(archive.vectors[self._counted])
             self._retire()
+
+    def _expected(self, vectors: np.ndarray) -> np.ndarray:
+        """Objectives at the last rung: of genomes that were measured there too, since a lucky seed is not merit."""
+        if not len(vectors):
+            return np.empty((0, len(self._space.objectives)))
+        return self._surrogate.predict(vectors).medians
 
     def _retire(self) -> None:
         """Give up all but the most promising of those that wait."""
         waiting = self._archive.waiting
         if len(waiting) > MAX_WAITING:
-            gains, success = self._appraised(waiting, [])
+            gains, success = self._appraised(self._view(), waiting, [])
             order = np.argsort(-gains * success, kind="stable")
             self._archive.retire(waiting[order[MAX_WAITING:]])
 
@@ -122,10 +130,11 @@ class Evolution:
             waiting, children = self._promotable(), self._bred()
         if not children and not len(waiting):
             return self._random()
-        gains, success = self._appraised(waiting, children)
+        view = self._view()
+        gains, success = self._appraised(view, waiting, children)
         for _ in range(self.refinements if children else 0):
             mutants = self._mutants(children, _weighed(gains, success)[len(waiting) :])
-            appraised = self._appraised(waiting[:0], mutants)
+            appraised = self._appraised(view, waiting[:0], mutants)
             gains, success = np.append(gains, appraised[0]), np.append(success, appraised[1])
             children += mutants
         weighed = _weighed(gains, success)
@@ -168,16 +177,21 @@ class Evolution:
                     return found
         return np.empty(0, int)
 
-    def _appraised(self, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
-        """What each is expected to add to the front if it succeeds, and its chance to, (waiting + children,) each."""
+    def _view(self) -> _View:
+        """What there is to be improved on: what has ended, and what is being trained, as it is expected."""
         archive = self._archive
-        vectors = np.concatenate([archive.vectors[waiting], *(child.vector[None] for child in children)])
         pending = archive.vectors[archive.pending[-MAX_PENDING:]]
-        beliefs = self._surrogate.predict(vectors, pending)
-        reached = np.concatenate([archive.vectors[archive.finished], pending])
-        points = self._surrogate.predict(reached).medians if len(reached) else np.empty((0, archive.values.shape[1]))
+        ended = archive.vectors[np.setdiff1d(archive.finished, self._counted)]
+        points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending]))])
+        return _View(pending, Target.beyond(points) if len(points) else None)
+
+    def _appraised(self, view: _View, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
+        """What each is expected to add to the front if it succeeds, and its chance to, (waiting + children,) each."""
+        vectors = np.concatenate([self._archive.vectors[waiting], *(child.vector[None] for child in children)])
+        beliefs = self._surrogate.predict(vectors, view.pending)
+        target = view.target or Target.beyond(beliefs.medians, empty=True)
         # Where nothing gains, the least dominated is first.
-        gains = improvement(beliefs, points) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
+        gains = target.improvement(beliefs) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
         # Those that wait are known to keep to the bounds.
         old, new = np.split(vectors, [len(waiting)])
         success = [self._feasibility.probability(old, bounds=False), self._feasibility.probability(new)]
@@ -217,6 +231,14 @@ class Evolution:
 
 
 @dataclass(frozen=True)
+class _View:
+    pending: np.ndarray
+    """Encodings of genomes being trained, (P, columns)."""
+    target: Target | None
+    """None before anything is known to improve on."""
+
+
+@dataclass(frozen=True)
 class _Child:
     proposal: Proposal
     vector: np.ndarray
@@ -231,22 +253,4 @@ def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
     """Gains by their chance, those that are not safe enough behind all others."""
     safe = success >= min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
     result: np.ndarray = gains * success * np.where(safe, 1.0, RISKY)
-    return result
-
-
-def improvement(beliefs: Beliefs, points: np.ndarray) -> np.ndarray:
-    """Expected growth of the hypervolume of points (n, objectives) by each of the N that there are beliefs of, (N,).
-
-    In shares of the box from the best to the reference: as far beyond the worst of the front as `REFERENCE_MARGIN`
-    says, but no farther than the worst of all. A near one forgets the ends of the front; one far away, as the worst
-    random genomes are, makes the ends all that counts.
-    """
-    known = points if len(points) else beliefs.medians
-    front = known[moocore.is_nondominated(known)]
-    low, high = front.min(axis=0), front.max(axis=0)
-    # With few points on the front its extent says little; what was measured is a bound.
-    reference = np.minimum(high + REFERENCE_MARGIN * (high - low), known.max(axis=0))
-    reference = np.where(reference > low, reference, low + np.maximum(np.abs(low), 1e-12))
-    boxes = Boxes.beyond(front if len(points) else front[:0], reference)
-    result: np.ndarray = boxes.improvement(beliefs) / float(np.prod(reference - low))
     return result

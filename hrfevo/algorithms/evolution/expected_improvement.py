@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 from scipy.special import ndtr
+
+# The reference point of the hypervolume lies beyond the worst of the front by so many times its extent.
+REFERENCE_MARGIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,33 @@ class Boxes:
             found *= beliefs.shortfall(column, self.upper[:, column]) - beliefs.shortfall(column, self.lower[:, column])
         result: np.ndarray = np.maximum(found, 0.0).sum(axis=1)
         return result
+
+
+@dataclass(frozen=True)
+class Target:
+    """A front to improve on, in the box whose hypervolume counts."""
+
+    boxes: Boxes
+    volume: float
+    """Of the box from the best of each objective to the reference."""
+
+    @classmethod
+    def beyond(cls, points: np.ndarray, empty: bool = False) -> Target:
+        """Of points (n, objectives), or of none of them, only that they say what there is to expect, if `empty`.
+
+        The reference is as far beyond the worst of the front as `REFERENCE_MARGIN` says, but no farther than the worst
+        of all. A near one forgets the ends of the front; one far away, as the worst random genomes are, makes the ends
+        all that counts.
+        """
+        front = points[moocore.is_nondominated(points)]
+        low, high = front.min(axis=0), front.max(axis=0)
+        reference = np.minimum(high + REFERENCE_MARGIN * (high - low), points.max(axis=0))
+        reference = np.where(reference > low, reference, low + np.maximum(np.abs(low), 1e-12))
+        return cls(Boxes.beyond(front[:0] if empty else front, reference), float(np.prod(reference - low)))
+
+    def improvement(self, beliefs: Beliefs) -> np.ndarray:
+        """Expected growth of the hypervolume by each of N points, as a share of that of the box, (N,)."""
+        return self.boxes.improvement(beliefs) / self.volume
 
 
 _Corner = tuple[float, ...]
