@@ -14,7 +14,7 @@ LEAST_PROBABILITY = 1e-6
 # Labels are 0 and 1, and of a genome unlike all others either is as likely.
 EITHER = (0.5, 0.5)
 # Labels say less than margins of how near the wall is: the deviation that is added to what their process is unsure of.
-DOUBT = 0.2
+DOUBT = 0.25
 
 
 class Feasibility:
