@@ -370,7 +370,7 @@ def test_what_is_cheap_to_check_is_checked_before_text_is_read(
     model.write_text("width: 16\nvocab_size: 300\nlayers:\n- mixer: {kind: harmonic}\n")
     gpus = torch.cuda.device_count() + 1
     for arguments, says in (
-        (("--set", f"resources.gpus={gpus}", "--out", tmp_path), f"resources.gpus: {gpus} for each of 1 workers"),
+        (("--set", f"resources.gpus={gpus}", "--out", tmp_path), f"resources.gpus: {gpus} for each of 1 worker\\b"),
         (("--out", closed / "runs"), f"--out {closed / 'runs'}: {closed} may not be written to"),
         (("--out", file / "runs"), f"--out {file / 'runs'}: {file} is not a folder"),
     ):

@@ -360,7 +360,7 @@ def test_evolution_goes_on_with_the_best_of_a_rung_where_nothing_can_be_learned(
         algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
     for below, above in itertools.pairwise(scores):
         assert len(above) >= int(space.promote * (len(below) - 1))
-        assert np.median(list(above.values())) < np.median(list(below.values()))
+        assert np.median(list(above.values())) <= np.median(list(below.values()))
 
 
 def test_evolution_learns_what_breaks_the_bounds() -> None:

