@@ -22,7 +22,7 @@ from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
 from hrfevo.records import INHERITED, Job, Outcome, Point, Status
-from hrfevo.space import Bounds, Metric, SearchSpace
+from hrfevo.space import Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
 from signal_model.corpus import Corpus
@@ -130,15 +130,15 @@ class TrainingEvaluator:
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
         metrics["parameters"] = count_parameters(model)
-        _keep_to(self.space.constraints, metrics)
+        _keep_to(self.space, metrics)
         # These run the model, which takes several times as long as building it.
         metrics |= {"flops_per_token": flops_per_token(model), "state_size": recurrent_state_size(model)}
-        _keep_to(self.space.constraints, metrics)
+        _keep_to(self.space, metrics)
         model.to(device)
         _refuse_leak(model, device)
         for name in self.space.probes:
             metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
-        _keep_to(self.space.constraints, metrics)
+        _keep_to(self.space, metrics)
         trainer = Trainer(model, self.corpus, recipe.training, device)
         if self._continues(job, trainer, recipe):
             metrics |= {name: value for name, value in job.known.items() if name == INHERITED}
@@ -161,7 +161,7 @@ class TrainingEvaluator:
             metrics["test_bits_per_byte"] = score_split(
                 model, self.corpus, "test", recipe.training, device
             ).bits_per_byte
-        _keep_to(self.space.constraints, metrics)
+        _keep_to(self.space, metrics)
         return note
 
     def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
@@ -205,16 +205,10 @@ def _inherit(model: SignalLLM, parent: str) -> float:
     return 0.0
 
 
-def _keep_to(constraints: Mapping[Metric, Bounds], metrics: Mapping[str, float]) -> None:
+def _keep_to(space: SearchSpace, metrics: Mapping[str, float]) -> None:
     """Raise _Stopped for the first known metric out of bounds."""
-    for name, bounds in constraints.items():
-        if name not in metrics:
-            continue
-        value = metrics[name]
-        if bounds.max is not None and value > bounds.max:
-            raise _Stopped("infeasible", f"{name} {value:,.6g} above {bounds.max:,.6g}")
-        if bounds.min is not None and value < bounds.min:
-            raise _Stopped("infeasible", f"{name} {value:,.6g} below {bounds.min:,.6g}")
+    if violation := space.violation(metrics):
+        raise _Stopped("infeasible", violation)
 
 
 def _refuse_leak(model: SignalLLM, device: torch.device) -> None:

@@ -234,6 +234,16 @@ class SearchSpace(Config):
                     found.append(sign * (value - bound) / (abs(bound) or 1.0))
         return tuple(found)
 
+    def violation(self, metrics: Mapping[str, float]) -> str:
+        """The first bound that a known metric breaks, in words; empty if there is none."""
+        for name, bounds in self.constraints.items():
+            value = metrics.get(name)
+            if value is not None and bounds.max is not None and value > bounds.max:
+                return f"{name} {value:,.6g} above {bounds.max:,.6g}"
+            if value is not None and bounds.min is not None and value < bounds.min:
+                return f"{name} {value:,.6g} below {bounds.min:,.6g}"
+        return ""
+
     @property
     def probes(self) -> list[Metric]:
         """Synthetic probes that an objective or a constraint asks for."""

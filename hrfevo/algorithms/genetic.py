@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from deap import base, tools
 
+from hrfevo.algorithms.base import Seen
 from hrfevo.algorithms.breeding import MUTATION_ATTEMPTS, Breeding
 from hrfevo.algorithms.variation import Variation
 from hrfevo.genome import Genome
@@ -59,6 +60,11 @@ class Population:
         with self.variation.randomness():
             return [self._child() for _ in range(count)]
 
+    def unseen(self, seen: Seen) -> Proposal | None:
+        """A child that was not seen before, noted there; None if there is none after `MUTATION_ATTEMPTS`."""
+        children = (self.offspring()[0] for _ in range(MUTATION_ATTEMPTS))
+        return next((child for child in children if seen.add(child.genome)), None)
+
     def _child(self) -> Proposal:
         first, second = self.toolbox.parents(self.individuals)
         mate = first != second and self._generator.random() < CROSSOVER_PROBABILITY
@@ -84,5 +90,4 @@ class Genetic(Breeding):
         return self.population.ready
 
     def _offspring(self) -> Proposal | None:
-        children = (self.population.offspring()[0] for _ in range(MUTATION_ATTEMPTS))
-        return next((child for child in children if self._random.seen.add(child.genome)), None)
+        return self.population.unseen(self._random.seen)

@@ -19,8 +19,6 @@ from hrfevo.space import SearchSpace
 EACH = 10
 # The best are repeated so often; others, drawn at random, as often as they are drawn.
 REPEATS = 3
-# Offspring that are known already before a random genome is taken instead.
-ATTEMPTS = 50
 
 
 class Survey:
@@ -83,10 +81,7 @@ class Survey:
 
     def _offspring(self) -> Proposal | None:
         population = self._populations[self._begun // 2 % 2]
-        if not population.ready:
-            return None
-        children = (population.offspring()[0] for _ in range(ATTEMPTS))
-        return next((child for child in children if self._random.seen.add(child.genome)), None)
+        return population.unseen(self._random.seen) if population.ready else None
 
     def _again(self) -> Proposal | None:
         # Two trainings of a genome at once would take each other's checkpoint.

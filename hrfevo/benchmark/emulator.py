@@ -70,7 +70,7 @@ class Emulator:
             "step_time": truth["step_time"] * time_noise,
             "train_seconds": a_step * steps,
         }
-        beyond = _beyond(self.space, metrics)
+        beyond = self.space.violation(metrics)
         status: Status = "infeasible" if beyond else "finished"
         return Station(status, beyond, metrics, seconds, from_start, truth)
 
@@ -96,7 +96,7 @@ class Emulator:
         predicted = np.exp(self._prediction.logarithms(self._survey.genomes, self._survey.sizes["parameters"]))
         known = self._survey.sizes | {"bits_per_byte": predicted[:, self._at(last)], "step_time": predicted[:, -1]}
         metrics = [dict(zip(known, row, strict=True)) for row in zip(*known.values(), strict=True)]
-        values = [[m[name] for name in self.space.objectives] for m in metrics if not _beyond(self.space, m)]
+        values = [[m[name] for name in self.space.objectives] for m in metrics if not self.space.violation(m)]
         if not values:
             raise InputError("constraints: no genome of the survey keeps to them; accepted: wider bounds")
         generator = np.random.default_rng(0)
@@ -116,7 +116,7 @@ class Emulator:
     def _expected(self, genome: Genome) -> _Expected:
         if genome not in self._known:
             fixed = _sizes(self.space, genome)
-            beyond = _beyond(self.space, fixed)
+            beyond = self.space.violation(fixed)
             losses, step_time = (np.empty(0), 0.0) if beyond else self._prediction(genome, fixed["parameters"])
             self._known[genome] = _Expected(fixed, beyond, losses, step_time)
         return self._known[genome]
@@ -130,19 +130,8 @@ def _sizes(space: SearchSpace, genome: Genome) -> dict[str, float]:
     model = build_model(express(space, genome, seed=0).model, 0)
     sizes = {"parameters": float(count_parameters(model))}
     wanted = {*space.objectives, *space.constraints}
-    if "flops_per_token" in wanted and not _beyond(space, sizes):
+    if "flops_per_token" in wanted and not space.violation(sizes):
         sizes["flops_per_token"] = float(flops_per_token(model))
-    if "state_size" in wanted and not _beyond(space, sizes):
+    if "state_size" in wanted and not space.violation(sizes):
         sizes["state_size"] = float(recurrent_state_size(model))
     return sizes
-
-
-def _beyond(space: SearchSpace, metrics: dict[str, float]) -> str:
-    """The first bound that a known metric breaks, in words."""
-    for name, bounds in space.constraints.items():
-        value = metrics.get(name)
-        if value is not None and bounds.max is not None and value > bounds.max:
-            return f"{name} {value:,.6g} above {bounds.max:,.6g}"
-        if value is not None and bounds.min is not None and value < bounds.min:
-            return f"{name} {value:,.6g} below {bounds.min:,.6g}"
-    return ""

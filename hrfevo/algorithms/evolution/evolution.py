@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import moocore
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from hrfevo.algorithms.evolution.archive import Archive
 from hrfevo.algorithms.evolution.expected_improvement import Target
@@ -63,6 +64,8 @@ class Evolution:
         self._archive = Archive(space)
         self._surrogate = Surrogate([name in TRAINED for name in space.objectives])
         self._feasibility = Feasibility()
+        # One: workers have the others, and what is proposed does not depend on how many there are.
+        self._threads = ThreadpoolController()
         self._learned = self._heard = 0
         self._counted = np.empty(0, int)
         self._attained = np.empty((0, len(space.objectives)))
@@ -72,7 +75,8 @@ class Evolution:
     def ask(self) -> Proposal | None:
         before = self._generator.bit_generator.state
         founding = len(self._archive) < self._space.population or not self._surrogate.ready
-        proposal = self._random() if founding else self._most_promising()
+        with self._threads.limit(limits=1):
+            proposal = self._random() if founding else self._most_promising()
         if proposal is None:
             self._generator.bit_generator.state = before
         else:
@@ -87,7 +91,8 @@ class Evolution:
             self._archive.end(result)
             self._heard += 1
         self.population.add(results)
-        self._learn()
+        with self._threads.limit(limits=1):
+            self._learn()
 
     def hopeful(self) -> Set[str]:
         return {self._archive.genomes[number].id for number in self._archive.waiting}
@@ -98,10 +103,10 @@ class Evolution:
 
     def _learn(self) -> None:
         """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
-        archive = self._archive
-        measured = archive.rungs >= 0
         if self._heard - self._learned <= REFIT_SHARE * self._learned:
             return
+        archive = self._archive
+        measured = archive.rungs >= 0
         self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
             self._surrogate.fit(archive.vectors[measured], archive.values[measured])
@@ -216,7 +221,7 @@ class Evolution:
         variation = self.population.variation
         with variation.randomness():
             fresh = [
-                Proposal(variation.mutate(children[index].proposal.genome), *_origin(children[index].proposal))
+                replace(children[index].proposal, genome=variation.mutate(children[index].proposal.genome))
                 for index in best
                 for _ in range(OF_EACH)
             ]
@@ -243,10 +248,6 @@ class _Child:
     proposal: Proposal
     vector: np.ndarray
     """Its encoding, (columns,)."""
-
-
-def _origin(proposal: Proposal) -> tuple[str, tuple[str, ...]]:
-    return proposal.operator, proposal.parents
 
 
 def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:

@@ -105,11 +105,6 @@ class GaussianProcess:
             variance -= np.einsum("pm,pm->m", known, known)
         return self._mean + self._scale * mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
 
-    @property
-    def noise_deviation(self) -> float:
-        """Standard deviation of a measurement about what is true, in units of the values."""
-        return self._scale * math.sqrt(self.kernel.noise)
-
 
 def fit(
     points: np.ndarray,

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs
 from hrfevo.algorithms.evolution.gaussian_process import SMOOTH, GaussianProcess, Kernel, Units, fit
@@ -97,12 +96,11 @@ def _origins(values: np.ndarray) -> dict[str, float]:
 
 
 class Surrogate:
-    """Every objective at the last rung. One thread: workers have the others, and results do not depend on how many."""
+    """Every objective at the last rung."""
 
     def __init__(self, trained: Sequence[bool], logarithms: bool = True) -> None:
         """`trained` says of each objective whether training changes it, `logarithms` whether one may be its model."""
         self._objectives = [_Objective(changes, logarithms) for changes in trained]
-        self._threads = ThreadpoolController()
         self.ready = False
         """Whether it has learned anything."""
 
@@ -110,15 +108,13 @@ class Surrogate:
         """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured."""
         highest = values.shape[2] - 1 - np.argmax(~np.isnan(values[:, 0, ::-1]), axis=1)
         chosen = _most_telling(highest)
-        with self._threads.limit(limits=1):
-            for number, objective in enumerate(self._objectives):
-                objective.learn(vectors[chosen], values[chosen, number], highest[chosen])
+        for number, objective in enumerate(self._objectives):
+            objective.learn(vectors[chosen], values[chosen, number], highest[chosen])
         self.ready = True
 
     def predict(self, vectors: np.ndarray, pending: np.ndarray | None = None) -> Beliefs:
         """Of genomes (N, columns), as if what is measured of `pending` had been as expected."""
-        with self._threads.limit(limits=1):
-            found = [o.process.predict(vectors, pending) for o in self._objectives if o.process is not None]
+        found = [o.process.predict(vectors, pending) for o in self._objectives if o.process is not None]
         means, deviations = zip(*found, strict=True)
         origins = np.array([objective.origin for objective in self._objectives])
         return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
