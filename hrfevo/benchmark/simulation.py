@@ -31,7 +31,7 @@ class Trace:
     objectives: list[tuple[float, ...] | None] = field(default_factory=list)
     """At each end, what the genome is worth on average over seeds; None for a failure."""
     promotions: int = 0
-    """Evaluations above the first rung."""
+    """Evaluations that go on from a lower rung."""
     lost: int = 0
     """Those of them whose training had been dropped, so that they began at step 0."""
     proposals: int = 0
@@ -77,6 +77,7 @@ class KeptTrainings:
 
     def __init__(self) -> None:
         self._reached: dict[str, tuple[int, int]] = {}
+        self._begun = set[tuple[str, int]]()
 
     def of(self, genome: str) -> str:
         return genome
@@ -88,6 +89,11 @@ class KeptTrainings:
     def reach(self, job: Job) -> None:
         """Keep a training where its job ends."""
         self._reached[job.genome.id] = job.rung, job.seed
+        self._begun.add((job.genome.id, job.seed))
+
+    def goes_on(self, job: Job) -> bool:
+        """Whether a training of this genome with this seed has ended at a lower rung, kept or not."""
+        return (job.genome.id, job.seed) in self._begun
 
     def hold(self, job: Job) -> bool:
         """Whether the training that a job goes on with is there."""
@@ -104,14 +110,20 @@ class _Evaluator:
 
     def __call__(self, job: Job) -> Outcome:
         station = self._benchmark.at(job.genome, job.rung, job.seed)
-        lost = job.rung > 0 and not self.kept.hold(job)
-        took = station.from_start if lost and station.from_start is not None else station.seconds
+        promoted = self.kept.goes_on(job)
+        lost = promoted and not self.kept.hold(job)
+        took = station.seconds if promoted and not lost else self._from_start(job, station)
         if self._spread:
             took *= float(np.exp(self._spread * self._generator.standard_normal()))
         if station.status == "finished":
             self.kept.reach(job)
-        self._journal.expect(job, station, lost)
+        self._journal.expect(job, station, promoted, lost)
         return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
+
+    def _from_start(self, job: Job, station: Station) -> float:
+        if station.from_start is not None:
+            return station.from_start
+        return sum(self._benchmark.at(job.genome, rung, job.seed).seconds for rung in range(job.rung + 1))
 
 
 class _Journal:
@@ -124,12 +136,12 @@ class _Journal:
         self._spans: list[tuple[float, float]] = []
         self._worth: dict[int, tuple[float, ...] | None] = {}
 
-    def expect(self, job: Job, station: Station, lost: bool) -> None:
-        """Note what a job will have been worth, and whether its training had been lost."""
+    def expect(self, job: Job, station: Station, promoted: bool, lost: bool) -> None:
+        """Note what a job will have been worth, whether it goes on, and whether its training had been lost."""
         truth = station.metrics if station.truth is None else station.truth
         finished = station.status == "finished"
         self._worth[job.number] = tuple(truth[name] for name in self._objectives) if finished else None
-        self.trace.promotions += job.rung > 0
+        self.trace.promotions += promoted
         self.trace.lost += lost
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:

@@ -25,7 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._failed_at, self._pending = (np.empty(0, dtype) for dtype in (int, int, bool))
+        self._rungs, self._failed_at, self._training_to = (np.empty(0, int) for _ in range(3))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
@@ -67,13 +67,17 @@ class Archive:
     @property
     def pending(self) -> np.ndarray:
         """Numbers of those that are being trained."""
-        return np.flatnonzero(self._pending[: len(self)])
+        return np.flatnonzero(self.training_to >= 0)
+
+    @property
+    def training_to(self) -> np.ndarray:
+        """The rung that each is being trained to, (N,), -1 for none."""
+        return self._training_to[: len(self)]
 
     @property
     def waiting(self) -> np.ndarray:
         """Numbers of those that could go on to their next rung."""
-        size = len(self)
-        idle = ~self._pending[:size] & ~self._retired[:size]
+        idle = (self.training_to < 0) & ~self._retired[: len(self)]
         return np.flatnonzero(idle & (self.rungs >= 0) & (self.rungs < self._last))
 
     @property
@@ -89,20 +93,20 @@ class Archive:
         """Vectors of genomes that need not be known."""
         return self._encoding(genomes)
 
-    def begin(self, genome: Genome) -> None:
-        """Note that a genome is being trained, to its first rung or to a further one."""
+    def begin(self, genome: Genome, rung: int) -> None:
+        """Note that a genome is being trained to a rung."""
         if genome not in self:
             self._numbers[genome.id] = len(self)
             self.genomes.append(genome)
             vector = self._encoding([genome])
             self._reserve(vector.shape[1])
             self._vectors[len(self) - 1] = vector[0]
-        self._pending[self._numbers[genome.id]] = True
+        self._training_to[self._numbers[genome.id]] = rung
 
     def end(self, result: Result) -> None:
         """Note what became of a training."""
         number, rung = self._numbers[result.proposal.genome.id], result.proposal.rung
-        self._pending[number] = False
+        self._training_to[number] = -1
         if len(result.margins) == self._margins.shape[1]:
             self._margins[number] = result.margins
         if result.objectives is None:
@@ -120,7 +124,7 @@ class Archive:
         self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
         self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
-        self._pending, self._retired = (_longer(array, more, False) for array in (self._pending, self._retired))
+        self._training_to, self._retired = _longer(self._training_to, more, -1), _longer(self._retired, more, False)
         self._failures = _longer(self._failures, more, "")
 
 

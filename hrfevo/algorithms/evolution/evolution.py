@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from hrfevo.algorithms.evolution.archive import Archive
 from hrfevo.algorithms.evolution.expected_improvement import Target
 from hrfevo.algorithms.evolution.feasibility import Feasibility
-from hrfevo.algorithms.evolution.surrogate import Surrogate
+from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.genome import Genome, sample
@@ -80,11 +80,11 @@ class Evolution:
         if proposal is None:
             self._generator.bit_generator.state = before
         else:
-            self._archive.begin(proposal.genome)
+            self._archive.begin(proposal.genome, proposal.rung)
         return proposal
 
     def adopt(self, genome: Genome) -> None:
-        self._archive.begin(genome)
+        self._archive.begin(genome, 0)
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
@@ -126,7 +126,7 @@ class Evolution:
         waiting = self._archive.waiting
         if len(waiting) > MAX_WAITING:
             gains, success = self._appraised(self._view(), waiting, [])
-            order = np.argsort(-gains * success, kind="stable")
+            order = np.argsort(-gains.max(axis=1) * success, kind="stable")
             self._archive.retire(waiting[order[MAX_WAITING:]])
 
     def _most_promising(self) -> Proposal | None:
@@ -138,23 +138,21 @@ class Evolution:
         view = self._view()
         gains, success = self._appraised(view, waiting, children)
         for _ in range(self.refinements if children else 0):
-            mutants = self._mutants(children, _weighed(gains, success)[len(waiting) :])
+            best_rung = _weighed(gains, success).max(axis=1)
+            mutants = self._mutants(children, best_rung[len(waiting) :])
             appraised = self._appraised(view, waiting[:0], mutants)
-            gains, success = np.append(gains, appraised[0]), np.append(success, appraised[1])
+            gains, success = np.concatenate([gains, appraised[0]]), np.append(success, appraised[1])
             children += mutants
         weighed = _weighed(gains, success)
         if children:
-            order = np.argsort(-weighed[len(waiting) :], kind="stable")
+            order = np.argsort(-weighed[len(waiting) :].max(axis=1), kind="stable")
             self._brood = [children[index] for index in order[: MAX_CANDIDATES - MIN_OFFSPRING]]
         if children and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
-        steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
-        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
-        best = int(np.argmax(weighed / (steps.max() - done)))
+        best, rung = map(int, np.unravel_index(np.argmax(weighed), weighed.shape))
         if best >= len(waiting):
-            return children[best - len(waiting)].proposal
-        number = int(waiting[best])
-        return Proposal(self._archive.genomes[number], "promotion", rung=int(self._archive.rungs[number]) + 1)
+            return replace(children[best - len(waiting)].proposal, rung=rung)
+        return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
 
     def _promotable(self) -> np.ndarray:
         return self._archive.waiting
@@ -165,10 +163,9 @@ class Evolution:
         Where genomes have many genes, the surrogate is unsure of all that are new for long, and would try
         them for ever.
         """
-        pending = self._archive.pending
         rungs = np.maximum(self._archive.rungs, self._archive.failed_at)
         reached = np.bincount(rungs[rungs >= 0], minlength=len(self._space.rungs))[::-1].cumsum()[::-1]
-        going = np.bincount(rungs[pending] + 1, minlength=len(reached) + 1)[1:]
+        going = np.bincount(self._archive.training_to[self._archive.pending], minlength=len(reached))[1:]
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
                 waiting = self._promotable()
@@ -185,18 +182,32 @@ class Evolution:
     def _view(self) -> _View:
         """What there is to be improved on: what has ended, and what is being trained, as it is expected."""
         archive = self._archive
-        pending = archive.vectors[archive.pending[-MAX_PENDING:]]
+        training = archive.pending[-MAX_PENDING:]
+        pending = Pending(archive.vectors[training], archive.training_to[training])
         ended = archive.vectors[np.setdiff1d(archive.finished, self._counted)]
-        points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending]))])
+        points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
         return _View(pending, Target.beyond(points) if len(points) else None)
 
     def _appraised(self, view: _View, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
-        """What each is expected to add to the front if it succeeds, and its chance to, (waiting + children,) each."""
+        """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
+        step of it, (waiting + children, rungs), nothing where it has been or would leave one out; and its chance to
+        succeed, (waiting + children,)."""
         vectors = np.concatenate([self._archive.vectors[waiting], *(child.vector[None] for child in children)])
         beliefs = self._surrogate.predict(vectors, view.pending)
         target = view.target or Target.beyond(beliefs.medians, empty=True)
         # Where nothing gains, the least dominated is first.
-        gains = target.improvement(beliefs) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
+        rest = 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
+        telling = self._surrogate.telling(vectors)
+        done = np.concatenate([self._archive.rungs[waiting], np.full(len(children), -1)])
+        steps = np.array([0, *self._space.rungs])
+        before, last = steps[done + 1], steps[-1]
+        gains = np.zeros((len(vectors), len(self._space.rungs)))
+        for rung in range(gains.shape[1]):
+            told = beliefs.as_told(telling[:, :, rung])
+            # What is not promising when it comes to a rung is not trained further.
+            paid = steps[rung + 1] - before + target.chance(told) * (last - steps[rung + 1])
+            possible = (done < 0) | (done == rung - 1)
+            gains[possible, rung] = ((target.improvement(told) + rest) / np.maximum(paid, 1))[possible]
         # Those that wait are known to keep to the bounds.
         old, new = np.split(vectors, [len(waiting)])
         success = [self._feasibility.probability(old, bounds=False), self._feasibility.probability(new)]
@@ -237,8 +248,7 @@ class Evolution:
 
 @dataclass(frozen=True)
 class _View:
-    pending: np.ndarray
-    """Encodings of genomes being trained, (P, columns)."""
+    pending: Pending
     target: Target | None
     """None before anything is known to improve on."""
 
@@ -253,5 +263,5 @@ class _Child:
 def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
     """Gains by their chance, those that are not safe enough behind all others."""
     safe = success >= min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
-    result: np.ndarray = gains * success * np.where(safe, 1.0, RISKY)
+    result: np.ndarray = gains * (success * np.where(safe, 1.0, RISKY))[:, None]
     return result

@@ -30,6 +30,15 @@ class Beliefs:
         normal = np.isnan(self.origins)
         return np.where(normal, self.means, self.origins + np.exp(np.where(normal, 0.0, self.means)))
 
+    def as_told(self, correlations: np.ndarray) -> Beliefs:
+        """What will be believed to be best of the same points, seen from now, once something is measured that goes
+        with their objectives so far, (N, objectives): means move by so much less than the truth is away from them."""
+        return Beliefs(self.means, np.maximum(self.deviations * correlations, 1e-12), self.origins)
+
+    def below(self, objective: int, limits: np.ndarray) -> np.ndarray:
+        """Chance to be below each limit, for each point, (N, limits)."""
+        return ndtr(self._standardised(objective, limits))
+
     def shortfall(self, objective: int, limits: np.ndarray) -> np.ndarray:
         """E (limit - Y)⁺ for each point and limit, (N, limits).
 
@@ -37,16 +46,23 @@ class Beliefs:
         d Φ(z) - e^(μ + σ²/2) Φ(z - σ) with d that of the limit and z = (log d - μ) / σ (Black & Scholes 1973).
         """
         mean, deviation = self.means[:, objective, None], self.deviations[:, objective, None]
+        z = self._standardised(objective, limits)
         if not np.isnan(self.origins[objective]):
             distance = np.maximum(limits - self.origins[objective], 1e-300)
-            z = (np.log(distance) - mean) / deviation
             found = np.maximum(distance * ndtr(z) - np.exp(mean + deviation**2 / 2) * ndtr(z - deviation), 0.0)
         else:
             # 40 deviations below its mean nothing falls; so far below infinity would be no number.
-            z = np.maximum((limits - mean) / deviation, -40.0)
+            z = np.maximum(z, -40.0)
             found = deviation * (z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
         result: np.ndarray = np.where(np.isneginf(limits), 0.0, found)
         return result
+
+    def _standardised(self, objective: int, limits: np.ndarray) -> np.ndarray:
+        mean, deviation = self.means[:, objective, None], self.deviations[:, objective, None]
+        if np.isnan(self.origins[objective]):
+            return (limits - mean) / deviation
+        distance = np.maximum(limits - self.origins[objective], 1e-300)
+        return np.where(np.isneginf(limits), -np.inf, (np.log(distance) - mean) / deviation)
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,14 @@ class Boxes:
         result: np.ndarray = np.maximum(found, 0.0).sum(axis=1)
         return result
 
+    def chance(self, beliefs: Beliefs) -> np.ndarray:
+        """Of each of N points to lie here, (N,)."""
+        found = np.ones((len(beliefs.means), len(self.upper)))
+        for column in range(self.upper.shape[1]):
+            found *= beliefs.below(column, self.upper[:, column]) - beliefs.below(column, self.lower[:, column])
+        result: np.ndarray = found.sum(axis=1)
+        return result
+
 
 @dataclass(frozen=True)
 class Target:
@@ -105,6 +129,10 @@ class Target:
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points, as a share of that of the box, (N,)."""
         return self.boxes.improvement(beliefs) / self.volume
+
+    def chance(self, beliefs: Beliefs) -> np.ndarray:
+        """Of each of N points to improve on the front, (N,)."""
+        return self.boxes.chance(beliefs)
 
 
 _Corner = tuple[float, ...]

@@ -59,6 +59,12 @@ class Kernel:
         result: np.ndarray = math.exp(self.log_signal) * similar * decay
         return result
 
+    def pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Covariances (N,) of what is true at each of (N, columns) and at the same one of others (N, columns)."""
+        root = math.sqrt(5) * np.linalg.norm((first - second) / np.exp(self.log_lengths), axis=1)
+        result: np.ndarray = math.exp(self.log_signal) * (1 + root + root**2 / 3) * np.exp(-root)
+        return result
+
 
 class GaussianProcess:
     """What measurements say of any point.
@@ -105,6 +111,16 @@ class GaussianProcess:
             variance -= np.einsum("pm,pm->m", known, known)
         return self._mean + self._scale * mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
 
+
+    def correlation(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How what will be measured at others (M, columns) goes with what is true at points (M, columns), (M,)."""
+        signal = math.exp(self.kernel.log_signal)
+        explained, known = ((self.kernel(some, self._points) @ self._inverse_root.T) for some in (points, others))
+        shared = self.kernel.pairs(points, others) - np.einsum("mn,mn->m", explained, known)
+        true = np.maximum(signal - np.einsum("mn,mn->m", explained, explained), 1e-12)
+        measured = np.maximum(signal - np.einsum("mn,mn->m", known, known), 0.0) + self.kernel.noise + JITTER
+        found: np.ndarray = np.clip(shared / np.sqrt(true * measured), 0.0, 1.0)
+        return found
 
 def fit(
     points: np.ndarray,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from hrfevo.algorithms.evolution.ladder import Ladder
 MAX_MEASUREMENTS = 300
 # Kernels are fitted anew when there are so many times as many genomes, to at most so many measurements.
 GROWTH, MAX_TO_FIT = 1.25, 120
-# How far apart the first rung and the last are, where a gene goes from 0 to 1.
+# How far apart two rungs are, where a gene goes from 0 to 1.
 RUNGS_APART = 3.0
 # Whether an objective is modelled as it is or as a logarithm is asked anew when there are so many times as many.
 COMPARED = 1.9
@@ -41,6 +42,14 @@ def likeliest(
     return kernel, likelihood / len(values[some])
 
 
+@dataclass(frozen=True)
+class Pending:
+    """Genomes being trained, (P, columns), and the rungs that they are trained to, (P,)."""
+
+    vectors: np.ndarray
+    rungs: np.ndarray
+
+
 class _Objective:
     """One objective, as it is or as the logarithm of its distance from an origin, whichever makes it likelier.
 
@@ -55,18 +64,19 @@ class _Objective:
         self._fitted_with = self._compared_with = 0
         self._kernels: dict[str, Kernel] = {}
         self._way = ""
-        self._by_rung = False
+        self._rungs, self._by_rung = 1, False
         self._process: GaussianProcess | None = None
         self.origin = math.nan
         """From where distances count whose logarithm is modelled; not a number for the objective as it is."""
 
     def learn(self, vectors: np.ndarray, values: np.ndarray) -> None:
         """From genomes (N, columns) and their values (N, rungs), not a number where not measured."""
-        self._by_rung = self._trained and values.shape[1] > 1
+        self._rungs = values.shape[1]
+        self._by_rung = self._trained and self._rungs > 1
         if not self._by_rung:
             values = _at_highest(values)
         chosen = _most_telling(~np.isnan(values))
-        vectors, values = vectors[chosen], values[chosen]
+        vectors, values = vectors[chosen], Ladder.fit(values[chosen])(values[chosen])
         passed = self.origin >= float(np.nanmin(values))
         if passed or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
@@ -87,32 +97,43 @@ class _Objective:
         points, targets = self._measurements(vectors, values, self.origin)
         self._process = GaussianProcess(self._kernels[self._way], points, targets, np.zeros(len(targets)))
 
-    def predict(self, vectors: np.ndarray, pending: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, vectors: np.ndarray, pending: Pending | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of (N, columns) as it is modelled, (N,) each; `pending` is that of `Surrogate.predict`."""
         assert self._process is not None
+        expected = None if pending is None else pending.vectors
         if self._by_rung:
-            vectors = _placed(vectors, RUNGS_APART)
-            pending = None if pending is None else _placed(pending, RUNGS_APART)
-        return self._process.predict(vectors, pending)
+            vectors = self._placed(vectors, self._rungs - 1)
+            expected = None if pending is None else self._placed(pending.vectors, pending.rungs)
+        return self._process.predict(vectors, expected)
+
+    def telling(self, vectors: np.ndarray) -> np.ndarray:
+        """Correlation of what is measured of each of (N, columns) at each rung with what is true at the last,
+        (N, rungs)."""
+        assert self._process is not None
+        if not self._by_rung:
+            return np.repeat(self._process.correlation(vectors, vectors)[:, None], self._rungs, axis=1)
+        last = self._placed(vectors, self._rungs - 1)
+        found = [self._process.correlation(last, self._placed(vectors, rung)) for rung in range(self._rungs)]
+        return np.stack(found, axis=1)
 
     def _measurements(self, vectors: np.ndarray, values: np.ndarray, origin: float) -> tuple[np.ndarray, np.ndarray]:
         """Points (M, columns) and values (M,) as they are modelled."""
-        seen = values if math.isnan(origin) else np.log(values - origin)
-        if not self._by_rung:
-            return vectors, seen[:, 0]
-        carried = Ladder.fit(seen)(seen)
-        genomes, rungs = np.nonzero(~np.isnan(carried))
-        return _placed(vectors[genomes], RUNGS_APART * rungs / (values.shape[1] - 1)), carried[genomes, rungs]
+        genomes, rungs = np.nonzero(~np.isnan(values))
+        points = self._placed(vectors[genomes], rungs) if self._by_rung else vectors[genomes]
+        seen = values[genomes, rungs]
+        return points, seen if math.isnan(origin) else np.log(seen - origin)
 
-
-def _placed(vectors: np.ndarray, rungs: np.ndarray | float) -> np.ndarray:
-    return np.column_stack([vectors, np.broadcast_to(rungs, len(vectors))])
+    def _placed(self, vectors: np.ndarray, rungs: np.ndarray | int) -> np.ndarray:
+        """With a column for each step from rung to rung, since not all are as high."""
+        climbed = np.broadcast_to(rungs, len(vectors))[:, None] > np.arange(self._rungs - 1)
+        return np.column_stack([vectors, RUNGS_APART * climbed])
 
 
 def _at_highest(values: np.ndarray) -> np.ndarray:
     """(N, 1) of (N, rungs), the last that is a number."""
     highest = values.shape[1] - 1 - np.argmax(~np.isnan(values[:, ::-1]), axis=1)
-    return values[np.arange(len(values)), highest][:, None]
+    found: np.ndarray = values[np.arange(len(values)), highest, None]
+    return found
 
 
 def _origins(values: np.ndarray) -> dict[str, float]:
@@ -141,12 +162,17 @@ class Surrogate:
             objective.learn(vectors, values[:, number])
         self.ready = True
 
-    def predict(self, vectors: np.ndarray, pending: np.ndarray | None = None) -> Beliefs:
+    def predict(self, vectors: np.ndarray, pending: Pending | None = None) -> Beliefs:
         """Of genomes (N, columns), as if what is measured of `pending` had been as expected."""
         found = [objective.predict(vectors, pending) for objective in self._objectives]
         means, deviations = zip(*found, strict=True)
         origins = np.array([objective.origin for objective in self._objectives])
         return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
+
+    def telling(self, vectors: np.ndarray) -> np.ndarray:
+        """How what is measured of genomes (N, columns) at each rung goes with what is true at the last: correlations
+        (N, objectives, rungs)."""
+        return np.stack([objective.telling(vectors) for objective in self._objectives], axis=1)
 
 
 def _most_telling(measured: np.ndarray) -> np.ndarray:
