@@ -172,7 +172,7 @@ class Search:
     def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
         genome = proposal.genome.id
         kept = parent = None
-        if self._checkpoints:
+        if self._checkpoints and not proposal.fresh:
             kept = self._checkpoints.of(genome)
             if self.space.inherit and proposal.parents:
                 parent = self._checkpoints.of(proposal.parents[0])

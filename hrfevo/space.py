@@ -154,6 +154,9 @@ class SearchSpace(Config):
     promote: float = Field(
         1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; with evolution, the least"
     )
+    replicates: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
+    )
     population: int = Field(16, ge=4)
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget

@@ -104,11 +104,12 @@ class _Evaluator:
 
     def __call__(self, job: Job) -> Outcome:
         station = self._benchmark.at(job.genome, job.rung, job.seed)
-        lost = job.rung > 0 and not self.kept.hold(job)
-        took = station.from_start if lost and station.from_start is not None else station.seconds
+        fresh = job.checkpoint is None
+        lost = job.rung > 0 and not fresh and not self.kept.hold(job)
+        took = station.from_start if (lost or fresh) and station.from_start is not None else station.seconds
         if self._spread:
             took *= float(np.exp(self._spread * self._generator.standard_normal()))
-        if station.status == "finished":
+        if station.status == "finished" and not fresh:
             self.kept.reach(job)
         self._journal.expect(job, station, lost)
         return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
@@ -129,7 +130,7 @@ class _Journal:
         truth = station.metrics if station.truth is None else station.truth
         finished = station.status == "finished"
         self._worth[job.number] = tuple(truth[name] for name in self._objectives) if finished else None
-        self.trace.promotions += job.rung > 0
+        self.trace.promotions += job.rung > 0 and job.checkpoint is not None
         self.trace.lost += lost
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:

@@ -25,6 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
+        self._counts = np.empty(0, int)
         self._rungs, self._failed_at, self._pending = (np.empty(0, dtype) for dtype in (int, int, bool))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
@@ -43,6 +44,11 @@ class Archive:
     def values(self) -> np.ndarray:
         """(N, objectives, rungs), not a number where not measured."""
         return self._values[: len(self)]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many seeds the values at the last rung are the mean of, (N,); 1 before there is any."""
+        return self._counts[: len(self)]
 
     @property
     def margins(self) -> np.ndarray:
@@ -110,6 +116,7 @@ class Archive:
         else:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
+            self._counts[number] = result.measurements
 
     def _reserve(self, columns: int) -> None:
         room = len(self._rungs)
@@ -121,6 +128,7 @@ class Archive:
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
         self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
         self._pending, self._retired = (_longer(array, more, False) for array in (self._pending, self._retired))
+        self._counts = _longer(self._counts, more, 1)
         self._failures = _longer(self._failures, more, "")
 
 

@@ -29,13 +29,15 @@ def likeliest(
     last: Kernel | None,
     units: Units | None = None,
     length: float = SMOOTH,
+    counts: np.ndarray | None = None,
 ) -> tuple[Kernel, float]:
     """The likeliest kernel for `MAX_TO_FIT` of the points, and the logarithm of its likelihood by point.
 
     Arguments are those of `fit`.
     """
     some = slice(None, None, -(-len(values) // MAX_TO_FIT))
-    kernel, likelihood = fit(points[some], values[some], noise[some], last, units, length)
+    of_some = None if counts is None else counts[some]
+    kernel, likelihood = fit(points[some], values[some], noise[some], last, units, length, counts=of_some)
     return kernel, likelihood / len(values[some])
 
 
@@ -55,8 +57,8 @@ class _Objective:
         """From where distances count whose logarithm is modelled; not a number for the objective as it is."""
         self.process: GaussianProcess | None = None
 
-    def learn(self, vectors: np.ndarray, values: np.ndarray, highest: np.ndarray) -> None:
-        """From genomes (N, columns), their values (N, rungs) and the highest rung of each (N,)."""
+    def learn(self, vectors: np.ndarray, values: np.ndarray, highest: np.ndarray, counts: np.ndarray) -> None:
+        """From genomes (N, columns), their values (N, rungs), and the highest rung of each and its seeds there (N,)."""
         passed = self.origin >= float(np.nanmin(values))
         if passed or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
@@ -68,13 +70,15 @@ class _Objective:
             likelihoods = {}
             for way, origin in origins.items():
                 targets, noise = self._targets(values, highest, origin)
-                self._kernels[way], likelihood = likeliest(vectors, targets, noise, self._kernels.get(way))
+                self._kernels[way], likelihood = likeliest(
+                    vectors, targets, noise, self._kernels.get(way), counts=counts
+                )
                 # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
                 likelihoods[way] = likelihood - (0.0 if math.isnan(origin) else float(targets.mean()))
             self._way = max(likelihoods, key=lambda way: likelihoods[way])
             self.origin = origins[self._way]
         targets, noise = self._targets(values, highest, self.origin)
-        self.process = GaussianProcess(self._kernels[self._way], vectors, targets, noise)
+        self.process = GaussianProcess(self._kernels[self._way], vectors, targets, noise, counts=counts)
 
     def _targets(self, values: np.ndarray, highest: np.ndarray, origin: float) -> tuple[np.ndarray, np.ndarray]:
         """What each genome is taken to have at the last rung, as it is modelled, and its variance, (N,) each."""
@@ -104,12 +108,16 @@ class Surrogate:
         self.ready = False
         """Whether it has learned anything."""
 
-    def fit(self, vectors: np.ndarray, values: np.ndarray) -> None:
-        """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured."""
+    def fit(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray | None = None) -> None:
+        """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured.
+
+        Values at the highest rung of each are the mean over as many seeds as `counts` (N,) says, 1 unless given.
+        """
+        counts = np.ones(len(vectors), int) if counts is None else counts
         highest = values.shape[2] - 1 - np.argmax(~np.isnan(values[:, 0, ::-1]), axis=1)
         chosen = _most_telling(highest)
         for number, objective in enumerate(self._objectives):
-            objective.learn(vectors[chosen], values[chosen, number], highest[chosen])
+            objective.learn(vectors[chosen], values[chosen, number], highest[chosen], counts[chosen])
         self.ready = True
 
     def predict(self, vectors: np.ndarray, pending: np.ndarray | None = None) -> Beliefs:
