@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import moocore
 import numpy as np
 
 from hrfevo.hypervolume import volume
@@ -46,6 +45,8 @@ class Scores:
 
     def at_stake(self) -> np.ndarray:
         """What each would add to the front, at best, if the others were what can be relied on, (N,)."""
+        import moocore
+
         hopeful, cautious = self.means - self.doubts, self.cautious
         low, high = hopeful.min(axis=0), cautious[moocore.is_nondominated(cautious)].max(axis=0)
         worst = np.where(high > low, high + (high - low), low + np.maximum(np.abs(low), 1e-12))

@@ -215,6 +215,13 @@ class SearchSpace(Config):
         return in_order(genes)
 
     @model_validator(mode="after")
+    def _fresh_seeds_begin_at_nothing(self) -> Self:
+        if self.inherit and self.replicates:
+            message = "a fresh seed begins without inherited weights, so its score compares with none; accepted: 0"
+            raise PydanticCustomError("misfit", "{message}", {"place": ("replicates",), "message": message})
+        return self
+
+    @model_validator(mode="after")
     def _nothing_fixed_and_searched(self) -> Self:
         for name, gene in self.genes.items():
             section = "training" if name.startswith("training.") else "model"

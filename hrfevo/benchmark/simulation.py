@@ -30,8 +30,10 @@ class Trace:
     spent: list[float] = field(default_factory=list)
     objectives: list[tuple[float, ...] | None] = field(default_factory=list)
     """At each end, what the genome is worth on average over seeds; None for a failure."""
+    measured: list[tuple[float, ...] | None] = field(default_factory=list)
+    """What the search was told instead."""
     promotions: int = 0
-    """Evaluations above the first rung."""
+    """Evaluations that went on from a lower rung."""
     lost: int = 0
     """Those of them whose training had been dropped, so that they began at step 0."""
     proposals: int = 0
@@ -142,6 +144,8 @@ class _Journal:
         trace.ended.append(outcome.ended)
         trace.spent.append(self._spent)
         trace.objectives.append(self._worth.pop(outcome.job.number))
+        finished = outcome.status == "finished"
+        trace.measured.append(tuple(outcome.metrics[name] for name in self._objectives) if finished else None)
         return True
 
     def busy_until(self, end: float) -> float:
