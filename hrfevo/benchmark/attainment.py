@@ -35,6 +35,8 @@ class Recommended:
 
     hypervolume: float
     regret: float
+    flattery: float
+    """By how much the best by the first objective is worth less than the score that is named with it."""
 
 
 class Yardstick:
@@ -76,7 +78,7 @@ class Yardstick:
     def recommended(self, trace: Trace, seconds: float) -> Recommended:
         """Of the genomes that are on the front, as `hrfevo.ranking` has it, after so many seconds of training.
 
-        Regret is not a number, and the hypervolume 0, where none has come to the last rung.
+        Regret and flattery are no numbers, and the hypervolume is 0, where none has come to the last rung.
         """
         measured: dict[str, list[np.ndarray]] = {}
         worth: dict[str, np.ndarray] = {}
@@ -86,12 +88,15 @@ class Yardstick:
                 measured.setdefault(genome, []).append(self._points(np.array(told)))
                 worth[genome] = self._points(np.array(truth))
         if not worth:
-            return Recommended(0.0, np.nan)
-        relied_on = Scores.of([np.array(seeds) for seeds in measured.values()]).cautious
+            return Recommended(0.0, np.nan, np.nan)
+        scores = Scores.of([np.array(seeds) for seeds in measured.values()])
+        relied_on = scores.cautious
+        best = int(np.argmin(relied_on[:, 0]))
         truths = np.array([*worth.values()])
         front = truths[moocore.is_nondominated(relied_on)]
         share = volume(front, self._scale.ideal, self._scale.worst) / self._whole
-        return Recommended(share, float(truths[np.argmin(relied_on[:, 0]), 0] - self._scale.ideal[0]))
+        regret, flattery = truths[best, 0] - self._scale.ideal[0], truths[best, 0] - scores.means[best, 0]
+        return Recommended(share, float(regret), float(flattery))
 
     def _measured(self, trace: Trace) -> list[tuple[float, np.ndarray]]:
         rows = zip(trace.rungs, trace.spent, trace.objectives, strict=True)

@@ -46,6 +46,7 @@ class Score:
     lost: int = 0
     recommended_hypervolume: float = np.nan
     recommended_regret: float = np.nan
+    recommended_flattery: float = np.nan
     """What the genomes are worth that the search would name at its end; see `Yardstick.recommended`."""
 
 
@@ -100,6 +101,7 @@ class _Runner:
             trace.lost,
             recommended.hypervolume,
             recommended.regret,
+            recommended.flattery,
         )
 
 
