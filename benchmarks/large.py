@@ -12,8 +12,8 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
 - surrogate: how well what `evolution` has learned from 100 random genomes, trained to the last rung, orders others: the
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
-- replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the
-  score it names, when a share of the training goes to leaders again with fresh seeds. No bar; only if `--parts` names it.
+- replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
+  that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
 
 Peers are simulated once: `--scores FILE` keeps what was, and only searches whose code has changed are run again.
 

@@ -19,8 +19,8 @@ Status = Literal["finished", "failed", "infeasible"]
 class Proposal:
     """A genome that an algorithm wants trained to a rung, and where it comes from.
 
-    `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept of
-    the genome, and is not kept itself.
+    `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept and
+    known of the genome, and is not kept itself.
     """
 
     genome: Genome

@@ -171,8 +171,10 @@ class Search:
 
     def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
         genome = proposal.genome.id
+        if proposal.fresh:
+            return Job(number, proposal.genome, proposal.rung, seed)
         kept = parent = None
-        if self._checkpoints and not proposal.fresh:
+        if self._checkpoints:
             kept = self._checkpoints.of(genome)
             if self.space.inherit and proposal.parents:
                 parent = self._checkpoints.of(proposal.parents[0])

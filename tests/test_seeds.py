@@ -17,10 +17,14 @@ from hypothesis import strategies as st
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel
 from hrfevo.algorithms.replicates import MAX_SEEDS, REPLICATE, Replicates
+from hrfevo.benchmark.attainment import Yardstick
+from hrfevo.benchmark.base import Scale
+from hrfevo.benchmark.simulation import Trace
 from hrfevo.database import sqlite_url
 from hrfevo.evaluation import TrainingEvaluator
 from hrfevo.genome import Genome, sample
 from hrfevo.individual import Fitness, Individual, Standings
+from hrfevo.logs.course import Course
 from hrfevo.ranking import averaged, find_genome, front, ranked
 from hrfevo.records import Job, Outcome, Proposal, Result
 from hrfevo.search import Search
@@ -310,6 +314,36 @@ def test_standings_rank_as_the_results_do(seed: int, count: int) -> None:
         found = {one.genome.id: one.fitness.values for one in standings.front}
         for e in expected:
             assert found[e.genome] == pytest.approx([e.metrics[name] for name in space.objectives])
+
+
+def test_logged_courses_follow_the_mean() -> None:
+    course = Course(space_of(**ONE))
+    lucky, good = genomes(2)
+    found = []
+    for genome, score in ((lucky, 1.0), (good, 1.2), (lucky, 2.0)):
+        job = Job(0, genome, 1, OWN_SEED)
+        found.append(course.after(Outcome(job, "finished", {"bits_per_byte": score}))["9_steps/best_bits_per_byte"])
+    assert found == [1.0, 1.0, 1.2]
+
+
+def test_a_search_is_judged_by_what_it_would_name() -> None:
+    """Not by the best that it has trained: the lucky one leads until it is measured again."""
+    lucky, good = (genome.id for genome in genomes(2))
+
+    class Known:
+        space = space_of(**ONE)
+
+        def scale(self) -> Scale:
+            return Scale(np.array([[1.0], [2.0]]), np.array([1.0]), np.array([2.0]), 1.0)
+
+    trace = Trace([lucky, good, lucky], [1, 1, 1], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    trace.objectives, trace.measured = [(1.5,), (1.25,), (1.5,)], [(1.2,), (1.3,), (1.6,)]
+    yardstick = Yardstick(Known())  # type: ignore[arg-type]
+    early, late = (yardstick.recommended(trace, seconds) for seconds in (2.0, 3.0))
+    assert (early.regret, early.flattery) == (pytest.approx(0.5), pytest.approx(0.3))
+    assert (late.regret, late.flattery) == (pytest.approx(0.25), pytest.approx(-0.05))
+    assert (early.hypervolume, late.hypervolume) == (pytest.approx(0.5), pytest.approx(0.75))
+    assert np.isnan(yardstick.recommended(trace, 0.5).regret)
 
 
 # --- what is known of noise ----------------------------------------------------------------------
