@@ -96,7 +96,7 @@ class _Reader:
         space, settings = self._space(folder), folder.settings
         with self._store(folder) as store:
             run, tally = folder.record(store), store.tally(folder.id)
-            leader = _leader(folder, space, store)
+            leader = leader_of(folder.id, space, store)
         objective, direction = next(iter(space.objectives.items()))
         return Overview(
             run=folder.path.name,
@@ -133,9 +133,9 @@ class _Reader:
         return nullcontext(self._stores[url])
 
 
-def _leader(folder: RunFolder, space: SearchSpace, store: Store) -> Leader | None:
+def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
     """As the database finds it, but where scores are means over seeds, which takes reading them all."""
-    if not store.repeated(folder.id):
-        return store.leader(folder.id, space.objectives)
-    best = front(space, store.evaluations(folder.id))[0]
+    if not store.repeated(run_id):
+        return store.leader(run_id, space.objectives)
+    best = front(space, store.evaluations(run_id))[0]
     return Leader(best.genome, best.rung, best.metrics[next(iter(space.objectives))])

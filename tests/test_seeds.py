@@ -25,6 +25,7 @@ from hrfevo.evaluation import TrainingEvaluator
 from hrfevo.genome import Genome, sample
 from hrfevo.individual import Fitness, Individual, Standings
 from hrfevo.logs.course import Course
+from hrfevo.overview import leader_of
 from hrfevo.ranking import averaged, find_genome, front, ranked
 from hrfevo.records import Job, Outcome, Proposal, Result
 from hrfevo.search import Search
@@ -117,6 +118,10 @@ def replicates(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return [evaluation for evaluation in evaluations if evaluation.seed != OWN_SEED]
 
 
+def first_ended(evaluations: Sequence[Evaluation]) -> set[str]:
+    return {e.genome for e in evaluations if (e.seed, e.rung, e.status) == (OWN_SEED, 1, "finished")}
+
+
 def story(evaluations: Sequence[Evaluation]) -> list[tuple[Any, ...]]:
     return [(e.number, e.genome, e.rung, e.seed, e.status, e.metrics) for e in evaluations]
 
@@ -157,6 +162,7 @@ def test_a_share_of_the_steps_goes_to_leaders_with_fresh_seeds(store: Store, nam
     counts = Counter(e.genome for e in again)
     assert max(counts.values()) < MAX_SEEDS
     assert all(len({e.seed for e in again if e.genome == one}) == count for one, count in counts.items())
+    assert store.repeated("run") == any(e.status == "finished" and e.genome in first_ended(evaluations) for e in again)
     # Before any noise is known, it is somebody on the front of what has come to the last rung.
     ended = [e for e in evaluations if e.rung == 1 and (e.ended_event or 0) < again[0].submitted_event]
     assert again[0].genome in {e.genome for e in front(space, ended)}
@@ -200,6 +206,7 @@ def test_without_a_share_nothing_is_trained_again(tmp_path: Path, name: str) -> 
         searched(space_of(replicates=0.0), none, SimulatedWorkers(measured, 1), name)
         searched(space_of(), some, SimulatedWorkers(measured, 1), name)
         without, with_some = none.evaluations("run"), some.evaluations("run")
+        assert not none.repeated("run")
     assert not replicates(without)
     before = next(place for place, e in enumerate(with_some) if e.seed != OWN_SEED)
     assert story(without)[:before] == story(with_some)[:before]
@@ -274,6 +281,15 @@ def test_a_lucky_genome_loses_its_place() -> None:
     assert winner.metrics == {"bits_per_byte": pytest.approx(1.91), "parameters": 8}
     assert [e.genome for e in ranked(space_of(**ONE), rows, 3)] == [good.id, lucky.id, single.id]
     assert find_genome(space_of(**ONE), rows, lucky.id).metrics["bits_per_byte"] == pytest.approx(2.0)
+
+
+def test_a_list_of_runs_names_the_best_mean(store: Store) -> None:
+    """Not the luckiest training, which the database would find by itself."""
+    searched(space_of(**ONE), store, SimulatedWorkers(measured, 4))
+    best = front(space_of(**ONE), store.evaluations("run"))[0]
+    leader = leader_of("run", space_of(**ONE), store)
+    assert leader is not None
+    assert (leader.genome, leader.value) == (best.genome, best.metrics["bits_per_byte"])
 
 
 def test_one_training_does_not_win_by_less_than_its_doubt() -> None:
