@@ -12,6 +12,8 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
 - surrogate: how well what `evolution` has learned from 100 random genomes, trained to the last rung, orders others: the
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
+- replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
+  that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
 
 Peers are simulated once: `--scores FILE` keeps what was, and only searches whose code has changed are run again.
 
@@ -46,6 +48,8 @@ LOSS = "objectives={bits_per_byte: minimize}"
 # The bars: the share of the peers' training, rank correlations.
 SHARE, LOSS_CORRELATION, OTHER_CORRELATION = 0.5, 0.8, 0.95
 LEARNED_FROM, HELD_OUT = 100, 300
+# Of the training steps, what may go to fresh seeds.
+SHARES = (0.0, 0.05, 0.1, 0.2)
 
 # What an algorithm expects of genomes at the last rung, (genomes, objectives), after it was told of others.
 Expectation = Callable[[Algorithm, list[Genome]], np.ndarray]
@@ -140,7 +144,29 @@ def lost(options: argparse.Namespace) -> list[str]:
     return [f"{workers} workers: {gone} promotions lost their training" for workers, (gone, _) in sums.items() if gone]
 
 
-PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost}
+def replicates(options: argparse.Namespace) -> list[str]:
+    """What fresh seeds for leaders bring, and what they cost; no bar."""
+    print(f"\nBits per byte above the best known, {options.trainings:g} full trainings, mean ± standard error:\n")
+    rows = []
+    for share in SHARES:
+        scores = simulated(options, ("evolution",), WORKERS, (LOSS, f"replicates={share}"))
+        for workers in WORKERS:
+            found = [s for s in scores if s.case.workers == workers]
+            named = np.array([score.recommended_regret for score in found])
+            best = np.array([float(score.regret.at(np.array([score.seconds]))[0]) for score in found])
+            flattery = np.array([score.recommended_flattery for score in found])
+            rows.append((share, workers, *map(_mean, (best, named, named - best, flattery))))
+    print_table(["share", "workers", "best trained", "named", "named − best trained", "worth − score named"], rows)
+    return []
+
+
+def _mean(values: np.ndarray) -> str:
+    return f"{values.mean():.4f} ± {values.std(ddof=1) / np.sqrt(len(values)):.4f}"
+
+
+PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost, "replicates": replicates}
+# Those that have a bar.
+USUAL = ("effort", "surrogate", "lost")
 
 
 def main() -> int:
@@ -151,7 +177,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int)
     parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
     parser.add_argument("--peers", default=",".join(PEERS), help="of them gp:full thinks for minutes a search")
-    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--parts", default=",".join(USUAL))
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()
     print(f"{machine('optuna', 'scikit-learn', 'deap', 'numpy')}; {options.seeds} seeds\n")

@@ -19,10 +19,10 @@ REACH = 4.0
 def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | None) -> dict[str, Any]:
     """A search space file's content: causal transformers under the conditions of `space`.
 
-    The text, training settings, rungs, objectives and constraints are those of `space`, and so are the genes of its
-    training and width. Searched are besides: the learning rate, and the number of layers, heads, expansion and
-    activation of attention (rotary, queries and keys normalised) and feed-forward. `most_parameters` bounds the
-    size where `space` does not, unless it is None.
+    The text, training settings, rungs, objectives, constraints and share of fresh seeds are those of `space`, and so
+    are the genes of its training and width. Searched are besides: the learning rate, and the number of layers, heads,
+    expansion and activation of attention (rotary, queries and keys normalised) and feed-forward. `most_parameters`
+    bounds the size where `space` does not, unless it is None.
     """
     kept = {name: gene for name, gene in space.genes.items() if name == "width" or name.startswith("training.")}
     genes: dict[str, Any] = {
@@ -64,6 +64,7 @@ def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | N
         "constraints": constraints,
         "rungs": space.rungs,
         "promote": space.promote,
+        "replicates": space.replicates,
         "population": space.population,
         "budget": {"evaluations": evaluations},
         "resources": space.resources.to_dict(),

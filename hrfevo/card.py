@@ -150,8 +150,8 @@ def card_of(
 def _standing(space: SearchSpace, evaluations: Sequence[Evaluation], found: Evaluation) -> Standing:
     import moocore
 
-    peers = {e.genome: e for e in evaluations if e.status == "finished" and e.rung == found.rung}
-    peers[found.genome] = found
+    own = ranking.averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == found.rung])
+    peers = {evaluation.genome: evaluation for evaluation in own}
     names = list(peers)
     # Larger is better, whatever the directions.
     values = np.array([[peers[name].metrics[metric] for metric in space.objectives] for name in names]) * space.weights

@@ -50,17 +50,18 @@ class Searched:
         return cls(name or folder.path.name, folder.space(), folder.settings, state, evaluations, latest(folder))
 
     @cached_property
-    def _history(self) -> tuple[np.ndarray, np.ndarray]:
-        """Seconds trained and objectives, smaller is better, of evaluations of the top rung as they ended."""
+    def _history(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Seconds trained, genomes and objectives, smaller is better, of evaluations of the top rung as they ended."""
         signs, names = -np.array(self.space.weights), list(self.space.objectives)
         counted = {evaluation.number for evaluation in top_rung(self.evaluations)}
-        spent, seconds, points = 0.0, [], []
+        spent, seconds, genomes, points = 0.0, [], [], []
         for evaluation in self._ended:
             spent += evaluation.seconds
             if evaluation.number in counted:
                 seconds.append(spent)
+                genomes.append(evaluation.genome)
                 points.append([evaluation.metrics[name] for name in names])
-        return np.array(seconds), np.array(points).reshape(-1, len(names)) * signs
+        return np.array(seconds), np.array(genomes), np.array(points).reshape(-1, len(names)) * signs
 
     @property
     def _ended(self) -> list[Evaluation]:
@@ -83,9 +84,13 @@ class Searched:
         return {evaluation.device.split(":")[0] for evaluation in self._ended if evaluation.device}
 
     def points(self, seconds: float = np.inf) -> np.ndarray:
-        """(n, objectives), smaller is better: the front after so many seconds of training."""
-        when, values = self._history
-        known = values[when <= seconds * (1 + 1e-9)]
+        """(n, objectives), smaller is better: the front after so many seconds of training, of means over seeds."""
+        when, genomes, values = self._history
+        ended = when <= seconds * (1 + 1e-9)
+        _, which, counts = np.unique(genomes[ended], return_inverse=True, return_counts=True)
+        known = np.zeros((len(counts), values.shape[1]))
+        np.add.at(known, which, values[ended])
+        known /= counts[:, None]
         return np.unique(moocore.filter_dominated(known), axis=0) if len(known) else known
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hrfevo.ranking import averaged
 from hrfevo.space import Metric, SearchSpace
 from hrfevo.store import Evaluation
 from hrfevo.study import flat_parameters, new_study
@@ -67,7 +68,7 @@ def importances_of(
     if method not in METHODS:
         raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
     rung = importance_rung(evaluations)
-    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    peers = averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
     study = _comparable(space, peers, np.random.default_rng(seed))

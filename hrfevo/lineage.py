@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from rich.text import Text
@@ -54,12 +55,14 @@ class Ancestor:
 def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) -> list[Ancestor]:
     """A genome of the run and all its ancestors in the store, itself first, then the youngest first."""
     first: dict[str, Evaluation] = {}
-    scores: dict[str, dict[int, float]] = {}
+    measured: dict[str, dict[int, list[float]]] = {}
     objective, direction = next(iter(space.objectives.items()))
     for evaluation in evaluations:
         first.setdefault(evaluation.genome, evaluation)
         if evaluation.status == "finished":
-            scores.setdefault(evaluation.genome, {})[evaluation.rung] = evaluation.metrics[objective]
+            by_rung = measured.setdefault(evaluation.genome, {})
+            by_rung.setdefault(evaluation.rung, []).append(evaluation.metrics[objective])
+    scores = {one: {rung: fmean(seeds) for rung, seeds in rungs.items()} for one, rungs in measured.items()}
     sign = 1.0 if direction == "maximize" else -1.0
 
     def descent(child: Evaluation, parent: str) -> Descent:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrfevo.ranking import front
 from hrfevo.run_folder import SPACE_FILE, RunFolder, find_runs
 from hrfevo.space import Budget, Direction, SearchSpace
-from hrfevo.store import State, Store
+from hrfevo.store import Leader, State, Store
 from hrfevo.validation import read_space
 from signal_model.errors import InputError, closest, one_line
 
@@ -94,7 +95,8 @@ class _Reader:
         """Raises InputError if the run cannot be read."""
         space, settings = self._space(folder), folder.settings
         with self._store(folder) as store:
-            run, tally, leader = folder.record(store), store.tally(folder.id), store.leader(folder.id, space.objectives)
+            run, tally = folder.record(store), store.tally(folder.id)
+            leader = leader_of(folder.id, space, store)
         objective, direction = next(iter(space.objectives.items()))
         return Overview(
             run=folder.path.name,
@@ -129,3 +131,11 @@ class _Reader:
         if url not in self._stores:
             self._stores[url] = self._stack.enter_context(closing(folder.open_store()))
         return nullcontext(self._stores[url])
+
+
+def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
+    """As the database finds it, but where scores are means over seeds, which takes reading them all."""
+    if not store.repeated(run_id):
+        return store.leader(run_id, space.objectives)
+    best = front(space, store.evaluations(run_id))[0]
+    return Leader(best.genome, best.rung, best.metrics[next(iter(space.objectives))])

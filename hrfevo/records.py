@@ -19,7 +19,8 @@ Status = Literal["finished", "failed", "infeasible"]
 class Proposal:
     """A genome that an algorithm wants trained to a rung, and where it comes from.
 
-    `seed` is that of the training where it is not the search's own.
+    `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept and
+    known of the genome, and is not kept itself.
     """
 
     genome: Genome
@@ -27,6 +28,7 @@ class Proposal:
     parents: tuple[str, ...] = ()
     rung: int = 0
     seed: int | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,12 @@ class Result:
     """What an algorithm hears: a proposal, its objectives, or None if there are none, and how it keeps to the bounds.
 
     `margins` are those of `SearchSpace.margins`; `failure` is the kind of a failure, in a word or two, empty where the
-    training ended well or was never begun for want of a bound.
+    training ended well or was never begun for want of a bound. Objectives are the mean over as many `measurements`
+    with different seeds.
     """
 
     proposal: Proposal
     objectives: tuple[float, ...] | None
     margins: tuple[float, ...] = ()
     failure: str = ""
+    measurements: int = 1

@@ -98,6 +98,14 @@ TALLY = (
     .where(evaluations.c.run_id == sa.bindparam("of_run"))
     .group_by(evaluations.c.status)
 )
+# Whether any genome was trained to a rung with several seeds.
+REPEATED = (
+    sa.select(evaluations.c.genome_id)
+    .where(evaluations.c.run_id == sa.bindparam("of_run"), evaluations.c.status == "finished")
+    .group_by(evaluations.c.genome_id, evaluations.c.rung)
+    .having(sa.func.count() > 1)
+    .limit(1)
+)
 RUN = sa.select(runs).where(runs.c.id == sa.bindparam("of_run"))
 
 

@@ -171,6 +171,8 @@ class Search:
 
     def _job(self, number: int, proposal: Proposal, seed: int) -> Job:
         genome = proposal.genome.id
+        if proposal.fresh:
+            return Job(number, proposal.genome, proposal.rung, seed)
         kept = parent = None
         if self._checkpoints:
             kept = self._checkpoints.of(genome)

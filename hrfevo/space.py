@@ -154,6 +154,9 @@ class SearchSpace(Config):
     promote: float = Field(
         1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; with evolution, the least"
     )
+    replicates: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
+    )
     population: int = Field(16, ge=4)
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget
@@ -210,6 +213,13 @@ class SearchSpace(Config):
                 message = "a gene of type layers must be named layers"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
         return in_order(genes)
+
+    @model_validator(mode="after")
+    def _fresh_seeds_begin_at_nothing(self) -> Self:
+        if self.inherit and self.replicates:
+            message = "a fresh seed begins without inherited weights, so its score compares with none; accepted: 0"
+            raise PydanticCustomError("misfit", "{message}", {"place": ("replicates",), "message": message})
+        return self
 
     @model_validator(mode="after")
     def _nothing_fixed_and_searched(self) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -50,7 +50,11 @@ class Version:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended."""
+    """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended.
+
+    The store gives each as it was measured. `ranking.averaged` makes one of several `seeds`: `metrics` are means then,
+    and `doubts` the standard errors of objectives, as far as seeds have told of them.
+    """
 
     number: int
     genome: str
@@ -71,6 +75,8 @@ class Evaluation:
     ended: float | None
     submitted_event: int
     ended_event: int | None
+    seeds: int = 1
+    doubts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -282,6 +288,11 @@ class Store:
         if unknown := set(found) - set(_STATUSES):
             raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
         return dict.fromkeys(_STATUSES, 0) | found
+
+    def repeated(self, run_id: str) -> bool:
+        """Whether any genome was trained to a rung with several seeds: no one training of it is its score then."""
+        with self._reading(run_id) as connection:
+            return connection.execute(schema.REPEATED, {"of_run": run_id}).one_or_none() is not None
 
     def leader(self, run_id: str, objectives: Mapping[Any, str]) -> Leader | None:
         """The best finished evaluation of the highest rung by the first objective, then by the next, found by the

@@ -42,6 +42,7 @@ def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ())
         **({"reason": evaluation.reason} if evaluation.reason else {}),
         "steps": space.rungs[evaluation.rung],
         "seed": evaluation.seed,
+        **({"seeds": evaluation.seeds} if evaluation.seeds > 1 else {}),
         "metrics": metrics,
         "birth": evaluation.birth,
         "generation": evaluation.birth // space.population,
@@ -75,7 +76,8 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence
 def as_table(
     space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
 ) -> Table:
-    """The best first; a star marks the front. Where weights are inherited, the share of them is shown.
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, and where scores
+    are means, of how many seeds.
 
     `also` are metrics to show besides the objectives.
     """
@@ -85,6 +87,9 @@ def as_table(
     table.add_column("genome")
     for name in metrics:
         table.add_column(name, justify="right")
+    several = any(evaluation.seeds > 1 for evaluation in evaluations)
+    if several:
+        table.add_column("seeds", justify="right")
     table.add_column("gen", justify="right")
     table.add_column("genes", overflow="fold")
     for evaluation in evaluations:
@@ -92,6 +97,7 @@ def as_table(
             "*" if evaluation in front else "",
             evaluation.genome,
             *(number(evaluation.metrics[name]) for name in metrics),
+            *([str(evaluation.seeds)] if several else []),
             str(evaluation.birth // space.population),
             escape(genes_in_words(evaluation.values)),
         )

@@ -190,7 +190,7 @@ def test_the_course_is_the_best_and_the_hypervolume_of_all_so_far(
     seen: dict[int, list[tuple[float, float]]] = {0: [], 1: []}
     for number, (rung, bits, size, finished) in enumerate(points):
         metrics = {"bits_per_byte": bits, "parameters": size}
-        job = Job(number, Genome({}), rung, 0)
+        job = Job(number, Genome({"a": number}), rung, 0)
         series = course.after(Outcome(job, "finished" if finished else "failed", metrics))
         if not finished:
             assert series == {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from hrfevo.algorithms.base import Algorithm, Founded, Proposer
 from hrfevo.algorithms.generations import Generations
+from hrfevo.algorithms.replicates import Replicates
 from hrfevo.algorithms.rungs import SuccessiveHalving
 from hrfevo.genome import Genome
 from hrfevo.space import SearchSpace
@@ -49,6 +50,8 @@ def make_algorithm(
         algorithm = SuccessiveHalving(_proposer(name, space, generator), space)
     if founders:
         algorithm = Founded(algorithm, founders)
+    if space.replicates and name != SURVEY:
+        algorithm = Replicates(algorithm, space, seed.spawn(1)[0])
     return Generations(algorithm, space.population) if synchronous else algorithm
 
 

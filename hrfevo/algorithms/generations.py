@@ -17,8 +17,8 @@ class Generations:
 
     def __init__(self, inner: Algorithm, size: int) -> None:
         self._inner, self._size = inner, size
-        self._asked: list[tuple[Genome, int]] = []
-        self._results: dict[tuple[Genome, int], Result] = {}
+        self._asked: list[Proposal] = []
+        self._results: dict[Proposal, Result] = {}
         self._closed = False
 
     def ask(self) -> Proposal | None:
@@ -29,15 +29,15 @@ class Generations:
             # Nothing more to ask for until the inner algorithm hears of what it asked.
             self._closed = bool(self._asked)
             return None
-        self._asked.append((proposal.genome, proposal.rung))
+        self._asked.append(proposal)
         return proposal
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
-            self._results[result.proposal.genome, result.proposal.rung] = result
+            self._results[result.proposal] = result
         complete = self._closed or len(self._asked) == self._size
         if complete and len(self._results) == len(self._asked):
-            generation = [self._results[key] for key in self._asked]
+            generation = [self._results[proposal] for proposal in self._asked]
             self._asked, self._results, self._closed = [], {}, False
             self._inner.tell(generation)
 

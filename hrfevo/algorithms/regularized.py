@@ -39,7 +39,7 @@ class RegularizedEvolution(Breeding):
             individual = Individual(genome, Fitness(self._space.weights, result.objectives), rung)
             if individual in self._population:
                 self._population[self._population.index(individual)] = individual
-            elif rung == 0:
+            elif rung == 0 and result.measurements == 1:
                 self._population.append(individual)
 
     @property

@@ -60,7 +60,7 @@ class SuccessiveHalving:
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
-            if result.objectives is not None:
+            if result.objectives is not None and result.measurements == 1:
                 fitness = Fitness(self._weights, result.objectives)
                 individual = Individual(result.proposal.genome, fitness, result.proposal.rung)
                 self._rungs[individual.rung].append(individual)

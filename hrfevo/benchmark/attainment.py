@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.simulation import Trace
 from hrfevo.hypervolume import growth, volume
+from hrfevo.seeds import Scores
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,19 @@ class Attained:
         """What was attained by then; not a number before anything was."""
         index = np.searchsorted(self.seconds, seconds, side="right") - 1
         return np.where(index >= 0, self.values[np.maximum(index, 0)], np.nan)
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """What the genomes are worth that a search would name at its end, in the measures of `Yardstick`.
+
+    Less than what it has attained, by what luck hid from it.
+    """
+
+    hypervolume: float
+    regret: float
+    flattery: float
+    """By how much the best by the first objective is worth less than the score that is named with it."""
 
 
 class Yardstick:
@@ -59,6 +74,29 @@ class Yardstick:
                 seconds.append(spent)
                 values.append(best - self._scale.ideal[0])
         return Attained(np.array(seconds), np.array(values))
+
+    def recommended(self, trace: Trace, seconds: float) -> Recommended:
+        """Of the genomes that are on the front, as `hrfevo.ranking` has it, after so many seconds of training.
+
+        Regret and flattery are no numbers, and the hypervolume is 0, where none has come to the last rung.
+        """
+        measured: dict[str, list[np.ndarray]] = {}
+        worth: dict[str, np.ndarray] = {}
+        rows = zip(trace.genomes, trace.rungs, trace.spent, trace.measured, trace.objectives, strict=True)
+        for genome, rung, spent, told, truth in rows:
+            if rung == self._last and spent <= seconds and told is not None and truth is not None:
+                measured.setdefault(genome, []).append(self._points(np.array(told)))
+                worth[genome] = self._points(np.array(truth))
+        if not worth:
+            return Recommended(0.0, np.nan, np.nan)
+        scores = Scores.of([np.array(seeds) for seeds in measured.values()])
+        relied_on = scores.cautious
+        best = int(np.argmin(relied_on[:, 0]))
+        truths = np.array([*worth.values()])
+        front = truths[moocore.is_nondominated(relied_on)]
+        share = volume(front, self._scale.ideal, self._scale.worst) / self._whole
+        regret, flattery = truths[best, 0] - self._scale.ideal[0], truths[best, 0] - scores.means[best, 0]
+        return Recommended(share, float(regret), float(flattery))
 
     def _measured(self, trace: Trace) -> list[tuple[float, np.ndarray]]:
         rows = zip(trace.rungs, trace.spent, trace.objectives, strict=True)

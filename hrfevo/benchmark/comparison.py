@@ -44,6 +44,10 @@ class Score:
     workers_used: float
     promotions: int = 0
     lost: int = 0
+    recommended_hypervolume: float = np.nan
+    recommended_regret: float = np.nan
+    recommended_flattery: float = np.nan
+    """What the genomes are worth that the search would name at its end; see `Yardstick.recommended`."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class _Runner:
         trace = simulate(
             benchmark, algorithm, workers=case.workers, seconds=self._seconds, spread=case.spread, seed=case.seed
         )
+        recommended = yardstick.recommended(trace, self._seconds)
         return Score(
             case,
             yardstick.hypervolume(trace),
@@ -94,6 +99,9 @@ class _Runner:
             trace.workers_used,
             trace.promotions,
             trace.lost,
+            recommended.hypervolume,
+            recommended.regret,
+            recommended.flattery,
         )
 
 

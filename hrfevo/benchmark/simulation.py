@@ -30,8 +30,10 @@ class Trace:
     spent: list[float] = field(default_factory=list)
     objectives: list[tuple[float, ...] | None] = field(default_factory=list)
     """At each end, what the genome is worth on average over seeds; None for a failure."""
+    measured: list[tuple[float, ...] | None] = field(default_factory=list)
+    """What the search was told instead."""
     promotions: int = 0
-    """Evaluations that go on from a lower rung."""
+    """Evaluations that went on from a lower rung."""
     lost: int = 0
     """Those of them whose training had been dropped, so that they began at step 0."""
     proposals: int = 0
@@ -110,12 +112,13 @@ class _Evaluator:
 
     def __call__(self, job: Job) -> Outcome:
         station = self._benchmark.at(job.genome, job.rung, job.seed)
-        promoted = self.kept.goes_on(job)
+        fresh = job.checkpoint is None
+        promoted = not fresh and self.kept.goes_on(job)
         lost = promoted and not self.kept.hold(job)
         took = station.seconds if promoted and not lost else self._from_start(job, station)
         if self._spread:
             took *= float(np.exp(self._spread * self._generator.standard_normal()))
-        if station.status == "finished":
+        if station.status == "finished" and not fresh:
             self.kept.reach(job)
         self._journal.expect(job, station, promoted, lost)
         return Outcome(job, station.status, dict(station.metrics), station.reason, ended=took)
@@ -153,6 +156,8 @@ class _Journal:
         trace.ended.append(outcome.ended)
         trace.spent.append(self._spent)
         trace.objectives.append(self._worth.pop(outcome.job.number))
+        finished = outcome.status == "finished"
+        trace.measured.append(tuple(outcome.metrics[name] for name in self._objectives) if finished else None)
         return True
 
     def busy_until(self, end: float) -> float:

@@ -29,6 +29,8 @@ class Summary:
     """(seeds, MOMENTS)"""
     workers_used: float
     proposal_ms: float
+    recommended: float
+    """Median of what the genomes are worth that each search would name."""
 
     @property
     def final_quartiles(self) -> tuple[float, float, float]:
@@ -75,6 +77,7 @@ def summarise(scores: Sequence[Score], measure: Measure, references: Sequence[st
                 np.array([a.at(moments) for a in attained]),
                 float(np.median([score.workers_used for score in group])),
                 float(np.median([score.proposal_ms for score in group])),
+                float(np.median([getattr(score, f"recommended_{measure}") for score in group])),
             )
         )
     return summaries
@@ -88,11 +91,13 @@ def _final(score: Score, measure: Measure) -> float:
 def markdown(summaries: Sequence[Summary], measure: Measure) -> str:
     """A table: what was attained, and which share of the budget the target took."""
     form = "{:.1%}" if measure == "hypervolume" else "{:.4f}"
-    head = ["algorithm", "workers", f"{measure}: median (quartiles)", "budget to the target: median (95 %)"]
-    lines = [f"| {' | '.join([*head, 'workers in use', 'ms per proposal'])} |", "|---|" + "---:|" * 5]
+    head = ["algorithm", "workers", f"{measure}: median (quartiles)", "recommended: median"]
+    head += ["budget to the target: median (95 %)", "workers in use", "ms per proposal"]
+    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for s in summaries:
         low, middle, high = (form.format(value) for value in s.final_quartiles)
         share = [f"{value:.0%}" if np.isfinite(value) else "never" for value in s.share_to_target]
-        cells = [s.algorithm, str(s.workers), f"{middle} ({low}–{high})", f"{share[0]} ({share[1]}–{share[2]})"]
+        cells = [s.algorithm, str(s.workers), f"{middle} ({low}–{high})", form.format(s.recommended)]
+        cells += [f"{share[0]} ({share[1]}–{share[2]})"]
         lines.append(f"| {' | '.join([*cells, f'{s.workers_used:.1%}', f'{s.proposal_ms:.1f}'])} |")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hrfevo.database import reason
 from hrfevo.export.destination import new_file
-from hrfevo.ranking import top_rung
+from hrfevo.ranking import averaged, top_rung
 from hrfevo.records import Point
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
@@ -38,7 +38,8 @@ def write_study(
     """Write a run as a study of its name into the database at `address`; returns the address without a password.
 
     Each evaluation is the trial of its number. Complete are the finished ones of the highest rung, so that Optuna's
-    best trials are the run's front; those of lower rungs are pruned, the infeasible failed. Parameters are genes in
+    best trials are the run's front: of a genome that was measured with several seeds the first, with the mean. Those of
+    lower rungs and of other seeds are pruned, the infeasible failed. Parameters are genes in
     their own scale, intermediate values the learning curve in bits per byte.
 
     Raises InputError for an address that cannot be used, or a study that is there and not to be overwritten.
@@ -104,7 +105,7 @@ def _trials(
 ) -> list[optuna.trial.FrozenTrial]:
     from optuna.trial import TrialState, create_trial
 
-    complete = {evaluation.number for evaluation in top_rung(evaluations)}
+    complete = {evaluation.number: evaluation for evaluation in averaged(space, top_rung(evaluations))}
     states = {"running": TrialState.RUNNING, "finished": TrialState.PRUNED}
     trials = []
     whole: dict[tuple[str, int], dict[int, float]] = {}
@@ -113,10 +114,10 @@ def _trials(
         curve = whole.setdefault((evaluation.genome, evaluation.seed), {})
         curve |= {point.step: point.bits_per_byte for point in curves.get(evaluation.number, ())}
         parameters, distributions = flat_parameters(space, evaluation.values, in_own_scale)
-        best = evaluation.number in complete
+        best = complete.get(evaluation.number)
         trial = create_trial(
             state=TrialState.COMPLETE if best else states.get(evaluation.status, TrialState.FAIL),
-            values=[evaluation.metrics[name] for name in space.objectives] if best else None,
+            values=[best.metrics[name] for name in space.objectives] if best else None,
             params=parameters,
             distributions=distributions,
             user_attrs=_attributes(space, evaluation),

@@ -72,18 +72,18 @@ class Trained:
 def measured_at(
     space: SearchSpace, evaluations: Sequence[Evaluation], found: Evaluation, steps: int | None
 ) -> tuple[int, Evaluation | None]:
-    """The rung of `steps`, by default that of `found`, and the finished evaluation of its genome there, if any.
+    """The rung of `steps`, by default that of `found`, and the evaluation of its genome and seed that finished there.
+
+    The latter is None if there is none.
 
     Raises InputError if the genome never finished or no rung is of so many steps.
     """
     if found.status != "finished":
         reason = f" ({found.reason})" if found.reason else ""
         raise InputError(f"genome {found.genome}: is {found.status}{reason}; weights are of those that finished")
-    if steps is None:
-        return found.rung, found
-    if steps not in space.rungs:
+    if steps is not None and steps not in space.rungs:
         raise InputError(f"--steps {steps}: is no rung of this run; accepted: {', '.join(map(str, space.rungs))}")
-    rung = space.rungs.index(steps)
+    rung = found.rung if steps is None else space.rungs.index(steps)
     same = (e for e in evaluations if (e.genome, e.seed, e.rung) == (found.genome, found.seed, rung))
     return rung, next((e for e in same if e.status == "finished"), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ FIRST = 4
 @dataclass
 class _Rung:
     first: list[np.ndarray] = field(default_factory=list)
+    measured: dict[str, list[np.ndarray]] = field(default_factory=dict)
     front: np.ndarray | None = None
 
 
@@ -33,7 +35,7 @@ class Course:
 
         `180_steps/best_bits_per_byte` is the best so far of an objective at a rung of 180 steps. With several
         objectives, `180_steps/hypervolume` is what the front dominates within the worst corner of the first four
-        results, their box being 1.
+        results, their box being 1. A genome that was trained with several seeds counts for the mean.
         """
         if outcome.status != "finished":
             return {}
@@ -41,13 +43,26 @@ class Course:
         point = self._signs * np.array([outcome.metrics[name] for name in self._space.objectives])
         if len(rung.first) < FIRST:
             rung.first.append(point)
-        rung.front = point[None] if rung.front is None else joined(rung.front, point)
+        own = rung.measured.setdefault(outcome.job.genome.id, [])
+        own.append(point)
+        if len(own) > 1 or rung.front is None:
+            rung.front = _front([np.mean(seeds, axis=0) for seeds in rung.measured.values()])
+        else:
+            rung.front = joined(rung.front, point)
         place = f"{self._space.rungs[outcome.job.rung]}_steps"
         best = self._signs * rung.front.min(axis=0)
         series = {f"{place}/best_{name}": float(v) for name, v in zip(self._space.objectives, best, strict=True)}
         if len(self._signs) > 1 and len(rung.first) == FIRST:
             series[f"{place}/hypervolume"] = _volume(np.array(rung.first), rung.front)
         return series
+
+
+def _front(means: Sequence[np.ndarray]) -> np.ndarray:
+    import moocore
+
+    points = np.array(means)
+    result: np.ndarray = points[moocore.is_nondominated(points)]
+    return result
 
 
 def _volume(first: np.ndarray, front: np.ndarray) -> float:

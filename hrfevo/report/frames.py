@@ -69,10 +69,9 @@ def updated_frame(
     began, began_part = (min(evaluation.submitted for evaluation in some) for some in (evaluations, changed))
     part[["began", "minutes"]] += (began_part - began) / 60
     whole = pd.concat([frame[~frame["number"].isin(part["number"])], part]).sort_values("number", ignore_index=True)
-    # What was behind the front stays behind it, unless a genome on it was trained again, with another seed.
-    standing = frame.loc[frame["front"], ["number", "genome"]]
-    numbers = {*standing["number"], *part["number"]}
-    again = standing["genome"].isin(part["genome"]).any()
+    # What was behind the front stays behind it, unless genomes are trained again, with other seeds.
+    numbers = {*frame.loc[frame["front"], "number"], *part["number"]}
+    again = finished_at(whole)["genome"].duplicated().any()
     candidates = evaluations if again else [e for e in evaluations if e.number in numbers]
     whole["front"] = whole["number"].isin([winner.number for winner in ranking.front(space, candidates)])
     genes = sorted(gene_columns(whole), key=_gene_order(space))

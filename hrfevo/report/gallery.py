@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.importance import LEAST, Method, importance_rung, importances_of
+from hrfevo.ranking import averaged
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -61,7 +62,7 @@ def gallery(
 def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
     """Which genes matter for each objective; None where too few evaluations have finished."""
     rung = importance_rung(evaluations)
-    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    peers = averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
     if len(peers) < LEAST:
         return None
     some = peers[:: -(-len(peers) // SAMPLE)]

@@ -47,12 +47,13 @@ def render(
 
     Everything that comes from data is escaped, for HTML and for Plotly.
     """
+    evaluations = ranking.with_means(space, evaluations)
     frame = evaluation_frame(evaluations, space)
     board = Board(frame, space.objectives)
     for name, figure in gallery(frame, curve_frame(curves), space, evaluations).items():
         (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
     winners = ranking.front(space, evaluations)
-    seeds = len({evaluation.seed for evaluation in evaluations})
+    seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
     lead = won(confirmed)
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
@@ -124,8 +125,10 @@ def _front(space: SearchSpace, winners: Sequence[Evaluation]) -> str:
     else:
         said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
     heads = "".join(f'<th class="n">{html.escape(METRICS[name])}</th>' for name in space.objectives)
+    several = any(winner.seeds > 1 for winner in winners)
+    heads += '<th class="n">seeds</th>' if several else ""
     head = f'<thead><tr><th>genome</th>{heads}<th class="n">generation</th><th>genes</th></tr></thead>'
-    rows = [_row(space, winner) for winner in winners]
+    rows = [_row(space, winner, several) for winner in winners]
     table = f"<table>{head}<tbody>{''.join(rows[:ROWS])}</tbody></table>"
     if rest := rows[ROWS:]:
         table += (
@@ -170,11 +173,12 @@ def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | N
     return f'<tr><td><code>{html.escape(row.genome)}</code></td>{cells}<td class="genes">{html.escape(genes)}</td></tr>'
 
 
-def _row(space: SearchSpace, winner: Evaluation) -> str:
+def _row(space: SearchSpace, winner: Evaluation, several: bool) -> str:
     scores = "".join(
         f'<td class="n" data-label="{html.escape(METRICS[name])}">{measured(name, winner.metrics[name])}</td>'
         for name in space.objectives
     )
+    scores += f'<td class="n" data-label="seeds">{winner.seeds}</td>' if several else ""
     lines = "".join(
         f"<div>{f'<b>{line}:</b> ' if line else ''}"
         + "".join(f"<span><b>{html.escape(name)}</b> {html.escape(value)}</span> " for name, value in pairs)

@@ -101,17 +101,21 @@ def _gain(metric: str, difference: float, reference: float) -> str:
 
 
 def caveat(seeds: int, confirmed: bool, inherited: bool) -> str:
-    """How far the scores can be trusted."""
+    """How far the scores can be trusted. The winners' are means over at most so many `seeds`."""
     if inherited:
         return f"{INHERITED_WEIGHTS} {caveat(seeds, confirmed, False)}"
     if confirmed:
         return (
-            "Scores of the search, below, are from one training each, and flatter the winners, which were chosen by "
-            "them. Quote the confirmed ones."
+            f"Scores of the search, below, are from {_trainings(seeds)} each, and flatter the winners, which were "
+            "chosen by them. Quote the confirmed ones."
         )
-    trained = "one training with one seed" if seeds <= 1 else f"trainings with {seeds} seeds"
+    trained = "one training with one seed" if seeds <= 1 else f"{_trainings(seeds)} with seeds of their own"
     return (
         f"Not confirmed. Every score is from the validation split and from {trained}, and the winners were chosen by "
         "these very scores, so they are flattered by chance: expect less when they are trained again with fresh seeds "
         "and measured on the test split."
     )
+
+
+def _trainings(seeds: int) -> str:
+    return "one training" if seeds <= 1 else f"one to {seeds} trainings"

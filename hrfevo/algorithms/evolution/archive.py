@@ -25,7 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._failed_at, self._training_to = (np.empty(0, int) for _ in range(3))
+        self._rungs, self._failed_at, self._training_to, self._counts = (np.empty(0, int) for _ in range(4))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
@@ -43,6 +43,11 @@ class Archive:
     def values(self) -> np.ndarray:
         """(N, objectives, rungs), not a number where not measured."""
         return self._values[: len(self)]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many seeds the values at the last rung are the mean of, (N,); 1 before there is any."""
+        return self._counts[: len(self)]
 
     @property
     def margins(self) -> np.ndarray:
@@ -114,6 +119,7 @@ class Archive:
         else:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
+            self._counts[number] = result.measurements
 
     def _reserve(self, columns: int) -> None:
         room = len(self._rungs)
@@ -125,6 +131,7 @@ class Archive:
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
         self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
         self._training_to, self._retired = _longer(self._training_to, more, -1), _longer(self._retired, more, False)
+        self._counts = _longer(self._counts, more, 1)
         self._failures = _longer(self._failures, more, "")
 
 

@@ -109,7 +109,7 @@ class Evolution:
         measured = archive.rungs >= 0
         self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
-            self._surrogate.fit(archive.vectors[measured], archive.values[measured])
+            self._surrogate.fit(archive.vectors[measured], archive.values[measured], archive.counts[measured])
             self._learned = self._heard
             self._counted = archive.finished
             self._attained = self._expected(archive.vectors[self._counted])

@@ -69,21 +69,28 @@ class Kernel:
 class GaussianProcess:
     """What measurements say of any point.
 
-    `noise` is the variance of each measurement beyond the kernel's own. Rasmussen & Williams 2006, algorithm 2.1.
+    `noise` is the variance of each measurement beyond the kernel's own, which is divided by `counts` where values are
+    means of so many. Rasmussen & Williams 2006, algorithm 2.1.
     Values are standardised, by their own mean and deviation unless others are given as `units`; what is known of
     nothing is believed to be the mean, give or take the deviation. Predictions are in the values' own units.
     """
 
     def __init__(
-        self, kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray, units: Units | None = None
+        self,
+        kernel: Kernel,
+        points: np.ndarray,
+        values: np.ndarray,
+        noise: np.ndarray,
+        units: Units | None = None,
+        counts: np.ndarray | None = None,
     ) -> None:
-        """From points (N, columns), values (N,) and noise (N,)."""
+        """From points (N, columns), values (N,), noise (N,) and counts (N,), 1 unless given."""
         self.kernel = kernel
         self._points = points
         self._mean, self._scale = units or standard(values)
         noise = noise / self._scale**2
         covariance = kernel(points, points)
-        covariance[np.diag_indices_from(covariance)] += kernel.noise + noise + JITTER
+        covariance[np.diag_indices_from(covariance)] += kernel.noise * _shares(counts, values) + noise + JITTER
         self._root = cholesky(covariance, lower=True, check_finite=False)
         self._weights = cho_solve((self._root, True), (values - self._mean) / self._scale, check_finite=False)
 
@@ -130,6 +137,7 @@ def fit(
     units: Units | None = None,
     length: float = SMOOTH,
     steps: int = 50,
+    counts: np.ndarray | None = None,
 ) -> tuple[Kernel, float]:
     """The likeliest kernel, by likelihood and prior, of several that are fitted from different starts, and the
     logarithm of both, but for a constant, in units of the values. Arguments are those of `GaussianProcess`.
@@ -146,7 +154,7 @@ def fit(
         minimize(
             _negative_posterior,
             start.vector,
-            (points, standardised, noise, length),
+            (points, standardised, noise, length, counts),
             method="L-BFGS-B",
             jac=True,
             bounds=bounds,
@@ -159,7 +167,12 @@ def fit(
 
 
 def log_posterior(
-    kernel: Kernel, points: np.ndarray, values: np.ndarray, noise: np.ndarray, length: float = SMOOTH
+    kernel: Kernel,
+    points: np.ndarray,
+    values: np.ndarray,
+    noise: np.ndarray,
+    length: float = SMOOTH,
+    counts: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Logarithm of likelihood and prior of standardised values, but for a constant, and its gradient by `vector`.
 
@@ -173,7 +186,8 @@ def log_posterior(
     signal = math.exp(kernel.log_signal)
     smooth = signal * similar * decay
     covariance = smooth.copy()
-    covariance[np.diag_indices_from(covariance)] += kernel.noise + noise + JITTER
+    shares = _shares(counts, values)
+    covariance[np.diag_indices_from(covariance)] += kernel.noise * shares + noise + JITTER
     root = cholesky(covariance, lower=True, check_finite=False)
     inverse = cho_solve((root, True), np.eye(len(root)), check_finite=False)
     weights = inverse @ values
@@ -182,7 +196,7 @@ def log_posterior(
     common = outer * (signal * 5 / 3 * (1 + distance) * decay)
     lengths = (scaled**2).T @ common.sum(axis=1) - np.einsum("nd,nd->d", scaled, common @ scaled)
     gradient = np.concatenate(
-        [lengths, [0.5 * float(np.vdot(outer, smooth)), 0.5 * kernel.noise * float(np.trace(outer))]]
+        [lengths, [0.5 * float(np.vdot(outer, smooth)), 0.5 * kernel.noise * float(shares @ np.diag(outer))]]
     )
     prior, slope = _log_prior(kernel, length)
     return likelihood + prior, gradient + slope
@@ -197,13 +211,23 @@ def _log_prior(kernel: Kernel, length: float) -> tuple[float, np.ndarray]:
 
 
 def _negative_posterior(
-    vector: np.ndarray, points: np.ndarray, values: np.ndarray, noise: np.ndarray, length: float
+    vector: np.ndarray,
+    points: np.ndarray,
+    values: np.ndarray,
+    noise: np.ndarray,
+    length: float,
+    counts: np.ndarray | None,
 ) -> tuple[float, np.ndarray]:
     try:
-        value, gradient = log_posterior(Kernel.of(vector), points, values, noise, length)
+        value, gradient = log_posterior(Kernel.of(vector), points, values, noise, length, counts)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(vector)
     return -value, -gradient
+
+
+def _shares(counts: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    """What is left of the kernel's noise in means of so many measurements, (N,)."""
+    return np.ones(len(values)) if counts is None else 1 / counts
 
 
 def standard(values: np.ndarray) -> Units:

@@ -69,14 +69,14 @@ class _Objective:
         self.origin = math.nan
         """From where distances count whose logarithm is modelled; not a number for the objective as it is."""
 
-    def learn(self, vectors: np.ndarray, values: np.ndarray) -> None:
-        """From genomes (N, columns) and their values (N, rungs), not a number where not measured."""
+    def learn(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
+        """From genomes (N, columns), their values (N, rungs), not a number where not measured, and seeds (N,)."""
         self._rungs = values.shape[1]
         self._by_rung = self._trained and self._rungs > 1
         if not self._by_rung:
             values = _at_highest(values)
         chosen = _most_telling(~np.isnan(values))
-        vectors, values = vectors[chosen], Ladder.fit(values[chosen])(values[chosen])
+        vectors, values, counts = vectors[chosen], Ladder.fit(values[chosen])(values[chosen]), counts[chosen]
         passed = self.origin >= float(np.nanmin(values))
         if passed or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
@@ -88,14 +88,15 @@ class _Objective:
             some = _spread(~np.isnan(values))
             likelihoods = {}
             for way, origin in origins.items():
-                points, targets = self._measurements(vectors[some], values[some], origin)
-                self._kernels[way], likelihood = fit(points, targets, np.zeros(len(targets)), self._kernels.get(way))
+                points, targets, seeds = self._measurements(vectors[some], values[some], counts[some], origin)
+                known, last = np.zeros(len(targets)), self._kernels.get(way)
+                self._kernels[way], likelihood = fit(points, targets, known, last, counts=seeds)
                 # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
                 likelihoods[way] = likelihood / len(targets) - (0.0 if math.isnan(origin) else float(targets.mean()))
             self._way = max(likelihoods, key=lambda way: likelihoods[way])
             self.origin = origins[self._way]
-        points, targets = self._measurements(vectors, values, self.origin)
-        self._process = GaussianProcess(self._kernels[self._way], points, targets, np.zeros(len(targets)))
+        points, targets, seeds = self._measurements(vectors, values, counts, self.origin)
+        self._process = GaussianProcess(self._kernels[self._way], points, targets, np.zeros(len(targets)), counts=seeds)
 
     def predict(self, vectors: np.ndarray, pending: Pending | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of (N, columns) as it is modelled, (N,) each; `pending` is that of `Surrogate.predict`."""
@@ -116,12 +117,15 @@ class _Objective:
         found = [self._process.correlation(last, self._placed(vectors, rung)) for rung in range(self._rungs)]
         return np.stack(found, axis=1)
 
-    def _measurements(self, vectors: np.ndarray, values: np.ndarray, origin: float) -> tuple[np.ndarray, np.ndarray]:
-        """Points (M, columns) and values (M,) as they are modelled."""
+    def _measurements(
+        self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray, origin: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points (M, columns), values (M,) as they are modelled, and of how many seeds each is the mean (M,)."""
         genomes, rungs = np.nonzero(~np.isnan(values))
         points = self._placed(vectors[genomes], rungs) if self._by_rung else vectors[genomes]
         seen = values[genomes, rungs]
-        return points, seen if math.isnan(origin) else np.log(seen - origin)
+        seeds = np.where(rungs == values.shape[1] - 1, counts[genomes], 1)
+        return points, seen if math.isnan(origin) else np.log(seen - origin), seeds
 
     def _placed(self, vectors: np.ndarray, rungs: np.ndarray | int) -> np.ndarray:
         """With a column for each step from rung to rung, since not all are as high."""
@@ -156,10 +160,14 @@ class Surrogate:
         self.ready = False
         """Whether it has learned anything."""
 
-    def fit(self, vectors: np.ndarray, values: np.ndarray) -> None:
-        """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured."""
+    def fit(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray | None = None) -> None:
+        """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured.
+
+        Values at the last rung are means over as many seeds as `counts` (N,) says, 1 unless given.
+        """
+        counts = np.ones(len(vectors), int) if counts is None else counts
         for number, objective in enumerate(self._objectives):
-            objective.learn(vectors, values[:, number])
+            objective.learn(vectors, values[:, number], counts)
         self.ready = True
 
     def predict(self, vectors: np.ndarray, pending: Pending | None = None) -> Beliefs:
