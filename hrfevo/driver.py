@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
+from hrfevo.agreement import agreements, in_lines
 from hrfevo.algorithms import ALGORITHMS, GRID, SURVEY, Algorithm, make_algorithm
 from hrfevo.checkpoints import Checkpoints
 from hrfevo.database import without_password
@@ -324,4 +325,6 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
         say(console, f"best model  {folder.path / 'best.yaml'}")
+    for name, fact in in_lines(agreements(space, evaluations)):
+        say(console, f"{name:<12}{fact}")
     say(console, f"report      {report}")
