@@ -42,6 +42,13 @@ class Agreement:
         """`τ 0.62 (0.31 to 0.81) over 24 genomes`."""
         return f"τ {self.tau:.2f} ({self.low:.2f} to {self.high:.2f}) over {self.genomes:,} genomes"
 
+    @property
+    def warning(self) -> str:
+        """What a poor order means and what to do; empty where it is not poor."""
+        told = f"the order after {self.steps:,} steps says little of that after {self.last_steps:,}"
+        advice = "what was given up there may have been good; train longer before choosing: a longer first of the rungs"
+        return f"{told}, so {advice} (key `rungs`)" if self.poor else ""
+
 
 def agreements(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Agreement]:
     """For each objective that training improves, each rung below the last, lowest first.
@@ -64,23 +71,13 @@ def pairs(
     return [(e, below[e.genome, e.seed]) for e in above.values()]
 
 
-def warnings_of(found: Sequence[Agreement]) -> list[str]:
-    """A line for each rung that orders genomes poorly, which says what to do."""
-    return [
-        f"the order after {one.steps:,} steps says little of that after {one.last_steps:,} ({one.words}); what was "
-        "given up there may have been good: train longer before choosing, by a longer first of the `rungs`"
-        for one in found
-        if one.poor
-    ]
-
-
 def in_lines(found: Sequence[Agreement]) -> list[tuple[str, str]]:
     """Names and facts, one for each rung, then what they warn of."""
     facts = [
         ("rungs agree", f"in {one.objective} after {one.steps:,} and {one.last_steps:,} steps: {one.words}")
         for one in found
     ]
-    return facts + [("beware", warning) for warning in warnings_of(found)]
+    return facts + [("beware", one.warning) for one in found if one.warning]
 
 
 def interval(tau: float, count: int) -> tuple[float, float]:

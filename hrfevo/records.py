@@ -84,10 +84,12 @@ class Result:
     """What an algorithm hears: a proposal, its objectives, or None if there are none, and how it keeps to the bounds.
 
     `margins` are those of `SearchSpace.margins`; `failure` is the kind of a failure, in a word or two, empty where the
-    training ended well or was never begun for want of a bound.
+    training ended well or was never begun for want of a bound. `earlier` is what another search found: its training is
+    not kept here, so the next rung begins at the first step.
     """
 
     proposal: Proposal
     objectives: tuple[float, ...] | None
     margins: tuple[float, ...] = ()
     failure: str = ""
+    earlier: bool = False

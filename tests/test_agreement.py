@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hrfevo
-from hrfevo.agreement import LEAST, Agreement, agreements, in_lines, interval, pairs, warnings_of
+from hrfevo.agreement import LEAST, Agreement, agreements, in_lines, interval, pairs
 from hrfevo.report import agreement
 from hrfevo.report.style import caption_of
 from hrfevo.space import SearchSpace
@@ -95,7 +95,7 @@ def test_every_rung_is_held_against_the_last(layers: SearchSpace) -> None:
     assert told[1].tau == pytest.approx(1.0)
     assert told[1].low < 1.0
     assert [one.poor for one in told] == [True, False]
-    (warning,) = warnings_of(told)
+    warning = told[0].warning
     assert "after 20 steps" in warning
     assert "`rungs`" in warning
     assert [name for name, _ in in_lines(told)] == ["rungs agree", "rungs agree", "beware"]

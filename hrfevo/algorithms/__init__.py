@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrfevo.algorithms.base import Algorithm, Founded, Proposer
+from hrfevo.algorithms.base import Algorithm, Founded, Proposer, inform
 from hrfevo.algorithms.generations import Generations
 from hrfevo.algorithms.rungs import SuccessiveHalving
-from hrfevo.genome import Genome
+from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError, closest
 
@@ -25,9 +25,12 @@ def make_algorithm(
     space: SearchSpace,
     seed: np.random.SeedSequence,
     synchronous: bool = False,
-    founders: Sequence[Genome] = (),
+    founders: Sequence[Proposal] = (),
+    known: Sequence[Result] = (),
 ) -> Algorithm:
     """The algorithm called `name`, from rung to rung, in whole generations if synchronous.
+
+    It begins with the `founders`, and knows results of an earlier search.
 
     Raises InputError for a name that is none of `ALGORITHMS`.
     """
@@ -47,6 +50,8 @@ def make_algorithm(
         algorithm = Evolution(space, generator)
     else:
         algorithm = SuccessiveHalving(_proposer(name, space, generator), space)
+    if known:
+        inform(algorithm, known)
     if founders:
         algorithm = Founded(algorithm, founders)
     return Generations(algorithm, space.population) if synchronous else algorithm

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.agreement import agreements, pairs, warnings_of
+from hrfevo.agreement import agreements, pairs
 from hrfevo.report.sample import drawn_numbers
 from hrfevo.report.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
 from hrfevo.report.words import listed
@@ -26,13 +26,14 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
     metric = told[0].objective
     told = [one for one in told if one.objective == metric]
     taus = listed([f"{one.words} after {one.steps:,} steps" for one in told])
+    below = f"{told[0].steps:,} steps" if len(told) == 1 else "fewer steps"
     fig = figure(
-        f"Order after few steps and after {told[0].last_steps:,}",
+        f"Order after {below} and after {told[0].last_steps:,}",
         f"Each dot is a genome trained to both: the nearer all of them lie to one rising line, the better choosing "
         f"early is. Kendall's τ of the {metric_name(metric)}, with its 95 % interval: {taus}. Those promoted were "
-        "chosen, so among all genomes it would be higher."
-        + "".join(f" Beware: {warning}." for warning in warnings_of(told)),
-        xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric]}, after fewer steps"}},
+        "chosen, so among all genomes it would likely be higher."
+        + "".join(f" Beware: {one.warning}." for one in told if one.warning),
+        xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric]}, after {below}"}},
         yaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric]}, after {told[0].last_steps:,} steps"}},
     )
     numbers = drawn_numbers(evaluations, [])

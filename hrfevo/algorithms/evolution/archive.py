@@ -25,7 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._failed_at, self._pending = (np.empty(0, dtype) for dtype in (int, int, bool))
+        self._rungs, self._failed_at, self._kept, self._pending = (np.empty(0, t) for t in (int, int, int, bool))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
@@ -53,6 +53,11 @@ class Archive:
     def rungs(self) -> np.ndarray:
         """The highest rung that each was measured at, -1 for none."""
         return self._rungs[: len(self)]
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The rung that each one's training goes on from, -1 where it would begin at its first step."""
+        return self._kept[: len(self)]
 
     @property
     def failures(self) -> np.ndarray:
@@ -110,6 +115,8 @@ class Archive:
         else:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
+            if not result.earlier:
+                self._kept[number] = rung
 
     def _reserve(self, columns: int) -> None:
         room = len(self._rungs)
@@ -119,7 +126,8 @@ class Archive:
         old = self._vectors if room else np.empty((0, columns))
         self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
-        self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
+        numbers = (self._rungs, self._failed_at, self._kept)
+        self._rungs, self._failed_at, self._kept = (_longer(array, more, -1) for array in numbers)
         self._pending, self._retired = (_longer(array, more, False) for array in (self._pending, self._retired))
         self._failures = _longer(self._failures, more, "")
 

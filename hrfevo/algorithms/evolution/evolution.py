@@ -149,7 +149,7 @@ class Evolution:
         if children and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
         steps = np.array([*self._space.rungs, 0])  # rung -1 is before the first
-        done = np.concatenate([steps[self._archive.rungs[waiting]], np.zeros(len(children))])
+        done = np.concatenate([steps[self._archive.kept[waiting]], np.zeros(len(children))])
         best = int(np.argmax(weighed / (steps.max() - done)))
         if best >= len(waiting):
             return children[best - len(waiting)].proposal
