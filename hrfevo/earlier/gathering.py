@@ -90,7 +90,7 @@ class _Gatherer:
             raise InputError(f"--from {self._run.path}: no genome of its front is one of this space: {why}")
         for winner in fitting:
             self._found(found, winner, again=not reasons)
-        self._report(reasons, known, f"{len(fitting)} of the {counted(len(winners), 'genome')}", unfit)
+        self._report(reasons, known, f"{len(fitting)} of the {len(winners)}", unfit)
         found.left_out |= unfit
 
     def _move(self, evaluation: Evaluation) -> None:
