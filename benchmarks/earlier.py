@@ -27,7 +27,7 @@ from hrfevo.genome import Genome
 from hrfevo.records import Proposal, Result
 
 LOSS = "objectives={bits_per_byte: minimize}"
-AFTER = (10, 20, 40, 60)
+AFTER = (30, 40, 60, 80, 100)
 
 
 class Heard:

@@ -122,6 +122,8 @@ class RunFolder:
         for key in (SPACE_HASH, EARLIER_HASH, "store", "storage"):
             if not isinstance(settings.get(key), str | None):
                 raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
+        if not _is_source(settings.get("from", [])):
+            raise InputError(f"{path / RUN_FILE}: from: expected a list of earlier runs")
         if not _ID.fullmatch(settings["id"]):  # it names a folder, too
             raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
         if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
@@ -259,6 +261,16 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise InputError(f"{file}: expected a mapping of settings, got {type(settings).__name__}")
     return settings
+
+
+def _is_source(told: Any) -> bool:
+    """Whether this names earlier runs: a list of them with counts, or the one of hrfevo before it told results."""
+    if isinstance(told, dict):
+        return isinstance(told.get("run"), str)
+    kinds = {"run": str, "results": int, "founders": int}
+    return isinstance(told, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(name), kind) for name, kind in kinds.items()) for one in told
+    )
 
 
 def _written(store: str | None) -> str | None:

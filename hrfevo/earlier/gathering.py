@@ -10,7 +10,7 @@ from hrfevo.earlier.knowledge import Earlier, EarlierFounder, EarlierResult, Sou
 from hrfevo.earlier.transfer import Transfer, transferred
 from hrfevo.genome import Genome
 from hrfevo.ranking import front
-from hrfevo.run_folder import EARLIER_FILE, RunFolder
+from hrfevo.run_folder import EARLIER_FILE, RunFolder, versions
 from hrfevo.space import PROBED, SearchSpace
 from hrfevo.store import Evaluation
 from signal_model.errors import InputError, counted, one_line
@@ -192,6 +192,10 @@ class _Gatherer:
         else:
             self._say(f"knows {counted(known, 'result')} of {path}, beside its own budget, front and report")
         self._say(f"begins with {founders} on its front, trained again here")
+        before, now = self._run.settings.get("versions"), versions()
+        for package in ("hrfevo", "torch"):
+            if isinstance(before, dict) and (was := before.get(package)) != now[package]:
+                self._say(f"note: {path} was made with {package} {was}, this run has {now[package]}")
         for genome, why in list(unfit.items())[:NAMED]:
             self._say(f"left out {genome}: {why}")
         if (more := len(unfit) - NAMED) > 0:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hrfevo.genome import Genome, canonical
 from hrfevo.records import Proposal, Result, Status
-from hrfevo.run_folder import EARLIER_FILE, RunFolder
+from hrfevo.run_folder import EARLIER_FILE, RUN_FILE, RunFolder
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from signal_model.errors import InputError, counted
@@ -121,22 +121,23 @@ class Earlier(Config):
 
 def read_earlier(folder: RunFolder) -> Earlier:
     """What a run was told. Raises InputError if that is damaged or gone."""
-    text, file = folder.earlier_text(), folder.path / EARLIER_FILE
+    text = folder.earlier_text()
+    file = folder.path / (RUN_FILE if text is None else EARLIER_FILE)
     try:
-        data = _of_old(folder.settings) if text is None else json.loads(text)
-        earlier = Earlier.model_validate(data)
+        return Earlier.model_validate(_of_old(folder.settings) if text is None else json.loads(text))
     except ValidationError as error:
         raise explain(error, str(file)) from None
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{file}: not valid JSON") from None
-    return earlier
 
 
 def begun_with(settings: Mapping[str, Any]) -> str:
     """What a run was told, in words, from its `run.json`; empty if nothing."""
-    told = settings.get("from")
-    if not isinstance(told, list):
-        return f"the front of {Path(told['run']).name}" if told else ""
+    told = settings.get("from", [])
+    if isinstance(told, dict):
+        return f"the front of {Path(told['run']).name}"
     return ", ".join(
         f"{counted(one['results'], 'result')} and {counted(one['founders'], 'founder')} of {Path(one['run']).name}"
         for one in told
@@ -180,5 +181,7 @@ def _before(source: Source, genome: str, one: EarlierResult) -> Evaluation:
 
 def _of_old(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Of a run that has no file of its own: `run.json` then has all, which was a front at most."""
-    values, source = settings.get("founders") or [], settings.get("from") or {"run": "an earlier run", "id": ""}
+    values, source = settings.get("founders", []), settings.get("from", {"run": "an earlier run", "id": ""})
+    if not isinstance(values, list):
+        raise InputError(f"founders: expected a list, got {type(values).__name__}")
     return {"sources": [source], "founders": [{"source": 0, "values": one} for one in values]} if values else {}
