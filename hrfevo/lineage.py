@@ -126,7 +126,12 @@ def as_rows(space: SearchSpace, ancestors: Sequence[Ancestor]) -> list[dict[str,
     rows = []
     for one in ancestors:
         best = max(one.scores, default=None)
-        origin = {"genome": one.genome, "generation": one.generation, "birth": one.birth, "operator": one.operator}
+        origin: dict[str, Any] = {
+            "genome": one.genome,
+            "generation": one.generation,
+            "birth": one.birth,
+            "operator": one.operator,
+        }
         origin |= {"score": None if best is None else one.scores[best], "score_steps": _steps(space, best)}
         for descent in one.parents or (None,):
             told = [vars(change) for change in descent.changes] if descent else []
