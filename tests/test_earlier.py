@@ -195,6 +195,25 @@ def test_times_compare_on_the_machine_that_took_them(run: Path) -> None:
     assert told(run, TEXT, replace(HERE, machine=None), objectives)[0].results == ()
 
 
+def test_what_comes_along_is_of_the_machine_that_it_was_measured_on(run: Path, tmp_path: Path) -> None:
+    earlier, _ = told(run, TEXT)
+    settings_ = {"seed": 0, "algorithm": "evolution", "synchronous": False, "set": []}
+    settings_ |= {"corpus": {"name": "python", "hash": "1f"}, "from": earlier.record}
+    folder = RunFolder.create(
+        tmp_path, read_space(TEXT, "space"), TEXT, settings_, None, "second", earlier=earlier.to_json()
+    )
+    with closing(folder.open_store(create=True)) as store:
+        folder.begin(store)
+    again, said = told(folder.path, TEXT)
+    assert [one.model_copy(update={"source": 0}) for one in again.results] == list(earlier.results)
+    assert again.sources[0].id == RunFolder.open(run).id
+    assert "begins with 0 of the 0 on its front" in said
+    objectives = ("objectives={bits_per_byte: minimize, step_time: minimize}",)
+    with pytest.raises(InputError, match="its front is empty"):
+        told(folder.path, TEXT, HERE, objectives)
+    assert told(folder.path, TEXT, replace(HERE, machine="w cpu"), objectives)[0].results
+
+
 def test_a_longer_first_rung_leaves_the_results_of_the_last(run: Path) -> None:
     earlier, said = told(run, TEXT, overrides=("rungs=[40, 60]",))
     last = [e for e in evaluations_of(run) if e.rung == 1 and e.status != "running"]

@@ -80,8 +80,7 @@ class _Gatherer:
             self._move(evaluation)
         reasons = list(self._reasons())
         known = 0 if reasons else self._tell(found)
-        # What compares has been measured by all objectives of the new run.
-        winners = front(self._theirs if reasons else self._space, self._own)
+        winners = front(self._theirs, self._own) if reasons else front(self._space, self._within_bounds())
         fitting = [winner for winner in winners if winner.genome in self._moved]
         # Those of the front are named first.
         unfit = {e.genome: self._misfits[e.genome] for e in winners if e.genome in self._misfits} | self._misfits
@@ -89,7 +88,7 @@ class _Gatherer:
             why = next(iter(unfit.values()), "its front is empty")
             raise InputError(f"--from {self._run.path}: no genome of its front is one of this space: {why}")
         for winner in fitting:
-            self._found(found, winner, again=not reasons)
+            self._begin_with(found, winner, again=not reasons)
         self._report(reasons, known, f"{len(fitting)} of the {len(winners)}", unfit)
         found.left_out |= unfit
 
@@ -114,7 +113,7 @@ class _Gatherer:
         if theirs.inherit or ours.inherit:
             yield "inherit: scores are of lineages, whose weights do not come along"
         needed = list(dict.fromkeys([*ours.objectives, *ours.constraints]))
-        finished = [e for e in self._own if e.status == "finished"]
+        finished = [e for e in (*self._own, *self._before.others([])) if e.status == "finished"]
         for name in needed:
             if any(name not in evaluation.metrics for evaluation in finished):
                 yield f"{name}: was not measured there"
@@ -128,12 +127,13 @@ class _Gatherer:
             yield min(differences)
 
     def _tell(self, found: _Found) -> int:
-        """Add results that compare, and say which do not; returns how many there are of this run."""
+        """Add results that compare, and say which do not; returns how many there are."""
         left: dict[str, list[str]] = {}
         before = len(found.results)
-        # What the run itself was told comes first: what it measured itself counts more.
-        sources = [(self._before.sources[one.source], e) for one, e in self._inherited()]
-        for source, evaluation in [*sources, *((self._source, e) for e in self._own)]:
+        # What the run was told comes first: what it measured itself counts more.
+        told = zip(self._before.results, self._before.others([]), strict=True)
+        sources = [(self._before.sources[one.source], evaluation) for one, evaluation in told]
+        for source, evaluation in [*sources, *((self._source, evaluation) for evaluation in self._own)]:
             if evaluation.status == "running" or evaluation.genome not in self._moved:
                 continue
             if why := self._unlike(evaluation):
@@ -150,13 +150,12 @@ class _Gatherer:
                 status=evaluation.status,
                 reason=evaluation.reason,
                 metrics=evaluation.metrics,
+                worker=evaluation.worker,
+                device=evaluation.device,
             )
         for why, genomes in left.items():
             self._say(f"left out {counted(len(genomes), 'result')} of {self._run.path}: {why}")
         return len(found.results) - before
-
-    def _inherited(self) -> list[tuple[EarlierResult, Evaluation]]:
-        return list(zip(self._before.results, self._before.others([]), strict=True))
 
     def _unlike(self, evaluation: Evaluation) -> str:
         """Why one result does not compare; empty if it does."""
@@ -166,7 +165,7 @@ class _Gatherer:
         if difference := self._moved[evaluation.genome].difference:
             return difference
         if evaluation.status == "infeasible" and not self._space.violation(evaluation.metrics):
-            return f"{evaluation.reason} is within the bounds here"
+            return "refused by a bound there, within the bounds here"
         if evaluation.status == "failed" and kind not in OWN_FAILURES and not self._like_here(evaluation):
             return f"{kind}, on another machine or under other limits"
         return ""
@@ -175,7 +174,11 @@ class _Gatherer:
         alike = all(getattr(self._theirs, name) == getattr(self._space, name) for name in ("limits", "resources"))
         return alike and _machine(evaluation) == self._here.machine
 
-    def _found(self, found: _Found, winner: Evaluation, again: bool) -> None:
+    def _within_bounds(self) -> list[Evaluation]:
+        """Where results compare, all objectives and bounds of the new run were measured."""
+        return [evaluation for evaluation in self._own if not self._space.violation(evaluation.metrics)]
+
+    def _begin_with(self, found: _Found, winner: Evaluation, again: bool) -> None:
         """Add one of the front as a founder: `again` to the rung where it was measured, else to the first."""
         moved, steps = self._moved[winner.genome], self._theirs.rungs[winner.rung]
         measured = again and not moved.difference and steps in self._space.rungs

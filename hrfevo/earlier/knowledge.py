@@ -44,6 +44,8 @@ class EarlierResult(Config):
     status: Status
     reason: str = ""
     metrics: dict[str, float]
+    worker: str = ""
+    device: str = ""
 
 
 class EarlierFounder(Config):
@@ -169,8 +171,8 @@ def _before(source: Source, genome: str, one: EarlierResult) -> Evaluation:
         reason=one.reason,
         detail="",
         metrics=one.metrics,
-        worker="",
-        device="",
+        worker=one.worker,
+        device=one.device,
         submitted=0.0,
         started=None,
         ended=None,
