@@ -80,9 +80,9 @@ def first_at(values: np.ndarray, target: float) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="What an earlier search is worth.")
     parser.add_argument("benchmark", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--told", type=int, default=60)
-    parser.add_argument("--trainings", type=float, default=40)
+    parser.add_argument("--trainings", type=float, default=60)
     options = parser.parse_args()
     benchmark = load_benchmark(options.benchmark, [LOSS])
     last = len(benchmark.space.rungs) - 1
