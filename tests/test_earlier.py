@@ -1,6 +1,5 @@
 """What earlier runs let a new one know: genomes of other spaces, results that compare, searches that know them."""
 
-import json
 import re
 import shutil
 import socket
@@ -17,10 +16,12 @@ from hypothesis import strategies as st
 
 from hrfevo.algorithms import ALGORITHMS, make_algorithm
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.card import card_of
 from hrfevo.earlier.gathering import Here, gather
 from hrfevo.earlier.knowledge import Earlier, read_earlier
 from hrfevo.earlier.transfer import transferred
 from hrfevo.genome import express, sample
+from hrfevo.lineage import lineage
 from hrfevo.ranking import front
 from hrfevo.records import Proposal, Result
 from hrfevo.run_folder import RunFolder
@@ -328,18 +329,25 @@ def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(tiny_space:
     assert f"from {name}" in answer("lineage", whole, winners[0].genome)
     assert f"from {name}" in answer("show", whole, winners[0].genome)
     assert f"{len(known)} results and" in (whole / "report.html").read_text()
-    ours = {e.genome for e in found}
-    child = next(e for e in found if {*e.parents} - ours)
-    parent = next(iter({*child.parents} - ours))
-    assert f"{parent}  from {name}" in answer("lineage", whole, child.genome)
-    (card,) = json.loads(answer("show", whole, child.genome, "--format", "json"))
-    assert any(one["operator"] == f"from {name}" for one in card["relatives"]["parents"])
-
     # A third search hears of the first by the second, though the first is gone.
     third = searched(tiny_space, tmp_path / "third", 8, "--from", whole, "--seed", 2)
     sources = RunFolder.open(third).settings["from"]
     assert {Path(one["run"]).name for one in sources} == {name, whole.name}
     assert sum(one["results"] for one in sources) == len(known) + len(found)
+
+
+def test_a_parent_that_only_an_earlier_run_evaluated_is_from_there(run: Path) -> None:
+    earlier, _ = told(run, TEXT)
+    space, (own, *rest) = read_space(TEXT, "space.yaml"), evaluations_of(run)[:-1]
+    parent = next(e for e in rest if e.status == "finished" and e.genome != own.genome)
+    child = replace(own, operator="mutation", parents=(parent.genome,))
+    others = earlier.others([child])
+    assert {e.genome for e in others} == {e.genome for e in rest} - {child.genome}
+    itself, ancestor = lineage(space, [child, *others], child.genome)
+    assert itself.parents[0].known
+    assert (ancestor.genome, ancestor.generation, ancestor.operator) == (parent.genome, None, "from one")
+    (relative,) = card_of(space, [child], {}, child.genome, (), others).parents
+    assert (relative.operator, relative.generation, relative.status) == ("from one", None, "finished")
 
 
 @pytest.mark.parametrize(
