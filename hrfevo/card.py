@@ -47,7 +47,7 @@ class Standing:
 class Relative:
     """A parent or a child, with its score in the first objective at the highest rung that it finished.
 
-    Only the name is known of a parent that this run did not evaluate.
+    Only the name is known of a parent that no run evaluated, no generation of one that only an earlier run did.
     """
 
     genome: str
@@ -113,8 +113,9 @@ def card_of(
     curves: Mapping[int, Sequence[Point]],
     genome: str | None,
     confirmed: Sequence[Confirmed] = (),
+    earlier: Sequence[Evaluation] = (),
 ) -> Card:
-    """The card of the genome whose id starts with `genome`, or of the best.
+    """The card of the genome whose id starts with `genome`, or of the best; parents may be of `earlier` runs.
 
     Raises InputError if none or several match.
     """
@@ -137,7 +138,7 @@ def card_of(
         objectives=tuple(space.objectives),
         fitness={name: found.metrics[name] for name in space.objectives} if finished else {},
         standing=_standing(space, evaluations, found) if finished else None,
-        parents=tuple(_relative(space, evaluations, parent) for parent in dict.fromkeys(found.parents)),
+        parents=tuple(_relative(space, [*evaluations, *earlier], parent) for parent in dict.fromkeys(found.parents)),
         children=tuple(_relative(space, evaluations, child) for child in children),
         trainings=tuple(_training(space, evaluation, curves) for evaluation in own),
         curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
@@ -174,7 +175,7 @@ def _relative(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str
     return Relative(
         genome,
         best.operator,
-        best.birth // space.population,
+        best.birth // space.population if best.birth >= 0 else None,
         best.status,
         space.rungs[best.rung],
         best.metrics[next(iter(space.objectives))] if best.status == "finished" else None,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
 
+from hrfevo.agreement import agreements, in_lines
 from hrfevo.algorithms import ALGORITHMS, GRID, SURVEY, Algorithm, make_algorithm
 from hrfevo.checkpoints import Checkpoints
 from hrfevo.database import without_password
+from hrfevo.earlier.gathering import Here, gather
+from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.evaluation import Evaluator, TrainingEvaluator
-from hrfevo.genome import Genome, canonical
+from hrfevo.genome import canonical
 from hrfevo.logs.base import Observers
 from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
@@ -30,7 +34,6 @@ from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
-from hrfevo.transfer import transferred
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from hrfevo.workers.cluster import local_room
 from signal_model.config import CorpusConfig, ModelConfig
@@ -85,6 +88,14 @@ class Machinery:
         """Whether workers are processes of this machine."""
         return self.backend == "ray" and self.address is None
 
+    def machine(self, space: SearchSpace) -> str | None:
+        """Host and kind of device that evaluations run on; None where a cluster has them."""
+        if self.address is not None:
+            return None
+        kind = choose_device(self.device).type
+        hidden = kind == "cuda" and self.is_local_ray and not space.resources.gpus
+        return f"{socket.gethostname()} {'cpu' if hidden else kind}"
+
     def leaves_gpu_idle(self, space: SearchSpace) -> bool:
         """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
         import torch
@@ -103,9 +114,9 @@ def start(
     overrides: list[str],
     machinery: Machinery,
     console: Console,
-    earlier: RunFolder | None = None,
+    earlier: Sequence[RunFolder] = (),
 ) -> tuple[int, RunFolder]:
-    """Run a search in a new folder under `parent`, from the front of an `earlier` run if given.
+    """Run a search in a new folder under `parent`, with what `earlier` runs know.
 
     Returns the exit code and the folder.
     """
@@ -122,15 +133,16 @@ def start(
         say(console, f"note: cmaes adapts {', '.join(adapted) or 'no gene'}; it draws the other genes at random")
     if machinery.leaves_gpu_idle(space):
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
-    founders = _front_of(earlier, space, console) if earlier else []
     read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
     evaluator = _evaluator(space, read, machinery, console)
+    here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
+    known = gather(earlier, space, here, partial(say, console))
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
-        settings |= {"founders": founders, "storage": machinery.storage}
-        settings |= {"from": {"run": str(earlier.path), "id": earlier.id}} if earlier else {}
+        settings |= {"storage": machinery.storage} | ({"from": known.record} if earlier else {})
         settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
-        folder = RunFolder.create(parent, space, text, settings, machinery.store)
+        told = known.to_json() if earlier else None
+        folder = RunFolder.create(parent, space, text, settings, machinery.store, earlier=told)
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)
@@ -220,32 +232,9 @@ def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequen
         from hrfevo.algorithms.fixed import FixedList
 
         return FixedList([canonical(space, values) for values in settings["genomes"]], settings["seeds"])
-    given = [*space.founders.values(), *settings.get("founders", [])]
-    founders = [canonical(space, values) for values in given]
-    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"], founders)
-
-
-def _front_of(run: RunFolder, space: SearchSpace, console: Console) -> list[dict[str, Any]]:
-    """Values of the genomes on an earlier run's front that this space has too.
-
-    Raises InputError if there is none.
-    """
-    store, earlier = run.open_store(), run.space()
-    winners = front(earlier, store.evaluations(run.id))
-    store.close()
-    found, left = [], dict[str, str]()
-    for winner in winners:
-        try:
-            found.append(dict(transferred(earlier, Genome(winner.values), space).values))
-        except (ValueError, TypeError, AttributeError) as error:
-            left[winner.genome] = str(error)
-    if not found:
-        why = next(iter(left.values()), "its front is empty")
-        raise InputError(f"--from {run.path}: no genome of its front is one of this space: {why}")
-    say(console, f"begins with {len(found)} of the {len(winners)} genomes on the front of {run.path}")
-    for genome, why in left.items():
-        say(console, f"left out {genome}: {why}")
-    return found
+    earlier = read_earlier(folder)
+    founders, known = earlier.proposals(space), earlier.told(space)
+    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"], founders, known)
 
 
 def _execute(
@@ -324,4 +313,6 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
         say(console, f"best model  {folder.path / 'best.yaml'}")
+    for name, fact in in_lines(agreements(space, evaluations)):
+        say(console, f"{name:<12}{fact}")
     say(console, f"report      {report}")

@@ -17,6 +17,7 @@ from hrfevo.conditions import active
 from hrfevo.genes import BaseGene, LayersGene, Value
 from hrfevo.space import SearchSpace
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
+from signal_model.errors import counted
 
 Values = dict[str, Value]
 
@@ -130,7 +131,9 @@ def _canonical(genes: Mapping[str, Any], values: Mapping[str, Value], place: str
             raise ValueError(f"genome: {place}{name} is active and has no value; accepted: {gene.domain}")
         value = values[name]
         if not gene.admits(value):
-            raise ValueError(f"genome: {place}{name} cannot be {value!r}; accepted: {gene.domain}")
+            several = isinstance(gene, LayersGene) and isinstance(value, list)
+            told = counted(len(value), "layer") if several else repr(value)
+            raise ValueError(f"genome: {place}{name} cannot be {told}; accepted: {gene.domain}")
         if isinstance(gene, LayersGene):
             return [_canonical(gene.genes, layer, f"{place}{name}[{i}].") for i, layer in enumerate(value)]
         return value

@@ -42,11 +42,14 @@ class Descent:
 
 @dataclass(frozen=True)
 class Ancestor:
-    """A genome of a lineage. `scores` are values of the first objective by rung."""
+    """A genome of a lineage. `scores` are values of the first objective by rung.
+
+    Birth and generation are None of one that only an earlier run evaluated; `operator` then names it.
+    """
 
     genome: str
-    birth: int
-    generation: int
+    birth: int | None
+    generation: int | None
     operator: str
     scores: Mapping[int, float]
     parents: tuple[Descent, ...]
@@ -81,10 +84,11 @@ def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) 
             continue
         one = first[name]
         parents = tuple(descent(one, parent) for parent in dict.fromkeys(one.parents))
-        generation = one.birth // space.population
-        found[name] = Ancestor(name, one.birth, generation, one.operator, scores.get(name, {}), parents)
+        birth = one.birth if one.birth >= 0 else None
+        generation = None if birth is None else birth // space.population
+        found[name] = Ancestor(name, birth, generation, one.operator, scores.get(name, {}), parents)
         waiting += one.parents
-    return sorted(found.values(), key=lambda ancestor: (ancestor.genome != genome, -ancestor.birth))
+    return sorted(found.values(), key=lambda one: (one.genome != genome, -first[one.genome].birth))
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
@@ -125,7 +129,12 @@ def as_rows(space: SearchSpace, ancestors: Sequence[Ancestor]) -> list[dict[str,
     rows = []
     for one in ancestors:
         best = max(one.scores, default=None)
-        origin = {"genome": one.genome, "generation": one.generation, "birth": one.birth, "operator": one.operator}
+        origin: dict[str, Any] = {
+            "genome": one.genome,
+            "generation": one.generation,
+            "birth": one.birth,
+            "operator": one.operator,
+        }
         origin |= {"score": None if best is None else one.scores[best], "score_steps": _steps(space, best)}
         for descent in one.parents or (None,):
             told = [vars(change) for change in descent.changes] if descent else []
@@ -188,7 +197,8 @@ def _about(space: SearchSpace, ancestor: Ancestor) -> Text:
     best = max(ancestor.scores, default=None)
     score = "not finished" if best is None else f"{number(ancestor.scores[best])} after {_steps(space, best):,} steps"
     text = Text(ancestor.genome, style="bold")
-    return text.append(f"  generation {ancestor.generation}, {ancestor.operator}, {score}", style="not bold")
+    born = "" if ancestor.generation is None else f"generation {ancestor.generation}, "
+    return text.append(f"  {born}{ancestor.operator}, {score}", style="not bold")
 
 
 def _steps(space: SearchSpace, rung: int | None) -> int | None:

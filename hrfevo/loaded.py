@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrfevo.agreement import Agreement, agreements
 from hrfevo.confirmed import latest
 from hrfevo.export import recipe_of
 from hrfevo.genome import Genome
@@ -85,6 +87,15 @@ class LoadedRun:
             for validation, test in zip(c.validation, c.test, strict=True)
         ]
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def agreement(self) -> pd.DataFrame:
+        """How far the order at each rung is that at the last, a row for each; see `hrfevo.agreement.Agreement`."""
+        import pandas as pd
+
+        names = [field.name for field in dataclasses.fields(Agreement)]
+        rows = [vars(one) | {"poor": one.poor} for one in agreements(self.space, self._evaluations)]
+        return pd.DataFrame(rows, columns=[*names, "poor"])
 
     def genome(self, genome: str | None = None) -> Genome:
         """Its values. Raises InputError if none or several match."""

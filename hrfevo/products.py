@@ -8,6 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from hrfevo.confirmed import latest
+from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.export import recipe_of, recipe_yaml
 from hrfevo.ranking import front
 from hrfevo.report import render
@@ -29,7 +30,7 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     Returns the report's path.
     """
     place = place or folder.path
-    evaluations = store.evaluations(folder.id)
+    evaluations = read_earlier(folder).named(store.evaluations(folder.id))
     winners = front(space, evaluations)
     if winners:
         write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))

@@ -87,7 +87,8 @@ class Result:
 
     `margins` are those of `SearchSpace.margins`; `failure` is the kind of a failure, in a word or two, empty where the
     training ended well or was never begun for want of a bound. Objectives are the mean over as many `measurements`
-    with different seeds.
+    with different seeds. `earlier` is what another search found: its training is not kept here, so the next rung
+    begins at the first step.
     """
 
     proposal: Proposal
@@ -95,3 +96,4 @@ class Result:
     margins: tuple[float, ...] = ()
     failure: str = ""
     measurements: int = 1
+    earlier: bool = False

@@ -29,6 +29,8 @@ RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
 SPACE_HASH = "space_hash"
+# What the run was told of earlier ones, where it was.
+EARLIER_FILE, EARLIER_HASH = "earlier.json", "earlier_hash"
 _ID = re.compile("[0-9a-f]{1,32}")
 RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 
@@ -49,9 +51,14 @@ class RunFolder:
         settings: dict[str, Any],
         store: str | None,
         name: str | None = None,
+        earlier: str | None = None,
     ) -> RunFolder:
-        """A new folder with the space as it was written, and `run.json`; NAME-TIMESTAMP unless it has a name."""
-        settings = settings | {
+        """A new folder with the space as it was written, and `run.json`; NAME-TIMESTAMP unless it has a name.
+
+        `earlier` is what it is told of earlier runs, as JSON.
+        """
+        settings = settings | ({} if earlier is None else {EARLIER_HASH: _hash(earlier)})
+        settings |= {
             "id": f"{time.time_ns():x}",
             "directory": os.getcwd(),
             "versions": versions(),
@@ -73,6 +80,8 @@ class RunFolder:
             raise InputError(f"--out {parent}: cannot make a new folder there")
         try:
             write_atomically(path / SPACE_FILE, text)
+            if earlier is not None:
+                write_atomically(path / EARLIER_FILE, earlier)
             write_json(path / RUN_FILE, settings)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)  # it is no run yet
@@ -91,7 +100,7 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Raises InputError if `path` is no run folder."""
-        for file in (path / SPACE_FILE, path / DATABASE, path / LOCK_FILE):
+        for file in (path / SPACE_FILE, path / DATABASE, path / LOCK_FILE, path / EARLIER_FILE):
             # A pipe would be waited for without end; a lock that lies elsewhere is another's.
             if (file.exists() and not file.is_file()) or (file.name == LOCK_FILE and file.is_symlink()):
                 raise InputError(f"{file}: is no regular file")
@@ -110,9 +119,11 @@ class RunFolder:
                 raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
         if SPACE_HASH not in settings:
             raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
-        for key in (SPACE_HASH, "store", "storage"):
+        for key in (SPACE_HASH, EARLIER_HASH, "store", "storage"):
             if not isinstance(settings.get(key), str | None):
                 raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
+        if not _is_source(settings.get("from", [])):
+            raise InputError(f"{path / RUN_FILE}: from: expected a list of earlier runs")
         if not _ID.fullmatch(settings["id"]):  # it names a folder, too
             raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
         if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
@@ -126,9 +137,16 @@ class RunFolder:
 
     def space_text(self) -> str:
         """The search space file as it was when the run began. Raises InputError if it has changed."""
-        path = self.path / SPACE_FILE
+        return self._text(SPACE_FILE, SPACE_HASH)
+
+    def earlier_text(self) -> str | None:
+        """What the run was told of earlier ones, None if nothing. Raises InputError if that has changed."""
+        return self._text(EARLIER_FILE, EARLIER_HASH) if self.settings.get(EARLIER_HASH) else None
+
+    def _text(self, file: str, key: str) -> str:
+        path = self.path / file
         text = read_text(path)
-        if _hash(text) != self.settings[SPACE_HASH]:
+        if _hash(text) != self.settings[key]:
             raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
         return text
 
@@ -243,6 +261,16 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise InputError(f"{file}: expected a mapping of settings, got {type(settings).__name__}")
     return settings
+
+
+def _is_source(told: Any) -> bool:
+    """Whether this names earlier runs: a list of them with counts, or the one of hrfevo before it told results."""
+    if isinstance(told, dict):
+        return isinstance(told.get("run"), str)
+    kinds = {"run": str, "results": int, "founders": int}
+    return isinstance(told, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(name), kind) for name, kind in kinds.items()) for one in told
+    )
 
 
 def _written(store: str | None) -> str | None:

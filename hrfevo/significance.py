@@ -154,7 +154,7 @@ def _doubts(group: Group) -> Iterator[str]:
     if len(set(seeds)) < len(seeds):
         twice = min(seed for seed in seeds if seeds.count(seed) > 1)
         yield f"{group.name}: seed {twice} stands more than once; such searches are no independent repetitions."
-    keys = ("space_hash", "set", "synchronous", "founders")
+    keys = ("space_hash", "set", "synchronous", "founders", "from")
     if len({str([search.settings.get(key) for key in keys]) for search in group.searches}) > 1:
         yield f"{group.name}: its searches differ in more than the seed (space file, --set, --synchronous or --from)."
 

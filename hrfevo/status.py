@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hrfevo.agreement import Agreement, agreements
 from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
 from hrfevo.store import Evaluation, State, Store
@@ -44,6 +45,8 @@ class Status:
     failures: dict[str, int]
     """How often each reason was given, the most frequent first."""
     in_flight: tuple[InFlight, ...]
+    agreements: tuple[Agreement, ...]
+    """Of the order at each rung with that at the last."""
 
     @property
     def advice(self) -> str:
@@ -101,4 +104,5 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             for e in evaluations
             if e.status == "running"
         ),
+        agreements=tuple(agreements(space, evaluations)),
     )

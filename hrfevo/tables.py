@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rich.markup import escape
 from rich.table import Table
 
+from hrfevo.agreement import in_lines
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
 from hrfevo.space import Budget, SearchSpace
@@ -148,6 +149,7 @@ def status_table(status: Status) -> Table:
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
         ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
         *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
+        *in_lines(status.agreements),
     ]
     flying = "in flight" if status.state == "running" else "was in flight"
     facts += (

@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 
 from hrfevo.card import card_of
 from hrfevo.confirmed import latest
+from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.genome import express, sample
 from hrfevo.ranking import ranked
 from hrfevo.run_folder import RunFolder
@@ -213,6 +214,7 @@ def read_run(path: Path) -> None:
     try:
         evaluations = store.evaluations(run.id)
         status_of(run, store)
+        evaluations = read_earlier(run).named(evaluations)
         if ranked(space, evaluations, 3):
             card_of(space, evaluations, store.curves(run.id), None, latest(run))
     finally:

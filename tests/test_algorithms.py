@@ -363,7 +363,9 @@ def test_evolution_beats_random_search_where_there_is_something_to_learn() -> No
 def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
     space = searchable(name, shipped("embeddings").model_copy(update={"population": 4}))
     founders = [sample(space, np.random.default_rng(seed)) for seed in range(3)]
-    algorithm = make_algorithm(name, space, np.random.SeedSequence(0), founders=founders)
+    algorithm = make_algorithm(
+        name, space, np.random.SeedSequence(0), founders=[Proposal(genome, "founder") for genome in founders]
+    )
     proposals = []
     for _ in range(15):
         proposal = algorithm.ask()

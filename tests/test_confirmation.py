@@ -163,8 +163,9 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
     assert set(founders[1:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 1 + len(winners))
-    assert run.settings["from"] == {"run": str(finished), "id": earlier.id}
-    assert f"founders come from {finished}" in answer("lineage", path, founders[-1])
+    (source,) = run.settings["from"]
+    assert (source["run"], source["id"], source["founders"]) == (str(finished), earlier.id, len(winners))
+    assert f"from {finished.name}" in answer("lineage", path, founders[-1])
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def surveyed(evaluations: int, workers: int = 2) -> list[Evaluation]:
     """The evaluations of a survey of the known function."""
     override = f"budget={{evaluations: {evaluations}}}"
     space = parse_space(LARGE, "large", [override])
-    founders = [Genome(values) for values in space.founders.values()]
+    founders = [Proposal(Genome(values), "founder") for values in space.founders.values()]
     algorithm = make_algorithm(SURVEY, space, np.random.SeedSequence(0), founders=founders)
     kept = Collected()
     simulated = SimulatedWorkers(evaluated, workers)

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from hrfevo.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
 from hrfevo.genome import Genome, canonical, express, resolve, sample
 from hrfevo.space import SearchSpace, json_schema
-from hrfevo.transfer import transferred
 from hrfevo.validation import _trials, load_space, parse_space, space_size
-from signal_model.config import ModelConfig, Recipe, TrainingConfig
+from signal_model.config import ModelConfig, Recipe
 from signal_model.errors import InputError
 from signal_model.files import parse_document
 from signal_model.model import build_model
@@ -438,24 +437,3 @@ def test_depth_is_not_dead() -> None:
     depths = [express(space, canonical(space, rest | {"layers": [layer] * n}), seed=0).model for n in (2, 3)]
     assert [len(model.layers) for model in depths] == [2, 3]
     assert isinstance(depths[0], ModelConfig)
-
-
-def test_a_genome_of_one_space_in_another_is_the_same_model_and_training() -> None:
-    more = SMALL.replace(KINDS, f"{KINDS}\n      feedforward.kind: {{type: choice, values: [mlp, spectral]}}").replace(
-        "\n  embedding.kind", "\n  training.weight_decay: {type: float, low: 0.0, high: 0.3}\n  embedding.kind"
-    )
-    earlier, space = parse_space(SMALL, "small.yaml"), parse_space(more, "more.yaml")
-    for seed in range(20):
-        genome = sample(earlier, np.random.default_rng(seed))
-        found = transferred(earlier, genome, space)
-        assert found.values["training.weight_decay"] == TrainingConfig().weight_decay
-        assert express(space, found, seed=0).to_dict() == express(earlier, genome, seed=0).to_dict()
-    narrow = parse_space(SMALL.replace("values: [standard, spectral]", "values: [spectral]"), "narrow.yaml")
-    genomes = (sample(earlier, np.random.default_rng(seed)) for seed in range(9))
-    plain = next(genome for genome in genomes if genome.values["embedding.kind"] == "standard")
-    with pytest.raises(ValueError, match=r"embedding\.kind cannot be 'standard'; accepted: spectral"):
-        transferred(earlier, plain, narrow)
-    decay = "training.weight_decay: {type: float, low: 0.0, high: 0.3}"
-    other = parse_space(SMALL.replace(f"training.learning_rate: {RATE}", decay), "other.yaml")
-    with pytest.raises(ValueError, match=r"training\.learning_rate has a value and is not active"):
-        transferred(earlier, plain, other)

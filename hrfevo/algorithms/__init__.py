@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrfevo.algorithms.base import Algorithm, Founded, Proposer
+from hrfevo.algorithms.base import Algorithm, Founded, Proposer, inform
 from hrfevo.algorithms.generations import Generations
 from hrfevo.algorithms.replicates import Replicates
 from hrfevo.algorithms.rungs import SuccessiveHalving
-from hrfevo.genome import Genome
+from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError, closest
 
@@ -26,9 +26,12 @@ def make_algorithm(
     space: SearchSpace,
     seed: np.random.SeedSequence,
     synchronous: bool = False,
-    founders: Sequence[Genome] = (),
+    founders: Sequence[Proposal] = (),
+    known: Sequence[Result] = (),
 ) -> Algorithm:
     """The algorithm called `name`, from rung to rung, in whole generations if synchronous.
+
+    It begins with the `founders`, and knows results of an earlier search.
 
     Raises InputError for a name that is none of `ALGORITHMS`.
     """
@@ -48,6 +51,8 @@ def make_algorithm(
         algorithm = Evolution(space, generator)
     else:
         algorithm = SuccessiveHalving(_proposer(name, space, generator), space)
+    if known:
+        inform(algorithm, known)
     if founders:
         algorithm = Founded(algorithm, founders)
     if space.replicates and name != SURVEY:

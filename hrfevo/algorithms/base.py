@@ -53,18 +53,26 @@ class Seen:
         return next((genome for genome in (draw() for _ in range(attempts)) if self.add(genome)), None)
 
 
-class Founded:
-    """An algorithm that is given some genomes to begin with, such as the front of an earlier search."""
+def inform(algorithm: Algorithm, results: Sequence[Result]) -> None:
+    """Let an algorithm know, before it begins, what another search found; it proposes none of these genomes anew."""
+    for genome in dict.fromkeys(result.proposal.genome for result in results):
+        algorithm.adopt(genome)
+    algorithm.tell(results)
 
-    def __init__(self, inner: Algorithm, founders: Sequence[Genome]) -> None:
-        self._inner, self._founders = inner, list(dict.fromkeys(founders))
+
+class Founded:
+    """An algorithm that is given some proposals to begin with, such as the front of an earlier search."""
+
+    def __init__(self, inner: Algorithm, founders: Sequence[Proposal]) -> None:
+        # Of a genome that is given twice the later says to which rung.
+        self._inner, self._founders = inner, list({founder.genome: founder for founder in founders}.values())
 
     def ask(self) -> Proposal | None:
         if not self._founders:
             return self._inner.ask()
-        genome = self._founders.pop(0)
-        self._inner.adopt(genome)
-        return Proposal(genome, "founder")
+        founder = self._founders.pop(0)
+        self._inner.adopt(founder.genome)
+        return founder
 
     def tell(self, results: Sequence[Result]) -> None:
         self._inner.tell(results)

@@ -27,7 +27,7 @@ class OptunaSampler:
     Numbers are suggested as coordinates in [0, 1] and decoded by the gene; conditions follow from
     the order of suggestions. A genome that Optuna repeats is told again what is known of it, for
     nothing, or as failed while it is being trained. A trial has one set of values: those of the
-    first rung that its genome was trained to.
+    first rung. Of what it did not propose, other rungs teach it nothing.
 
     Raises InputError for more objectives than the sampler takes.
     """
@@ -68,15 +68,19 @@ class OptunaSampler:
             genome = result.proposal.genome
             if genome.id in self._adopted and result.objectives is not None:
                 self._adopted.remove(genome.id)
-                parameters, distributions = flat_parameters(self._space, genome.values)
-                values = list(result.objectives)
-                self._study.add_trial(self._create_trial(params=parameters, distributions=distributions, values=values))
-                self._known[genome.id] = result.objectives
+                if result.proposal.rung == 0:
+                    self._add(genome, result.objectives)
             trial = self._trials.pop(genome.id, None)
             if trial is not None:
                 self._tell(trial.number, result.objectives)
                 if result.objectives is not None:
                     self._known[genome.id] = result.objectives
+
+    def _add(self, genome: Genome, objectives: tuple[float, ...]) -> None:
+        parameters, distributions = flat_parameters(self._space, genome.values)
+        trial = self._create_trial(params=parameters, distributions=distributions, values=list(objectives))
+        self._study.add_trial(trial)
+        self._known[genome.id] = objectives
 
     def _tell(self, trial: int, objectives: tuple[float, ...] | None) -> None:
         if objectives is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hrfevo.algorithms.base import Seen
 from hrfevo.algorithms.breeding import MUTATION_ATTEMPTS, Breeding
 from hrfevo.algorithms.variation import Variation
 from hrfevo.genome import Genome
@@ -22,13 +23,14 @@ class RegularizedEvolution(Breeding):
     """Regularized evolution (Real et al. 2019, arXiv 1802.01548) for any number of objectives.
 
     The first μ proposals are random. After that the best of a random quarter of the μ youngest, by
-    rank and crowding, is mutated. An individual measured again at a higher rung keeps its age.
+    rank and crowding, is mutated. An individual measured again keeps its age.
     """
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         super().__init__(space, generator)
         self._variation = Variation(space, generator)
         self._population: deque[Individual] = deque(maxlen=space.population)
+        self._born = Seen()
         self._contestants = max(2, round(TOURNAMENT * space.population))
 
     def tell(self, results: Sequence[Result]) -> None:
@@ -39,7 +41,7 @@ class RegularizedEvolution(Breeding):
             individual = Individual(genome, Fitness(self._space.weights, result.objectives), rung)
             if individual in self._population:
                 self._population[self._population.index(individual)] = individual
-            elif rung == 0 and result.measurements == 1:
+            elif self._born.add(genome):
                 self._population.append(individual)
 
     @property

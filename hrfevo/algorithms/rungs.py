@@ -60,6 +60,8 @@ class SuccessiveHalving:
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
+            for lower in self._promoted[: result.proposal.rung]:
+                lower.add(result.proposal.genome.id)  # also where another search has taken it there
             if result.objectives is not None and result.measurements == 1:
                 fitness = Fitness(self._weights, result.objectives)
                 individual = Individual(result.proposal.genome, fitness, result.proposal.rung)

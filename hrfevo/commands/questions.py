@@ -149,17 +149,18 @@ def show(
     from hrfevo import tables
     from hrfevo.card import card_of
     from hrfevo.confirmed import latest
+    from hrfevo.earlier.knowledge import read_earlier
     from hrfevo.ranking import find_genome
     from hrfevo.run_folder import RunFolder
 
     if html is not None and html.exists() and not overwrite:
         raise InputError(f"{html}: exists; name another file or add --overwrite")
     run = RunFolder.open(folder)
-    space, opened = run.space(), run.open_store(store)
-    evaluations = opened.evaluations(run.id)
+    space, earlier, opened = run.space(), read_earlier(run), run.open_store(store)
+    evaluations = earlier.named(opened.evaluations(run.id))
     found = find_genome(space, evaluations, genome)
     curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
-    card = card_of(space, evaluations, curves, found.genome, latest(run))
+    card = card_of(space, evaluations, curves, found.genome, latest(run), earlier.others(evaluations))
     if html is not None:
         from hrfevo.anatomy import buildable
         from hrfevo.report.card_page import card_page
@@ -222,6 +223,7 @@ def lineage(
     store: StoreOption = None,
 ) -> None:
     """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
+    from hrfevo.earlier.knowledge import read_earlier
     from hrfevo.lineage import as_rows, as_tree
     from hrfevo.lineage import lineage as lineage_of
     from hrfevo.ranking import find_genome
@@ -229,11 +231,11 @@ def lineage(
 
     run = RunFolder.open(folder)
     space, _, evaluations = read_run(run, store)
-    ancestors = lineage_of(space, evaluations, find_genome(space, evaluations, genome).genome)
+    earlier = read_earlier(run)
+    known = [*earlier.named(evaluations), *earlier.others(evaluations)]
+    ancestors = lineage_of(space, known, find_genome(space, evaluations, genome).genome)
     if format_ is Format.table:
         new_console().print(as_tree(space, ancestors))
-        if (source := run.settings.get("from")) and any(one.operator == "founder" for one in ancestors):
-            print(f"founders come from {source['run']}")
         return
     rows = as_rows(space, ancestors)
     if format_ is Format.csv:

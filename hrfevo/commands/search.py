@@ -47,7 +47,8 @@ def run_command(
     storage: StorageOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Begin with the front of an earlier run")
+        list[Path] | None,
+        typer.Option("--from", metavar="RUN", help="Know an earlier run's results, begin with its front; repeatable"),
     ] = None,
     no_confirm: NoConfirmOption = False,
     log: LogOption = None,
@@ -65,7 +66,7 @@ def run_command(
 
     machinery = _machinery(backend, workers, address, device, store, storage, log)
     console = new_console()
-    earlier = RunFolder.open(from_) if from_ else None
+    earlier = [RunFolder.open(run) for run in from_ or []]
     code, folder = start(
         loaded,
         text,

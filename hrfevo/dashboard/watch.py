@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.dashboard.attained import Course, course_of
+from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.records import Point
 from hrfevo.report.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
 from hrfevo.report.front_figure import front
@@ -53,7 +54,7 @@ class Watched:
 
     def __init__(self, path: Path, url: str | None) -> None:
         self.folder = RunFolder.open(path)
-        self.space = self.folder.space()
+        self.space, self._earlier = self.folder.space(), read_earlier(self.folder)
         self._store: Store = self.folder.open_store(url)
         self._snapshot: Snapshot | None = None
         self._trouble: tuple[Version, InputError] | None = None
@@ -81,7 +82,8 @@ class Watched:
     def _changed(self, before: Snapshot | None, version: Version) -> Snapshot:
         run_id, since = self.folder.id, before.version.event if before else -1
         run = self.folder.record(self._store)
-        changed, points = self._store.evaluations(run_id, since), self._store.curves(run_id, after=since)
+        changed = self._earlier.named(self._store.evaluations(run_id, since))
+        points = self._store.curves(run_id, after=since)
         if before is None:
             frame = evaluation_frame(changed, self.space)
             return Snapshot(run, version, self.space, tuple(changed), points, frame, curve_frame(points))

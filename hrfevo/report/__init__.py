@@ -1,5 +1,6 @@
 """What a search found: data frames, Plotly figures, one self-contained page."""
 
+from hrfevo.report.agreement_figure import agreement
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -15,6 +16,7 @@ from hrfevo.report.progress_figure import progress
 from hrfevo.report.timeline_figure import timeline
 
 __all__ = [
+    "agreement",
     "curve_frame",
     "evaluation_frame",
     "failures",

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from hrfevo.importance import LEAST, Method, importance_rung, importances_of
 from hrfevo.ranking import averaged
+from hrfevo.report.agreement_figure import agreement
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -49,6 +50,7 @@ def gallery(
         found["genealogy"] = genealogy(frame, objectives)
     if finished["number"].isin(curves["number"]).any():
         found["curves"] = learning_curves(curves, frame, objectives)
+    found["agreement"] = agreement(space, evaluations)
     if len(finished) >= 2:
         found["genes"] = gene_values(frame, space)
         found["distributions"] = gene_distributions(frame, space)

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from hrfevo import ranking
 from hrfevo.confirmed import Confirmed
+from hrfevo.earlier.knowledge import begun_with
 from hrfevo.records import Point
 from hrfevo.report.board import Board
 from hrfevo.report.card_data import card_data
@@ -111,6 +112,8 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
     ]
     if settings("algorithm") is not None:
         facts.append(("Algorithm", f"{settings('algorithm')}, population {space.population}"))
+    if told := begun_with(run.settings):
+        facts.append(("Knew from the start", told))
     if settings("seed") is not None:
         facts.append(("Seed", str(settings("seed"))))
     return facts

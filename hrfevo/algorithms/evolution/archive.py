@@ -25,7 +25,7 @@ class Archive:
         self._vectors = np.empty((0, 0))
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
-        self._rungs, self._failed_at, self._training_to, self._counts = (np.empty(0, int) for _ in range(4))
+        self._rungs, self._failed_at, self._kept, self._training_to, self._counts = (np.empty(0, int) for _ in range(5))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
 
     def __len__(self) -> int:
@@ -58,6 +58,11 @@ class Archive:
     def rungs(self) -> np.ndarray:
         """The highest rung that each was measured at, -1 for none."""
         return self._rungs[: len(self)]
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The rung that each one's training goes on from, -1 where it would begin at its first step."""
+        return self._kept[: len(self)]
 
     @property
     def failures(self) -> np.ndarray:
@@ -120,6 +125,8 @@ class Archive:
             self._values[number, :, rung] = self._signs * result.objectives
             self._rungs[number] = max(self._rungs[number], rung)
             self._counts[number] = result.measurements
+            if not result.earlier:
+                self._kept[number] = rung
 
     def _reserve(self, columns: int) -> None:
         room = len(self._rungs)
@@ -129,9 +136,9 @@ class Archive:
         old = self._vectors if room else np.empty((0, columns))
         self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
-        self._rungs, self._failed_at = (_longer(array, more, -1) for array in (self._rungs, self._failed_at))
-        self._training_to, self._retired = _longer(self._training_to, more, -1), _longer(self._retired, more, False)
-        self._counts = _longer(self._counts, more, 1)
+        numbers = (self._rungs, self._failed_at, self._kept, self._training_to)
+        self._rungs, self._failed_at, self._kept, self._training_to = (_longer(array, more, -1) for array in numbers)
+        self._retired, self._counts = _longer(self._retired, more, False), _longer(self._counts, more, 1)
         self._failures = _longer(self._failures, more, "")
 
 

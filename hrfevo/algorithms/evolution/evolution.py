@@ -199,8 +199,9 @@ class Evolution:
         rest = 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
         telling = self._surrogate.telling(vectors)
         done = np.concatenate([self._archive.rungs[waiting], np.full(len(children), -1)])
+        kept = np.concatenate([self._archive.kept[waiting], np.full(len(children), -1)])
         steps = np.array([0, *self._space.rungs])
-        before, last = steps[done + 1], steps[-1]
+        before, last = steps[kept + 1], steps[-1]
         gains = np.zeros((len(vectors), len(self._space.rungs)))
         for rung in range(gains.shape[1]):
             told = beliefs.as_told(telling[:, :, rung])

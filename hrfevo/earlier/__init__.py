@@ -1,0 +1,1 @@
+"""What earlier runs of a space, or of one like it, let a new one know."""
