@@ -37,7 +37,8 @@ class Beliefs:
 
     def below(self, objective: int, limits: np.ndarray) -> np.ndarray:
         """Chance to be below each limit, for each point, (N, limits)."""
-        return ndtr(self._standardised(objective, limits))
+        found: np.ndarray = ndtr(self._standardised(objective, limits))
+        return found
 
     def shortfall(self, objective: int, limits: np.ndarray) -> np.ndarray:
         """E (limit - Y)⁺ for each point and limit, (N, limits).
@@ -59,10 +60,10 @@ class Beliefs:
 
     def _standardised(self, objective: int, limits: np.ndarray) -> np.ndarray:
         mean, deviation = self.means[:, objective, None], self.deviations[:, objective, None]
-        if np.isnan(self.origins[objective]):
-            return (limits - mean) / deviation
-        distance = np.maximum(limits - self.origins[objective], 1e-300)
-        return np.where(np.isneginf(limits), -np.inf, (np.log(distance) - mean) / deviation)
+        if not np.isnan(self.origins[objective]):
+            limits = np.where(np.isneginf(limits), limits, np.log(np.maximum(limits - self.origins[objective], 1e-300)))
+        found: np.ndarray = (limits - mean) / deviation
+        return found
 
 
 @dataclass(frozen=True)

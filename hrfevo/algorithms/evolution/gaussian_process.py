@@ -118,16 +118,15 @@ class GaussianProcess:
             variance -= np.einsum("pm,pm->m", known, known)
         return self._mean + self._scale * mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
 
-
     def correlation(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How what will be measured at others (M, columns) goes with what is true at points (M, columns), (M,)."""
+        """Of what is true at points (M, columns) with what is true at others (M, columns), one by one, (M,)."""
         signal = math.exp(self.kernel.log_signal)
         explained, known = ((self.kernel(some, self._points) @ self._inverse_root.T) for some in (points, others))
         shared = self.kernel.pairs(points, others) - np.einsum("mn,mn->m", explained, known)
-        true = np.maximum(signal - np.einsum("mn,mn->m", explained, explained), 1e-12)
-        measured = np.maximum(signal - np.einsum("mn,mn->m", known, known), 0.0) + self.kernel.noise + JITTER
-        found: np.ndarray = np.clip(shared / np.sqrt(true * measured), 0.0, 1.0)
+        variances = (np.maximum(signal - np.einsum("mn,mn->m", one, one), 1e-12) for one in (explained, known))
+        found: np.ndarray = np.clip(shared / np.sqrt(np.multiply(*variances)), 0.0, 1.0)
         return found
+
 
 def fit(
     points: np.ndarray,

@@ -108,14 +108,14 @@ class _Objective:
         return self._process.predict(vectors, expected)
 
     def telling(self, vectors: np.ndarray) -> np.ndarray:
-        """Correlation of what is measured of each of (N, columns) at each rung with what is true at the last,
-        (N, rungs)."""
+        """Correlation of what each of (N, columns) is at each rung with what it is at the last, (N, rungs)."""
         assert self._process is not None
-        if not self._by_rung:
-            return np.repeat(self._process.correlation(vectors, vectors)[:, None], self._rungs, axis=1)
-        last = self._placed(vectors, self._rungs - 1)
-        found = [self._process.correlation(last, self._placed(vectors, rung)) for rung in range(self._rungs)]
-        return np.stack(found, axis=1)
+        found = np.ones((len(vectors), self._rungs))
+        if self._by_rung:
+            last = self._placed(vectors, self._rungs - 1)
+            for rung in range(self._rungs - 1):
+                found[:, rung] = self._process.correlation(last, self._placed(vectors, rung))
+        return found
 
     def _measurements(
         self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray, origin: float
@@ -178,7 +178,7 @@ class Surrogate:
         return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
 
     def telling(self, vectors: np.ndarray) -> np.ndarray:
-        """How what is measured of genomes (N, columns) at each rung goes with what is true at the last: correlations
+        """How what genomes (N, columns) are at each rung goes with what they are at the last: correlations
         (N, objectives, rungs)."""
         return np.stack([objective.telling(vectors) for objective in self._objectives], axis=1)
 
