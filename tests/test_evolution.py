@@ -66,15 +66,15 @@ def test_the_process_is_scikit_learns() -> None:
         optimizer=None,
         normalize_y=True,
     ).fit(points, values)
-    mean, deviation = GaussianProcess(kernel, points, values, np.zeros(30)).predict(new)
+    mean, deviation = GaussianProcess(kernel, points, values).predict(new)
     expected, spread = theirs.predict(new, return_std=True)
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
     true = np.sqrt(spread**2 - kernel.noise * values.var())  # theirs is that of a measurement
     np.testing.assert_allclose(deviation, true, rtol=1e-4)
     standardised = (values - values.mean()) / values.std()
     other = Kernel(kernel.log_lengths + 0.2, 0.1, -2.0)
-    ours = [log_posterior(one, points, standardised, np.zeros(30))[0] for one in (kernel, other)]
-    prior = [log_posterior(one, points[:0], standardised[:0], np.zeros(0))[0] for one in (kernel, other)]
+    ours = [log_posterior(one, points, standardised)[0] for one in (kernel, other)]
+    prior = [log_posterior(one, points[:0], standardised[:0])[0] for one in (kernel, other)]
     likelihoods = [
         theirs.log_marginal_likelihood(np.concatenate([[one.log_signal], one.log_lengths, [one.log_noise]]))
         for one in (kernel, other)
@@ -88,9 +88,9 @@ def test_the_gradient_is_the_slope(seed: int, count: int, columns: int) -> None:
     generator = np.random.default_rng(seed)
     points, values = generator.random((count, columns)), generator.standard_normal(count)
     vector = Kernel(generator.normal(0, 0.5, columns), *generator.normal(-1, 0.5, 2)).vector
-    noise = 0.1 * generator.random(count)
-    _, gradient = log_posterior(Kernel.of(vector), points, values, noise)
-    slopes = approx_fprime(vector, lambda v: log_posterior(Kernel.of(v), points, values, noise)[0], 1e-6)
+    counts = generator.integers(1, 4, count)
+    _, gradient = log_posterior(Kernel.of(vector), points, values, counts=counts)
+    slopes = approx_fprime(vector, lambda v: log_posterior(Kernel.of(v), points, values, counts=counts)[0], 1e-6)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-3, atol=1e-3)
 
 
@@ -98,13 +98,11 @@ def test_what_is_pending_takes_from_the_deviation_and_leaves_the_mean() -> None:
     """As if it were measured and were as expected."""
     points, values = _measured(25, 3)
     pending, new = np.random.default_rng(2).random((2, 4, 3))
-    process = GaussianProcess(Kernel.broad(3, 0.5), points, values, np.zeros(25))
+    process = GaussianProcess(Kernel.broad(3, 0.5), points, values)
     mean, deviation = process.predict(new, pending)
     believed, _ = process.predict(pending)
     units = float(values.mean()), float(values.std())
-    together = GaussianProcess(
-        process.kernel, np.vstack([points, pending]), np.append(values, believed), np.zeros(29), units
-    )
+    together = GaussianProcess(process.kernel, np.vstack([points, pending]), np.append(values, believed), units)
     np.testing.assert_allclose(mean, together.predict(new)[0], rtol=1e-6)
     np.testing.assert_allclose(deviation, together.predict(new)[1], rtol=1e-4)
     assert (deviation < process.predict(new)[1]).all()
@@ -114,11 +112,11 @@ def test_the_correlation_is_that_of_draws() -> None:
     generator = np.random.default_rng(0)
     kernel = Kernel(np.log([0.5, 1.0, 2.0]), 0.3, -2.0)
     known, points, others = (generator.random((count, 3)) for count in (12, 5, 5))
-    process = GaussianProcess(kernel, known, generator.standard_normal(12), np.zeros(12), (0.0, 1.0))
+    process = GaussianProcess(kernel, known, generator.standard_normal(12), (0.0, 1.0))
     every = np.concatenate([points, others])
     across = kernel(every, known)
     explained = across @ np.linalg.solve(kernel(known, known) + kernel.noise * np.eye(12), across.T)
-    covariance = kernel(every, every) - explained + np.diag(np.repeat([0.0, kernel.noise], 5))
+    covariance = kernel(every, every) - explained
     deviations = np.sqrt(np.diag(covariance))
     expected = np.diag(covariance[:5, 5:]) / (deviations[:5] * deviations[5:])
     np.testing.assert_allclose(process.correlation(points, others), expected.clip(0, 1), atol=1e-6)
@@ -130,8 +128,8 @@ def test_a_kernel_is_found_from_where_all_pairs_look_alike() -> None:
     points = generator.random((120, 100))
     values = points[:, :10] @ np.arange(10)
     lost = Kernel(np.full(100, np.log(0.01)), 0.0, -4.0)
-    kernel, _ = fit(points[:80], values[:80], np.zeros(80), lost)
-    process = GaussianProcess(kernel, points[:80], values[:80], np.zeros(80))
+    kernel, _ = fit(points[:80], values[:80], lost)
+    process = GaussianProcess(kernel, points[:80], values[:80])
     assert spearmanr(process.predict(points[80:])[0], values[80:])[0] > 0.9
 
 
@@ -254,7 +252,7 @@ def test_what_a_rung_tells_of_the_last_is_learned() -> None:
     surrogate = Surrogate([True])
     surrogate.fit(vectors, values)
     first, second, last = surrogate.telling(generator.random((20, 3)))[:, 0].mean(axis=0)
-    assert first < 0.4 < 0.6 < second <= last + 1e-6
+    assert first + 0.25 < second < last == 1
 
 
 def test_the_surrogate_learns_in_a_space_of_a_hundred_columns() -> None:
@@ -271,7 +269,7 @@ def test_the_surrogate_learns_in_a_space_of_a_hundred_columns() -> None:
 # --- what failed ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rung", "seeds"), [(0, 3), (1, 1)])
+@pytest.mark.parametrize(("rung", "seeds"), [(0, 3), (1, 3)])
 def test_failures_teach(rung: int, seeds: int) -> None:
     """Larger is better until memory runs out, at the first rung or at the last, for three of four random genomes."""
     space = one_objective("mixers", rungs=[1, 3][: rung + 1], constraints={})
@@ -335,7 +333,7 @@ def test_who_is_promoted_was_never_given_up() -> None:
     for count in range(300):
         proposal = algorithm.ask()
         assert proposal is not None
-        if proposal.rung:
+        if proposal.operator == "promotion":
             promoted += 1
             assert proposal.genome.id in kept
         value = abs(np.log(proposal.genome.values["training.learning_rate"] / 0.005))
@@ -368,7 +366,7 @@ def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
     assert np.median(qualities(2)) < 0.1 * usual
     assert np.mean(np.array(qualities(2)) > usual) < 0.1  # the least share goes on, whoever is left
     for p in told:
-        if p.rung:
+        if p.operator == "promotion":
             assert any(q.genome == p.genome and q.rung == p.rung - 1 for q in told)
 
 
@@ -377,15 +375,19 @@ def test_evolution_goes_on_with_the_best_of_a_rung_where_nothing_can_be_learned(
     space = one_objective("mixers", rungs=[1, 3, 9])
     algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
     scores: list[dict[str, float]] = [{}, {}, {}]
+    promoted: list[list[float]] = [[], [], []]
     for _ in range(90):
         proposal = algorithm.ask()
         assert proposal is not None
         value = noise(proposal.genome)
         scores[proposal.rung][proposal.genome.id] = value
+        if proposal.operator == "promotion":
+            promoted[proposal.rung].append(value)
         algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
     for below, above in itertools.pairwise(scores):
         assert len(above) >= int(space.promote * (len(below) - 1))
-        assert np.median(list(above.values())) <= np.median(list(below.values()))
+    for rung in (1, 2):
+        assert np.median(promoted[rung]) <= np.median(list(scores[rung - 1].values()))
 
 
 def test_evolution_learns_what_breaks_the_bounds() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Units
-from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_MEASUREMENTS, likeliest
+from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Units, fit
+from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_MEASUREMENTS, MAX_TO_FIT
 
 # A bound or a kind of failure is learned from so many genomes.
 MIN_GENOMES_TO_LEARN = 4
@@ -72,8 +72,9 @@ class _Regression:
 
     def learn(self, points: np.ndarray, values: np.ndarray) -> None:
         """From points (N, columns) and values (N,)."""
-        kernel, noise = self.process.kernel if self.process else None, np.zeros(len(values))
+        kernel = self.process.kernel if self.process else None
         if kernel is None or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
-            kernel, _ = likeliest(points, values, noise, kernel, self._units, self._length)
-        self.process = GaussianProcess(kernel, points, values, noise, self._units)
+            some = slice(None, None, -(-len(values) // MAX_TO_FIT))
+            kernel, _ = fit(points[some], values[some], kernel, self._units, self._length)
+        self.process = GaussianProcess(kernel, points, values, self._units)

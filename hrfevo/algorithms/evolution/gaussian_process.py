@@ -69,8 +69,8 @@ class Kernel:
 class GaussianProcess:
     """What measurements say of any point.
 
-    `noise` is the variance of each measurement beyond the kernel's own, which is divided by `counts` where values are
-    means of so many. Rasmussen & Williams 2006, algorithm 2.1.
+    The kernel's noise is divided by `counts` where values are means of so many measurements.
+    Rasmussen & Williams 2006, algorithm 2.1.
     Values are standardised, by their own mean and deviation unless others are given as `units`; what is known of
     nothing is believed to be the mean, give or take the deviation. Predictions are in the values' own units.
     """
@@ -80,17 +80,15 @@ class GaussianProcess:
         kernel: Kernel,
         points: np.ndarray,
         values: np.ndarray,
-        noise: np.ndarray,
         units: Units | None = None,
         counts: np.ndarray | None = None,
     ) -> None:
-        """From points (N, columns), values (N,), noise (N,) and counts (N,), 1 unless given."""
+        """From points (N, columns), values (N,) and counts (N,), 1 unless given."""
         self.kernel = kernel
         self._points = points
         self._mean, self._scale = units or standard(values)
-        noise = noise / self._scale**2
         covariance = kernel(points, points)
-        covariance[np.diag_indices_from(covariance)] += kernel.noise * _shares(counts, values) + noise + JITTER
+        covariance[np.diag_indices_from(covariance)] += kernel.noise * _shares(counts, values) + JITTER
         self._root = cholesky(covariance, lower=True, check_finite=False)
         self._weights = cho_solve((self._root, True), (values - self._mean) / self._scale, check_finite=False)
 
@@ -131,7 +129,6 @@ class GaussianProcess:
 def fit(
     points: np.ndarray,
     values: np.ndarray,
-    noise: np.ndarray,
     last: Kernel | None = None,
     units: Units | None = None,
     length: float = SMOOTH,
@@ -145,7 +142,7 @@ def fit(
     the likelihood is flat, and a single start would stay there.
     """
     mean, scale = units or standard(values)
-    standardised, noise = (values - mean) / scale, noise / scale**2
+    standardised = (values - mean) / scale
     columns = points.shape[1]
     starts = [Kernel.broad(columns, start) for start in STARTS] + ([last] if last is not None else [])
     bounds = [LENGTH_BOUNDS] * columns + [SIGNAL_BOUNDS, NOISE_BOUNDS]
@@ -153,7 +150,7 @@ def fit(
         minimize(
             _negative_posterior,
             start.vector,
-            (points, standardised, noise, length, counts),
+            (points, standardised, length, counts),
             method="L-BFGS-B",
             jac=True,
             bounds=bounds,
@@ -169,7 +166,6 @@ def log_posterior(
     kernel: Kernel,
     points: np.ndarray,
     values: np.ndarray,
-    noise: np.ndarray,
     length: float = SMOOTH,
     counts: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
@@ -186,7 +182,7 @@ def log_posterior(
     smooth = signal * similar * decay
     covariance = smooth.copy()
     shares = _shares(counts, values)
-    covariance[np.diag_indices_from(covariance)] += kernel.noise * shares + noise + JITTER
+    covariance[np.diag_indices_from(covariance)] += kernel.noise * shares + JITTER
     root = cholesky(covariance, lower=True, check_finite=False)
     inverse = cho_solve((root, True), np.eye(len(root)), check_finite=False)
     weights = inverse @ values
@@ -213,12 +209,11 @@ def _negative_posterior(
     vector: np.ndarray,
     points: np.ndarray,
     values: np.ndarray,
-    noise: np.ndarray,
     length: float,
     counts: np.ndarray | None,
 ) -> tuple[float, np.ndarray]:
     try:
-        value, gradient = log_posterior(Kernel.of(vector), points, values, noise, length, counts)
+        value, gradient = log_posterior(Kernel.of(vector), points, values, length, counts)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(vector)
     return -value, -gradient

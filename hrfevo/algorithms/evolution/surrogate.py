@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs
-from hrfevo.algorithms.evolution.gaussian_process import SMOOTH, GaussianProcess, Kernel, Units, fit
+from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit
 from hrfevo.algorithms.evolution.ladder import Ladder
 
 # At most so many measurements decide a guess: the time of a Gaussian process grows with their cube.
@@ -23,23 +23,6 @@ COMPARED = 1.9
 # The floor of an objective lies below the best by this share of the distance from the best to the median.
 FLOOR = 0.1
 AS_IT_IS = "as it is"
-
-
-def likeliest(
-    points: np.ndarray,
-    values: np.ndarray,
-    noise: np.ndarray,
-    last: Kernel | None,
-    units: Units | None = None,
-    length: float = SMOOTH,
-) -> tuple[Kernel, float]:
-    """The likeliest kernel for `MAX_TO_FIT` of the points, and the logarithm of its likelihood by point.
-
-    Arguments are those of `fit`.
-    """
-    some = slice(None, None, -(-len(values) // MAX_TO_FIT))
-    kernel, likelihood = fit(points[some], values[some], noise[some], last, units, length)
-    return kernel, likelihood / len(values[some])
 
 
 @dataclass(frozen=True)
@@ -89,14 +72,13 @@ class _Objective:
             likelihoods = {}
             for way, origin in origins.items():
                 points, targets, seeds = self._measurements(vectors[some], values[some], counts[some], origin)
-                known, last = np.zeros(len(targets)), self._kernels.get(way)
-                self._kernels[way], likelihood = fit(points, targets, known, last, counts=seeds)
+                self._kernels[way], likelihood = fit(points, targets, self._kernels.get(way), counts=seeds)
                 # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
                 likelihoods[way] = likelihood / len(targets) - (0.0 if math.isnan(origin) else float(targets.mean()))
             self._way = max(likelihoods, key=lambda way: likelihoods[way])
             self.origin = origins[self._way]
         points, targets, seeds = self._measurements(vectors, values, counts, self.origin)
-        self._process = GaussianProcess(self._kernels[self._way], points, targets, np.zeros(len(targets)), counts=seeds)
+        self._process = GaussianProcess(self._kernels[self._way], points, targets, counts=seeds)
 
     def predict(self, vectors: np.ndarray, pending: Pending | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of (N, columns) as it is modelled, (N,) each; `pending` is that of `Surrogate.predict`."""
