@@ -22,6 +22,7 @@ from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
+from hrfevo.records import Unfit
 from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
@@ -292,7 +293,7 @@ def _execute(
     except BrokenPipeError:
         store.set_state(folder.id, "stopped", "the reader of its output has gone")
         raise
-    except WorkersLost as error:
+    except (WorkersLost, Unfit) as error:
         patient.set_state(folder.id, "stopped", str(error))
         say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         code = 1

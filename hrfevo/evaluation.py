@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
-from hrfevo.records import INHERITED, Job, Outcome, Point, Status
+from hrfevo.records import INHERITED, Job, Outcome, Point, Status, Unfit
 from hrfevo.space import Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
@@ -40,7 +40,7 @@ class Evaluator(Protocol):
     """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
 
     def __call__(self, job: Job) -> Outcome:
-        """Evaluate one job."""
+        """Evaluate one job. Raises Unfit where no genome could be."""
 
 
 class _Stopped(Exception):
@@ -49,6 +49,14 @@ class _Stopped(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+def _unfit(error: Exception) -> Unfit:
+    return Unfit(f"worker {_worker()}: {one_line(error)}")
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _release_memory() -> None:
@@ -87,7 +95,10 @@ class TrainingEvaluator:
     def __call__(self, job: Job) -> Outcome:
         started = time.time()
         torch.set_num_threads(self.space.resources.cpus)
-        device = choose_device(self.device)
+        try:
+            device = choose_device(self.device)
+        except InputError as error:
+            raise _unfit(error) from None
         metrics: dict[str, float] = {}
         curve: list[Point] = []
         status: Status = "finished"
@@ -101,6 +112,10 @@ class TrainingEvaluator:
             status, reason = stopped.status, stopped.reason
         except Diverged as error:
             status, reason = "failed", f"diverged: {error}"
+        except Unfit:
+            raise
+        except ImportError as error:
+            raise _unfit(error) from None
         except (torch.OutOfMemoryError, MemoryError) as error:
             status, reason, detail = "failed", "out of memory", str(error)
         except Exception as error:
@@ -118,7 +133,7 @@ class TrainingEvaluator:
             tuple(curve),
             started,
             time.time(),
-            f"{socket.gethostname()}:{os.getpid()}",
+            _worker(),
             str(device),
         )
 
@@ -127,6 +142,9 @@ class TrainingEvaluator:
         try:
             recipe = express(self.space, job.genome, seed=job.seed)
         except ValidationError as error:
+            if any(detail["type"] == "unknown_kind" for detail in error.errors()):
+                # Whoever began the search knows all kinds of the space.
+                raise _unfit(explain(error, "a part is not known")) from None
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
         metrics["parameters"] = count_parameters(model)

@@ -29,7 +29,7 @@ class Workers(Protocol):
         """Wait for the next job to end, or, with None, until there is room for more.
 
         Every job submitted ends exactly once: a worker that dies is replaced and its job run
-        again, and a job that keeps killing workers ends as failed.
+        again, and a job that keeps killing workers ends as failed. Raises Unfit where a worker can do none.
         """
 
     def close(self) -> None:

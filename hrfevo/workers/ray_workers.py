@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.evaluation import Evaluator
-from hrfevo.records import Job, Outcome
+from hrfevo.records import Job, Outcome, Unfit
 from hrfevo.space import Limits, Resources
 from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
@@ -207,6 +207,8 @@ class RayWorkers:
                 self._waiting.insert(0, (task.job, attempt))
                 return None
             return _lost(task, f"worker died {ATTEMPTS} times", str(error))
+        except self._ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, Unfit) else error) from None
         self._idle.append(task.place)
         return outcome
 
