@@ -34,12 +34,14 @@ from hrfevo.tables import as_table
 from hrfevo.transfer import transferred
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from hrfevo.workers.cluster import local_room
+from hrfevo.worth import measured_on, worth
 from signal_model.config import CorpusConfig, ModelConfig
 from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import Corpus, load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest, counted
 from signal_model.processors import permitted_processors
+from signal_model.yardsticks import listed
 
 Backend = Literal["ray", "inline"]
 
@@ -130,7 +132,10 @@ def start(
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"founders": founders, "storage": machinery.storage}
         settings |= {"from": {"run": str(earlier.path), "id": earlier.id}} if earlier else {}
-        settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
+        corpus = evaluator.corpus
+        scores = measured_on(space, corpus)
+        say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
+        settings["corpus"] = {"name": corpus.name, "hash": corpus.content_hash, "yardsticks": scores}
         folder = RunFolder.create(parent, space, text, settings, machinery.store)
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
@@ -324,5 +329,7 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
         say(console, line)
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
+        if said := worth(folder.settings, evaluations):
+            say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
     say(console, f"report      {report}")

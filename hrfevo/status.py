@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
 from hrfevo.store import Evaluation, State, Store
+from hrfevo.worth import worth
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Status:
     failures: dict[str, int]
     """How often each reason was given, the most frequent first."""
     in_flight: tuple[InFlight, ...]
+    worth: str = ""
+    """What the lowest loss is worth beside what needs no model; empty where nothing is known."""
 
     @property
     def advice(self) -> str:
@@ -105,4 +108,5 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             for e in evaluations
             if e.status == "running"
         ),
+        worth=worth(folder.settings, evaluations),
     )

@@ -148,6 +148,8 @@ def status_table(status: Status) -> Table:
         (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
         for one in status.in_flight
     )
+    if status.worth:
+        facts.append(("worth", status.worth))
     if status.advice:
         facts.append(("go on with", status.advice))
     table.add_column(style="bold")

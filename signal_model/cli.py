@@ -60,6 +60,7 @@ def train(
     from signal_model.folder import refuse_occupied, train_in_folder
     from signal_model.logs import Bar, Lines
     from signal_model.training import Diverged
+    from signal_model.yardsticks import judged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
@@ -91,6 +92,7 @@ def train(
         f"validation {score['bits_per_byte']:.6f} bits per byte, {score['nats_per_token']:.4f} nats per token; "
         f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
+    print(f"That is {judged(score['bits_per_byte'], figures['yardsticks'])}.")
 
 
 @app.command()

@@ -118,6 +118,25 @@ def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
         assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
 
 
+@pytest.mark.parametrize(
+    ("bounds", "largest", "bound"),
+    [
+        ({"max": 50_000}, 20_008, 20_008),
+        ({"max": 50_000, "min": 900}, 20_008, 20_008),
+        ({"min": 900}, 20_008, 20_008),
+        ({"max": 50_000}, 60_000, 50_000),
+        ({"max": 50_000}, None, 50_000),
+    ],
+)
+def test_the_tighter_of_both_bounds_holds_for_the_baseline(
+    tiny_space: Path, bounds: dict[str, int], largest: float | None, bound: float
+) -> None:
+    space, _ = load_space(tiny_space, [f"constraints={json.dumps({'parameters': bounds})}"])
+    baseline = parse_space(to_yaml(baseline_of(space, 20, largest)), "baseline")
+    assert baseline.constraints["parameters"].max == bound
+    assert baseline.constraints["parameters"].min == bounds.get("min")
+
+
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path) -> None:
     space = parse_space(to_yaml(baseline_of(load_space(path)[0], 5, None)), "baseline")

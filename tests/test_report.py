@@ -227,6 +227,7 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     assert "0.1000 (4.3%) worse (2.4000 against 2.3000)" in said
     assert "less than seeds differ by" in won([replace(winner, validation=(2.2, 2.5)), baseline])
     assert "No transformer was trained" in won([winner])
+    assert "nothing was learned" in won([winner], {"unigram": 2.11})
     assert won([]) == ""
     assert won([baseline]) == ""
 

@@ -244,7 +244,7 @@ def test_what_a_ray_worker_lacks_stops_the_search_and_waits_for_its_return(space
 
     workers = RayWorkers(Scripted("unfit"), Resources(), 1)
     try:
-        with pytest.raises(Unfit, match="^worker here:1: No module named 'pywt'$"):
+        with pytest.raises(Unfit, match=r"^worker here:1: No module named 'pywt'$"):
             search(space, workers, store, "run").run(QUIET)
     finally:
         workers.close()

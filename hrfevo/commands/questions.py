@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, GenomeArgument, RunArgument, StoreOption, print_rows, read_run
-from signal_model.console import new_console, print_table
+from signal_model.console import new_console, print_table, say
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def best(
     from hrfevo.filters import parse_condition
     from hrfevo.run_folder import RunFolder
 
-    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    run = RunFolder.open(folder)
+    space, _, evaluations = read_run(run, store)
     conditions = [parse_condition(text, space, evaluations) for text in where or []]
     peers = ranking.at_rung(space, evaluations, rung)
     met = [evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions)]
@@ -130,7 +131,12 @@ def best(
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
-        print_table(new_console(), tables.as_table(space, chosen, winners, also))
+        from hrfevo.worth import worth
+
+        console = new_console()
+        print_table(console, tables.as_table(space, chosen, winners, also))
+        if said := worth(run.settings, evaluations):
+            say(console, said)
 
 
 @app.command()

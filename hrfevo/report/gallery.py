@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -21,6 +22,7 @@ from hrfevo.report.progress_figure import progress
 from hrfevo.report.timeline_figure import timeline
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
+from signal_model.yardsticks import Yardsticks
 
 # Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
 SAMPLE = 250
@@ -29,20 +31,25 @@ ENOUGH = 100
 
 
 def gallery(
-    frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Evaluation]
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    scores: Yardsticks = MappingProxyType({}),
 ) -> dict[str, go.Figure]:
     """Name -> figure, in the order they are read; those without data are left out.
 
-    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves.
+    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves, `scores` are
+    losses that need no model.
     """
     objectives = space.objectives
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
-        found["fitness"] = fitness_over_generations(frame, objectives, top)
+        found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
         if bottom < top:
-            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom)
+            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
         found["progress"] = progress(frame, objectives)
         found["front"] = front(frame, objectives)
         found["genealogy"] = genealogy(frame, objectives)
