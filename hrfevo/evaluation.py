@@ -29,11 +29,20 @@ from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, one_line
-from signal_model.evaluation import causality_tolerance, causality_violation
+from signal_model.evaluation import (
+    causality_tolerance,
+    causality_violation,
+    disagreement_of_forms,
+    forms_tolerance,
+)
 from signal_model.files import explain
 from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.own_parts import VARIABLE
 from signal_model.probes import probe
 from signal_model.training import Diverged, Trainer, score_split, validate
+
+# Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
+FORMS_COMPARED = 24
 
 
 class Evaluator(Protocol):
@@ -144,7 +153,7 @@ class TrainingEvaluator:
         except ValidationError as error:
             if any(detail["type"] == "unknown_kind" for detail in error.errors()):
                 # Whoever began the search knows all kinds of the space.
-                raise _unfit(explain(error, "a part is not known")) from None
+                raise _unfit(explain(error, f"a part is not known there (${VARIABLE} names files of parts)")) from None
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
         metrics["parameters"] = count_parameters(model)
@@ -168,6 +177,7 @@ class TrainingEvaluator:
         )
         note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
+        _refuse_disagreement(model, device)
         score = validate(model, self.corpus, recipe.training, device)
         metrics |= {
             "bits_per_byte": score.bits_per_byte,
@@ -236,3 +246,12 @@ def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
         raise Diverged("the logits are not numbers")
     if violation > causality_tolerance(device):
         raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")
+
+
+def _refuse_disagreement(model: SignalLLM, device: torch.device) -> None:
+    """A model that generates with another function than the one that is scored would be ranked for what it is not."""
+    found = disagreement_of_forms(model, min(model.config.context, FORMS_COMPARED))
+    if not found <= forms_tolerance(device):
+        raise _Stopped(
+            "failed", f"two forms: step() and forward() disagree (logits differ by {found:.2g} of the largest)"
+        )

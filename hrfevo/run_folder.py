@@ -24,6 +24,7 @@ from hrfevo.validation import parse_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
+from signal_model.own_parts import digests
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 CHECKPOINTS = "checkpoints"
@@ -261,7 +262,7 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed as a package"
-    return found
+    return found | {f"parts {file}": digest for file, digest in digests().items()}
 
 
 def find_runs(parent: Path) -> list[Path]:

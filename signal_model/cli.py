@@ -273,6 +273,33 @@ def analyze(
         print(f"{page}, and {len(files)} CSV files beside it")
 
 
+@app.command()
+def check(
+    parts: Annotated[str, typer.Argument(metavar="PARTS", help="A Python file, or a module, with parts of your own")],
+) -> None:
+    """Check parts of your own: causal, two forms that agree, any length, gradients, and what else is expected."""
+    from pydantic import ValidationError
+
+    from signal_model.conformance import CHECKS, conformance, parts_in
+    from signal_model.files import explain
+    from signal_model.own_parts import imported
+
+    kinds = parts_in(imported(parts, "PARTS"))
+    if not kinds:
+        raise InputError(f"{parts}: defines no part: a subclass of MixerConfig or its like with a `kind` of its own")
+    wrong = 0
+    for kind in kinds:
+        try:
+            found = conformance(kind())  # type: ignore[call-arg]
+        except ValidationError as error:
+            raise explain(error, f"{parts}: {kind.__name__}: every setting needs a default to be checked at") from None
+        wrong += bool(found)
+        print(f"{kind.model_fields['kind'].default}: keeps {len(CHECKS) - len(found)} of {len(CHECKS)}")
+        for name in CHECKS:
+            print(f"  {'NO ' if name in found else 'yes'}  {name}{': ' if name in found else ''}{found.get(name, '')}")
+    raise typer.Exit(int(bool(wrong)))
+
+
 @app.command("coherence")
 def coherence_of_texts(
     files: Annotated[list[str], typer.Argument(help="Texts in English; - is standard input")],
