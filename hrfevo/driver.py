@@ -263,7 +263,7 @@ def _execute(
     console: Console,
 ) -> int:
     run, patient = folder.record(store), PatientStore(store, partial(say, console))
-    keeps = len(space.rungs) > 1 or space.inherit
+    is_confirmation = folder.settings["algorithm"] == CONFIRMATION
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
         folder.id,
@@ -272,7 +272,7 @@ def _execute(
         workers,
         patient,
         training_seed=int(training_seed.generate_state(1)[0]),
-        checkpoints=Checkpoints(folder.checkpoints(machinery.storage)) if keeps else None,
+        checkpoints=None if is_confirmation else Checkpoints(folder.checkpoints(machinery.storage)),
     )
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
@@ -306,7 +306,7 @@ def _execute(
         patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
-    if folder.settings["algorithm"] != CONFIRMATION:
+    if not is_confirmation:
         try:
             _leave_products(folder, space, store, console)
         except KeyboardInterrupt:

@@ -79,8 +79,9 @@ def _release_memory() -> None:
 class TrainingEvaluator:
     """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process.
 
-    Where the job names a checkpoint, the training is kept there at its rung, and the evaluation at the next rung
-    goes on from it. Where it is not found, that evaluation begins at the first step, to the same result.
+    Where the job names a checkpoint, the training is kept there at its rung: the evaluation at the next rung
+    goes on from it, and pictures of a winner are of its weights. Where it is not found, that evaluation begins at the
+    first step, to the same result.
     Where the job names a parent, the model begins with its weights as far as they fit, and the metric `inherited` says
     how far that was; a parent that is not found gives none.
     """
@@ -208,16 +209,17 @@ class TrainingEvaluator:
         return True
 
     def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> str:
-        """Keep the training for the rung above, if there is one, and for offspring, if they inherit.
+        """Keep the training for the rung above, for offspring that inherit, and for pictures of a winner.
 
         Returns why that was not possible, as on a full disk: what was measured is true all the same.
         """
-        if job.checkpoint is not None and (self.space.inherit or job.rung + 1 < len(self.space.rungs)):
+        if job.checkpoint is not None:
             try:
                 with kept_at(job.checkpoint) as folder:
                     save_training(folder, trainer, recipe, self.corpus.content_hash)
             except OSError as error:
-                return f"the training was not kept, its next rung will begin at the first step: {one_line(error)}"
+                then = "" if job.rung + 1 == len(self.space.rungs) else ", its next rung will begin at the first step"
+                return f"the training was not kept{then}: {one_line(error)}"
         return ""
 
 

@@ -134,3 +134,7 @@ class Standings:
     def front(self) -> list[Individual]:
         """The non-dominated individuals of the highest rung reached."""
         return list(self._archives[max(self._archives)]) if self._archives else []
+
+    def first(self, count: int) -> list[Individual]:
+        """The first of the front by the first objective."""
+        return sorted(self.front, key=lambda one: (-one.fitness.wvalues[0], one.genome.id))[:count]

@@ -20,6 +20,8 @@ from signal_model.errors import InputError
 HOPELESS_FAILURES = 8
 # It stops when so many genomes in a row were infeasible: less than one in 400 can then be trained (99 % sure).
 HOPELESS_INFEASIBLE = 2000
+# Of the front, the first so many by the first objective keep their weights.
+KEPT_WINNERS = 5
 
 
 class Observer(Protocol):
@@ -208,7 +210,7 @@ class Search:
     def _drop_the_hopeless(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:
             running = {proposal.genome.id for proposal in self._proposals.values()}
-            needed = self._algorithm.hopeful() | running
+            needed = self._algorithm.hopeful() | running | {one.genome.id for one in self.standings.first(KEPT_WINNERS)}
             if self.space.inherit:
                 parents = {parent for proposal in self._proposals.values() for parent in proposal.parents}
                 needed |= parents | {individual.genome.id for individual in self.standings.leaders}

@@ -158,7 +158,10 @@ def evaluate(
     )
     if losses is not None:
         print("position         nats per token")
-        starts = [0, *(2**n for n in range(len(losses).bit_length()) if 2**n < len(losses))]
+        starts, place = [], 0
+        while place < len(losses):  # four to an octave: what a copy from far away is worth shows where it begins
+            starts.append(place)
+            place += max(1, place // 4)
         for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
             print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
 

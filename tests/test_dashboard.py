@@ -537,7 +537,7 @@ def test_a_click_shows_the_genome_and_its_recipe_can_be_had(browser: Any, tmp_pa
             Recipe.load(exported)
             assert card.locator(".picture").count() == 0
             card.get_by_text("Draw what it is").click()
-            card.get_by_text("What it is, before training").wait_for()
+            card.get_by_text("What it is").wait_for()
             card.locator(".picture .bars path, .picture .js-line").first.wait_for()
             card.get_by_text("Close").click()
             card.wait_for(state="hidden")

@@ -167,13 +167,12 @@ def show(
     curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
     card = card_of(space, evaluations, curves, found.genome, latest(run))
     if html is not None:
-        from hrfevo.anatomy import buildable
+        from hrfevo.anatomy import buildable, weighed
         from hrfevo.report.card_page import card_page
         from hrfevo.report.portrait import portraits
         from signal_model.files import write_atomically
 
-        recipe = buildable(space, found)
-        pictures = portraits(recipe.model, recipe.training.seed)
+        pictures = portraits(*weighed(run, buildable(space, found), found.genome))
         page = card_page(space, evaluations, card, run.path.name, pictures)
         try:
             write_atomically(html, page)
