@@ -208,15 +208,30 @@ def importance(
     store: StoreOption = None,
 ) -> None:
     """Which genes matter: shares of each objective's variance that they explain."""
-    from hrfevo.importance import importances_of
+    from hrfevo.importance import importances_of, ranges_of, said_of
     from hrfevo.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
     names = [objective] if objective else list(space.objectives)
     found = importances_of(space, evaluations, names, method)  # type: ignore[arg-type]
+    ranges = ranges_of(space, evaluations, names, method)  # type: ignore[arg-type]
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
-    rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
-    print_rows(rows, ["gene", *names], format_, forms=dict.fromkeys(names, ".1%"))
+    rows: list[dict[str, Any]] = [{"gene": gene} for gene in genes]
+    columns = ["gene"]
+    for name, shares in found.items():
+        lowest, highest = (f"{name} {end}" for end in ("lowest", "highest"))
+        columns += [name, lowest, highest] if ranges else [name]
+        for row in rows:
+            row[name] = shares.get(row["gene"], 0.0)
+            if ranges:
+                row[lowest], row[highest] = ranges[name].get(row["gene"], (0.0, 0.0))
+    forms = dict.fromkeys(columns[1:], ".1%")
+    heads = {column: column.rpartition(" ")[2] for column in columns}
+    if format_ is Format.table and len(names) == 1:
+        rows = [{heads[column]: value for column, value in row.items()} for row in rows]
+        columns, forms = list(heads.values()), dict.fromkeys(heads.values(), ".1%")
+    print_rows(rows, columns, format_, forms=forms)
+    typer.echo(said_of(space, evaluations, method, bool(ranges)), err=format_ is not Format.table)  # type: ignore[arg-type]
 
 
 @app.command()

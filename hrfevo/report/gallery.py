@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.importance import LEAST, Method, importance_rung, importances_of
+from hrfevo.importance import LEAST, Method, importances_of, peers_of, ranges_of
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
 from hrfevo.report.failure_figure import failures
@@ -67,11 +67,12 @@ def gallery(
 
 def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
     """Which genes matter for each objective; None where too few evaluations have finished."""
-    rung = importance_rung(evaluations)
-    peers = [e for e in evaluations if e.status == "finished" and e.rung == rung]
+    peers = peers_of(evaluations)
     if len(peers) < LEAST:
         return None
     some = peers[:: -(-len(peers) // SAMPLE)]
     # What the best tenth have in common takes more than a few of them to say.
     method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
-    return importances(importances_of(space, some, [*space.objectives], method), method, len(some))
+    names = [*space.objectives]
+    shares, ranges = importances_of(space, some, names, method), ranges_of(space, some, names, method)
+    return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)
