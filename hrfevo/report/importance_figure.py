@@ -46,8 +46,8 @@ def importances(
     sure = f"; lines reach over {HALVES} random halves of them" if ranges else ""
     fig = figure(
         "Which genes matter",
-        f"{SAID[method].format(count=count, steps=steps)}{sure}: {names.get(leader, leader)} has most to do with {METRICS[first]}: "
-        f"{found[leader]:.0%}.",
+        f"{SAID[method].format(count=count, steps=steps)}{sure}: {names.get(leader, leader)} has most to do with "
+        f"{METRICS[first]}, {found[leader]:.0%}.",
         xaxis={"title": {"text": "share of importance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"tickmode": "array", "tickvals": np.arange(len(genes)), "ticktext": [text(names[g]) for g in genes]},
         barmode="group",
