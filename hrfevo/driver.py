@@ -262,7 +262,7 @@ def _execute(
     machinery: Machinery,
     console: Console,
 ) -> int:
-    run, patient = folder.record(store), PatientStore(store, partial(say, console))
+    run, patient = folder.record(store), PatientStore(store, partial(say, console), folder.pause)
     is_confirmation = folder.settings["algorithm"] == CONFIRMATION
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
@@ -274,6 +274,8 @@ def _execute(
         training_seed=int(training_seed.generate_state(1)[0]),
         checkpoints=None if is_confirmation else Checkpoints(folder.checkpoints(machinery.storage)),
     )
+    folder.pause("")  # one that was killed as it waited left a note
+    workers.pausing = folder.pause
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
     code = 0

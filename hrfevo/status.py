@@ -46,6 +46,8 @@ class Status:
     failures: dict[str, int]
     """How often each reason was given, the most frequent first."""
     in_flight: tuple[InFlight, ...]
+    paused: str = ""
+    """Why it waits, where it is running and does."""
     worth: str = ""
     """What the lowest loss is worth beside what needs no model; empty where nothing is known."""
 
@@ -108,5 +110,6 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             for e in evaluations
             if e.status == "running"
         ),
+        paused=folder.paused,
         worth=worth(folder.settings, evaluations),
     )

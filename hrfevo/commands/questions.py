@@ -83,8 +83,13 @@ def status(
     from hrfevo.tables import status_table
 
     run = RunFolder.open(folder)
-    with closing(run.open_store(store)) as opened:
-        found = status_of(run, opened)
+    try:
+        with closing(run.open_store(store)) as opened:
+            found = status_of(run, opened)
+    except InputError as error:
+        if why := run.paused:
+            raise InputError(f"{folder}: is running and paused: {why}; its store cannot be read: {error}") from None
+        raise
     if format_ is FactsFormat.json:
         print(json.dumps(asdict(found), indent=2))
     else:

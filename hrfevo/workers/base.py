@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from hrfevo.records import Job, Outcome
@@ -11,8 +12,15 @@ class WorkersLost(RuntimeError):
     """None of the workers can be reached, and none will come back by itself."""
 
 
+def unheard(reason: str) -> None:
+    """What hears of pauses where nobody asked to."""
+
+
 class Workers(Protocol):
     """A number of places that each evaluate one job at a time."""
+
+    pausing: Callable[[str], None]
+    """Hears why no worker is left, and "" when there is one again."""
 
     @property
     def capacity(self) -> int:
