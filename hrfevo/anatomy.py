@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hrfevo.run_folder import RunFolder
     from hrfevo.space import SearchSpace
     from hrfevo.store import Evaluation
     from signal_model.config import Recipe
@@ -46,6 +47,23 @@ def buildable(space: SearchSpace, evaluation: Evaluation) -> Recipe:
         return recipe_of(space, evaluation)
     except ValidationError as error:
         raise explain(error, f"genome {evaluation.genome}: has no model, its settings do not fit together") from None
+
+
+def weighed(folder: RunFolder, recipe: Recipe, genome: str) -> tuple[SignalLLM, int]:
+    """The model of a genome of a run with the weights that the search kept, and after how many steps those are.
+
+    Where none are kept here, the model is as its training begins, after 0 steps.
+    """
+    from hrfevo.checkpoints import fetched
+    from signal_model.checkpoints import trained_model
+    from signal_model.errors import InputError
+    from signal_model.model import build_model
+
+    try:
+        with fetched(f"{folder.checkpoints()}/{genome}") as kept:
+            return trained_model(kept, recipe)
+    except (InputError, OSError):  # not kept, out of reach or damaged
+        return build_model(recipe.model, recipe.training.seed), 0
 
 
 def costs_by_part(model: SignalLLM) -> list[PartCost]:

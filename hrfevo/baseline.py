@@ -22,7 +22,7 @@ def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | N
     The text, training settings, rungs, objectives, constraints and share of fresh seeds are those of `space`, and so
     are the genes of its training and width. Searched are besides: the learning rate, and the number of layers, heads,
     expansion and activation of attention (rotary, queries and keys normalised) and feed-forward. `most_parameters`
-    bounds the size where `space` does not, unless it is None.
+    bounds the size, unless it is None or `space` bounds it more tightly.
     """
     kept = {name: gene for name, gene in space.genes.items() if name == "width" or name.startswith("training.")}
     genes: dict[str, Any] = {
@@ -49,8 +49,9 @@ def baseline_of(space: SearchSpace, evaluations: int, most_parameters: float | N
         },
     }
     constraints = {name: bounds.to_dict() for name, bounds in space.constraints.items()}
-    if "parameters" not in constraints and most_parameters is not None:
-        constraints["parameters"] = {"max": most_parameters}
+    if most_parameters is not None:
+        bounds = constraints.get("parameters", {})
+        constraints["parameters"] = bounds | {"max": min(bounds.get("max") or math.inf, most_parameters)}
     training = {name: value for name, value in space.training.items() if f"training.{name}" not in genes}
     return {
         "name": f"{space.name}-baseline",

@@ -24,9 +24,11 @@ from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation, spent
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
+from hrfevo.worth import yardsticks_of
 from signal_model.console import print_table, say
 from signal_model.errors import InputError
 from signal_model.files import read_text, to_yaml, write_json
+from signal_model.yardsticks import judged
 
 PLAN, DONE = "plan.json", "done"
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
@@ -116,7 +118,10 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
         return code
     (place.path / DONE).touch()
-    print_table(console, confirmed_table(latest(run)))
+    confirmed = latest(run)
+    print_table(console, confirmed_table(confirmed))
+    if said := judged(confirmed[0].mean, yardsticks_of(run.settings)):
+        say(console, f"The lowest mean on validation, {confirmed[0].mean:.4f} bits per byte, is {said}.")
     return 0
 
 

@@ -26,6 +26,7 @@ from hrfevo.logs.targets import Target, open_logs
 from hrfevo.patience import PatientStore
 from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
+from hrfevo.records import Unfit
 from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
@@ -36,12 +37,14 @@ from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
 from hrfevo.workers.cluster import local_room
+from hrfevo.worth import measured_on, worth
 from signal_model.config import CorpusConfig, ModelConfig
 from signal_model.console import Interruption, print_table, say
 from signal_model.corpus import Corpus, load_corpus
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest, counted
 from signal_model.processors import permitted_processors
+from signal_model.yardsticks import listed
 
 Backend = Literal["ray", "inline"]
 
@@ -140,7 +143,10 @@ def start(
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"storage": machinery.storage} | ({"from": known.record} if earlier else {})
-        settings["corpus"] = {"name": evaluator.corpus.name, "hash": evaluator.corpus.content_hash}
+        corpus = evaluator.corpus
+        scores = measured_on(space, corpus)
+        say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
+        settings["corpus"] = {"name": corpus.name, "hash": corpus.content_hash, "yardsticks": scores}
         told = known.to_json() if earlier else None
         folder = RunFolder.create(parent, space, text, settings, machinery.store, earlier=told)
         with folder.locked():
@@ -245,8 +251,8 @@ def _execute(
     machinery: Machinery,
     console: Console,
 ) -> int:
-    run, patient = folder.record(store), PatientStore(store, partial(say, console))
-    keeps = len(space.rungs) > 1 or space.inherit
+    run, patient = folder.record(store), PatientStore(store, partial(say, console), folder.pause)
+    is_confirmation = folder.settings["algorithm"] == CONFIRMATION
     algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
     search = Search(
         folder.id,
@@ -255,8 +261,10 @@ def _execute(
         workers,
         patient,
         training_seed=int(training_seed.generate_state(1)[0]),
-        checkpoints=Checkpoints(folder.checkpoints(machinery.storage)) if keeps else None,
+        checkpoints=None if is_confirmation else Checkpoints(folder.checkpoints(machinery.storage)),
     )
+    folder.pause("")  # one that was killed as it waited left a note
+    workers.pausing = folder.pause
     search.replay(store.evaluations(folder.id), run.seconds)
     store.set_state(folder.id, "running")
     code = 0
@@ -281,7 +289,7 @@ def _execute(
     except BrokenPipeError:
         store.set_state(folder.id, "stopped", "the reader of its output has gone")
         raise
-    except WorkersLost as error:
+    except (WorkersLost, Unfit) as error:
         patient.set_state(folder.id, "stopped", str(error))
         say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
         code = 1
@@ -289,7 +297,7 @@ def _execute(
         patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
-    if folder.settings["algorithm"] != CONFIRMATION:
+    if not is_confirmation:
         try:
             _leave_products(folder, space, store, console)
         except KeyboardInterrupt:
@@ -312,6 +320,8 @@ def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console
         say(console, line)
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
+        if said := worth(folder.settings, evaluations):
+            say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
     for name, fact in in_lines(agreements(space, evaluations)):
         say(console, f"{name:<12}{fact}")

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
-from hrfevo.records import INHERITED, Job, Outcome, Point, Status
+from hrfevo.records import INHERITED, Job, Outcome, Point, Status, Unfit
 from hrfevo.space import Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
@@ -29,18 +29,27 @@ from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
 from signal_model.devices import choose_device
 from signal_model.errors import InputError, one_line
-from signal_model.evaluation import causality_tolerance, causality_violation
+from signal_model.evaluation import (
+    causality_tolerance,
+    causality_violation,
+    disagreement_of_forms,
+    forms_tolerance,
+)
 from signal_model.files import explain
 from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.own_parts import VARIABLE
 from signal_model.probes import probe
 from signal_model.training import Diverged, Trainer, score_split, validate
+
+# Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
+FORMS_COMPARED = 24
 
 
 class Evaluator(Protocol):
     """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
 
     def __call__(self, job: Job) -> Outcome:
-        """Evaluate one job."""
+        """Evaluate one job. Raises Unfit where no genome could be."""
 
 
 class _Stopped(Exception):
@@ -49,6 +58,14 @@ class _Stopped(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+def _unfit(error: Exception) -> Unfit:
+    return Unfit(f"worker {_worker()}: {one_line(error)}")
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _release_memory() -> None:
@@ -62,8 +79,9 @@ def _release_memory() -> None:
 class TrainingEvaluator:
     """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process.
 
-    Where the job names a checkpoint, the training is kept there at its rung, and the evaluation at the next rung
-    goes on from it. Where it is not found, that evaluation begins at the first step, to the same result.
+    Where the job names a checkpoint, the training is kept there at its rung: the evaluation at the next rung
+    goes on from it, and pictures of a winner are of its weights. Where it is not found, that evaluation begins at the
+    first step, to the same result.
     Where the job names a parent, the model begins with its weights as far as they fit, and the metric `inherited` says
     how far that was; a parent that is not found gives none.
     """
@@ -87,7 +105,10 @@ class TrainingEvaluator:
     def __call__(self, job: Job) -> Outcome:
         started = time.time()
         torch.set_num_threads(self.space.resources.cpus)
-        device = choose_device(self.device)
+        try:
+            device = choose_device(self.device)
+        except InputError as error:
+            raise _unfit(error) from None
         metrics: dict[str, float] = {}
         curve: list[Point] = []
         status: Status = "finished"
@@ -101,6 +122,10 @@ class TrainingEvaluator:
             status, reason = stopped.status, stopped.reason
         except Diverged as error:
             status, reason = "failed", f"diverged: {error}"
+        except Unfit:
+            raise
+        except ImportError as error:
+            raise _unfit(error) from None
         except (torch.OutOfMemoryError, MemoryError) as error:
             status, reason, detail = "failed", "out of memory", str(error)
         except Exception as error:
@@ -118,7 +143,7 @@ class TrainingEvaluator:
             tuple(curve),
             started,
             time.time(),
-            f"{socket.gethostname()}:{os.getpid()}",
+            _worker(),
             str(device),
         )
 
@@ -127,6 +152,9 @@ class TrainingEvaluator:
         try:
             recipe = express(self.space, job.genome, seed=job.seed)
         except ValidationError as error:
+            if any(detail["type"] == "unknown_kind" for detail in error.errors()):
+                # Whoever began the search knows all kinds of the space.
+                raise _unfit(explain(error, f"a part is not known there (${VARIABLE} names files of parts)")) from None
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         model = build_model(recipe.model, recipe.training.seed)
         metrics["parameters"] = count_parameters(model)
@@ -150,6 +178,7 @@ class TrainingEvaluator:
         )
         note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
+        _refuse_disagreement(model, device)
         score = validate(model, self.corpus, recipe.training, device)
         metrics |= {
             "bits_per_byte": score.bits_per_byte,
@@ -180,16 +209,17 @@ class TrainingEvaluator:
         return True
 
     def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> str:
-        """Keep the training for the rung above, if there is one, and for offspring, if they inherit.
+        """Keep the training for the rung above, for offspring that inherit, and for pictures of a winner.
 
         Returns why that was not possible, as on a full disk: what was measured is true all the same.
         """
-        if job.checkpoint is not None and (self.space.inherit or job.rung + 1 < len(self.space.rungs)):
+        if job.checkpoint is not None:
             try:
                 with kept_at(job.checkpoint) as folder:
                     save_training(folder, trainer, recipe, self.corpus.content_hash)
             except OSError as error:
-                return f"the training was not kept, its next rung will begin at the first step: {one_line(error)}"
+                then = "" if job.rung + 1 == len(self.space.rungs) else ", its next rung will begin at the first step"
+                return f"the training was not kept{then}: {one_line(error)}"
         return ""
 
 
@@ -218,3 +248,12 @@ def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
         raise Diverged("the logits are not numbers")
     if violation > causality_tolerance(device):
         raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")
+
+
+def _refuse_disagreement(model: SignalLLM, device: torch.device) -> None:
+    """A model that generates with another function than the one that is scored would be ranked for what it is not."""
+    found = disagreement_of_forms(model, min(model.config.context, FORMS_COMPARED))
+    if not found <= forms_tolerance(device):
+        raise _Stopped(
+            "failed", f"two forms: step() and forward() disagree (logits differ by {found:.2g} of the largest)"
+        )

@@ -22,14 +22,62 @@ if TYPE_CHECKING:
 
 Method = Literal["fanova", "ped-anova"]
 METHODS: tuple[Method, ...] = ("fanova", "ped-anova")
+# What each method answers: two that differ need not contradict each other.
+QUESTIONS: dict[Method, str] = {
+    "fanova": "how much of the variance over all genomes that were tried a gene explains",
+    "ped-anova": "how much a gene's values in the best tenth differ from those in all",
+}
 # Fewer evaluations than these say nothing of genes.
 LEAST = 10
+# A share is as sure as it is the same in so many random halves of the evaluations.
+HALVES = 5
 
 
 def importance_rung(evaluations: Sequence[Evaluation]) -> int:
     """The rung with most finished evaluations: what genes do shows best where most genomes are."""
     finished = Counter(evaluation.rung for evaluation in evaluations if evaluation.status == "finished")
     return max(finished, key=lambda rung: (finished[rung], rung)) if finished else 0
+
+
+def peers_of(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Those that importance is taken from: finished ones of one rung, each genome once."""
+    rung = importance_rung(evaluations)
+    return averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
+
+
+Ranges = dict[Metric, dict[str, tuple[float, float]]]
+"""Of each gene the lowest and the highest share that a half of the evaluations gives it, by objective."""
+
+
+def ranges_of(
+    space: SearchSpace, evaluations: Sequence[Evaluation], objectives: Sequence[Metric], method: Method, seed: int = 0
+) -> Ranges:
+    """How far the shares of `importances_of` can be trusted; empty where a half would say nothing of genes."""
+    peers = peers_of(space, evaluations)
+    if len(peers) < 2 * LEAST:
+        return {}
+    generator = np.random.default_rng(seed)
+    halves = [
+        importances_of(
+            space, [peers[i] for i in generator.permutation(len(peers))[: len(peers) // 2]], objectives, method
+        )
+        for _ in range(HALVES)
+    ]
+    found: Ranges = {}
+    for name in objectives:
+        genes = dict.fromkeys(gene for half in halves for gene in half[name])
+        shares = {gene: [half[name].get(gene, 0.0) for half in halves] for gene in genes}
+        found[name] = {gene: (min(of_gene), max(of_gene)) for gene, of_gene in shares.items()}
+    return found
+
+
+def said_of(space: SearchSpace, evaluations: Sequence[Evaluation], method: Method, has_ranges: bool) -> str:
+    """Method, question, rung, number of genomes and what ranges are, as sentences."""
+    peers = peers_of(space, evaluations)
+    told = f"{method}, from {len(peers):,} genomes after {space.rungs[peers[0].rung]:,} steps: {QUESTIONS[method]}."
+    sure = f"Ranges are over {HALVES} random halves of them." if has_ranges else "Too few to say how sure that is."
+    other = next(name for name in METHODS if name != method)
+    return f"{told} {sure} --method {other} asks another question: {QUESTIONS[other]}."
 
 
 def gene_importances(
@@ -67,8 +115,7 @@ def importances_of(
             raise InputError(f"objective {name!r}: is none of this run; accepted: {', '.join(space.objectives)}")
     if method not in METHODS:
         raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
-    rung = importance_rung(evaluations)
-    peers = averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
+    peers = peers_of(space, evaluations)
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
     study = _comparable(space, peers, np.random.default_rng(seed))

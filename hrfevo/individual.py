@@ -149,6 +149,10 @@ class Standings:
         self._settle()
         return self._front if self._again else list(self._archive)
 
+    def first(self, count: int) -> list[Individual]:
+        """The first of the front by the first objective."""
+        return sorted(self.front, key=lambda one: (-one.fitness.wvalues[0], one.genome.id))[:count]
+
     def _enter(self, individual: Individual) -> None:
         own = self._measured.setdefault(individual.genome, [])
         own.append(individual.fitness)

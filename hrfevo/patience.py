@@ -22,9 +22,11 @@ class PatientStore:
     A write whose answer was lost may have been kept; it is not kept twice.
     """
 
-    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
-        """What the user should know of a pause it will `say`."""
-        self._store, self._say = store, say
+    def __init__(
+        self, store: Store, say: Callable[[str], None], pausing: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        """What the user should know of a pause it will `say`; `pausing` hears its reason, and "" as it ends."""
+        self._store, self._say, self._pausing = store, say, pausing
 
     def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
         """Keep a job before a worker gets it."""
@@ -50,9 +52,11 @@ class PatientStore:
             except Unreachable as error:
                 if not attempt:
                     self._say(f"paused, results cannot be kept: {error}; trying again")
+                    self._pausing(f"results cannot be kept: {error}")
                 time.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
                 continue
             if attempt:
                 self._say("results can be kept again: going on")
+                self._pausing("")
             return kept
         raise AssertionError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from hrfevo.anatomy import weighed
 from hrfevo.confirmed import latest
 from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.export import recipe_of, recipe_yaml
@@ -39,13 +40,12 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
     # The page of a long search takes long to make without them.
     pictured = small[:PICTURED] if numbers is None else []
-    pictures = {winner.genome: _pictures(space, winner) for winner in pictured}
+    pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
     curves = store.curves(folder.id, numbers)
     page = render(folder.record(store), space, evaluations, curves, latest(folder), pictures)
     write_atomically(report, page)
     return report
 
 
-def _pictures(space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:
-    recipe = recipe_of(space, winner)
-    return portraits(recipe.model, recipe.training.seed)
+def _pictures(folder: RunFolder, space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:
+    return portraits(*weighed(folder, recipe_of(space, winner), winner.genome))

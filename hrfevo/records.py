@@ -15,6 +15,13 @@ INHERITED = "inherited"
 Status = Literal["finished", "failed", "infeasible"]
 
 
+class Unfit(RuntimeError):
+    """A worker lacks what no genome can bring along, such as a package, a part of models or a device.
+
+    No genome is to blame, so the job has no outcome: the search stops, and does it when it is resumed.
+    """
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A genome that an algorithm wants trained to a rung, and where it comes from.

@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -24,8 +24,10 @@ from hrfevo.validation import parse_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import read_text, write_atomically, write_json
+from signal_model.own_parts import digests
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
+PAUSED_FILE = ".paused"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
 SPACE_HASH = "space_hash"
@@ -199,6 +201,22 @@ class RunFolder:
             return True
         return False
 
+    def pause(self, reason: str) -> None:
+        """Note beside the store, which may be what is away, why a search waits; an empty reason ends the pause."""
+        with suppress(OSError):  # a disk that is full is told of by the search alone
+            if reason:
+                (self.path / PAUSED_FILE).write_text(reason, encoding="utf-8")
+            else:
+                (self.path / PAUSED_FILE).unlink(missing_ok=True)
+
+    @property
+    def paused(self) -> str:
+        """Why the search that is running here waits; empty if it does not."""
+        try:
+            return (self.path / PAUSED_FILE).read_text(encoding="utf-8", errors="replace") if self.in_hand else ""
+        except OSError:
+            return ""
+
     def state(self, told: State) -> State:
         """What the run is, given what its store was told last: one that runs in nobody's hand has crashed."""
         return "crashed" if told == "running" and not self.in_hand else told
@@ -289,7 +307,7 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed as a package"
-    return found
+    return found | {f"parts {file}": digest for file, digest in digests().items()}
 
 
 def find_runs(parent: Path) -> list[Path]:

@@ -18,7 +18,10 @@ from signal_model.errors import InputError
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 HOPELESS_FAILURES = 8
+# It stops when so many genomes in a row were infeasible: less than one in 400 can then be trained (99 % sure).
 HOPELESS_INFEASIBLE = 2000
+# Of the front, the first so many by the first objective keep their weights.
+KEPT_WINNERS = 5
 
 
 class Observer(Protocol):
@@ -49,12 +52,16 @@ class Tally:
     failed: int = 0
     infeasible: int = 0
     counted: int = 0
+    barren: int = 0
+    """Genomes since the last that was trained; none of them could be."""
     busy_seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         setattr(self, outcome.status, getattr(self, outcome.status) + 1)
-        self.counted += counts(outcome.status, outcome.metrics)
+        was_trained = counts(outcome.status, outcome.metrics)
+        self.counted += was_trained
+        self.barren = 0 if was_trained else self.barren + 1
         self.busy_seconds += outcome.ended - outcome.started
 
 
@@ -147,10 +154,17 @@ class Search:
             raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {self._last_reason}")
         if self.tally.infeasible and not self.tally.finished:
             raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
+        if self._is_barren:
+            return f"the last {self.tally.barren:,} genomes were infeasible, the last with: {self._last_reason}"
         return "budget spent" if self._spent(0) else "no new genome left in the space"
 
+    @property
+    def _is_barren(self) -> bool:
+        return self.tally.barren >= HOPELESS_INFEASIBLE
+
     def _may_submit(self) -> bool:
-        return self.workers.running < self.workers.capacity and not self._spent(self.workers.running)
+        has_room = self.workers.running < self.workers.capacity
+        return has_room and not self._is_barren and not self._spent(self.workers.running)
 
     def _spent(self, in_flight: int) -> bool:
         budget = self.space.budget
@@ -198,7 +212,7 @@ class Search:
     def _drop_the_hopeless(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:
             running = {proposal.genome.id for proposal in self._proposals.values()}
-            needed = self._algorithm.hopeful() | running
+            needed = self._algorithm.hopeful() | running | {one.genome.id for one in self.standings.first(KEPT_WINNERS)}
             if self.space.inherit:
                 parents = {parent for proposal in self._proposals.values() for parent in proposal.parents}
                 needed |= parents | {individual.genome.id for individual in self.standings.leaders}

@@ -14,8 +14,6 @@ from hrfevo.conditions import in_order
 from hrfevo.genes import Gene, LayersGene
 from signal_model.config import (
     CorpusConfig,
-    DatasetCorpusConfig,
-    FilesCorpusConfig,
     PythonCorpusConfig,
     TokenizerConfig,
 )
@@ -276,20 +274,3 @@ def _holds(settings: Any, path: list[str]) -> bool:
 def _shadowed(place: tuple[str, ...], gene: str) -> PydanticCustomError:
     message = f"is fixed here and searched as gene {gene}; remove one of the two"
     return PydanticCustomError("misfit", "{message}", {"place": place, "message": message})
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a search space file, for editors."""
-    schema = SearchSpace.model_json_schema()
-    settings = schema["properties"]
-    settings["tokenizer"] = {"anyOf": [{"const": "bytes"}, settings["tokenizer"]]}
-    settings["corpus"] = {
-        "description": settings["corpus"]["description"],
-        "anyOf": [
-            {"const": "python"},
-            FilesCorpusConfig.model_json_schema(),
-            DatasetCorpusConfig.model_json_schema(),
-        ],
-    }
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return schema

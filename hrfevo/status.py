@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from hrfevo.agreement import Agreement, agreements
 from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
 from hrfevo.store import Evaluation, State, Store
+from hrfevo.worth import worth
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Status:
     in_flight: tuple[InFlight, ...]
     agreements: tuple[Agreement, ...]
     """Of the order at each rung with that at the last."""
+    paused: str = ""
+    """Why it waits, where it is running and does."""
+    worth: str = ""
+    """What the lowest loss is worth beside what needs no model; empty where nothing is known."""
 
     @property
     def advice(self) -> str:
@@ -56,10 +62,12 @@ class Status:
 
 # So many genomes that failed alike are named.
 NAMED = 3
+# What was measured, in a reason such as "parameters 61,234 above 50,000".
+_BROKEN = re.compile(r" \S+( (?:above|below) \S+)$")
 
 
 def failures_in_words(evaluations: Sequence[Evaluation]) -> list[str]:
-    """A line for each reason of failures, the most frequent first, with the genomes that met it."""
+    """A line for each reason of failures, the most frequent first, with the genomes that met it; then of bounds."""
     by_reason: dict[str, list[str]] = {}
     for evaluation in evaluations:
         if evaluation.status == "failed":
@@ -68,7 +76,8 @@ def failures_in_words(evaluations: Sequence[Evaluation]) -> list[str]:
     for reason, genomes in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         more = ", …" if len(genomes) > NAMED else ""
         lines.append(f"failed {times(len(genomes))}: {reason} ({', '.join(genomes[:NAMED])}{more})")
-    return lines
+    broken = Counter(_BROKEN.sub(r"\1", e.reason) for e in evaluations if e.status == "infeasible")
+    return lines + [f"infeasible {times(count)}: {reason}" for reason, count in broken.most_common()]
 
 
 def times(count: int) -> str:
@@ -105,4 +114,6 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             if e.status == "running"
         ),
         agreements=tuple(agreements(space, evaluations)),
+        paused=folder.paused,
+        worth=worth(folder.settings, evaluations),
     )

@@ -142,7 +142,10 @@ def status_table(status: Status) -> Table:
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = [
         ("run", status.run),
-        ("state", f"{status.state}{': ' if status.reason else ''}{status.reason}"),
+        (
+            "state",
+            f"paused: {status.paused}" if status.paused else ": ".join(filter(None, [status.state, status.reason])),
+        ),
         ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("budget", Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words),
         ("searched for", duration(status.seconds)),
@@ -156,6 +159,8 @@ def status_table(status: Status) -> Table:
         (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
         for one in status.in_flight
     )
+    if status.worth:
+        facts.append(("worth", status.worth))
     if status.advice:
         facts.append(("go on with", status.advice))
     table.add_column(style="bold")

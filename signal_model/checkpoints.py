@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from signal_model.config import Recipe
 from signal_model.errors import InputError, one_line
 from signal_model.files import read_text, write_atomically, write_json
-from signal_model.model import SignalLLM
+from signal_model.model import SignalLLM, build_model
 from signal_model.tokenizers import Tokenizer, tokenizer_from_json
 from signal_model.training import CurvePoint, Trainer
 
@@ -101,6 +101,21 @@ def load_training(directory: Path, trainer: Trainer, recipe: Recipe, corpus_hash
         raise InputError(f"{path}: is a training by another version of signal_model, whose models have other parts")
     curve = [CurvePoint(**point) for point in plain["curve"]]
     trainer.load_state_dict(plain | {"model": weights, "optimizers": optimizers, "curve": curve})
+
+
+def trained_model(directory: Path, recipe: Recipe) -> tuple[SignalLLM, int]:
+    """The model of an unfinished training of a recipe, on the CPU, and after how many steps it is.
+
+    Raises InputError if there is none, it is damaged, or of another recipe.
+    """
+    plain, tensors = _read_training(directory, "cpu")
+    if different := _difference(plain["recipe"] | {"corpus": None}, recipe.to_dict() | {"corpus": None}, ""):
+        raise InputError(f"{directory / UNFINISHED}: is a training of another recipe ({different})")
+    model, weights = build_model(recipe.model, recipe.training.seed), _weights(tensors)
+    if weights.keys() != model.state_dict().keys():
+        raise InputError(f"{directory / UNFINISHED}: is of another version of signal_model, whose models differ")
+    model.load_state_dict(weights)
+    return model, int(plain["step"])
 
 
 def load_weights(directory: Path) -> dict[str, torch.Tensor]:

@@ -60,6 +60,7 @@ def train(
     from signal_model.folder import refuse_occupied, train_in_folder
     from signal_model.logs import Bar, Lines
     from signal_model.training import Diverged
+    from signal_model.yardsticks import judged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
@@ -91,6 +92,7 @@ def train(
         f"validation {score['bits_per_byte']:.6f} bits per byte, {score['nats_per_token']:.4f} nats per token; "
         f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
+    print(f"That is {judged(score['bits_per_byte'], figures['yardsticks'])}.")
 
 
 @app.command()
@@ -156,7 +158,10 @@ def evaluate(
     )
     if losses is not None:
         print("position         nats per token")
-        starts = [0, *(2**n for n in range(len(losses).bit_length()) if 2**n < len(losses))]
+        starts, place = [], 0
+        while place < len(losses):  # four to an octave: what a copy from far away is worth shows where it begins
+            starts.append(place)
+            place += max(1, place // 4)
         for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
             print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
 
@@ -269,6 +274,33 @@ def analyze(
     else:
         page, *files = write(analysis, output, f"Analysis of {Path(model).name or model}", subtitle)
         print(f"{page}, and {len(files)} CSV files beside it")
+
+
+@app.command()
+def check(
+    parts: Annotated[str, typer.Argument(metavar="PARTS", help="A Python file, or a module, with parts of your own")],
+) -> None:
+    """Check parts of your own: causal, two forms that agree, any length, gradients, and what else is expected."""
+    from pydantic import ValidationError
+
+    from signal_model.conformance import CHECKS, conformance, parts_in
+    from signal_model.files import explain
+    from signal_model.own_parts import imported
+
+    kinds = parts_in(imported(parts, "PARTS"))
+    if not kinds:
+        raise InputError(f"{parts}: defines no part: a subclass of MixerConfig or its like with a `kind` of its own")
+    wrong = 0
+    for kind in kinds:
+        try:
+            found = conformance(kind())  # type: ignore[call-arg]
+        except ValidationError as error:
+            raise explain(error, f"{parts}: {kind.__name__}: every setting needs a default to be checked at") from None
+        wrong += bool(found)
+        print(f"{kind.model_fields['kind'].default}: keeps {len(CHECKS) - len(found)} of {len(CHECKS)}")
+        for name in CHECKS:
+            print(f"  {'NO ' if name in found else 'yes'}  {name}{': ' if name in found else ''}{found.get(name, '')}")
+    raise typer.Exit(int(bool(wrong)))
 
 
 @app.command("coherence")

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 
 from signal_model.checkpoints import FIGURES, UNFINISHED, WEIGHTS, load_training, save_checkpoint, save_training
-from signal_model.config import Recipe
+from signal_model.config import Recipe, TrainingConfig
 from signal_model.corpus import Corpus
 from signal_model.errors import InputError
 from signal_model.evaluation import TextScore
 from signal_model.logs import JsonLines, Log, TensorBoard
 from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.training import CurvePoint, Replica, Trainer, Training, validate
+from signal_model.yardsticks import yardsticks
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
 
@@ -92,14 +93,16 @@ def train_in_folder(
     if not writes:
         return {}
     score = validate(model, corpus, recipe.training, device)
-    figures = figures_of(model, corpus, training, score)
+    figures = figures_of(model, corpus, recipe.training, training, score)
     save_checkpoint(folder, model, recipe, corpus.tokenizer, figures)
     (folder / UNFINISHED).unlink(missing_ok=True)
     return figures
 
 
-def figures_of(model: SignalLLM, corpus: Corpus, training: Training, score: TextScore) -> dict[str, Any]:
-    """What is kept beside a model: its score on validation text, its size, its training, its text."""
+def figures_of(
+    model: SignalLLM, corpus: Corpus, settings: TrainingConfig, training: Training, score: TextScore
+) -> dict[str, Any]:
+    """What is kept beside a model: its score on validation text, its size, its training, its text, what to beat."""
     return {
         "validation": {
             "bits_per_byte": score.bits_per_byte,
@@ -112,4 +115,5 @@ def figures_of(model: SignalLLM, corpus: Corpus, training: Training, score: Text
         "tokens": training.tokens,
         "corpus": corpus.name,
         "corpus_hash": corpus.content_hash,
+        "yardsticks": yardsticks(corpus, model.config.context, settings.validation_tokens),
     }

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from signal_model.errors import closest
 from signal_model.files import Document, explain, parse_document, read_document, to_yaml
+from signal_model.own_parts import own_parts
 
 
 class Config(BaseModel):
@@ -77,12 +78,17 @@ class Part(Config):
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """The alternatives of this part, by kind."""
+        """The alternatives of this part, by kind, those of `own_parts` among them."""
+        own_parts()
+        return cls._kinds()
+
+    @classmethod
+    def _kinds(cls) -> dict[str, type[Self]]:
         found: dict[str, type[Self]] = {}
         for child in cls.__subclasses__():
             default = child.model_fields["kind"].default
             found |= {default: child} if isinstance(default, str) else {}
-            found |= child.kinds()
+            found |= child._kinds()
         return found
 
     @classmethod

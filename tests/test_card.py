@@ -264,7 +264,7 @@ def assert_sound(figures: dict[str, Any]) -> None:
 
 
 def drawn(config: ModelConfig) -> dict[str, Any]:
-    figures = portraits(config)
+    figures = portraits(build_model(config, 0))
     assert list(figures) == expected_names(config)
     assert_sound(figures)
     return figures
@@ -312,10 +312,10 @@ def test_genomes_of_the_shipped_spaces_have_portraits(path: Path) -> None:
 
 def test_drawn_kernels_are_those_of_the_model_a_seed_gives() -> None:
     config = model_config(layers=[{"mixer": {"kind": "harmonic", "bases": 4}}])
-    figure = portraits(config, seed=3)["kernels, layer 1"]
+    figure = portraits(build_model(config, 3))["kernels, layer 1"]
     kernel = build_model(config, 3).blocks[0].mixer.kernel(config.context)  # type: ignore[union-attr, operator]
     np.testing.assert_allclose(figure.data[0].y, kernel[0].detach(), rtol=1e-6)
-    points = portraits(config, seed=3)["harmonics, layer 1"].data[0]
+    points = portraits(build_model(config, 3))["harmonics, layer 1"].data[0]
     np.testing.assert_allclose(np.sort(points.x)[[0, -1]], (0.001, 0.5), rtol=1e-5)
     np.testing.assert_allclose(np.sort(points.y)[[0, -1]], (1, 128), rtol=1e-5)
 
@@ -324,7 +324,7 @@ def test_drawn_kernels_are_those_of_the_model_a_seed_gives() -> None:
 def test_drawn_wavelets_solve_the_two_scale_relations_of_the_mixers_taps(wavelet: str) -> None:
     """φ(x) = √2 Σ h_k φ(2x - k) and ψ(x) = ± √2 Σ g_k φ(2x - k), near enough for a function known at some points."""
     config = model_config(layers=[{"mixer": {"kind": "wavelet", "families": [wavelet], "levels": 2}}])
-    psi, phi, *_ = portraits(config)["wavelets, layer 1"].data
+    psi, phi, *_ = portraits(build_model(config, 0))["wavelets, layer 1"].data
     time, scaling, detail = (np.asarray(values) for values in (phi.x, phi.y, psi.y))
     for taps, drawn in ((pywt.Wavelet(wavelet).rec_lo, scaling), (pywt.Wavelet(wavelet).rec_hi, detail)):
         finer = [np.interp(2 * time - k, time, scaling, left=0, right=0) for k in range(len(taps))]
@@ -398,13 +398,13 @@ def test_whatever_a_card_says_is_text_on_its_page(read: Read) -> None:
         trainings=tuple(replace(training, reason=HOSTILE, device=HOSTILE) for training in card.trainings),
         children=tuple(replace(child, operator=HOSTILE) for child in card.children),
     )
-    pictures = {HOSTILE: portraits(model_config(layers=[{"mixer": MIXERS[8]}]))["wavelets, layer 1"]}
+    pictures = {HOSTILE: portraits(build_model(model_config(layers=[{"mixer": MIXERS[8]}]), 0))["wavelets, layer 1"]}
     page = card_page(space, evaluations, hostile, HOSTILE, pictures)
     reader = Reader(page)
     assert reader.tags.count("script") == 3
     assert "b" not in reader.tags
     assert reader.text.count(HOSTILE) >= 7 + len(card.trainings) * 2 + len(card.children)
-    plain = Reader(card_page(space, evaluations, card, "run", portraits(model_config())))
+    plain = Reader(card_page(space, evaluations, card, "run", portraits(build_model(model_config(), 0))))
     for genome in [card.genome, *(relative.genome for relative in (*card.parents, *card.children))]:
         assert genome in plain.text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hrfevo.confirmation import confirm
 from hrfevo.confirmed import latest
 from hrfevo.driver import Machinery
 from hrfevo.genome import Genome, express, sample
-from hrfevo.importance import gene_importances
+from hrfevo.importance import gene_importances, ranges_of
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import Confirm, SearchSpace
 from hrfevo.store import Evaluation
@@ -116,6 +117,25 @@ def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
         assert {layer.mixer.kind for layer in recipe.model.layers} == {"attention"}
         assert recipe.model.embedding.kind == "standard"
         assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
+
+
+@pytest.mark.parametrize(
+    ("bounds", "largest", "bound"),
+    [
+        ({"max": 50_000}, 20_008, 20_008),
+        ({"max": 50_000, "min": 900}, 20_008, 20_008),
+        ({"min": 900}, 20_008, 20_008),
+        ({"max": 50_000}, 60_000, 50_000),
+        ({"max": 50_000}, None, 50_000),
+    ],
+)
+def test_the_tighter_of_both_bounds_holds_for_the_baseline(
+    tiny_space: Path, bounds: dict[str, int], largest: float | None, bound: float
+) -> None:
+    space, _ = load_space(tiny_space, [f"constraints={json.dumps({'parameters': bounds})}"])
+    baseline = parse_space(to_yaml(baseline_of(space, 20, largest)), "baseline")
+    assert baseline.constraints["parameters"].max == bound
+    assert baseline.constraints["parameters"].min == bounds.get("min")
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
@@ -260,6 +280,28 @@ def test_importance_finds_the_genes_that_decide(method: str) -> None:
     assert sum(shares.values()) == pytest.approx(1)
     assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
     assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
+def test_ranges_hold_the_shares_and_narrow_with_more_evaluations(method: str) -> None:
+    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
+    widths = []
+    for count in (30, 300):
+        ranges = ranges_of(space, judged(space, count), ["bits_per_byte"], method)["bits_per_byte"]  # type: ignore[arg-type]
+        assert all(0 <= low <= high <= 1 for low, high in ranges.values())
+        widths.append(sum(high - low for low, high in ranges.values()))
+    assert widths[1] < widths[0]
+    shares = gene_importances(space, judged(space, 300), "bits_per_byte", method)  # type: ignore[arg-type]
+    low, high = ranges["embedding.kind"]
+    assert low - 0.1 < shares["embedding.kind"] < high + 0.1
+    assert ranges_of(space, judged(space, 19), ["bits_per_byte"], method) == {}  # type: ignore[arg-type]
+
+
+def test_the_importance_command_says_method_rung_count_and_certainty(finished: Path) -> None:
+    for method, other in (("fanova", "ped-anova"), ("ped-anova", "fanova")):
+        told = command("hrfevo", "importance", finished, "--method", method).stdout
+        assert re.search(rf"{method}, from \d+ genomes after \d+ steps: how much", told.replace("\n", " "))
+        assert f"--method {other} asks another question" in told.replace("\n", " ")
 
 
 def test_the_importance_command(finished: Path) -> None:

@@ -537,7 +537,7 @@ def test_a_click_shows_the_genome_and_its_recipe_can_be_had(browser: Any, tmp_pa
             Recipe.load(exported)
             assert card.locator(".picture").count() == 0
             card.get_by_text("Draw what it is").click()
-            card.get_by_text("What it is, before training").wait_for()
+            card.get_by_text("What it is").wait_for()
             card.locator(".picture .bars path, .picture .js-line").first.wait_for()
             card.get_by_text("Close").click()
             card.wait_for(state="hidden")
@@ -572,3 +572,72 @@ def test_what_data_says_is_shown_and_never_run(browser: Any, tmp_path: Path) -> 
             shown.evaluate("name => dash_ag_grid.getApi('table').ensureColumnVisible(name)", column)
             shown.locator(f".ag-cell[col-id='{column}']", has_text=ATTACK).wait_for()
         assert shown.locator("body script:has-text('alert(')").count() == 0
+
+
+# --- keyboards and screen readers ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's rules, fetched from npm."""
+    folder = tmp_path_factory.mktemp("axe")
+    if (npm := shutil.which("npm")) is None:
+        pytest.skip("npm is not installed")
+    fetched = subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, "axe-core@4"], capture_output=True
+    )
+    if fetched.returncode:
+        pytest.skip("axe-core cannot be fetched")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+def serious(shown: Any, axe: str) -> list[str]:
+    """What axe-core holds for serious or worse, each with the first place."""
+    shown.evaluate(axe)
+    found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
+    browser: Any, tmp_path: Path, axe: str, width: int, scheme: str
+) -> None:
+    search = Search(tmp_path)
+    search.go_on(20)
+    search.submit()
+    search.end("failed", "diverged: loss is nan")
+    options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+    with search.folder.locked(), dashboard(tmp_path) as address, page(browser, address, **options) as shown:
+        shown.locator(".run .main-svg").first.wait_for()
+        assert serious(shown, axe) == []
+        shown.locator(".run .genome").first.click()
+        shown.get_by_text("Measurements").wait_for()
+        assert serious(shown, axe) == []
+        shown.keyboard.press("Escape")
+        shown.locator("aside").wait_for(state="hidden")
+        for tab, drawn in (("All figures", ".plot .main-svg"), ("Table", ".ag-center-cols-container .ag-row")):
+            shown.get_by_text(tab, exact=True).click()
+            shown.locator(drawn).first.wait_for()
+            assert serious(shown, axe) == []
+
+
+def test_the_focus_stays_through_news_and_the_card_is_a_dialog(browser: Any, tmp_path: Path) -> None:
+    search = Search(tmp_path)
+    search.go_on(12)
+    active = "document.activeElement.id"
+    with search.folder.locked(), dashboard(tmp_path) as address, page(browser, address) as shown:
+        button = shown.locator(".run .genome").first
+        button.focus()
+        name = shown.evaluate(active)
+        for score in (9.1, 9.2, 9.3):
+            search.submit()
+            search.end(score=score)
+            shown.get_by_text(f"{len(search.finished)} finished").wait_for()
+            assert shown.evaluate(active) == name
+        shown.keyboard.press("Enter")
+        shown.get_by_role("dialog").get_by_text("Measurements").wait_for()
+        assert shown.evaluate(active) == "close"
+        shown.keyboard.press("Escape")
+        shown.locator("aside").wait_for(state="hidden")
+        assert shown.evaluate(active) == name

@@ -19,14 +19,17 @@ from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.patience import PatientStore
 from hrfevo.records import Job, Outcome
+from hrfevo.run_folder import RunFolder
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
+from hrfevo.status import status_of
 from hrfevo.store import Store, Unreachable
 from hrfevo.validation import load_space
 from hrfevo.workers import InlineWorkers
 
 from .conftest import Scene, command
 from .services import Wire
+from .synthetic import write_run
 
 EVALUATIONS = 24
 
@@ -59,9 +62,12 @@ def searched(space: SearchSpace, store: Store, acts: dict[int, Callable[[], obje
     run = f"{time.time_ns():x}"
     store.create_run(run, run, {})
     algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    patient = PatientStore(store, said.append)
+    reasons: list[str] = []
+    patient = PatientStore(store, said.append, reasons.append)
     Search(run, space, algorithm, InlineWorkers(quick), patient, training_seed=5).run(Scene(acts))
     patient.set_state(run, "finished", "budget spent")
+    # Each pause is told of as it begins, and as it ends.
+    assert [bool(reason) for reason in reasons] == [True, False] * ("\n".join(said).count("going on"))
     return "\n".join(said), run
 
 
@@ -136,6 +142,10 @@ def test_who_interrupts_does_not_wait_for_the_database(
         assert next(line for line in lines if line.startswith("[3/"))
         wire.cut()
         assert next(line for line in lines if "paused, results cannot be kept" in line)
+        (waiting,) = (path.parent for path in tmp_path.glob("*/run.json"))
+        asked = command("hrfevo", "status", waiting)
+        assert asked.returncode == 2
+        assert "is running and paused: results cannot be kept" in asked.stderr
         process.send_signal(signal.SIGINT)
         rest = "".join(lines)
     assert process.returncode == 130, rest
@@ -191,6 +201,23 @@ def test_a_file_that_is_moved_away_pauses_the_search(space: SearchSpace, tmp_pat
     assert "results.db has been moved or removed" in said
     assert said.count("going on") == 1
     assert what_happened(store, run) == undisturbed(space, tmp_path)
+
+
+def test_status_says_that_a_search_waits_and_why(tmp_path: Path) -> None:
+    folder = RunFolder.open(write_run(tmp_path, "one", 8))
+    store = folder.open_store()
+    store.set_state(folder.id, "running")
+    for reason in ("results cannot be kept: database or disk is full", "the cluster has no worker left"):
+        with folder.locked():
+            folder.pause(reason)
+            assert status_of(folder, store).paused == reason
+            assert f"paused: {reason}" in " ".join(command("hrfevo", "status", folder.path).stdout.split())
+            folder.pause("")
+            assert status_of(folder, store).paused == ""
+            folder.pause(reason)
+    # One that was killed as it waited has crashed.
+    found = status_of(folder, store)
+    assert (found.state, found.paused) == ("crashed", "")
 
 
 @pytest.mark.parametrize("name", ["submitted", "record"])

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from hrfevo.algorithms import make_algorithm
 from hrfevo.database import sqlite_url
 from hrfevo.evaluation import TrainingEvaluator
 from hrfevo.progress import PlainDisplay
-from hrfevo.records import Job, Outcome
+from hrfevo.records import Job, Outcome, Unfit
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
@@ -60,6 +60,10 @@ class Scripted:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.script == "all fail" or (self.script == "some fail" and job.number % 3 == 0):
             return Outcome(job, "failed", {}, "diverged: the loss is nan", started=now, ended=now)
+        if self.script == "unfit":
+            raise Unfit("worker here:1: No module named 'pywt'")
+        if self.script == "one" and job.number != 3:
+            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters 9 above 3", started=now, ended=now)
         if self.script == "infeasible" and job.number % 2 == 0:
             return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters above", started=now, ended=now)
         quality = int(job.genome.id, 16) / 16**12
@@ -152,6 +156,19 @@ def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, 
     assert statuses(store).count("infeasible") >= 9
 
 
+def test_a_search_that_finds_one_feasible_genome_in_thousands_ends_and_says_why(
+    space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrfevo.search.HOPELESS_INFEASIBLE", 50)
+    one = search(space, InlineWorkers(Scripted("one")), store, "run")
+    assert one.run(QUIET) == "the last 50 genomes were infeasible, the last with: parameters 9 above 3"
+    assert (one.tally.finished, one.tally.infeasible) == (1, 53)
+    again = search(space, InlineWorkers(Scripted("one")), store, "run")
+    again.replay(store.evaluations("run"), 0.0)
+    assert again.run(QUIET).startswith("the last 50 genomes were infeasible")
+    assert failures_in_words(store.evaluations("run")) == ["infeasible 53 times: parameters above 3"]
+
+
 def test_a_search_in_which_nothing_succeeds_says_so(space: SearchSpace, store: Store) -> None:
     with pytest.raises(Hopeless, match="all of the first 8 evaluations failed, the last with: diverged"):
         search(space, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
@@ -220,6 +237,21 @@ def test_a_worker_that_dies_is_replaced_and_its_job_retried(
     assert statuses(store).count("failed") == failed
     if failed:
         assert store.evaluations("run")[2].reason == "worker died 3 times"
+
+
+def test_what_a_ray_worker_lacks_stops_the_search_and_waits_for_its_return(space: SearchSpace, store: Store) -> None:
+    from hrfevo.workers.ray_workers import RayWorkers
+
+    workers = RayWorkers(Scripted("unfit"), Resources(), 1)
+    try:
+        with pytest.raises(Unfit, match=r"^worker here:1: No module named 'pywt'$"):
+            search(space, workers, store, "run").run(QUIET)
+    finally:
+        workers.close()
+    resumed = search(space, InlineWorkers(Scripted()), store, "run")
+    resumed.replay(store.evaluations("run"), 0.0)
+    resumed.run(QUIET)
+    assert statuses(store) == ["finished"] * 10
 
 
 def best(run: Path) -> str:
@@ -505,3 +537,44 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     failed = [e for e in ended if e.status == "failed"]
     (words,) = failures_in_words(ended)
     assert words.startswith(f"failed {len(failed)} times: {failed[0].reason} ({failed[0].genome}, ")
+
+
+# --- workers that lack what no genome can bring along ---------------------------------------------
+
+
+def unfit_of(evaluator: Any, space: SearchSpace) -> str:
+    genome = make_algorithm("random", space, np.random.SeedSequence(0)).ask().genome  # type: ignore[union-attr]
+    with pytest.raises(Unfit) as error:
+        evaluator(Job(0, genome, 0, 0))
+    return str(error.value)
+
+
+def test_what_a_worker_lacks_is_nobodys_failure(
+    space: SearchSpace, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    """A missing package, part, module of a part, or device: no genome fails or is infeasible of it."""
+    from hrfevo import evaluation
+    from signal_model.config import StandardEmbeddingConfig
+    from signal_model.layers import registry
+
+    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+    assert "device: cuda:99 is not available" in unfit_of(replace(evaluator, device="cuda:99"), space)
+
+    elsewhere = space.model_copy(update={"model": space.model | {"positions": {"kind": "fancy"}}})
+    assert "'fancy' is no kind" in unfit_of(replace(evaluator, space=elsewhere), elsewhere)
+
+    def without(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'pywt'")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation, "build_model", without)
+        assert unfit_of(evaluator, space).endswith("No module named 'pywt'")
+        with pytest.raises(Unfit):
+            search(space, InlineWorkers(evaluator), store, "run").run(QUIET)
+    assert statuses(store) == ["running"]
+
+    class Orphan(StandardEmbeddingConfig):
+        pass
+
+    with pytest.raises(ImportError, match="no module implements Orphan"):
+        registry.build(Orphan(), None)  # type: ignore[arg-type]

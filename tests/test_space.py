@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrfevo.editor_schema import json_schema
 from hrfevo.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
 from hrfevo.genome import Genome, canonical, express, resolve, sample
-from hrfevo.space import SearchSpace, json_schema
+from hrfevo.space import SearchSpace
 from hrfevo.validation import _trials, load_space, parse_space, space_size
 from signal_model.config import ModelConfig, Recipe
 from signal_model.errors import InputError
@@ -54,6 +56,43 @@ def test_shipped_spaces_are_valid_and_name_their_schema(path: Path) -> None:
     assert space.name == path.stem
     assert text.startswith("# yaml-language-server: $schema=schema.json\n")
     jsonschema.validate(parse_document(text, path.name).data, json_schema())
+
+
+SPACE_OF_ALL = (ROOT / "search_spaces" / "mixers.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "place"),
+    [
+        ("embedding.kind: {", "embeding.kind: {", "genes"),
+        ("[standard, spectral, basis, hybrid]}", "[standard, spektral]}", "genes/embedding.kind/values/1"),
+        ("[linear, log, mel]", "[linear, logarithmic]", "genes/embedding.spacing/values/1"),
+        ("[haar, db2, sym4]", "[haar, db99]", "genes/embedding.wavelet/values/1"),
+        ("embedding.bases: {type: int, low: 8", "embedding.bases: {type: int, low: 0", "genes/embedding.bases/low"),
+        ("{positions.kind: signal}", "{position.kind: signal}", "genes/positions.bases/when"),
+        ("filter_bank.taps: {", "filter_bank.tap: {", "genes/layers/genes"),
+        ("filter_bank.kind: {type: choice, values: [none, learned]}",
+         "filter_bank.kind: {type: choice, values: [none, lerned]}", "genes/layers/genes/filter_bank.kind/values/1"),
+        ("  width: 96", "  widht: 96", "model"),
+        ("batch_size: 12", "batchsize: 12", "training"),
+        ("training.optimizer.kind: {", "training.optimiser.kind: {", "genes"),
+        ("constraints: {parameters:", "constraints: {parameter:", "constraints"),
+    ],
+)  # fmt: skip
+def test_an_editor_marks_a_wrong_gene_or_value_where_it_stands(written: str, instead: str, place: str) -> None:
+    """By an independent validator of the schema; what validation refuses, and not a letter more."""
+    assert SPACE_OF_ALL.count(written) >= 1
+    broken = SPACE_OF_ALL.replace(written, instead, 1)
+    with pytest.raises(InputError):
+        parse_space(broken, "space.yaml")
+    errors = jsonschema.Draft202012Validator(json_schema()).iter_errors(parse_document(broken, "space.yaml").data)
+    assert place in {"/".join(map(str, error.path)) for error in errors}
+
+
+@pytest.mark.parametrize("path", [*SPACES, ROOT / "README.md"], ids=lambda path: path.stem)
+def test_numbers_are_numbers_to_editors_too(path: Path) -> None:
+    """YAML 1.2 reads 60_000 as text, so editors mark it; what is shipped and taught is plain."""
+    assert not re.search(r"(?<![\w.-])\d+_\d", path.read_text())
 
 
 def test_schema_on_disk_is_current() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, GenomeArgument, RunArgument, StoreOption, print_rows, read_run
-from signal_model.console import new_console, print_table
+from signal_model.console import new_console, print_table, say
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ def status(
     from hrfevo.tables import status_table
 
     run = RunFolder.open(folder)
-    with closing(run.open_store(store)) as opened:
-        found = status_of(run, opened)
+    try:
+        with closing(run.open_store(store)) as opened:
+            found = status_of(run, opened)
+    except InputError as error:
+        if why := run.paused:
+            raise InputError(f"{folder}: is running and paused: {why}; its store cannot be read: {error}") from None
+        raise
     if format_ is FactsFormat.json:
         print(json.dumps(asdict(found), indent=2))
     else:
@@ -110,7 +115,8 @@ def best(
     from hrfevo.filters import parse_condition
     from hrfevo.run_folder import RunFolder
 
-    space, _, evaluations = read_run(RunFolder.open(folder), store)
+    run = RunFolder.open(folder)
+    space, _, evaluations = read_run(run, store)
     conditions = [parse_condition(text, space, evaluations) for text in where or []]
     peers = ranking.at_rung(space, evaluations, rung)
     met = [evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions)]
@@ -130,7 +136,12 @@ def best(
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
-        print_table(new_console(), tables.as_table(space, chosen, winners, also))
+        from hrfevo.worth import worth
+
+        console = new_console()
+        print_table(console, tables.as_table(space, chosen, winners, also))
+        if said := worth(run.settings, evaluations):
+            say(console, said)
 
 
 @app.command()
@@ -162,13 +173,12 @@ def show(
     curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
     card = card_of(space, evaluations, curves, found.genome, latest(run), earlier.others(evaluations))
     if html is not None:
-        from hrfevo.anatomy import buildable
+        from hrfevo.anatomy import buildable, weighed
         from hrfevo.report.card_page import card_page
         from hrfevo.report.portrait import portraits
         from signal_model.files import write_atomically
 
-        recipe = buildable(space, found)
-        pictures = portraits(recipe.model, recipe.training.seed)
+        pictures = portraits(*weighed(run, buildable(space, found), found.genome))
         page = card_page(space, evaluations, card, run.path.name, pictures)
         try:
             write_atomically(html, page)
@@ -204,15 +214,30 @@ def importance(
     store: StoreOption = None,
 ) -> None:
     """Which genes matter: shares of each objective's variance that they explain."""
-    from hrfevo.importance import importances_of
+    from hrfevo.importance import importances_of, ranges_of, said_of
     from hrfevo.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
     names = [objective] if objective else list(space.objectives)
     found = importances_of(space, evaluations, names, method)  # type: ignore[arg-type]
+    ranges = ranges_of(space, evaluations, names, method)  # type: ignore[arg-type]
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
-    rows = [{"gene": gene, **{name: shares.get(gene, 0.0) for name, shares in found.items()}} for gene in genes]
-    print_rows(rows, ["gene", *names], format_, forms=dict.fromkeys(names, ".1%"))
+    rows: list[dict[str, Any]] = [{"gene": gene} for gene in genes]
+    columns = ["gene"]
+    for name, shares in found.items():
+        lowest, highest = (f"{name} {end}" for end in ("lowest", "highest"))
+        columns += [name, lowest, highest] if ranges else [name]
+        for row in rows:
+            row[name] = shares.get(row["gene"], 0.0)
+            if ranges:
+                row[lowest], row[highest] = ranges[name].get(row["gene"], (0.0, 0.0))
+    forms = dict.fromkeys(columns[1:], ".1%")
+    heads = {column: column.rpartition(" ")[2] for column in columns}
+    if format_ is Format.table and len(names) == 1:
+        rows = [{heads[column]: value for column, value in row.items()} for row in rows]
+        columns, forms = list(heads.values()), dict.fromkeys(heads.values(), ".1%")
+    print_rows(rows, columns, format_, forms=forms)
+    typer.echo(said_of(space, evaluations, method, bool(ranges)), err=format_ is not Format.table)  # type: ignore[arg-type]
 
 
 @app.command()

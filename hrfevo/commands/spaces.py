@@ -39,7 +39,7 @@ def schema(
     """Print the JSON Schema of search space files, for editors."""
     import json
 
-    from hrfevo.space import json_schema
+    from hrfevo.editor_schema import json_schema
     from signal_model.files import write_json
 
     if output is None:

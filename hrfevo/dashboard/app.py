@@ -116,6 +116,8 @@ def _layout(refresh: float) -> html.Main:
                     html.Div(id="pictures"),
                 ],
                 id="drawer",
+                role="dialog",
+                **{"aria-label": "The genome that was chosen"},
                 hidden=True,
             ),
         ]

@@ -15,6 +15,7 @@ from hrfevo.dashboard.watch import Listed, Snapshot
 from hrfevo.report.style import measured
 from hrfevo.report.words import plural, summary, tally
 from hrfevo.tables import duration
+from hrfevo.worth import worth
 
 # Of a front, so many are listed below its figure.
 LISTED = 5
@@ -74,6 +75,8 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []
     parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
+    value = worth(record.settings, snapshot.evaluations) if told else ""
+    parts += [html.P(value, className="quiet")] if value else []
     return part(parts, "head", run, className="head")
 
 

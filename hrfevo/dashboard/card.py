@@ -6,7 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from hrfevo import ranking
-from hrfevo.anatomy import buildable
+from hrfevo.anatomy import buildable, weighed
 from hrfevo.card import Training, card_of
 from hrfevo.card_text import facts_of
 from hrfevo.dashboard.drawing import Screen, picture
@@ -64,15 +64,15 @@ def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Comp
 
 
 def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]:
-    """The functions, wavelets and filters that the model of a genome begins with."""
+    """The functions, wavelets and filters of a genome's model, trained where the search kept its weights."""
     from hrfevo.report.portrait import portraits
 
     try:
         recipe = buildable(snapshot.space, ranking.find_genome(snapshot.space, snapshot.evaluations, genome))
     except InputError as error:
         return [html.P(str(error), className="trouble")]
-    drawn = portraits(recipe.model, recipe.training.seed)
-    return [html.H3("What it is, before training"), *(picture(figure, screen, wide=True) for figure in drawn.values())]
+    drawn = portraits(*weighed(snapshot.folder, recipe, genome))
+    return [html.H3("What it is"), *(picture(figure, screen, wide=True) for figure in drawn.values())]
 
 
 def _trained(training: Training) -> str:

@@ -17,6 +17,7 @@ from hrfevo.dashboard.watch import Snapshot
 from hrfevo.report.gallery import gallery
 from hrfevo.report.style import caption_of, template
 from hrfevo.store import Version
+from hrfevo.worth import yardsticks_of
 from signal_model.style import Mode
 
 HEIGHT = 420
@@ -66,7 +67,13 @@ class Album:
         began = time.monotonic()
         figures = None
         try:
-            figures = gallery(snapshot.frame, snapshot.curve_frame, snapshot.space, snapshot.evaluations)
+            figures = gallery(
+                snapshot.frame,
+                snapshot.curve_frame,
+                snapshot.space,
+                snapshot.evaluations,
+                yardsticks_of(snapshot.run.settings),
+            )
         finally:
             now = time.monotonic()
             with self._lock:

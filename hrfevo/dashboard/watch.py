@@ -34,6 +34,7 @@ class Snapshot:
     curves: Mapping[int, list[Point]]
     frame: pd.DataFrame
     curve_frame: pd.DataFrame
+    folder: RunFolder
 
     @cached_property
     def course(self) -> Course | None:
@@ -86,14 +87,14 @@ class Watched:
         points = self._store.curves(run_id, after=since)
         if before is None:
             frame = evaluation_frame(changed, self.space)
-            return Snapshot(run, version, self.space, tuple(changed), points, frame, curve_frame(points))
+            return Snapshot(run, version, self.space, tuple(changed), points, frame, curve_frame(points), self.folder)
         known = {evaluation.number: evaluation for evaluation in before.evaluations}
         known |= {evaluation.number: evaluation for evaluation in changed}
         evaluations = tuple(known[number] for number in sorted(known))
         frame = updated_frame(before.frame, changed, evaluations, self.space)
         kept = before.curve_frame[~before.curve_frame["number"].isin(list(points))]
         lines = pd.concat([kept, curve_frame(points)], ignore_index=True) if points else before.curve_frame
-        return Snapshot(run, version, self.space, evaluations, {**before.curves, **points}, frame, lines)
+        return Snapshot(run, version, self.space, evaluations, {**before.curves, **points}, frame, lines, self.folder)
 
     def close(self) -> None:
         """Let go of the store."""

@@ -117,7 +117,7 @@ def trained(
     finally:
         log.close()
     origin = {"run": folder.path.name, "genome": found.genome, "steps": steps}
-    figures = figures_of(trainer.model, corpus, training, score) | origin
+    figures = figures_of(trainer.model, corpus, recipe.training, training, score) | origin
     return Trained(trainer.model.eval(), recipe, corpus, figures, began, steps, measured)
 
 

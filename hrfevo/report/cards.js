@@ -138,11 +138,11 @@
     }, { responsive: true, displayModeBar: false });
   }
 
-  // What the genome is, for those on the front: the functions and filters that its model begins with.
+  // What the genome is, for those on the front: the functions and filters of its model.
   function pictures(genome) {
     var drawn = cards.pictures[cards.genomes.id[genome]];
     if (!drawn) { return; }
-    card.appendChild(element('h4', 'What it is, before training'));
+    card.appendChild(element('h4', 'What it is'));
     drawn.forEach(function (picture) {
       var box = card.appendChild(element('figure'));
       box.appendChild(element('h5', picture.title));

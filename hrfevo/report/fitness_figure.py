@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,21 @@ from hrfevo.report.style import (
     translucent,
 )
 from hrfevo.report.words import plural
+from signal_model.yardsticks import Yardsticks
 
 MOST_GROUPS = 100
 
 
-def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: int | None = None) -> go.Figure:
-    """First objective over generations at one rung, by default the highest reached."""
+def fitness_over_generations(
+    frame: pd.DataFrame,
+    objectives: Objectives,
+    rung: int | None = None,
+    scores: Yardsticks = MappingProxyType({}),
+) -> go.Figure:
+    """First objective over generations at one rung, by default the highest reached.
+
+    Lines mark losses that need no model, `scores`, as far as they lie within the picture.
+    """
     metric, direction = next(iter(objectives.items()))
     data = finished_at(frame, rung)
     score, generation = data[metric], data["generation"]
@@ -90,6 +100,10 @@ def fitness_over_generations(frame: pd.DataFrame, objectives: Objectives, rung: 
             marker={"size": 5},
             hovertemplate=f"{name} %{{x}}: %{{y:{form}}}<extra></extra>",
         )
+    if metric == "bits_per_byte":
+        for name, level in scores.items():
+            if low <= level <= high:
+                fig.add_hline(level, line={"color": FAINT, "width": 1, "dash": "dash"}, annotation_text=text(name))
     # Where it changes, and the end.
     steps_down = so_far.ne(so_far.shift()) | (np.arange(len(so_far)) == len(so_far) - 1)
     fig.add_scatter(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.importance import LEAST, Method, importance_rung, importances_of
-from hrfevo.ranking import averaged
+from hrfevo.importance import LEAST, Method, importances_of, peers_of, ranges_of
 from hrfevo.report.agreement_figure import agreement
 from hrfevo.report.curve_figure import learning_curves
 from hrfevo.report.distribution_figure import gene_distributions
@@ -23,6 +23,7 @@ from hrfevo.report.progress_figure import progress
 from hrfevo.report.timeline_figure import timeline
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
+from signal_model.yardsticks import Yardsticks
 
 # Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
 SAMPLE = 250
@@ -31,20 +32,25 @@ ENOUGH = 100
 
 
 def gallery(
-    frame: pd.DataFrame, curves: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Evaluation]
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    scores: Yardsticks = MappingProxyType({}),
 ) -> dict[str, go.Figure]:
     """Name -> figure, in the order they are read; those without data are left out.
 
-    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves.
+    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves, `scores` are
+    losses that need no model.
     """
     objectives = space.objectives
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
-        found["fitness"] = fitness_over_generations(frame, objectives, top)
+        found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
         if bottom < top:
-            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom)
+            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
         found["progress"] = progress(frame, objectives)
         found["front"] = front(frame, objectives)
         found["genealogy"] = genealogy(frame, objectives)
@@ -63,11 +69,12 @@ def gallery(
 
 def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
     """Which genes matter for each objective; None where too few evaluations have finished."""
-    rung = importance_rung(evaluations)
-    peers = averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
+    peers = peers_of(space, evaluations)
     if len(peers) < LEAST:
         return None
     some = peers[:: -(-len(peers) // SAMPLE)]
     # What the best tenth have in common takes more than a few of them to say.
     method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
-    return importances(importances_of(space, some, [*space.objectives], method), method, len(some))
+    names = [*space.objectives]
+    shares, ranges = importances_of(space, some, names, method), ranges_of(space, some, names, method)
+    return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from hrfevo.confirmed import Confirmed
 from hrfevo.genes import LayersGene
@@ -11,6 +12,7 @@ from hrfevo.report.words import listed, plural
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import duration, short_names
+from signal_model.yardsticks import Yardsticks, judged
 
 # So many genes are named.
 MOST_NAMED = 6
@@ -41,14 +43,17 @@ def corpus_name(run: Run, space: SearchSpace) -> str:
     return str(recorded) if recorded is not None else ", ".join(map(str, space.corpus.to_dict().values()))
 
 
-def won(confirmed: Sequence[Confirmed]) -> str:
-    """What won when trained again, and by how much over the baseline; empty if nothing was."""
+def won(confirmed: Sequence[Confirmed], scores: Yardsticks = MappingProxyType({})) -> str:
+    """What won when trained again, by how much over the baseline, and what that is worth beside `scores` that need no
+    model; empty if nothing was."""
     winner = next((one for one in confirmed if one.origin == "search"), None)
     if winner is None:
         return ""
     seeds = plural(len(winner.validation), "fresh seed")
     said = f"Genome {winner.genome} won: {_score(winner)} bits per byte on validation, "
     said += f"trained again from scratch for {winner.steps:,} steps with {seeds}"
+    if value := judged(winner.mean, scores):
+        said += f". That is {value}"
     baseline = next((one for one in confirmed if one.origin == "baseline"), None)
     if baseline is None:
         return f"{said}. No transformer was trained to compare it with."
@@ -56,7 +61,7 @@ def won(confirmed: Sequence[Confirmed]) -> str:
     doubt = math.hypot(winner.spread, baseline.spread)
     close = ", less than seeds differ by" if len(winner.validation) > 1 and abs(gain) <= doubt else ""
     return (
-        f"{said}. That is {_difference(gain, baseline.mean)} than a transformer tuned with as many evaluations "
+        f"{said}. It is {_difference(gain, baseline.mean)} than a transformer tuned with as many evaluations "
         f"({_score(baseline)}){close}; on the test split, which chose nothing, it is "
         f"{_difference(baseline.test_mean - winner.test_mean, baseline.test_mean)} ({winner.test_mean:.4f} against "
         f"{baseline.test_mean:.4f})."

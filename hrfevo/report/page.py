@@ -30,6 +30,7 @@ from hrfevo.report.words import caveat, gene_lines, listed, moment, plural, summ
 from hrfevo.space import METRICS, SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import duration, genes_in_words
+from hrfevo.worth import worth, yardsticks_of
 from signal_model.style import Mode, ink_variables
 
 # More rows of the front than these are folded away.
@@ -51,12 +52,13 @@ def render(
     evaluations = ranking.with_means(space, evaluations)
     frame = evaluation_frame(evaluations, space)
     board = Board(frame, space.objectives)
-    for name, figure in gallery(frame, curve_frame(curves), space, evaluations).items():
+    scores = yardsticks_of(run.settings)
+    for name, figure in gallery(frame, curve_frame(curves), space, evaluations, scores).items():
         (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
     winners = ranking.front(space, evaluations)
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
-    lead = won(confirmed)
+    lead, value = won(confirmed, scores), worth(run.settings, evaluations)
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
     scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
     cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
@@ -70,7 +72,7 @@ def render(
             f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in _facts(run, space, evaluations)
         ),
         lead=_paragraph("lead", lead or found),
-        summary=_paragraph("", found if lead else ""),
+        summary=_paragraph("", found if lead else "") + _paragraph("worth", value),
         caveat=_paragraph("quiet", caveat(seeds, bool(confirmed), space.inherit) if winners else ""),
         confirmed=_confirmed(confirmed),
         front=_front(space, winners),

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from hrfevo.anatomy import PartCost, layers_in_words
 from hrfevo.report.style import BEST, MANY, OTHER, figure, padded, round_values, text
-from hrfevo.report.words import plural
+from hrfevo.report.words import listed, plural
 
 if TYPE_CHECKING:
     from signal_model.analysis.filters import Filters
@@ -70,7 +70,7 @@ def waves(rows: np.ndarray, names: Sequence[str], title: str, caption: str, axis
     return fig
 
 
-def spectra(basis: np.ndarray, frequencies: np.ndarray | None) -> go.Figure:
+def spectra(basis: np.ndarray, frequencies: np.ndarray | None, when: str) -> go.Figure:
     """Which frequencies across the channels the functions (K, D) reach: all together, and each by itself.
 
     With `frequencies` the functions are the sines, then the cosines, of harmonics, which are taken together.
@@ -88,7 +88,7 @@ def spectra(basis: np.ndarray, frequencies: np.ndarray | None) -> go.Figure:
     fig = figure(
         "Frequencies that the embedding covers",
         f"Nine tenths of the energy of all {len(power)} {one}s lie at {reached} of {len(total)} frequencies"
-        + ("; ticks below mark where the harmonics are, before training." if frequencies is not None else "."),
+        + (f"; ticks below mark where the harmonics are, {when}." if frequencies is not None else "."),
         height=400,
         showlegend=False,
     )
@@ -136,43 +136,81 @@ def spectra(basis: np.ndarray, frequencies: np.ndarray | None) -> go.Figure:
 
 
 def filters(found: Sequence[Filters], title: str, what: str) -> go.Figure:
-    """Impulse responses of some channels and the gain over frequency of all, as they are before training."""
+    """Impulse responses of some channels and the gain over frequency of all; lags and periods that stand out."""
     from signal_model.analysis.figures import sequence_filters
-    from signal_model.analysis.filters import impulse_frame, response_frame
+    from signal_model.analysis.filters import impulse_frame, peaks, response_frame
 
     fig = sequence_filters(impulse_frame(list(found)), response_frame(list(found)))
-    head = figure(text(title), f"{what}; right the median gain of all and its 10th to 90th percentile.").layout
+    lags, periods = peaks(list(found))
+    for lag in lags:
+        fig.add_vline(lag, row=1, col=1, **_marked(f"lag {lag}"))
+    for period in periods:
+        fig.add_vline(1 / period, row=1, col=2, **_marked(f"period {period:.3g}"))
+    said = f"{what}; right the median gain of all and its 10th to 90th percentile"
+    if lags:
+        ahead = listed([str(lag + 1) for lag in lags])
+        said += f"; left stands out {in_words(lags, 'lag')}, {ahead} tokens before the one that is predicted"
+    if periods:
+        said += f"; gain stands out at {in_words(periods, 'period')} tokens"
+    head = figure(text(title), f"{said}.").layout
     return fig.update_layout(title=head.title, template=head.template, showlegend=len(found) > 1, height=400)
 
 
-def harmonics(frequencies: np.ndarray, timescales: np.ndarray, heads: int, where: str) -> go.Figure:
-    """Each damped harmonic of a head as a point: how fast it turns, how long it lasts."""
+def _marked(name: str) -> dict[str, Any]:
+    return {"line": {"color": BEST, "width": 1, "dash": "dot"}, "annotation_text": name}
+
+
+def in_words(values: Sequence[float], noun: str) -> str:
+    """`lag 40`, `periods 7 and 3.5`."""
+    told = [f"{value:.3g}" for value in values]
+    return f"{noun}{'s' if len(told) > 1 else ''} {listed(told)}"
+
+
+# A harmonic of more than so many times its equal share of the kernels' energy is named, the strongest first.
+STANDS_OUT, MOST_NAMED = 2.0, 3
+
+
+def harmonics(
+    frequencies: np.ndarray, timescales: np.ndarray, energies: np.ndarray, where: str, when: str
+) -> go.Figure:
+    """Each damped harmonic of all heads (H, B) as a point: how fast it turns, how long it lasts, its energy."""
+    heads, bases = frequencies.shape
     shared = "" if heads == 1 else f" in each of {heads} heads"
-    turns = f"from {timescales[0]:.4g} tokens at the lowest frequency to {timescales[-1]:.4g} at the highest"
+    order = np.argsort(-energies.ravel())
+    strong = [index for index in order if energies.ravel()[index] > STANDS_OUT / bases][:MOST_NAMED]
+    periods = [1 / float(frequencies.ravel()[index]) for index in strong]
+    used = f"; kernels have most at {in_words(periods, 'period')} tokens" if periods else ""
     fig = figure(
         f"Harmonics of the mixer, {text(where)}",
-        f"{plural(len(frequencies), 'damped harmonic')}{shared}, which last {turns} before training.",
+        f"{plural(bases, 'damped harmonic')}{shared}, which last from {timescales.min():.4g} to {timescales.max():.4g} "
+        f"tokens {when}; areas are shares of the energy of the kernels{used}.",
         xaxis={"title": {"text": "frequency, cycles per token"}} | log_axis(frequencies.min(), frequencies.max()),
         yaxis={"title": {"text": "decay time, tokens"}} | log_axis(timescales.min(), timescales.max()),
         showlegend=False,
         height=380,
     )
-    return fig.add_scatter(
-        x=frequencies,
-        y=timescales,
+    fig.add_scatter(
+        x=frequencies.ravel(),
+        y=timescales.ravel(),
+        customdata=np.stack([1 / frequencies.ravel(), energies.ravel()], axis=1),
         mode="markers",
-        marker={"color": MANY, "size": 9},
-        hovertemplate="%{x:.3g} cycles per token for %{y:.3g} tokens<extra></extra>",
+        marker={"color": MANY, "size": 5 + 9 * np.sqrt(energies.ravel() * bases), "opacity": 0.75},
+        hovertemplate="period %{customdata[0]:.3g} tokens (%{x:.3g} cycles per token) for %{y:.3g} tokens, "
+        "%{customdata[1]:.1%} of the energy<extra></extra>",
         name="harmonics",
     )
+    for index in strong:
+        x, y = np.log10(frequencies.ravel()[index]), np.log10(timescales.ravel()[index])
+        fig.add_annotation(x=x, y=y, text=f"period {1 / frequencies.ravel()[index]:.3g}", yshift=14, showarrow=False)
+    return fig
 
 
-def decays(timescales: np.ndarray, context: int, where: str) -> go.Figure:
+def decays(timescales: np.ndarray, context: int, where: str, when: str) -> go.Figure:
     """How fast each head of Fourier attention forgets queries and keys."""
     fig = figure(
         f"Decays of Fourier attention, {text(where)}",
         f"How much queries and keys of each head weigh by their place, with decay times from {timescales.min():.4g} to "
-        f"{timescales.max():.4g} tokens before training.",
+        f"{timescales.max():.4g} tokens {when}.",
         xaxis={"title": {"text": "place in the sequence, tokens"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "weight"}, "rangemode": "tozero"},
         height=380,
@@ -191,7 +229,7 @@ def decays(timescales: np.ndarray, context: int, where: str) -> go.Figure:
     return fig
 
 
-def channel_filters(model: SignalLLM, layers: Sequence[int]) -> go.Figure:
+def channel_filters(model: SignalLLM, layers: Sequence[int], when: str) -> go.Figure:
     """Gain of a feed-forward's spectral filter over frequency across the channels."""
     from signal_model.analysis.filters import channel_filter_frame
 
@@ -199,7 +237,7 @@ def channel_filters(model: SignalLLM, layers: Sequence[int]) -> go.Figure:
     share = float(rows["mixing"].iloc[0])
     fig = figure(
         f"Spectral filter along the channels, {layers_in_words(layers)}",
-        f"Random before training (layer {layers[0]} is drawn), with a share of {share:.0%} in the output.",
+        f"As it is {when} (layer {layers[0]} is drawn), with a share of {share:.0%} in the output.",
         xaxis={"title": {"text": "frequency, cycles across the channels"}},
         yaxis={"title": {"text": "gain |W|"}, "rangemode": "tozero"},
         showlegend=False,

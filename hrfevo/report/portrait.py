@@ -1,4 +1,4 @@
-"""Pictures of what a genome is: the functions, wavelets and filters that its model begins with."""
+"""Pictures of what a genome is: the functions, wavelets and filters of its model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from signal_model.config import (
     HarmonicConfig,
     HybridEmbeddingConfig,
     LearnedFilterBankConfig,
-    ModelConfig,
     SignalPositionsConfig,
     SpectralFeedForwardConfig,
     SpectralSettings,
@@ -34,22 +33,20 @@ if TYPE_CHECKING:
 Drawn = Iterator[tuple[str, go.Figure]]
 
 
-def portraits(config: ModelConfig, seed: int = 0) -> dict[str, go.Figure]:
-    """Figures of a model as `seed` initialises it, in the order of the data, by what they show.
+def portraits(model: SignalLLM, steps: int = 0) -> dict[str, go.Figure]:
+    """Figures of a model after so many steps of training, in the order of the data, by what they show.
 
     What the model does not have is left out; layers with the same settings are drawn once, by the first of them.
     """
     import torch
 
-    from signal_model.model import build_model
-
-    model = build_model(config, seed)
+    when = f"after {steps:,} steps" if steps else "before training"
     with torch.no_grad():
-        drawn = dict([*_embedding(model), *_positions(model), *_layers(model)])
-    return drawn | {"costs": costs(costs_by_part(model), config.context)}
+        drawn = dict([*_embedding(model, when), *_positions(model, when), *_layers(model, when)])
+    return drawn | {"costs": costs(costs_by_part(model), model.config.context)}
 
 
-def _embedding(model: SignalLLM) -> Drawn:
+def _embedding(model: SignalLLM, when: str) -> Drawn:
     from signal_model.analysis.embeddings import spectral_part
     from signal_model.layers.embeddings import FactoredEmbedding
 
@@ -64,7 +61,7 @@ def _embedding(model: SignalLLM) -> Drawn:
         frequencies = spectral.frequencies.double().numpy()
         low, high = config.frequencies
         kind = f"{plural(config.bases, 'harmonic')} with {config.spacing} spacing from {low:.4g} to {high:.4g} cycles"
-        fixed = "those before training" if config.learnable_frequencies else "fixed"
+        fixed = f"those {when}" if config.learnable_frequencies else "fixed"
         said = f"Each token is a sum of {kind}, each as a sine and a cosine; sines are drawn, frequencies are {fixed}"
         if isinstance(config, HybridEmbeddingConfig):
             said += f", and {1 - config.mixing:.0%} of a token is a free vector at the start"
@@ -76,21 +73,21 @@ def _embedding(model: SignalLLM) -> Drawn:
             "dct": "the first cosines of the DCT",
             "fourier": "a constant, then cosines and sines of whole cycles",
             "wavelet": f"wavelet packets of {config.wavelet}, lowest frequency first",
-            "learned": "learned ones, random before training",
+            "learned": f"learned ones, {when}",
         }[config.functions]
         said = f"Each token is a sum of {plural(config.bases, 'function')}: {kind}"
         names, rows = [f"function {number}" for number in range(1, len(basis) + 1)], basis
     yield "embedding functions", waves(rows, names, "Functions of the embedding", said, "channel")
-    yield "embedding coverage", spectra(basis, frequencies)
+    yield "embedding coverage", spectra(basis, frequencies, when)
 
 
-def _positions(model: SignalLLM) -> Drawn:
+def _positions(model: SignalLLM, when: str) -> Drawn:
     config = model.config.positions
     if not isinstance(config, SignalPositionsConfig) or model.positions is None:
         return
     frequencies = model.positions.get_parameter("frequencies").double().numpy() / (2 * np.pi)
     rows = np.sin(2 * np.pi * frequencies[:, None] * np.arange(model.config.context))
-    fixed = "those before training" if config.learnable_frequencies else "fixed"
+    fixed = f"those {when}" if config.learnable_frequencies else "fixed"
     said = (
         f"Each position adds {plural(config.bases, 'sinusoid')} over the sequence, each as a sine and a cosine with "
         f"weights for every channel; sines are drawn, frequencies are {fixed}"
@@ -99,7 +96,7 @@ def _positions(model: SignalLLM) -> Drawn:
     yield "positions", waves(rows, names, "Signal of the positions", said, "position, tokens")
 
 
-def _layers(model: SignalLLM) -> Drawn:
+def _layers(model: SignalLLM, when: str) -> Drawn:
     from signal_model.analysis.filters import sequence_filters
 
     found = sequence_filters(model)
@@ -111,7 +108,7 @@ def _layers(model: SignalLLM) -> Drawn:
     ):
         for config, numbers in _alike(parts):
             of_part = [one for one in found if one.module.startswith(f"blocks.{numbers[0] - 1}.{part}")]
-            for name, figure in _part(model, config, numbers, of_part):
+            for name, figure in _part(model, config, numbers, of_part, when):
                 yield f"{name}, {layers_in_words(numbers)}", figure
 
 
@@ -127,44 +124,48 @@ def _alike(parts: Sequence[Part]) -> list[tuple[Part, list[int]]]:
     return found
 
 
-def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filters]) -> Drawn:
+def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filters], when: str) -> Drawn:
     where = layers_in_words(numbers)
-    some = f"in some channels of layer {numbers[0]} before training"
+    some = f"in some channels of layer {numbers[0]} {when}"
     if isinstance(config, LearnedFilterBankConfig):
         scales = f"at each of {config.scales} scales" if config.scales > 1 else "at one scale"
         said = (
             f"Some of {plural(config.filters, 'filter')} of {config.taps} taps {scales}, shared by all "
-            f"channels and weighted by each token, in layer {numbers[0]} before training"
+            f"channels and weighted by each token, in layer {numbers[0]} {when}"
         )
         yield "filter bank", filters(found, f"Filter bank, {where}", said)
     if isinstance(config, HarmonicConfig):
-        frequencies, timescales = _harmonics(model, numbers[0])
-        yield "harmonics", harmonics(frequencies, timescales, config.heads, where)
+        yield "harmonics", harmonics(*_harmonics(model, numbers[0]), where, when)
         kernels = [one for one in found if one.name == "kernel"]
-        said = f"Sums of the damped harmonics with random weights, {some}"
+        said = f"Sums of the damped harmonics, {some}"
         yield "kernels", filters(kernels, f"Kernels of the harmonic mixer, {where}", said)
     if isinstance(config, WaveletConfig):
         yield "wavelets", wavelets(config.families, config.levels, where)
         if config.taps > 1:
             taps = [one for one in found if one.origin == "learned"]
-            said = f"The {config.taps} taps that each band passes, near the identity {some}"
+            said = f"The {config.taps} taps that each band passes, {some}"
             yield "band filters", filters(taps, f"Filters of the wavelet bands, {where}", said)
     if isinstance(config, FourierAttentionConfig):
-        yield "decays", decays(_decay_times(model, numbers[0]), model.config.context, where)
+        yield "decays", decays(_decay_times(model, numbers[0]), model.config.context, where, when)
     if isinstance(config, HarmonicConfig | AttentionConfig) and config.short_convolution > 1:
         short = [one for one in found if one.name == "short"]
-        said = f"{config.short_convolution} taps on queries, keys and values, near the identity {some}"
+        said = f"{config.short_convolution} taps on queries, keys and values, {some}"
         yield "short convolution", filters(short, f"Short convolution, {where}", said)
     if isinstance(config, SpectralFeedForwardConfig):
-        yield "spectral feed-forward", channel_filters(model, numbers)
+        yield "spectral feed-forward", channel_filters(model, numbers, when)
 
 
-def _harmonics(model: SignalLLM, layer: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies in cycles per token and decay times in tokens of one head, which all begin alike."""
+def _harmonics(model: SignalLLM, layer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of all heads (H, B): frequencies in cycles per token, decay times in tokens, and energies of the kernels'
+    shares, summed over channels; those of a head add up to 1."""
     mixer = model.blocks[layer - 1].get_submodule("mixer")
-    frequencies: np.ndarray = mixer.get_parameter("log_frequency")[0].double().exp().numpy() / (2 * np.pi)
-    timescales: np.ndarray = (-mixer.get_parameter("log_decay")[0].double()).exp().numpy()
-    return frequencies, timescales
+    frequencies: np.ndarray = mixer.get_parameter("log_frequency").double().exp().numpy() / (2 * np.pi)
+    timescales: np.ndarray = (-mixer.get_parameter("log_decay").double()).exp().numpy()
+    # g² Σ_t e^{-2λt} is 1 for every decay: what a harmonic has of a kernel's energy is in its coefficients alone.
+    energy: np.ndarray = (
+        mixer.get_parameter("coefficients").double().square().sum(1).unflatten(-1, (2, -1)).sum(1).numpy()
+    )
+    return frequencies, timescales, energy / energy.sum(-1, keepdims=True)
 
 
 def _decay_times(model: SignalLLM, layer: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import Any
 from hrfevo.space import Resources
 from hrfevo.workers.base import WorkersLost
 from signal_model.errors import InputError, counted, one_line
+from signal_model.own_parts import VARIABLE
 from signal_model.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
@@ -155,7 +156,9 @@ def join(ray: Any, address: str) -> None:
             f"--address {address}: the package grpcio is missing; pip install 'hrfevo[client]', or join from a node"
         )
     # By their folders: Ray's client cannot take the modules themselves.
-    code = {"py_modules": [str(Path(package.__path__[0])) for package in (hrfevo, signal_model)]}
+    code: dict[str, Any] = {"py_modules": [str(Path(package.__path__[0])) for package in (hrfevo, signal_model)]}
+    if named := os.environ.get(VARIABLE):
+        code["env_vars"] = {VARIABLE: named}  # files by these paths are asked for on every node
     try:
         with _sigterm_ours():
             ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
+from hrfevo.workers.base import unheard
 
 
 class InlineWorkers:
@@ -15,6 +17,7 @@ class InlineWorkers:
 
     def __init__(self, evaluator: Evaluator) -> None:
         gc.freeze()  # what is there already is not looked through after each evaluation
+        self.pausing: Callable[[str], None] = unheard
         self._evaluator = evaluator
         self._job: Job | None = None
 

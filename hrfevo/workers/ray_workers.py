@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.evaluation import Evaluator
-from hrfevo.records import Job, Outcome
+from hrfevo.records import Job, Outcome, Unfit
 from hrfevo.space import Limits, Resources
-from hrfevo.workers.base import WorkersLost
+from hrfevo.workers.base import WorkersLost, unheard
 from hrfevo.workers.cluster import LOOK, View, Watch, fitting, join, local_room, refuse_without_room, start_local
 from signal_model.errors import counted, one_line
 
@@ -98,6 +98,7 @@ class RayWorkers:
         self._running: dict[Any, _Task] = {}
         self._has_grown = self._is_deserted = False
         self._say = say
+        self.pausing: Callable[[str], None] = unheard
         if address is None:
             self._count = local_room(resources, count)
             start_local(ray, self._count, resources)
@@ -207,6 +208,8 @@ class RayWorkers:
                 self._waiting.insert(0, (task.job, attempt))
                 return None
             return _lost(task, f"worker died {ATTEMPTS} times", str(error))
+        except self._ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, Unfit) else error) from None
         self._idle.append(task.place)
         return outcome
 
@@ -237,8 +240,10 @@ class RayWorkers:
             self._is_deserted = not self.capacity
             if self._is_deserted:
                 self._say("paused, the cluster has no worker left: waiting for a node to come")
+                self.pausing("the cluster has no worker left")
             else:
                 self._say(f"the cluster has {counted(self.capacity, 'worker')} again: going on")
+                self.pausing("")
 
     def _start(self, job: Job, attempt: int) -> None:
         place = self._idle.pop()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hrfevo.records import Job, Outcome
+from hrfevo.workers.base import unheard
 
 
 class SimulatedWorkers:
@@ -14,6 +15,7 @@ class SimulatedWorkers:
 
     def __init__(self, evaluate: Callable[[Job], Outcome], capacity: int) -> None:
         self.capacity = capacity
+        self.pausing: Callable[[str], None] = unheard
         self.now = 0.0
         self._evaluate = evaluate
         self._events: list[tuple[float, int, Outcome]] = []

@@ -124,6 +124,39 @@ def response_frame(filters: list[Filters], points: int = 257) -> pd.DataFrame:
     return _together(frames, ["frequency", "gain", "low", "high"])
 
 
+# A lag or period stands out whose energy is so many decibels above the valleys around it.
+PROMINENCE, MOST_PEAKS = 3.0, 3
+
+
+def peaks(filters: list[Filters], points: int = 1025) -> tuple[list[int], list[float]]:
+    """Lags and periods in tokens at which the energies of filters stand out, the most prominent first.
+
+    Each filter counts alike, whatever its energy. The present (lag 0) and the constant are not told of, nor are lags
+    of filters whose taps lie apart.
+    """
+    longest = max((one.taps.shape[1] for one in filters), default=0)
+    by_lag, by_frequency = np.zeros(longest), np.zeros(points)
+    for one in filters:
+        energies = one.taps.square()
+        whole = energies.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+        if bool((energies.sum(0) > 0).all()):
+            by_lag[: one.taps.shape[1]] += (energies / whole).sum(0).numpy()
+        by_frequency += (one.response(points).abs().square() / whole).sum(0).numpy()
+    frequencies = [place / (2 * (points - 1)) for place in _standing_out(by_frequency)]
+    return _standing_out(by_lag)[:MOST_PEAKS], [1 / frequency for frequency in frequencies[:MOST_PEAKS]]
+
+
+def _standing_out(energy: np.ndarray) -> list[int]:
+    """Places of prominent maxima, not of the ends."""
+    from scipy.signal import find_peaks
+
+    if not energy.any():
+        return []
+    decibels = 10 * np.log10(np.maximum(energy, energy.max() * 1e-6))
+    places, found = find_peaks(decibels, prominence=PROMINENCE)
+    return [int(places[index]) for index in np.argsort(-found["prominences"], kind="stable")]
+
+
 @torch.no_grad()
 def channel_filter_frame(model: SignalLLM) -> pd.DataFrame:
     """Spectral filters of feed-forwards, one row per layer and frequency: `layer`, `cycles` across the channels,

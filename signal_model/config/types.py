@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -38,5 +38,13 @@ def ordered(pair: Interval) -> Interval:
     return pair
 
 
-WaveletName = Annotated[str, Field(description="A discrete wavelet of PyWavelets"), BeforeValidator(_known_wavelet)]
+def _list_wavelets(schema: dict[str, Any]) -> None:
+    schema["enum"] = [*discrete_wavelets()]
+
+
+WaveletName = Annotated[
+    str,
+    Field(description="A discrete wavelet of PyWavelets", json_schema_extra=_list_wavelets),
+    BeforeValidator(_known_wavelet),
+]
 Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]

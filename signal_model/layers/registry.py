@@ -30,5 +30,7 @@ def implements(config: type[Part]) -> Callable[[_M], _M]:
 
 
 def build(config: Part, model: ModelConfig) -> nn.Module:
-    """The module for one part of a model. Raises KeyError for a config without a module."""
+    """The module for one part of a model. Raises ImportError for a config whose module nobody has imported."""
+    if type(config) not in _MODULES:
+        raise ImportError(f"no module implements {type(config).__name__}; the file that has it must be imported")
     return _MODULES[type(config)](config, model)
