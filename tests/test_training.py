@@ -29,6 +29,7 @@ from signal_model.errors import InputError
 from signal_model.evaluation import fixed_windows, loss_by_position, score_text
 from signal_model.generation import filter_logits, generate, stream_text
 from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.muon import Muon
 from signal_model.optimization import build_optimizers, learning_rate_factor, set_learning_rates
 from signal_model.presets import PRESETS
 from signal_model.tokenizers import ByteTokenizer
@@ -134,7 +135,7 @@ def test_stable_rate_then_straight_line_down() -> None:
 def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
     model = build_model(ModelConfig.model_validate(MIXED), 0)
     muon, adamw = build_optimizers(model, TrainingConfig(optimizer={"kind": "muon", "learning_rate": 0.05}))  # type: ignore[arg-type]
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     by_muon, by_adamw = (
