@@ -94,4 +94,5 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
         polynomial.diagonal(dim1=1, dim2=2).add_(A)
         product = polynomial @ product
         gram = polynomial @ gram @ polynomial
-    return product @ x
+    result: Tensor = product @ x
+    return result

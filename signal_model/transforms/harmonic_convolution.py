@@ -30,7 +30,7 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
 
     `signal` (B, T, D); `decay` λ per token and `frequency` ω in radians per token, (H, B); `coefficients`
     (H, D / H, 2B), α, then β. Returns (B, T, D). The harmonics of a head are shared by its channels.
-    Half precisions are computed in float32, under autocast too. Differentiable once.
+    Half precisions are computed in float32, under autocast too. 
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):
@@ -52,8 +52,11 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
 
 
 def chunk_count(length: int, harmonics: int) -> int:
-    """Into how many chunks `harmonic_convolution` cuts a sequence: the rule above."""
-    if length <= 2 * CHUNK or harmonics > MOST_CARRIED:
+    """Into how many chunks `harmonic_convolution` cuts a sequence: the rule above.
+
+    Into one where lengths are symbols: what is compiled or exported is then the same for all of them.
+    """
+    if torch.compiler.is_compiling() or length <= 2 * CHUNK or harmonics > MOST_CARRIED:
         return 1
     return min(MOST_CHUNKS, -(-length // CHUNK))
 

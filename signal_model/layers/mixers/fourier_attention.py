@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from signal_model.config import FourierAttentionConfig, ModelConfig
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.fourier import fast_length
+from signal_model.transforms.fourier import triple_convolution
 from signal_model.transforms.harmonics import spaced
 
 
@@ -40,12 +40,8 @@ class FourierAttention(Mixer):
         length = x.shape[1]
         damping, size = map(self._per_channel, self._envelope(length))
         full = damping.dtype
-        size_of_transform = fast_length(3 * length - 2)
-        # Channels first, (B, D, T): transforms run along contiguous rows.
-        factors = (query.to(full) * damping, key.to(full) * damping, value.to(full))
-        spectra = [torch.fft.rfft(factor.transpose(1, 2), n=size_of_transform) for factor in factors]
-        triple = torch.fft.irfft(spectra[0] * spectra[1] * spectra[2], n=size_of_transform)[..., :length]
-        return self._finish(gate, triple.transpose(1, 2) / size)
+        triple = triple_convolution(query.to(full) * damping, key.to(full) * damping, value.to(full))
+        return self._finish(gate, triple / size)
 
     def start(self, batch: int) -> State:
         empty = self.output.weight.new_zeros(batch, 0, self.output.in_features)
