@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import LayerConfig, ModelConfig
+from signal_model.layers.cross_entropy import linear_cross_entropy
 from signal_model.layers.embeddings import build_embedding
 from signal_model.layers.feedforward import build_feedforward
 from signal_model.layers.filter_bank import build_filter_bank
@@ -69,9 +70,16 @@ class SignalLLM(nn.Module):
         self.norm = nn.RMSNorm(config.width)
         self._initialise()
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) of token numbers → logits (B, T, V)."""
-        return self.embedding.logits(self.hidden(tokens))
+    def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
+        """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
+
+        The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
+        """
+        hidden = self.hidden(tokens)
+        if targets is None:
+            return self.embedding.logits(hidden)
+        features, weight = self.embedding.factors(hidden)
+        return linear_cross_entropy(features.flatten(0, 1), weight, targets.flatten())
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """(B, T) of token numbers → what the head reads, (B, T, D)."""

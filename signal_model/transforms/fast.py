@@ -11,6 +11,7 @@ from torch.autograd import Function
 
 Tensors = tuple[Tensor, ...]
 Kept = tuple[Tensor | None, ...]
+Dims = tuple[int | None, ...]
 
 
 class Fast(Function):
@@ -89,13 +90,15 @@ def _plain_gradient(cls: type[Fast], tensors: Kept, constants: tuple[Any, ...], 
             filled[index] = value
         return cls.plain(*filled, *constants)
 
-    _, backward = torch.func.vjp(outputs, *(tensors[index] for index in given))
+    backward: Callable[[Tensors], Tensors] = torch.func.vjp(outputs, *(tensors[index] for index in given))[1]
     found = dict(zip(given, backward(gradients), strict=True))
     return tuple(found.get(index) for index in range(len(tensors)))
 
 
 def _vmap(cls: type[Fast]) -> Callable[..., tuple[tuple[Any, ...], tuple[int | None, ...]]]:
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Any, ...], tuple[int | None, ...]]:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Any
+    ) -> tuple[tuple[Any, ...], tuple[int | None, ...]]:
         outputs = torch.vmap(cls.plain, in_dims)(*inputs)
         return (*outputs, len(outputs)), (*(0 for _ in outputs), None)
 

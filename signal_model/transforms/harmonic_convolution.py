@@ -30,7 +30,7 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
 
     `signal` (B, T, D); `decay` λ per token and `frequency` ω in radians per token, (H, B); `coefficients`
     (H, D / H, 2B), α, then β. Returns (B, T, D). The harmonics of a head are shared by its channels.
-    Half precisions are computed in float32, under autocast too. 
+    Half precisions are computed in float32, under autocast too.
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):
