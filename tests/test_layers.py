@@ -23,7 +23,7 @@ from signal_model.layers.embeddings import (
     wavelet_packet_basis,
 )
 from signal_model.layers.filter_bank import FilterBank, build_filter_bank
-from signal_model.layers.mixers import build_mixer
+from signal_model.layers.mixers import attention, build_mixer
 from signal_model.layers.mixers.attention import INITIAL_LOGIT, AttentionMixer, windowed_attention
 from signal_model.layers.mixers.fourier_attention import FourierAttention
 from signal_model.layers.mixers.harmonic import HarmonicMixer
@@ -241,7 +241,8 @@ def test_filter_bank_is_its_formula() -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 7, 64, 100])
 @pytest.mark.parametrize("length", [1, 6, 7, 8, 63, 100])
-def test_windowed_attention_is_masked_attention(window: int, length: int) -> None:
+def test_windowed_attention_is_masked_attention(window: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "SHORT", 0)
     query, key, value = torch.randn(3, 2, 3, length, 4, dtype=torch.float64)
     distance = torch.arange(length)[:, None] - torch.arange(length)
     mask = (distance >= 0) & (distance < window)

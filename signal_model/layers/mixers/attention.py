@@ -18,6 +18,8 @@ from signal_model.layers.registry import implements
 # Largest logit before training, whatever the size of a head. Of 5, 10 and 20, and √(head size) which is what no scale
 # comes to, 10 trains best; see docs/benchmarks.md.
 INITIAL_LOGIT = 10.0
+# Up to here, cutting a sequence into blocks costs more than the pairs that it saves.
+SHORT = 128
 
 
 @implements(AttentionConfig)
@@ -111,7 +113,7 @@ def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
-    if 2 * blocks * window**2 >= length**2:  # blocks would meet more pairs than there are
+    if length <= SHORT or 2 * blocks * window**2 >= length**2:  # blocks would meet more pairs than there are
         distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
         return F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
     missing = blocks * window - length
