@@ -37,6 +37,16 @@ class Block(nn.Module):
         result: Tensor = x + self.feedforward(self.feedforward_norm(x))
         return result
 
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        """All positions of a beginning, (B, T, D) → (B, T, D) and the state after them."""
+        bank: State = []
+        if self.filter_bank is not None and self.filter_bank_norm is not None:
+            filtered, bank = self.filter_bank.prefill(self.filter_bank_norm(x))
+            x = x + filtered
+        mixed, state = self.mixer.prefill(self.mixer_norm(x))
+        x = x + mixed
+        return x + self.feedforward(self.feedforward_norm(x)), [*state, *bank]
+
     def start(self, batch: int) -> State:
         """The state before the first position: the mixer's, then the filter bank's."""
         state = self.mixer.start(batch)
@@ -90,6 +100,22 @@ class SignalLLM(nn.Module):
             x = block(x)
         result: Tensor = self.norm(x)
         return result
+
+    def prefill(self, tokens: Tensor) -> tuple[Tensor, list[State]]:
+        """A beginning (B, T) at once → what the head reads, (B, T, D), and the states after its last token.
+
+        `embedding.logits` of the last position says what comes next.
+        """
+        x = self._embed(tokens)
+        batch, length = tokens.shape
+        states: list[State] = [[]]
+        if self.positions is not None:
+            x = x + self.positions(torch.arange(length, device=tokens.device))
+            states = [[torch.full((batch,), length, device=tokens.device)]]
+        for block in self._blocks():
+            x, state = block.prefill(x)
+            states.append(state)
+        return self.norm(x), states
 
     def start(self, batch: int) -> list[State]:
         """The state before the first token: the position where it is used, then one for each block."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -458,6 +459,17 @@ def test_generation_follows_the_parallel_form(trained: tuple[SignalLLM, Recipe])
     assert list(generate(model, prompt, 20, seed=3)) != list(generate(model, prompt, 20, seed=4))
     with pytest.raises(InputError, match="prompt"):
         next(generate(model, [], 1))
+
+
+def test_generation_stops_at_the_token_told_and_at_logits_that_are_none(trained: tuple[SignalLLM, Recipe]) -> None:
+    model = copy.deepcopy(trained[0]).eval()
+    whole = list(generate(model, b"class", 30, seed=5))
+    assert list(generate(model, b"class", 30, seed=5, stop=whole[7])) == whole[: whole.index(whole[7])]
+    with torch.no_grad():
+        model.norm.weight[0] = math.nan
+    for temperature in (0, 1):
+        with pytest.raises(InputError, match="finite"):
+            next(generate(model, b"class", 3, temperature=temperature))
 
 
 def test_top_k_and_top_p() -> None:

@@ -39,11 +39,21 @@ class ShortConvolution(nn.Module):
         """The past before the first token: zeros, (batch, past, C)."""
         return self.weight.new_zeros(batch, self.past, self.weight.shape[1])
 
+    def prefill(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """All positions of a beginning, (B, T, C) → (B, T, C) and the past after them."""
+        return self(x), latest(x, self.past)
+
     def step(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """One position: (B, C) and the past, oldest first → output (B, C) and the new past."""
         window = torch.cat([past, x[:, None]], dim=1)
         output = (window.flip(1)[:, :: self.dilation] * self.weight).sum(1)
         return output, window[:, 1:]
+
+
+def latest(x: Tensor, count: int) -> Tensor:
+    """The last `count` positions of (B, T, C), oldest first, zeros where they lie before the start: (B, count, C)."""
+    padded = F.pad(x, (0, 0, count, 0))
+    return padded[:, padded.shape[1] - count :]
 
 
 def depthwise(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:

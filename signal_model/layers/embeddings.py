@@ -8,6 +8,7 @@ coefficients per token instead of O(V·D).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from signal_model.config import (
     SpectralSettings,
     StandardEmbeddingConfig,
 )
+from signal_model.layers.constants import WithConstants
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import channel_basis, spaced
 
@@ -29,7 +31,7 @@ from signal_model.transforms.harmonics import channel_basis, spaced
 INITIAL_SCALE = 0.02
 
 
-class Embedding(nn.Module):
+class Embedding(WithConstants):
     """What every embedding offers."""
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -73,11 +75,14 @@ class FactoredEmbedding(Embedding):
         """Φ, (K, D)."""
         raise NotImplementedError
 
+    def constants(self) -> tuple[Tensor, ...]:
+        return (self.basis(),)
+
     def forward(self, tokens: Tensor) -> Tensor:
-        return F.embedding(tokens, self.coefficients) @ self.basis()
+        return F.embedding(tokens, self.coefficients) @ self.current_constants()[0]
 
     def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        return F.linear(hidden, self.basis()), self.coefficients
+        return F.linear(hidden, self.current_constants()[0]), self.coefficients
 
 
 @implements(SpectralEmbeddingConfig)
@@ -150,8 +155,14 @@ class HybridEmbedding(Embedding):
         return self._mixed(self.standard(tokens), self.spectral(tokens))
 
     def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        # All vectors, V·2B·D, are less work than a second score for each position and token.
-        return hidden, self._mixed(self.standard.weight, self.spectral.coefficients @ self.spectral.basis())
+        return hidden, self.current_constants()[0]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """All vectors, (V, D): V·2B·D is less work than a second score for each position and token."""
+        return (self._mixed(self.standard.weight, self.spectral.coefficients @ self.spectral.basis()),)
+
+    def sources(self) -> Iterable[Tensor | None]:
+        return self.parameters()
 
     def _mixed(self, standard: Tensor, spectral: Tensor) -> Tensor:
         # Under autocast a lookup stays in float32 and a product does not.

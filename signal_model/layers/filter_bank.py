@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import FilterBankConfig, LearnedFilterBankConfig, ModelConfig, NoFilterBankConfig
+from signal_model.layers.convolution import latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import build, implements
 
@@ -64,12 +65,19 @@ class FilterBank(Mixer):
         filtered: Tensor = banded @ past
         return filtered.flatten(1, 2)[:, :length]
 
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        return self(x), [latest(x, self.reach)]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """Impulse responses, the oldest tap first, (S·M, reach + 1)."""
+        return (self.responses().flip(1),)
+
     def start(self, batch: int) -> State:
         return [self.filters.new_zeros(batch, self.reach, self.width)]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = torch.cat([state[0], x[:, None]], dim=1)
-        lags = self.weights(x) @ self.responses().flip(1)
+        lags = self.weights(x) @ self.current_constants()[0]
         return (lags[:, None] @ window)[:, 0], [window[:, 1:]]
 
 

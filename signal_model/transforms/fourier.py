@@ -69,6 +69,15 @@ class _CausalConvolution(Fast):
         return for_signal, torch.fft.irfft(for_response, n=size)[:, : kernel.shape[1]]
 
 
+def pair_convolution(first: Tensor, second: Tensor) -> Tensor:
+    """z(t) = Σ_{i+j = t} first(i) second(j), channel by channel: two (B, T, D) → (B, T, D), as a triple one is."""
+    length = first.shape[1]
+    size = whole_blocks(2 * length - 1)
+    spectrum = torch.fft.rfft(first, n=size, dim=1) * torch.fft.rfft(second, n=size, dim=1)
+    result: Tensor = torch.fft.irfft(spectrum, n=size, dim=1)[:, :length]
+    return result
+
+
 def triple_convolution(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
     """z(t) = Σ_{i+j+l = t} first(i) second(j) third(l) in O(T log T): three (B, T, D) → (B, T, D).
 
