@@ -58,7 +58,7 @@ def generate(
     generator = torch.Generator(device).manual_seed(seed)
 
     def choose(logits: Tensor) -> Tensor:
-        """(1, V) → the next token, (1,), and -1 for logits that are no numbers; on the device, which nobody waits for."""
+        """(1, V) → the next token, (1,), and -1 for logits that are no numbers; nobody waits for the device."""
         sound = logits.isfinite().all()
         logits = torch.where(sound, logits, 0)
         if temperature == 0:

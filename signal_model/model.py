@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from signal_model.config import LayerConfig, ModelConfig
 from signal_model.layers.cross_entropy import linear_cross_entropy
@@ -68,12 +69,14 @@ class SignalLLM(nn.Module):
     """A causal language model: logits at position t depend on tokens at positions ≤ t only.
 
     Root-mean-square normalisation (Zhang & Sennrich 2019) before every part, after the embedding
-    and before the head; no biases in the residual stream.
+    and before the head; no biases in the residual stream. With `checkpointing` set, blocks are computed again
+    for the gradient instead of kept (Chen et al. 2016).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.checkpointing = False
         self.embedding = build_embedding(config.embedding, config)
         self.positions = build_positions(config.positions, config)
         self.blocks = nn.ModuleList(Block(layer, config) for layer in config.layers)
@@ -96,8 +99,9 @@ class SignalLLM(nn.Module):
         x = self._embed(tokens)
         if self.positions is not None:
             x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
+        again = self.checkpointing and torch.is_grad_enabled()
         for block in self.blocks:
-            x = block(x)
+            x = checkpoint(block, x, use_reentrant=False) if again else block(x)
         result: Tensor = self.norm(x)
         return result
 

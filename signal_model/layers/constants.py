@@ -29,10 +29,12 @@ class WithConstants(nn.Module):
 
         Changes that PyTorch does not count, those of `parameter.data` in place, are not seen.
         """
+        if torch.compiler.is_compiling() or torch.is_grad_enabled():
+            return self.constants()
         sources = [source for source in self.sources() if source is not None]
-        # Stand-ins of parameters, as `torch.func` has them, have no identity to know them by.
+        # Stand-ins of parameters, as `torch.func` has them, have no identity to know them by; autocast changes values.
         known = all(type(source) is nn.Parameter and not source.is_inference() for source in sources)
-        if torch.is_grad_enabled() or not known or torch.compiler.is_compiling():
+        if not known or torch.is_autocast_enabled(sources[0].device.type):
             return self.constants()
         now = [(source, source._version, source.data_ptr()) for source in sources]
         if self._kept is None or not _same(self._kept[0], now):

@@ -33,7 +33,7 @@ class _CausalConvolution(Fast):
     @staticmethod
     def plain(signal: Tensor, kernel: Tensor) -> Tensors:
         length = signal.shape[1]
-        size = whole_blocks(length + kernel.shape[1] - 1)
+        size = length + kernel.shape[1]
         spectrum = torch.fft.rfft(signal, n=size, dim=1) * torch.fft.rfft(kernel, n=size).T
         return (torch.fft.irfft(spectrum, n=size, dim=1)[:, :length],)
 
@@ -72,7 +72,7 @@ class _CausalConvolution(Fast):
 def pair_convolution(first: Tensor, second: Tensor) -> Tensor:
     """z(t) = Σ_{i+j = t} first(i) second(j), channel by channel: two (B, T, D) → (B, T, D), as a triple one is."""
     length = first.shape[1]
-    size = whole_blocks(2 * length - 1)
+    size = fast_length(2 * length - 1)
     spectrum = torch.fft.rfft(first, n=size, dim=1) * torch.fft.rfft(second, n=size, dim=1)
     result: Tensor = torch.fft.irfft(spectrum, n=size, dim=1)[:, :length]
     return result
@@ -92,7 +92,7 @@ class _TripleConvolution(Fast):
     @staticmethod
     def plain(first: Tensor, second: Tensor, third: Tensor) -> Tensors:
         length = first.shape[1]
-        size = whole_blocks(3 * length - 2)
+        size = 4 * length  # even, also where lengths are symbols
         spectra = [torch.fft.rfft(factor, n=size, dim=1) for factor in (first, second, third)]
         return (torch.fft.irfft(spectra[0] * spectra[1] * spectra[2], n=size, dim=1)[:, :length],)
 
@@ -152,11 +152,6 @@ def _channels_last(x: Tensor) -> Tensor:
     """(D, B, T) → (B, T, D)."""
     width, batch, length = x.shape
     return x.reshape(width, -1).t().contiguous().view(batch, length, width)
-
-
-def whole_blocks(minimum: int) -> int:
-    """The least multiple of 64 that is no less: a size with few large factors, also where lengths are symbols."""
-    return (minimum + 63) // 64 * 64
 
 
 def fast_length(minimum: int) -> int:

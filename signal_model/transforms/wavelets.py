@@ -44,7 +44,12 @@ def reach(wavelet: str, level: int) -> int:
 
 def causal_decomposition(signal: Tensor, wavelet: str, levels: int) -> list[Tensor]:
     """[d_1, …, d_J, a_J], each (B, T, D) like `signal`, whose sum is `signal`."""
-    return [*_Decomposition.run(signal, lowpass(wavelet), levels)]
+    return decomposition(signal, lowpass(wavelet), levels)
+
+
+def decomposition(signal: Tensor, taps: tuple[float, ...], levels: int) -> list[Tensor]:
+    """`causal_decomposition` by the low-pass taps themselves."""
+    return [*_Decomposition.run(signal, taps, levels)]
 
 
 class _Decomposition(Fast):
@@ -100,12 +105,13 @@ def dilated_filter(signal: Tensor, taps: Sequence[float], dilation: int, ahead: 
     return result
 
 
-def step_decomposition(sample: Tensor, past: list[Tensor], wavelet: str) -> tuple[list[Tensor], list[Tensor]]:
+def step_decomposition(
+    sample: Tensor, past: list[Tensor], taps: tuple[float, ...]
+) -> tuple[list[Tensor], list[Tensor]]:
     """One step of `causal_decomposition` on (B, D), given each level's past input (B, reach, D), oldest first.
 
     Returns the bands at this position and the past for the next one.
     """
-    taps = lowpass(wavelet)
     bands, after = [], []
     approximation = sample
     for level, before in enumerate(past, start=1):

@@ -98,7 +98,8 @@ class AttentionMixer(Mixer):
         query, key, value = self._heads(projected if self.short is None else self.short(projected))
         length = projected.shape[1]
         query, key = self._turn(torch.arange(length, device=projected.device), query, key)
-        if self.window is None or self.window >= length:
+        # What is compiled serves every length, also those that a window does not cut.
+        if self.window is None or (not torch.compiler.is_compiling() and self.window >= length):
             mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         else:
             mixed = windowed_attention(query, key, value, self.window)
@@ -130,7 +131,8 @@ def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
-    if length <= SHORT or 2 * blocks * window**2 >= length**2:  # blocks would meet more pairs than there are
+    # Blocks would meet more pairs than there are; and what is compiled serves every length, cut or not.
+    if torch.compiler.is_compiling() or length <= SHORT or 2 * blocks * window**2 >= length**2:
         distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
         return F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
     missing = blocks * window - length
