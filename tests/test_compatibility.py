@@ -20,6 +20,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "attention": {"mixer": {"kind": "attention", "heads": 2, "short_convolution": 3}},
     "window": {"mixer": {"kind": "attention", "heads": 2, "window": 5}},
     "fourier_attention": {"mixer": {"kind": "fourier_attention", "heads": 2}},
+    "selective": {"mixer": {"kind": "selective", "heads": 2, "bases": 3}},
     "wavelet": {"mixer": {"kind": "wavelet", "families": ["haar", "db2"], "levels": 3, "heads": 2}},
     "filter_bank": {"filter_bank": {"kind": "learned", "filters": 4}, "mixer": {"kind": "harmonic", "bases": 3}},
 }

@@ -38,5 +38,11 @@ def ordered(pair: Interval) -> Interval:
     return pair
 
 
+def below_nyquist(pair: Interval) -> Interval:
+    if pair[1] > 0.5:
+        raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
+    return pair
+
+
 WaveletName = Annotated[str, Field(description="A discrete wavelet of PyWavelets"), BeforeValidator(_known_wavelet)]
 Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]
