@@ -55,17 +55,19 @@ def generate(
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(f"top_p: above 0 and at most 1, got {top_p}")
     device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
+    # Where there is double precision: on CUDA without the host, else on the host.
+    place = device if device.type == "cuda" else torch.device("cpu")
+    generator = torch.Generator(place).manual_seed(seed)
 
     def choose(logits: Tensor) -> Tensor:
         """(1, V) → the next token, (1,), and -1 for logits that are no numbers; nobody waits for the device."""
+        logits = logits.to(place)
         sound = logits.isfinite().all()
         logits = torch.where(sound, logits, 0)
         if temperature == 0:
             token = logits.argmax(-1)
         else:
-            # In double precision, which not every device has, and relative to the largest: no temperature overflows.
-            exact = logits.float() if device.type == "mps" else logits.double()
+            exact = logits.double()  # and relative to the largest: no temperature overflows
             scaled = (exact - exact.amax(-1, keepdim=True)) / temperature
             probabilities = filter_logits(scaled, top_k, top_p).softmax(-1)
             token = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
@@ -91,7 +93,7 @@ def _sample(
             return
         yield number
         if index + 1 < count and token.device.type == "cpu":
-            logits, states = model.step(token, states)
+            logits, states = model.step(token.to(prompt.device), states)
 
 
 def stream_text(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
