@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Units
-from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_GENOMES, likeliest
+from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_MEASUREMENTS, likeliest
 
 # A bound or a kind of failure is learned from so many genomes.
 MIN_GENOMES_TO_LEARN = 4
@@ -35,7 +35,7 @@ class Feasibility:
         """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
         (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
         for bound in range(margins.shape[1]):
-            known = np.flatnonzero(~np.isnan(margins[:, bound]))[-MAX_GENOMES:]
+            known = np.flatnonzero(~np.isnan(margins[:, bound]))[-MAX_MEASUREMENTS:]
             # A bound that no genome is beyond asks nothing.
             if len(known) >= MIN_GENOMES_TO_LEARN and (bound in self._bounds or margins[known, bound].max() > 0):
                 regression = self._bounds.setdefault(bound, _Regression(None, SMOOTH))
@@ -44,7 +44,7 @@ class Feasibility:
             # Who has not come to the rung where this kind strikes says nothing of it.
             struck = failures == kind
             passed = ~struck & (rungs >= failed_at[struck].max())
-            half = MAX_GENOMES // 2
+            half = MAX_MEASUREMENTS // 2
             known = np.concatenate([np.flatnonzero(struck)[-half:], np.flatnonzero(passed)[-half:]])
             if len(known) >= MIN_GENOMES_TO_LEARN:
                 regression = self._failures.setdefault(str(kind), _Regression(EITHER, SHARP))
