@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -198,7 +199,7 @@ def import_model(
 def generate(
     directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
     prompt: Annotated[str, typer.Option()] = "\n",
-    tokens: Annotated[int, typer.Option(min=1, help="How many to generate")] = 256,
+    tokens: Annotated[int, typer.Option(min=1, help="How many to generate at most; the end of a text stops")] = 256,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time")] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1)] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0)] = None,
@@ -217,15 +218,23 @@ def generate(
         ids = tokenizer.encode(prompt).tolist()
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
-    produced = sample(trained, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    produced = sample(trained, ids, tokens, **settings, stop=tokenizer.end_of_text)
     print(prompt, end="", flush=True)
-    first = next(produced)  # the prompt has been read by then
-    started = time.perf_counter()
-    for piece in stream_text(tokenizer, chain([first], produced)):
+    first = list(islice(produced, 1))  # the prompt has been read by then
+    started, count = time.perf_counter(), 0
+
+    def counted() -> Iterator[int]:
+        nonlocal count
+        for token in produced:
+            count += 1
+            yield token
+
+    for piece in stream_text(tokenizer, chain(first, counted())):
         print(piece, end="", flush=True)
     print()
-    if tokens > 1:
-        typer.echo(f"{(tokens - 1) / (time.perf_counter() - started):.0f} tokens per second", err=True)
+    if count:
+        typer.echo(f"{count / (time.perf_counter() - started):.0f} tokens per second", err=True)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -38,12 +38,13 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    stop: int | None = None,
 ) -> Iterator[int]:
-    """Yield `count` tokens that follow `prompt`. A temperature of 0 takes the likeliest each time.
+    """Yield up to `count` tokens that follow `prompt`, fewer where the token `stop` comes, which is not yielded.
 
-    Every token costs one step of the recurrent form: the state of harmonic and wavelet mixers does
-    not grow with length; attention keeps all keys and values. Raises InputError for an empty prompt
-    or settings out of range.
+    The prompt is read at once, by the parallel form; then every token costs one step of the recurrent form: the state
+    of harmonic and wavelet mixers does not grow with length; attention keeps all keys and values. A temperature of 0
+    takes the likeliest token each time. Raises InputError for an empty prompt or settings out of range.
     """
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")
@@ -53,38 +54,46 @@ def generate(
         raise InputError(f"top_k: at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(f"top_p: above 0 and at most 1, got {top_p}")
-    return _sample(model, prompt, count, temperature, top_k, top_p, seed)
+    device = next(model.parameters()).device
+    # Where there is double precision: on CUDA without the host, else on the host.
+    place = device if device.type == "cuda" else torch.device("cpu")
+    generator = torch.Generator(place).manual_seed(seed)
+
+    def choose(logits: Tensor) -> Tensor:
+        """(1, V) → the next token, (1,), and -1 for logits that are no numbers; nobody waits for the device."""
+        logits = logits.to(place)
+        sound = logits.isfinite().all()
+        logits = torch.where(sound, logits, 0)
+        if temperature == 0:
+            token = logits.argmax(-1)
+        else:
+            exact = logits.double()  # and relative to the largest: no temperature overflows
+            scaled = (exact - exact.amax(-1, keepdim=True)) / temperature
+            probabilities = filter_logits(scaled, top_k, top_p).softmax(-1)
+            token = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        return torch.where(sound, token, -1)
+
+    return _sample(model, torch.tensor([[*map(int, prompt)]], device=device), count, choose, stop)
 
 
 @torch.no_grad()
 def _sample(
-    model: SignalLLM,
-    prompt: Sequence[int],
-    count: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    seed: int,
+    model: SignalLLM, prompt: Tensor, count: int, choose: Callable[[Tensor], Tensor], stop: int | None
 ) -> Iterator[int]:
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    states = model.start(1)
-    logits = torch.empty(0)
-    for token in prompt:
-        logits, states = model.step(torch.tensor([int(token)], device=device), states)
+    hidden, states = model.prefill(prompt)
+    logits = model.embedding.logits(hidden[:, -1])
     for index in range(count):
-        if not logits.isfinite().all():
+        token = choose(logits)
+        if index + 1 < count and token.device.type != "cpu":  # the device goes on while the last token is read
+            logits, states = model.step(token.clamp(min=0), states)
+        number = int(token)
+        if number < 0:
             raise InputError("model: its logits are not finite numbers")
-        if temperature == 0:
-            token = int(logits[0].argmax())
-        else:
-            # In double precision, which not every device has, and relative to the largest: no temperature overflows.
-            last = logits[0].cpu().double()
-            filtered = filter_logits((last - last.max()) / temperature, top_k, top_p)
-            token = int(torch.multinomial(filtered.softmax(-1), 1, generator=generator))
-        yield token
-        if index + 1 < count:
-            logits, states = model.step(torch.tensor([token], device=device), states)
+        if number == stop:
+            return
+        yield number
+        if index + 1 < count and token.device.type == "cpu":
+            logits, states = model.step(token.to(prompt.device), states)
 
 
 def stream_text(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:

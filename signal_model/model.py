@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from signal_model.config import LayerConfig, ModelConfig
+from signal_model.layers.cross_entropy import linear_cross_entropy
 from signal_model.layers.embeddings import build_embedding
 from signal_model.layers.feedforward import build_feedforward
 from signal_model.layers.filter_bank import build_filter_bank
@@ -36,6 +38,16 @@ class Block(nn.Module):
         result: Tensor = x + self.feedforward(self.feedforward_norm(x))
         return result
 
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        """All positions of a beginning, (B, T, D) → (B, T, D) and the state after them."""
+        bank: State = []
+        if self.filter_bank is not None and self.filter_bank_norm is not None:
+            filtered, bank = self.filter_bank.prefill(self.filter_bank_norm(x))
+            x = x + filtered
+        mixed, state = self.mixer.prefill(self.mixer_norm(x))
+        x = x + mixed
+        return x + self.feedforward(self.feedforward_norm(x)), [*state, *bank]
+
     def start(self, batch: int) -> State:
         """The state before the first position: the mixer's, then the filter bank's."""
         state = self.mixer.start(batch)
@@ -57,31 +69,57 @@ class SignalLLM(nn.Module):
     """A causal language model: logits at position t depend on tokens at positions ≤ t only.
 
     Root-mean-square normalisation (Zhang & Sennrich 2019) before every part, after the embedding
-    and before the head; no biases in the residual stream.
+    and before the head; no biases in the residual stream. With `checkpointing` set, blocks are computed again
+    for the gradient instead of kept (Chen et al. 2016).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.checkpointing = False
         self.embedding = build_embedding(config.embedding, config)
         self.positions = build_positions(config.positions, config)
         self.blocks = nn.ModuleList(Block(layer, config) for layer in config.layers)
         self.norm = nn.RMSNorm(config.width)
         self._initialise()
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) of token numbers → logits (B, T, V)."""
-        return self.embedding.logits(self.hidden(tokens))
+    def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
+        """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
+
+        The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
+        """
+        hidden = self.hidden(tokens)
+        if targets is None:
+            return self.embedding.logits(hidden)
+        features, weight = self.embedding.factors(hidden)
+        return linear_cross_entropy(features.flatten(0, 1), weight, targets.flatten())
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """(B, T) of token numbers → what the head reads, (B, T, D)."""
         x = self._embed(tokens)
         if self.positions is not None:
             x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
+        again = self.checkpointing and torch.is_grad_enabled()
         for block in self.blocks:
-            x = block(x)
+            x = checkpoint(block, x, use_reentrant=False) if again else block(x)
         result: Tensor = self.norm(x)
         return result
+
+    def prefill(self, tokens: Tensor) -> tuple[Tensor, list[State]]:
+        """A beginning (B, T) at once → what the head reads, (B, T, D), and the states after its last token.
+
+        `embedding.logits` of the last position says what comes next.
+        """
+        x = self._embed(tokens)
+        batch, length = tokens.shape
+        states: list[State] = [[]]
+        if self.positions is not None:
+            x = x + self.positions(torch.arange(length, device=tokens.device))
+            states = [[torch.full((batch,), length, device=tokens.device)]]
+        for block in self._blocks():
+            x, state = block.prefill(x)
+            states.append(state)
+        return self.norm(x), states
 
     def start(self, batch: int) -> list[State]:
         """The state before the first token: the position where it is used, then one for each block."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from signal_model.config import MuonConfig, TrainingConfig, WarmupStableDecayConfig
 from signal_model.model import SignalLLM
+from signal_model.muon import Muon
 
 
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:
@@ -52,15 +53,11 @@ def build_optimizers(model: SignalLLM, config: TrainingConfig) -> list[torch.opt
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizers: list[torch.optim.Optimizer] = []
     if isinstance(config.optimizer, MuonConfig):
-        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        matrices = [trained.pop(f"{name}.weight") for name in linear if name.startswith("blocks.")]
-        muon = torch.optim.Muon(
-            matrices,
-            lr=config.optimizer.learning_rate,
-            momentum=config.optimizer.momentum,
-            weight_decay=config.weight_decay,
-        )
-        optimizers.append(muon)
+        linear = (name for name, module in model.named_modules() if isinstance(module, nn.Linear))
+        inside = [f"{name}.weight" for name in linear if name.startswith("blocks.") and f"{name}.weight" in trained]
+        rate, momentum = config.optimizer.learning_rate, config.optimizer.momentum
+        if inside:
+            optimizers.append(Muon([trained.pop(name) for name in inside], rate, momentum, config.weight_decay))
     names = decayed(model)
     groups = [
         {"params": [p for name, p in trained.items() if name in names], "weight_decay": config.weight_decay},

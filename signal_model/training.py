@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
@@ -269,8 +268,7 @@ class Trainer:
     def _loss(self, windows: Tensor) -> Tensor:
         """What is minimised; what is reported leaves the regulariser out."""
         with compute_in(self.device, self.config.precision):
-            logits = self._wrapped(windows[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
+            loss: Tensor = self._wrapped(windows[:, :-1], windows[:, 1:])
         self._since_point.nats += loss.detach() / self.config.accumulation
         if self.config.spectral_loss_weight:
             loss = loss + self.config.spectral_loss_weight * spectral_roughness(self.model.embedding(windows[:, :-1]))

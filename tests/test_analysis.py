@@ -126,9 +126,11 @@ def test_a_causal_convolution_by_hand() -> None:
 
 
 def test_wavelet_filtering_is_told_by_the_code_that_does_it() -> None:
-    """haar: per level and sample one product, one product with addition, one subtraction."""
+    """haar: per level and sample one product, one product with addition where there is a sample before, one
+    subtraction."""
     signal = torch.randn(1, 32, 4)
-    assert counted(lambda: causal_decomposition(signal, "haar", 3)) == {"wavelet filter": 3 * 32 * 4 * (1 + 2 + 1)}
+    expected = 4 * sum(32 + 2 * (32 - dilation) + 32 for dilation in (1, 2, 4))
+    assert counted(lambda: causal_decomposition(signal, "haar", 3)) == {"wavelet filter": expected}
 
 
 def test_unknown_arithmetic_is_reported_not_dropped() -> None:

@@ -35,6 +35,8 @@ MIXERS = [
     {"kind": "fourier_attention", "heads": 4, "timescales": [0.5, 1e6]},
     {"kind": "harmonic", "bases": 4},
     {"kind": "harmonic", "bases": 3, "heads": 2, "spacing": "linear", "short_convolution": 1},
+    {"kind": "selective", "heads": 2, "bases": 3},
+    {"kind": "selective", "heads": 2, "bases": 3, "short_convolution": 1, "select_decay": False, "bias": False},
     {"kind": "wavelet", "families": ["db2"], "levels": 4},
     {"kind": "wavelet", "families": ["haar", "bior2.2", "sym4"], "levels": 3, "heads": 2, "taps": 1},
     {"kind": "wavelet", "families": ["dmey"], "levels": 2},
@@ -89,7 +91,7 @@ def test_mixers(settings_: dict[str, object], length: int, dtype: torch.dtype, s
     cut = data.draw(st.integers(0, length - 1))
     torch.manual_seed(seed)
     config = MixerConfig.parse(settings_)
-    rounding = {"harmonic": ROUNDING, "fourier_attention": ROUNDING_OF_PRODUCTS}.get(config.kind)
+    rounding = {"harmonic": ROUNDING, "selective": ROUNDING, "fourier_attention": ROUNDING_OF_PRODUCTS}.get(config.kind)
     check_mixer(build_mixer(config, model_config()).to(dtype), length, dtype, cut, rounding)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import scipy.signal
@@ -137,19 +135,3 @@ def test_half_precision_is_computed_in_float32(cut: None) -> None:
     assert torch.equal(
         causal_convolution(low, torch.ones(6, 9)), causal_convolution(low.float(), torch.ones(6, 9)).bfloat16()
     )
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: causal_convolution(x, torch.ones(6, 9, dtype=x.dtype)),
-        lambda x: depthwise(x, torch.ones(4, 6, dtype=x.dtype)),
-        lambda x: gated_depthwise(x, torch.ones(4, 6, dtype=x.dtype))[1],
-    ],
-)
-def test_a_second_derivative_is_refused(function: Callable[[Tensor], Tensor]) -> None:
-    """Rather than silently zero."""
-    x = torch.randn(1, 9, 6, requires_grad=True)
-    (gradient,) = torch.autograd.grad(function(x).square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -23,7 +24,7 @@ from signal_model.layers.embeddings import (
     wavelet_packet_basis,
 )
 from signal_model.layers.filter_bank import FilterBank, build_filter_bank
-from signal_model.layers.mixers import build_mixer
+from signal_model.layers.mixers import Mixer, attention, build_mixer
 from signal_model.layers.mixers.attention import INITIAL_LOGIT, AttentionMixer, windowed_attention
 from signal_model.layers.mixers.fourier_attention import FourierAttention
 from signal_model.layers.mixers.harmonic import HarmonicMixer
@@ -241,7 +242,8 @@ def test_filter_bank_is_its_formula() -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 7, 64, 100])
 @pytest.mark.parametrize("length", [1, 6, 7, 8, 63, 100])
-def test_windowed_attention_is_masked_attention(window: int, length: int) -> None:
+def test_windowed_attention_is_masked_attention(window: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "SHORT", 0)
     query, key, value = torch.randn(3, 2, 3, length, 4, dtype=torch.float64)
     distance = torch.arange(length)[:, None] - torch.arange(length)
     mask = (distance >= 0) & (distance < window)
@@ -324,3 +326,47 @@ def test_initialisation_leaves_the_global_generator_alone_and_depends_on_the_see
     again, other = build_model(config, 1), build_model(config, 2)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     assert not torch.equal(first.blocks[0].mixer.project.weight, other.blocks[0].mixer.project.weight)
+
+
+@pytest.mark.parametrize("settings_", [*MIXERS, *FILTER_BANKS], ids=str)
+@pytest.mark.parametrize("length", [1, 2, 40, 200])
+def test_a_beginning_at_once_leaves_the_state_of_its_steps(settings_: dict[str, object], length: int) -> None:
+    """Output and every tensor of the state, and so every later step; the default of a user's mixer is the steps."""
+    config = ModelConfig(width=8, context=300)
+    torch.manual_seed(length)
+    mixer = build_filter_bank(FilterBankConfig.parse(settings_), config) if settings_ in FILTER_BANKS else None
+    mixer = mixer or build_mixer(MixerConfig.parse(settings_), config)
+    x = torch.randn(2, length, 8)
+    with torch.no_grad():
+        outputs, state = mixer.prefill(x)
+        expected, stepped = Mixer.prefill(mixer, x)
+    torch.testing.assert_close(outputs, expected, atol=1e-4, rtol=1e-4)
+    for ours, theirs in zip(state, stepped, strict=True):
+        torch.testing.assert_close(
+            ours, theirs, atol=2e-5 * max(1, float(theirs.abs().max())) if theirs.numel() else 0, rtol=0
+        )
+
+
+def test_constants_follow_their_parameters() -> None:
+    """Computed once while nothing changes, and again after a step, a load, a move to another type, and a swap."""
+    config = ModelConfig(width=8, layers=[{"mixer": {"kind": "harmonic", "bases": 3}}])  # type: ignore[arg-type]
+    mixer, other = (build_mixer(config.layers[0].mixer, config) for _ in range(2))
+
+    def check() -> None:
+        assert all(map(torch.equal, mixer.current_constants(), mixer.constants()))
+
+    with torch.no_grad():
+        before = mixer.current_constants()
+        assert mixer.current_constants() is before
+        mixer.log_decay.add_(0.1)
+        check()
+        mixer.load_state_dict(other.state_dict())
+        check()
+        mixer.load_state_dict(build_mixer(config.layers[0].mixer, config).state_dict(), assign=True)
+        check()
+        mixer.bfloat16().float()
+        check()
+        copied = copy.deepcopy(mixer)
+        copied.log_decay.mul_(2)
+        assert not torch.equal(copied.current_constants()[0], mixer.current_constants()[0])
+    assert mixer.current_constants() is not mixer.current_constants()  # differentiable, so made anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -29,6 +30,7 @@ from signal_model.errors import InputError
 from signal_model.evaluation import fixed_windows, loss_by_position, score_text
 from signal_model.generation import filter_logits, generate, stream_text
 from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.muon import Muon
 from signal_model.optimization import build_optimizers, learning_rate_factor, set_learning_rates
 from signal_model.presets import PRESETS
 from signal_model.tokenizers import ByteTokenizer
@@ -134,7 +136,7 @@ def test_stable_rate_then_straight_line_down() -> None:
 def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
     model = build_model(ModelConfig.model_validate(MIXED), 0)
     muon, adamw = build_optimizers(model, TrainingConfig(optimizer={"kind": "muon", "learning_rate": 0.05}))  # type: ignore[arg-type]
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     by_muon, by_adamw = (
@@ -457,6 +459,17 @@ def test_generation_follows_the_parallel_form(trained: tuple[SignalLLM, Recipe])
     assert list(generate(model, prompt, 20, seed=3)) != list(generate(model, prompt, 20, seed=4))
     with pytest.raises(InputError, match="prompt"):
         next(generate(model, [], 1))
+
+
+def test_generation_stops_at_the_token_told_and_at_logits_that_are_none(trained: tuple[SignalLLM, Recipe]) -> None:
+    model = copy.deepcopy(trained[0]).eval()
+    whole = list(generate(model, b"class", 30, seed=5))
+    assert list(generate(model, b"class", 30, seed=5, stop=whole[7])) == whole[: whole.index(whole[7])]
+    with torch.no_grad():
+        model.norm.weight[0] = math.nan
+    for temperature in (0, 1):
+        with pytest.raises(InputError, match="finite"):
+            next(generate(model, b"class", 3, temperature=temperature))
 
 
 def test_top_k_and_top_p() -> None:

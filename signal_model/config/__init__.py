@@ -22,6 +22,7 @@ from signal_model.config.mixers import (
     NoFilterBankConfig,
     NoPositionsConfig,
     PositionsConfig,
+    SelectiveConfig,
     SignalPositionsConfig,
     WaveletConfig,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "PythonCorpusConfig",
     "Recipe",
     "ScheduleConfig",
+    "SelectiveConfig",
     "SignalPositionsConfig",
     "Spacing",
     "SpectralEmbeddingConfig",

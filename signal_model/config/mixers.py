@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from signal_model.config.types import Interval, Range, Spacing, WaveletName, ordered
+from signal_model.config.types import Range, Spacing, WaveletName, below_nyquist, ordered
 from signal_model.settings import Misfit, Part
 
 if TYPE_CHECKING:
@@ -113,15 +113,31 @@ class HarmonicConfig(MixerConfig):
 
     _check_ranges = field_validator("frequencies", "timescales")(ordered)
 
-    @field_validator("frequencies")
-    @classmethod
-    def _below_nyquist(cls, pair: Interval) -> Interval:
-        if pair[1] > 0.5:
-            raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
-        return pair
+    _below_nyquist = field_validator("frequencies")(below_nyquist)
 
     def check(self, model: ModelConfig) -> None:
         _divides_width(self.heads, model)
+
+
+class SelectiveConfig(MixerConfig):
+    """Damped rotating states whose decay and phase depend on the token."""
+
+    kind: Literal["selective"] = "selective"
+    bases: int = Field(16, ge=1, le=2**16, description="Rotating pairs of numbers per head that queries and keys have")
+    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with queries, keys and a decay of their own")
+    frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
+    spacing: Spacing = "log"
+    timescales: Range = Field((4.0, 256.0), description="Shortest and longest decay time of the heads, tokens")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+    select_decay: bool = Field(True, description="Each token chooses how fast the state decays and turns")
+    select_phase: bool = Field(True, description="Each token chooses an angle that the state turns by besides")
+    bias: bool = Field(True, description="Queries and keys have a part that is the same for all tokens")
+
+    _check_ranges = field_validator("frequencies", "timescales")(ordered)
+    _below_nyquist = field_validator("frequencies")(below_nyquist)
+
+    def check(self, model: ModelConfig) -> None:
+        _divides_width(self.heads, model, least=2)  # the norm of one channel would be its sign
 
 
 class WaveletConfig(MixerConfig):

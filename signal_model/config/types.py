@@ -38,6 +38,12 @@ def ordered(pair: Interval) -> Interval:
     return pair
 
 
+def below_nyquist(pair: Interval) -> Interval:
+    if pair[1] > 0.5:
+        raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
+    return pair
+
+
 def _list_wavelets(schema: dict[str, Any]) -> None:
     schema["enum"] = [*discrete_wavelets()]
 

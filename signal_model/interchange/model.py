@@ -97,9 +97,9 @@ class SignalLLMCache(Cache):
 class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
     """`SignalLLM` behind the interface of `transformers`; `model` is the one inside.
 
-    Without a cache all positions are computed at once, as in training. With one (`generate` uses it)
-    tokens are taken one at a time, as by `signal_model.generation`. The head is the embedding, in
-    `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
+    Without a cache all positions are computed at once, as in training. With one (`generate` uses it) those of a
+    beginning are too, and later tokens are taken one at a time, as by `signal_model.generation`. The head is the
+    embedding, in `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
     """
 
     config_class = SignalLLMConfig
@@ -230,6 +230,10 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
 
     def _one_by_one(self, tokens: Tensor, cache: SignalLLMCache, keep: int) -> Tensor:
         """Take tokens into the cache; logits of the last `keep`, or of all for 0."""
+        if not cache.length:  # all at once, by the parallel form
+            hidden, cache.states = self.model.prefill(tokens)
+            cache.length = tokens.shape[1]
+            return self.model.embedding.logits(hidden[:, -keep:])
         logits: deque[Tensor] = deque(maxlen=keep or None)
         for token in tokens.unbind(1):
             scores, cache.states = self.model.step(token, cache.states)

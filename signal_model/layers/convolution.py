@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from signal_model.transforms.fast import Fast, Kept, Tensors
 
 
 class ShortConvolution(nn.Module):
@@ -31,12 +32,16 @@ class ShortConvolution(nn.Module):
         return (self.weight.shape[0] - 1) * self.dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) → (B, T, C). Differentiable once."""
+        """(B, T, C) → (B, T, C)."""
         return depthwise(x, self.weight, self.dilation)
 
     def start(self, batch: int) -> Tensor:
         """The past before the first token: zeros, (batch, past, C)."""
         return self.weight.new_zeros(batch, self.past, self.weight.shape[1])
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """All positions of a beginning, (B, T, C) → (B, T, C) and the past after them."""
+        return self(x), latest(x, self.past)
 
     def step(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """One position: (B, C) and the past, oldest first → output (B, C) and the new past."""
@@ -45,17 +50,22 @@ class ShortConvolution(nn.Module):
         return output, window[:, 1:]
 
 
+def latest(x: Tensor, count: int) -> Tensor:
+    """The last `count` positions of (B, T, C), oldest first, zeros where they lie before the start: (B, count, C)."""
+    padded = F.pad(x, (0, 0, count, 0))
+    return padded[:, padded.shape[1] - count :]
+
+
 def depthwise(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
     """y(t) = Σ_k weight[k] ⊙ x(t - k · dilation), zero before the start: (B, T, C), (K, C) → (B, T, C)."""
     dtype = torch.promote_types(x.dtype, weight.dtype)
-    result: Tensor = _Depthwise.apply(x.to(dtype), weight.to(dtype), dilation)
-    return result
+    return _Depthwise.run(x.to(dtype), weight.to(dtype), dilation)[0]
 
 
 def gated_depthwise(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """q and k ⊙ v of q, k, v = depthwise(x, weight): (B, T, 3D), (K, 3D) → two (B, T, D). Differentiable once."""
+    """q and k ⊙ v of q, k, v = depthwise(x, weight): (B, T, 3D), (K, 3D) → two (B, T, D)."""
     dtype = torch.promote_types(x.dtype, weight.dtype)
-    query, update = _GatedDepthwise.apply(x.to(dtype), weight.to(dtype))
+    query, update = _GatedDepthwise.run(x.to(dtype), weight.to(dtype))
     return query, update
 
 
@@ -64,31 +74,43 @@ def gated_depthwise(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 SPAN = 2**20
 
 
-class _Depthwise(Function):
+class _Depthwise(Fast):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.dilation = dilation
+    def plain(x: Tensor, weight: Tensor, dilation: int) -> Tensors:
+        length, taps = x.shape[1], weight.shape[0]
+        past = (taps - 1) * dilation
+        padded = F.pad(x, (0, 0, past, 0))
+        result = weight[0] * x
+        for k in range(1, taps):
+            result = result + weight[k] * padded.narrow(1, past - k * dilation, length)
+        return (result,)
+
+    @staticmethod
+    def fast(x: Tensor, weight: Tensor, dilation: int) -> tuple[Tensors, Kept]:
         result = torch.empty_like(x, memory_format=torch.contiguous_format)
         for span in _spans(x):
             _filter(x, weight, dilation, span, result[:, span])
-        return result
+        return (result,), ()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, weight = ctx.saved_tensors
+    def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
+        x, weight, dilation = inputs
         for_x, for_weight = torch.empty_like(x), torch.zeros_like(weight)
         for span in _spans(x):
-            _adjoint(gradient[:, span], x, weight, ctx.dilation, span, for_x, for_weight)
-        return for_x, for_weight, None
+            _adjoint(gradients[0][:, span], x, weight, dilation, span, for_x, for_weight)
+        return for_x, for_weight
 
 
-class _GatedDepthwise(Function):
+class _GatedDepthwise(Fast):
     """Filters k and v again for the gradient, unless all is one span."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def plain(x: Tensor, weight: Tensor) -> Tensors:
+        query, key, value = _Depthwise.plain(x, weight, 1)[0].chunk(3, -1)
+        return query, key * value
+
+    @staticmethod
+    def fast(x: Tensor, weight: Tensor) -> tuple[Tensors, Kept]:
         query, update = (x.new_empty(*x.shape[:2], x.shape[2] // 3) for _ in range(2))
         spans = _spans(x)
         for span in spans:
@@ -96,18 +118,16 @@ class _GatedDepthwise(Function):
             q, k, v = filtered.chunk(3, -1)
             query[:, span] = q
             torch.mul(k, v, out=update[:, span])
-        ctx.save_for_backward(x, weight, filtered if len(spans) == 1 else None)
-        return query, update
+        return (query, update), (filtered if len(spans) == 1 else None,)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, for_query: Tensor, for_update: Tensor) -> tuple[Tensor, Tensor]:
-        x, weight, kept = ctx.saved_tensors
+    def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
+        x, weight = inputs
         for_x, for_weight = torch.empty_like(x), torch.zeros_like(weight)
         for span in _spans(x):
-            _, k, v = (_filter(x, weight, 1, span) if kept is None else kept).chunk(3, -1)
-            change = for_update[:, span]
-            gradient = torch.cat([for_query[:, span], change * v, change * k], dim=-1)
+            _, k, v = (_filter(x, weight, 1, span) if kept[0] is None else kept[0]).chunk(3, -1)
+            change = gradients[1][:, span]
+            gradient = torch.cat([gradients[0][:, span], change * v, change * k], dim=-1)
             _adjoint(gradient, x, weight, 1, span, for_x, for_weight)
         return for_x, for_weight
 

@@ -8,6 +8,7 @@ coefficients per token instead of O(V·D).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from signal_model.config import (
     SpectralSettings,
     StandardEmbeddingConfig,
 )
+from signal_model.layers.constants import WithConstants
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import channel_basis, spaced
 
@@ -29,16 +31,20 @@ from signal_model.transforms.harmonics import channel_basis, spaced
 INITIAL_SCALE = 0.02
 
 
-class Embedding(nn.Module):
+class Embedding(WithConstants):
     """What every embedding offers."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) of token numbers → (B, T, D)."""
         raise NotImplementedError
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(B, T, D) → (B, T, V): the inner product of each hidden state with each token's vector."""
+    def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """(…, D) → features (…, K) and a weight (V, K), whose inner products are the logits."""
         raise NotImplementedError
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, D) → (…, V): the inner product of each hidden state with each token's vector."""
+        return F.linear(*self.factors(hidden))
 
 
 @implements(StandardEmbeddingConfig)
@@ -52,8 +58,8 @@ class StandardEmbedding(Embedding):
     def forward(self, tokens: Tensor) -> Tensor:
         return F.embedding(tokens, self.weight)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.weight)
+    def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        return hidden, self.weight
 
 
 class FactoredEmbedding(Embedding):
@@ -69,11 +75,14 @@ class FactoredEmbedding(Embedding):
         """Φ, (K, D)."""
         raise NotImplementedError
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        return F.embedding(tokens, self.coefficients) @ self.basis()
+    def constants(self) -> tuple[Tensor, ...]:
+        return (self.basis(),)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(F.linear(hidden, self.basis()), self.coefficients)
+    def forward(self, tokens: Tensor) -> Tensor:
+        return F.embedding(tokens, self.coefficients) @ self.current_constants()[0]
+
+    def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        return F.linear(hidden, self.current_constants()[0]), self.coefficients
 
 
 @implements(SpectralEmbeddingConfig)
@@ -88,13 +97,13 @@ class SpectralEmbedding(FactoredEmbedding):
         frequencies = spaced(config.frequencies, config.bases, config.spacing)
         self.width = model.width
         self.frequencies = nn.Parameter(frequencies, requires_grad=config.learnable_frequencies)
-        if not config.learnable_frequencies:
-            self.register_buffer("fixed_basis", channel_basis(frequencies, model.width), persistent=False)
+        fixed = None if config.learnable_frequencies else channel_basis(frequencies, model.width)
+        self.register_buffer("fixed_basis", fixed, persistent=False)
 
     def basis(self) -> Tensor:
-        if self.frequencies.requires_grad:
-            return channel_basis(self.frequencies, self.width)
-        return self.get_buffer("fixed_basis")
+        # Learnable frequencies may be frozen; those of a fixed basis never move.
+        fixed = self.fixed_basis
+        return fixed if isinstance(fixed, Tensor) else channel_basis(self.frequencies, self.width)
 
     @property
     def amplitudes(self) -> Tensor:
@@ -145,8 +154,15 @@ class HybridEmbedding(Embedding):
     def forward(self, tokens: Tensor) -> Tensor:
         return self._mixed(self.standard(tokens), self.spectral(tokens))
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self._mixed(self.standard.logits(hidden), self.spectral.logits(hidden))
+    def factors(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        return hidden, self.current_constants()[0]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """All vectors, (V, D): V·2B·D is less work than a second score for each position and token."""
+        return (self._mixed(self.standard.weight, self.spectral.coefficients @ self.spectral.basis()),)
+
+    def sources(self) -> Iterable[Tensor | None]:
+        return self.parameters()
 
     def _mixed(self, standard: Tensor, spectral: Tensor) -> Tensor:
         # Under autocast a lookup stays in float32 and a product does not.

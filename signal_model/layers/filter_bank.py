@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import FilterBankConfig, LearnedFilterBankConfig, ModelConfig, NoFilterBankConfig
+from signal_model.layers.convolution import latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import build, implements
 
@@ -53,6 +54,8 @@ class FilterBank(Mixer):
 
     def forward(self, x: Tensor) -> Tensor:
         length, reach = x.shape[1], self.reach
+        if torch.compiler.is_compiling():
+            return self._tap_by_tap(x)
         block = min(BLOCK, length)
         missing = -length % block
         weights = self.weights(F.pad(x, (0, 0, 0, missing)))
@@ -64,12 +67,29 @@ class FilterBank(Mixer):
         filtered: Tensor = banded @ past
         return filtered.flatten(1, 2)[:, :length]
 
+    def _tap_by_tap(self, x: Tensor) -> Tensor:
+        """The sum as it stands: what is compiled serves every length, and a compiler joins the terms itself."""
+        scales, _, taps = self.filters.shape
+        lags = self.weights(x) @ self.responses()
+        padded = F.pad(x, (0, 0, self.reach, 0))
+        filtered = torch.zeros_like(x)
+        for lag in sorted({tap << scale for scale in range(scales) for tap in range(taps)}):
+            filtered = filtered + lags[..., lag, None] * padded.narrow(1, self.reach - lag, x.shape[1])
+        return filtered
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        return self(x), [latest(x, self.reach)]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """Impulse responses, the oldest tap first, (S·M, reach + 1)."""
+        return (self.responses().flip(1),)
+
     def start(self, batch: int) -> State:
         return [self.filters.new_zeros(batch, self.reach, self.width)]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = torch.cat([state[0], x[:, None]], dim=1)
-        lags = self.weights(x) @ self.responses().flip(1)
+        lags = self.weights(x) @ self.current_constants()[0]
         return (lags[:, None] @ window)[:, 0], [window[:, 1:]]
 
 

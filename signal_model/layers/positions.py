@@ -15,10 +15,14 @@ from signal_model.transforms.harmonics import spaced
 INITIAL_SCALE = 0.02
 
 
-def rotary_angles(positions: Tensor, channels: int, base: float = 10000.0) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of position × frequency (Su et al. 2021, RoFormer): (T,) → two (T, channels / 2) in float32."""
-    exponent = torch.arange(0, channels, 2, device=positions.device, dtype=torch.float32) / channels
-    angle = positions.float()[:, None] * base**-exponent
+def rotary_frequencies(channels: int, device: torch.device, base: float = 10000.0) -> Tensor:
+    """Radians per token of each pair of channels (Su et al. 2021, RoFormer): (channels / 2,) in float32."""
+    return base ** -(torch.arange(0, channels, 2, device=device, dtype=torch.float32) / channels)
+
+
+def rotary_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of position × frequency: (T,) and (C / 2,) → two (T, C / 2) in float32."""
+    angle = positions.float()[:, None] * frequencies
     return angle.cos(), angle.sin()
 
 

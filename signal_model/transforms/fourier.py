@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from signal_model.transforms.fast import Fast, Kept, Tensors
 
 # Numbers, after padding, that a CPU transforms at a time: 2 MB in float32. What is worked on then stays in the
 # cache, and its memory is used again; for whole sequences a CPU mostly waits for memory, 4 times as long in all.
@@ -20,21 +20,27 @@ def causal_convolution(signal: Tensor, kernel: Tensor) -> Tensor:
     `signal` (B, T, D), `kernel` (D, K) with K ≤ T; returns (B, T, D). Both are padded with zeros to
     at least T + K - 1, so that nothing wraps around: output t depends on inputs up to t only, with
     the rounding of the transform (about 1e-7 of the largest value in float32) spread over all t.
-    Half precisions are transformed in float32. Differentiable once.
+    Half precisions are transformed in float32.
     """
     wide = signal.float() if signal.dtype in (torch.bfloat16, torch.float16) else signal
-    result: Tensor = _CausalConvolution.apply(wide, kernel.to(wide.dtype))
-    return result.to(signal.dtype)
+    return _CausalConvolution.run(wide, kernel.to(wide.dtype))[0].to(signal.dtype)
 
 
-class _CausalConvolution(Function):
+class _CausalConvolution(Fast):
     """Transforms the signal again for the gradient, unless all of it is one block: for a CPU that is cheaper than
     to write spectra to memory and to read them back, and it takes a fifth of the memory."""
 
     @staticmethod
-    def forward(ctx: Any, signal: Tensor, kernel: Tensor) -> Tensor:
-        length, taps = signal.shape[1], kernel.shape[1]
-        size = fast_length(length + taps - 1)
+    def plain(signal: Tensor, kernel: Tensor) -> Tensors:
+        length = signal.shape[1]
+        size = length + kernel.shape[1]
+        spectrum = torch.fft.rfft(signal, n=size, dim=1) * torch.fft.rfft(kernel, n=size).T
+        return (torch.fft.irfft(spectrum, n=size, dim=1)[:, :length],)
+
+    @staticmethod
+    def fast(signal: Tensor, kernel: Tensor) -> tuple[Tensors, Kept]:
+        length = signal.shape[1]
+        size = fast_length(length + kernel.shape[1] - 1)
         response = torch.fft.rfft(kernel, n=size)[:, None]
         result = torch.empty_like(signal, memory_format=torch.contiguous_format)
         blocks = _blocks(signal, size)
@@ -42,25 +48,82 @@ class _CausalConvolution(Function):
             spectrum = torch.fft.rfft(_channels_first(signal[rows, :, channels]), n=size)
             filtered = torch.fft.irfft(spectrum * response[channels], n=size)
             result[rows, :, channels] = _channels_last(filtered[..., :length])
-        ctx.save_for_backward(signal, response, spectrum if len(blocks) == 1 else None)
-        ctx.taps, ctx.size = taps, size
-        return result
+        return (result,), (response, spectrum if len(blocks) == 1 else None)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        signal, response, kept = ctx.saved_tensors
-        length, size = signal.shape[1], ctx.size
+    def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
+        signal, kernel = inputs
+        length = signal.shape[1]
+        size = fast_length(length + kernel.shape[1] - 1)
+        response, whole = kept
+        assert response is not None
         response = response.conj_physical()
         for_signal = torch.empty_like(signal, memory_format=torch.contiguous_format)
         for_response = torch.zeros_like(response[:, 0])
         for rows, channels in _blocks(signal, size):
-            change = torch.fft.rfft(_channels_first(gradient[rows, :, channels]), n=size)
-            spectrum = torch.fft.rfft(_channels_first(signal[rows, :, channels]), n=size) if kept is None else kept
+            change = torch.fft.rfft(_channels_first(gradients[0][rows, :, channels]), n=size)
+            spectrum = torch.fft.rfft(_channels_first(signal[rows, :, channels]), n=size) if whole is None else whole
             for_response[channels] += (spectrum.conj_physical() * change).sum(1)
             correlated = torch.fft.irfft(change.mul_(response[channels]), n=size)
             for_signal[rows, :, channels] = _channels_last(correlated[..., :length])
-        return for_signal, torch.fft.irfft(for_response, n=size)[:, : ctx.taps]
+        return for_signal, torch.fft.irfft(for_response, n=size)[:, : kernel.shape[1]]
+
+
+def pair_convolution(first: Tensor, second: Tensor) -> Tensor:
+    """z(t) = Σ_{i+j = t} first(i) second(j), channel by channel: two (B, T, D) → (B, T, D), as a triple one is."""
+    length = first.shape[1]
+    size = fast_length(2 * length - 1)
+    spectrum = torch.fft.rfft(first, n=size, dim=1) * torch.fft.rfft(second, n=size, dim=1)
+    result: Tensor = torch.fft.irfft(spectrum, n=size, dim=1)[:, :length]
+    return result
+
+
+def triple_convolution(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    """z(t) = Σ_{i+j+l = t} first(i) second(j) third(l) in O(T log T): three (B, T, D) → (B, T, D).
+
+    Padded to at least 3T - 2, so that nothing wraps around. All of one type, float32 or float64.
+    """
+    return _TripleConvolution.run(first, second, third)[0]
+
+
+class _TripleConvolution(Fast):
+    """Real transforms in the gradient too, which autograd takes for complex ones of twice the length."""
+
+    @staticmethod
+    def plain(first: Tensor, second: Tensor, third: Tensor) -> Tensors:
+        length = first.shape[1]
+        size = 4 * length  # even, also where lengths are symbols
+        spectra = [torch.fft.rfft(factor, n=size, dim=1) for factor in (first, second, third)]
+        return (torch.fft.irfft(spectra[0] * spectra[1] * spectra[2], n=size, dim=1)[:, :length],)
+
+    @staticmethod
+    def fast(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensors, Kept]:
+        length = first.shape[1]
+        size = fast_length(3 * length - 2)
+        result = torch.empty_like(first, memory_format=torch.contiguous_format)
+        blocks = _blocks(first, size)
+        for rows, channels in blocks:
+            spectra = [
+                torch.fft.rfft(_channels_first(factor[rows, :, channels]), n=size) for factor in (first, second, third)
+            ]
+            triple = torch.fft.irfft((spectra[0] * spectra[1]).mul_(spectra[2]), n=size)
+            result[rows, :, channels] = _channels_last(triple[..., :length])
+        return (result,), tuple(spectra) if len(blocks) == 1 else ()
+
+    @staticmethod
+    def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
+        length = inputs[0].shape[1]
+        size = fast_length(3 * length - 2)
+        results = [torch.empty_like(factor, memory_format=torch.contiguous_format) for factor in inputs]
+        for rows, channels in _blocks(inputs[0], size):
+            spectra = kept or [torch.fft.rfft(_channels_first(factor[rows, :, channels]), n=size) for factor in inputs]
+            change = torch.fft.rfft(_channels_first(gradients[0][rows, :, channels]), n=size)
+            a, b, c = (spectrum.conj() for spectrum in spectra if spectrum is not None)
+            changed = change * a
+            for result, product in zip(results, ((b * c).mul_(change), changed * c, changed * b), strict=True):
+                correlated = torch.fft.irfft(product, n=size)
+                result[rows, :, channels] = _channels_last(correlated[..., :length])
+        return tuple(results)
 
 
 def _blocks(signal: Tensor, size: int) -> list[tuple[slice, slice]]:

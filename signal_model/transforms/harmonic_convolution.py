@@ -30,7 +30,7 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
 
     `signal` (B, T, D); `decay` λ per token and `frequency` ω in radians per token, (H, B); `coefficients`
     (H, D / H, 2B), α, then β. Returns (B, T, D). The harmonics of a head are shared by its channels.
-    Half precisions are computed in float32, under autocast too. Differentiable once.
+    Half precisions are computed in float32, under autocast too.
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):
@@ -51,9 +51,25 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
         return result.view(batch, -1, width)[:, :length].to(dtype)
 
 
+def harmonic_sums(signal: Tensor, decay: Tensor, frequency: Tensor) -> Tensor:
+    """What generation carries on from: Σ_s e^{(-λ + iω)(T - 1 - s)} x(s), (B, T, D) → (B, H, 2B, D / H).
+
+    Real parts come first. At least in float32. Angles of a long beginning, ω(T - 1 - s), are taken in double precision
+    where devices have it.
+    """
+    full = torch.promote_types(signal.dtype, torch.float32)
+    exact = full if signal.device.type == "mps" else torch.float64
+    basis = damped_harmonics(decay.to(exact), frequency.to(exact), signal.shape[1]).to(full)
+    per_head = signal.to(full).unflatten(2, (len(decay), -1)).transpose(1, 2)
+    return torch.matmul(basis.flip(-1), per_head)
+
+
 def chunk_count(length: int, harmonics: int) -> int:
-    """Into how many chunks `harmonic_convolution` cuts a sequence: the rule above."""
-    if length <= 2 * CHUNK or harmonics > MOST_CARRIED:
+    """Into how many chunks `harmonic_convolution` cuts a sequence: the rule above.
+
+    Into one where lengths are symbols: what is compiled or exported is then the same for all of them.
+    """
+    if torch.compiler.is_compiling() or length <= 2 * CHUNK or harmonics > MOST_CARRIED:
         return 1
     return min(MOST_CHUNKS, -(-length // CHUNK))
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from signal_model.transforms.fast import Fast, Kept, Tensors
 
 
 @cache
@@ -39,37 +42,76 @@ def reach(wavelet: str, level: int) -> int:
     return (len(lowpass(wavelet)) - 1) << (level - 1)
 
 
-def dilated_filter(signal: Tensor, taps: Sequence[float], dilation: int) -> Tensor:
-    """y(t) = Σ_k taps[k] signal(t - k · dilation) along dimension 1 of (B, T, D); zero before the start."""
-    length = signal.shape[1]
-    # The taps that look back before the start of the sequence meet zeros only.
-    taps = taps[: (length - 1) // dilation + 1]
-    past = (len(taps) - 1) * dilation
-    padded = F.pad(signal, (0, 0, past, 0))
-    output = taps[0] * signal
-    for k, tap in enumerate(taps[1:], start=1):
-        start = past - k * dilation
-        output = output.add_(padded[:, start : start + length], alpha=tap)
-    return output
-
-
 def causal_decomposition(signal: Tensor, wavelet: str, levels: int) -> list[Tensor]:
     """[d_1, …, d_J, a_J], each (B, T, D) like `signal`, whose sum is `signal`."""
-    bands = []
-    approximation = signal
-    for level in range(1, levels + 1):
-        smoother = dilated_filter(approximation, lowpass(wavelet), 2 ** (level - 1))
-        bands.append(approximation - smoother)
-        approximation = smoother
-    return [*bands, approximation]
+    return decomposition(signal, lowpass(wavelet), levels)
 
 
-def step_decomposition(sample: Tensor, past: list[Tensor], wavelet: str) -> tuple[list[Tensor], list[Tensor]]:
+def decomposition(signal: Tensor, taps: tuple[float, ...], levels: int) -> list[Tensor]:
+    """`causal_decomposition` by the low-pass taps themselves."""
+    return [*_Decomposition.run(signal, taps, levels)]
+
+
+class _Decomposition(Fast):
+    """Sums up in place: recorded operation by operation, each tap would fill a tensor of the size of the signal."""
+
+    @staticmethod
+    def plain(signal: Tensor, taps: tuple[float, ...], levels: int) -> Tensors:
+        length = signal.shape[1]
+        bands = []
+        for level in range(levels):
+            dilation = 1 << level
+            past = (len(taps) - 1) * dilation
+            padded = F.pad(signal, (0, 0, past, 0))
+            smoother = taps[0] * signal
+            for k, tap in enumerate(taps[1:], start=1):
+                smoother = smoother + tap * padded.narrow(1, past - k * dilation, length)
+            bands.append(signal - smoother)
+            signal = smoother
+        return (*bands, signal)
+
+    @staticmethod
+    def fast(signal: Tensor, taps: tuple[float, ...], levels: int) -> tuple[Tensors, Kept]:
+        bands = []
+        for level in range(levels):
+            smoother = dilated_filter(signal, taps, 1 << level)
+            bands.append(signal - smoother)
+            signal = smoother
+        return (*bands, signal), ()
+
+    @staticmethod
+    def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
+        _, taps, levels = inputs
+        change = gradients[-1]  # of a_J, then of a_{J-1} …
+        for level in reversed(range(levels)):
+            change = dilated_filter(change - gradients[level], taps, 1 << level, ahead=True).add_(gradients[level])
+        return (change,)
+
+
+def dilated_filter(signal: Tensor, taps: Sequence[float], dilation: int, ahead: bool = False) -> Tensor:
+    """y(t) = Σ_k taps[k] signal(t - k · dilation) along dimension 1 of (B, T, D); zero before the start.
+
+    `ahead` looks at t + k · dilation, zero beyond the end: the adjoint, which gradients pass through.
+    """
+    length = signal.shape[1]
+    result = signal * taps[0]
+    for k, tap in enumerate(taps[1:], start=1):
+        kept = length - k * dilation
+        if kept <= 0:
+            break
+        early, late = slice(kept), slice(length - kept, length)
+        target, source = (early, late) if ahead else (late, early)
+        result[:, target].add_(signal[:, source], alpha=tap)
+    return result
+
+
+def step_decomposition(
+    sample: Tensor, past: list[Tensor], taps: tuple[float, ...]
+) -> tuple[list[Tensor], list[Tensor]]:
     """One step of `causal_decomposition` on (B, D), given each level's past input (B, reach, D), oldest first.
 
     Returns the bands at this position and the past for the next one.
     """
-    taps = lowpass(wavelet)
     bands, after = [], []
     approximation = sample
     for level, before in enumerate(past, start=1):

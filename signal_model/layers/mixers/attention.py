@@ -10,14 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import AttentionConfig, ModelConfig
-from signal_model.layers.convolution import ShortConvolution
+from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
-from signal_model.layers.positions import rotary_angles, rotate
+from signal_model.layers.positions import rotary_angles, rotary_frequencies, rotate
 from signal_model.layers.registry import implements
 
 # Largest logit before training, whatever the size of a head. Of 5, 10 and 20, and √(head size) which is what no scale
 # comes to, 10 trains best; see docs/benchmarks.md.
 INITIAL_LOGIT = 10.0
+# Up to here, cutting a sequence into blocks costs more than the pairs that it saves.
+SHORT = 128
 
 
 @implements(AttentionConfig)
@@ -42,16 +44,22 @@ class AttentionMixer(Mixer):
         self.log_scale = nn.Parameter(torch.full((config.heads,), math.log(start)))
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._attend(self.project(x))[0]
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
         projected = self.project(x)
-        if self.short is not None:
-            projected = self.short(projected)
-        query, key, value = self._heads(projected)
-        query, key = self._turn(torch.arange(x.shape[1], device=x.device), query, key)
-        if self.window is None or self.window >= x.shape[1]:
-            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        else:
-            mixed = windowed_attention(query, key, value, self.window)
-        return self._merge(mixed)
+        output, keys, values = self._attend(projected)
+        state = [keys, values]
+        if self.window is not None:
+            kept = self.window - 1
+            state = [latest(part.flatten(0, 1), kept).unflatten(0, part.shape[:2]) for part in state]
+            state.append(torch.full((len(x),), x.shape[1], device=x.device))
+        return output, state if self.short is None else [*state, latest(projected, self.short.past)]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """The scale of each head, (H, 1, 1), and the rotary frequencies."""
+        channels = self.output.in_features // self.heads
+        return self.log_scale.exp()[:, None, None], rotary_frequencies(channels, self.log_scale.device)
 
     def start(self, batch: int) -> State:
         width = self.output.in_features
@@ -68,7 +76,7 @@ class AttentionMixer(Mixer):
         if self.short is not None:
             projected, rest[-1] = self.short.step(projected, rest[-1])
         query, key, value = self._heads(projected[:, None])
-        seen = torch.tensor([keys.shape[2]], device=x.device) if self.window is None else rest[0]
+        seen = torch.full((1,), keys.shape[2], device=x.device) if self.window is None else rest[0]
         query, key = self._turn(seen[:1], query, key)
         keys, values = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
         if self.window is None:
@@ -85,17 +93,29 @@ class AttentionMixer(Mixer):
         state_dict.setdefault(f"{prefix}log_scale", torch.zeros_like(self.log_scale))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
+    def _attend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3D) → what the mixer gives, (B, T, D), and the keys and values (B, H, T, D / H) that it came from."""
+        query, key, value = self._heads(projected if self.short is None else self.short(projected))
+        length = projected.shape[1]
+        query, key = self._turn(torch.arange(length, device=projected.device), query, key)
+        # What is compiled serves every length, also those that a window does not cut.
+        if self.window is None or (not torch.compiler.is_compiling() and self.window >= length):
+            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            mixed = windowed_attention(query, key, value, self.window)
+        return self._merge(mixed), key, value
+
     def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3D) → query, key, value, each (B, H, T, D / H); key of unit mean square, query of its head's scale."""
         query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         size = (query.shape[-1],)
-        query = F.rms_norm(query, size) * self.log_scale.exp()[:, None, None]
+        query = F.rms_norm(query, size) * self.current_constants()[0]
         return query.to(value.dtype), F.rms_norm(key, size).to(value.dtype), value
 
     def _turn(self, positions: Tensor, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         if not self.rotary:
             return query, key
-        angles = rotary_angles(positions, query.shape[-1])
+        angles = rotary_angles(positions, self.current_constants()[1])
         return rotate(query, *angles), rotate(key, *angles)
 
     def _merge(self, mixed: Tensor) -> Tensor:
@@ -111,7 +131,8 @@ def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
-    if 2 * blocks * window**2 >= length**2:  # blocks would meet more pairs than there are
+    # Blocks would meet more pairs than there are; and what is compiled serves every length, cut or not.
+    if torch.compiler.is_compiling() or length <= SHORT or 2 * blocks * window**2 >= length**2:
         distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
         return F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
     missing = blocks * window - length

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from signal_model.config import MixerConfig, ModelConfig
+from signal_model.layers.constants import WithConstants
 from signal_model.layers.registry import build
 
 State = list[Tensor]
 
 
-class Mixer(nn.Module):
+class Mixer(WithConstants):
     """Base of mixers. Output at position t depends on inputs at positions ≤ t only."""
 
     def forward(self, x: Tensor) -> Tensor:
         """All positions at once, (B, T, D) → (B, T, D)."""
         raise NotImplementedError
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        """All positions of a beginning, (B, T, D) → (B, T, D) and the state after the last of them.
+
+        Here step by step; mixers override it with their parallel form.
+        """
+        state = self.start(len(x))
+        outputs = []
+        for position in x.unbind(1):
+            output, state = self.step(position, state)
+            outputs.append(output)
+        return torch.stack(outputs, dim=1), state
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """None, unless a mixer has some."""
+        return ()
 
     def start(self, batch: int) -> State:
         """The state before the first position: tensors of shape (batch, …)."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from signal_model.config import FourierAttentionConfig, ModelConfig
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.fourier import fast_length
+from signal_model.transforms.fourier import pair_convolution, triple_convolution
 from signal_model.transforms.harmonics import spaced
 
 
@@ -36,16 +36,11 @@ class FourierAttention(Mixer):
         self.output = nn.Linear(model.width, model.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, query, key, value = self._parts(x)
-        length = x.shape[1]
-        damping, size = map(self._per_channel, self._envelope(length))
-        full = damping.dtype
-        size_of_transform = fast_length(3 * length - 2)
-        # Channels first, (B, D, T): transforms run along contiguous rows.
-        factors = (query.to(full) * damping, key.to(full) * damping, value.to(full))
-        spectra = [torch.fft.rfft(factor.transpose(1, 2), n=size_of_transform) for factor in factors]
-        triple = torch.fft.irfft(spectra[0] * spectra[1] * spectra[2], n=size_of_transform)[..., :length]
-        return self._finish(gate, triple.transpose(1, 2) / size)
+        return self._convolve(x)[0]
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        output, queries, keys, values = self._convolve(x)
+        return output, [queries, keys, values, pair_convolution(queries, keys)]
 
     def start(self, batch: int) -> State:
         empty = self.output.weight.new_zeros(batch, 0, self.output.in_features)
@@ -61,6 +56,14 @@ class FourierAttention(Mixer):
         kernel = torch.cat([state[3].to(full), (queries * keys.flip(1)).sum(1, keepdim=True)], dim=1)
         triple = (kernel * values.flip(1)).sum(1)
         return self._finish(gate, triple / size), [queries, keys, values, kernel]
+
+    def _convolve(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, T, D) → the output and the q̃, k̃ and v that were convolved, each (B, T, D)."""
+        gate, query, key, value = self._parts(x)
+        damping, size = map(self._per_channel, self._envelope(x.shape[1]))
+        full = damping.dtype
+        factors = query.to(full) * damping, key.to(full) * damping, value.to(full)
+        return self._finish(gate, triple_convolution(*factors) / size), *factors
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gate, query, key and value, each (..., D); query and key of unit mean square in each head."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from signal_model.config import HarmonicConfig, ModelConfig
-from signal_model.layers.convolution import ShortConvolution, gated_depthwise
+from signal_model.layers.convolution import ShortConvolution, gated_depthwise, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.harmonic_convolution import harmonic_convolution
+from signal_model.transforms.harmonic_convolution import harmonic_convolution, harmonic_sums
 from signal_model.transforms.harmonics import damped_harmonics, spaced
 
 
@@ -49,11 +49,19 @@ class HarmonicMixer(Mixer):
         return torch.einsum("hcb,hbt->hct", self._gains(decay), basis).flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, update = gated_depthwise(self.project(x), self.short.weight)
+        return self._convolve(self.project(x))[0]
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        projected = self.project(x)
+        output, update = self._convolve(projected)
+        sums = harmonic_sums(update, *self._rates()).unflatten(2, (2, -1)).permute(0, 1, 4, 2, 3).flatten(3)
+        return output, [latest(projected, self.short.past), sums.to(self.log_decay.dtype)]
+
+    def constants(self) -> tuple[Tensor, ...]:
+        """Cosine and sine of one token's turn, both (H, 1, B), damped, and the gains (H, C, 2B)."""
         decay, frequency = self._rates()
-        mixed = harmonic_convolution(update, decay, frequency, self._gains(decay))
-        result: Tensor = self.output(query * mixed)
-        return result
+        cosine, sine = damped_harmonics(decay, frequency, 2)[:, None, :, 1].chunk(2, dim=-1)
+        return cosine, sine, self._gains(decay)
 
     def start(self, batch: int) -> State:
         heads, channels, bases = self.coefficients.shape
@@ -63,17 +71,23 @@ class HarmonicMixer(Mixer):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         projected, past = self.short.step(self.project(x), state[0])
         query, key, value = projected.chunk(3, dim=-1)
-        decay, frequency = self._rates()
-        cosine, sine = damped_harmonics(decay, frequency, 2)[..., 1].chunk(2, dim=-1)  # (H, B)
+        cosine, sine, gains = self.current_constants()
         real, imaginary = state[1].chunk(2, dim=-1)  # (batch, H, C, B)
         update = (key * value).view(*real.shape[:3], 1)
         turned = [
-            real * cosine[:, None] - imaginary * sine[:, None] + update,
-            real * sine[:, None] + imaginary * cosine[:, None],
+            real * cosine - imaginary * sine + update,
+            real * sine + imaginary * cosine,
         ]
         sums = torch.cat(turned, dim=-1)
-        mixed = torch.einsum("nhcb,hcb->nhc", sums, self._gains(decay).to(sums.dtype)).flatten(1)
+        mixed = torch.einsum("nhcb,hcb->nhc", sums, gains.to(sums.dtype)).flatten(1)
         return self.output(query * mixed.to(query.dtype)), [past, sums]
+
+    def _convolve(self, projected: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, 3D) → the output and the convolved k ⊙ v, both (B, T, D)."""
+        query, update = gated_depthwise(projected, self.short.weight)
+        decay, frequency = self._rates()
+        mixed = harmonic_convolution(update, decay, frequency, self._gains(decay))
+        return self.output(query * mixed), update
 
     def _rates(self) -> tuple[Tensor, Tensor]:
         """λ and ω, (H, B): in half precision neighbouring slow harmonics would fall together."""

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import ModelConfig, WaveletConfig
-from signal_model.layers.convolution import ShortConvolution
+from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.wavelets import causal_decomposition, reach, step_decomposition
+from signal_model.transforms.wavelets import decomposition, lowpass, reach, step_decomposition
 
 
 @implements(WaveletConfig)
@@ -29,6 +29,7 @@ class WaveletMixer(Mixer):
     def __init__(self, config: WaveletConfig, model: ModelConfig) -> None:
         super().__init__()
         self.families, self.levels, self.heads = config.families, config.levels, config.heads
+        self.taps = [lowpass(family) for family in config.families]
         bands = config.levels + 1
         self.project = nn.Linear(model.width, 2 * model.width, bias=False)
         self.gates = nn.Linear(model.width, bands * config.heads)
@@ -39,10 +40,17 @@ class WaveletMixer(Mixer):
         self.output = nn.Linear(model.width, model.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, value = self.project(x).chunk(2, dim=-1)
-        per_family = [causal_decomposition(value, family, self.levels) for family in self.families]
-        bands = self._select(x, per_family)
-        return self._combine(x, query, (filter_(band) for filter_, band in zip(self.filters, bands, strict=True)))
+        return self._decompose(x)[0]
+
+    def prefill(self, x: Tensor) -> tuple[Tensor, State]:
+        output, value, per_family, bands = self._decompose(x)
+        state = []
+        for family, own in zip(self.families, per_family, strict=True):
+            approximation = value
+            for level in range(1, self.levels + 1):
+                state.append(latest(approximation, reach(family, level)))
+                approximation = approximation - own[level - 1]
+        return output, [*state, *(latest(b, f.past) for f, b in zip(self._filters(), bands, strict=True))]
 
     def start(self, batch: int) -> State:
         width = self.output.in_features
@@ -56,9 +64,9 @@ class WaveletMixer(Mixer):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         query, value = self.project(x).chunk(2, dim=-1)
         per_family, after = [], []
-        for index, family in enumerate(self.families):
+        for index, taps in enumerate(self.taps):
             past = state[index * self.levels : (index + 1) * self.levels]
-            bands, past = step_decomposition(value, past, family)
+            bands, past = step_decomposition(value, past, taps)
             per_family.append(bands)
             after += past
         filtered = []
@@ -69,6 +77,14 @@ class WaveletMixer(Mixer):
             filtered.append(output)
             after.append(past_band)
         return self._combine(x, query, filtered), after
+
+    def _decompose(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]], list[Tensor]]:
+        """(B, T, D) → the output, the value, its bands in each family, and those selected."""
+        query, value = self.project(x).chunk(2, dim=-1)
+        per_family = [decomposition(value, taps, self.levels) for taps in self.taps]
+        bands = self._select(x, per_family)
+        filtered = (filter_(band) for filter_, band in zip(self.filters, bands, strict=True))
+        return self._combine(x, query, filtered), value, per_family, bands
 
     def _filters(self) -> list[ShortConvolution]:
         return [module for module in self.filters if isinstance(module, ShortConvolution)]

@@ -1,0 +1,176 @@
+"""Every part with what people use: compilation, export, stacks of models, frozen weights, checkpoints, adapters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.model import SignalLLM, build_model
+from signal_model.optimization import build_optimizers
+from signal_model.presets import PRESETS
+
+LAYERS: dict[str, dict[str, Any]] = {
+    "harmonic": {"mixer": {"kind": "harmonic", "bases": 3}},
+    "attention": {"mixer": {"kind": "attention", "heads": 2, "short_convolution": 3}},
+    "window": {"mixer": {"kind": "attention", "heads": 2, "window": 5}},
+    "fourier_attention": {"mixer": {"kind": "fourier_attention", "heads": 2}},
+    "selective": {"mixer": {"kind": "selective", "heads": 2, "bases": 3}},
+    "wavelet": {"mixer": {"kind": "wavelet", "families": ["haar", "db2"], "levels": 3, "heads": 2}},
+    "filter_bank": {"filter_bank": {"kind": "learned", "filters": 4}, "mixer": {"kind": "harmonic", "bases": 3}},
+}
+# Embeddings, positions and feed-forwards take part with one mixer each.
+FREQUENCIES = [0.5, 4]
+AROUND: dict[str, dict[str, Any]] = {
+    "harmonic": {"embedding": {"kind": "hybrid", "bases": 3, "frequencies": FREQUENCIES}},
+    "attention": {"embedding": {"kind": "spectral", "bases": 3, "frequencies": FREQUENCIES}},
+    "window": {"embedding": {"kind": "basis", "bases": 5}, "positions": {"kind": "signal", "bases": 3}},
+    "wavelet": {
+        "embedding": {"kind": "spectral", "bases": 3, "frequencies": FREQUENCIES, "learnable_frequencies": True}
+    },
+}
+FEEDFORWARD = {
+    "attention": {"kind": "spectral", "activation": "swiglu"},
+    "wavelet": {"kind": "mlp", "activation": "gelu"},
+}
+every_part = pytest.mark.parametrize("name", LAYERS)
+
+
+def model_of(name: str, seed: int = 0) -> SignalLLM:
+    layer = LAYERS[name] | {"feedforward": FEEDFORWARD.get(name, {"kind": "mlp", "expansion": 2})}
+    settings = {"width": 8, "context": 200, "vocab_size": 17, "layers": [layer] * 2} | AROUND.get(name, {})
+    return build_model(ModelConfig.model_validate(settings), seed)
+
+
+def tokens(length: int, batch: int = 2) -> Tensor:
+    return torch.randint(17, (batch, length), generator=torch.Generator().manual_seed(length))
+
+
+def gradients(model: nn.Module, loss: Callable[[], Tensor]) -> list[Tensor]:
+    return [*torch.autograd.grad(loss(), [p for p in model.parameters() if p.requires_grad], allow_unused=False)]
+
+
+@pytest.mark.slow
+@every_part
+def test_compiled_whole_for_every_length(name: str) -> None:
+    """One graph, values and gradients those of the plain model, and none anew for another length."""
+    torch._dynamo.reset()
+    model = model_of(name)
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(tokens(40)), model(tokens(40)), rtol=1e-3, atol=1e-4)
+    ours, expected = (gradients(model, lambda f=f: f(tokens(40)).square().mean()) for f in (compiled, model))
+    for mine, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()) + 1e-6)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for length in (41, 150, 200):
+            torch.testing.assert_close(compiled(tokens(length)), model(tokens(length)), rtol=1e-3, atol=1e-3)
+
+
+@every_part
+def test_exported_for_every_length(name: str) -> None:
+    model = model_of(name).eval()
+    length = torch.export.Dim("length", min=2, max=1024)
+    exported = torch.export.export(model, (tokens(40),), dynamic_shapes={"tokens": {1: length}})
+    for asked in (3, 40, 300):
+        torch.testing.assert_close(exported.module()(tokens(asked)), model(tokens(asked)), rtol=1e-3, atol=1e-3)
+
+
+@every_part
+def test_a_stack_of_models_is_each_of_them(name: str) -> None:
+    """Losses and gradients of four models of one shape, by `torch.func` at once and one by one."""
+    models = [model_of(name, seed) for seed in range(4)]
+    parameters, buffers = torch.func.stack_module_state(models)  # type: ignore[arg-type]
+    base = copy.deepcopy(models[0]).to("meta")
+    batch, targets = tokens(20), tokens(20).flip(1)
+
+    def loss(own: dict[str, Tensor], rest: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(base, (own, rest), (batch, targets))
+
+    together = torch.vmap(torch.func.grad(loss))(parameters, buffers)
+    for index, model in enumerate(models):
+        names = [key for key, parameter in model.named_parameters() if parameter.requires_grad]
+        for key, theirs in zip(names, gradients(model, lambda m=model: m(batch, targets)), strict=True):
+            torch.testing.assert_close(
+                together[key][index], theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()) + 1e-7
+            )
+
+
+@every_part
+def test_frozen(name: str) -> None:
+    """Computes and generates as before; an optimiser is given what is left to train."""
+    model = model_of(name)
+    expected = model(tokens(20))
+    model.requires_grad_(False)
+    assert not model(tokens(20)).requires_grad
+    torch.testing.assert_close(model(tokens(20)), expected)
+    hidden, states = model.prefill(tokens(20))
+    model.step(tokens(1)[:, 0], states)
+    model.blocks[1].requires_grad_(True)
+    for kind in ("adamw", "muon"):
+        optimizers = build_optimizers(model, TrainingConfig(optimizer={"kind": kind}))  # type: ignore[arg-type]
+        given = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+        assert given == {id(p) for p in model.blocks[1].parameters()}
+    assert hidden.shape == (2, 20, 8)
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if "40m" not in name])
+def test_frozen_presets(preset: str) -> None:
+    model = build_model(ModelConfig.preset(preset), 0).requires_grad_(False)
+    assert model(torch.zeros(1, 3, dtype=torch.long)).isfinite().all()
+
+
+@every_part
+def test_checkpointed(name: str) -> None:
+    """Blocks that are computed again for the gradient give the same one."""
+    model = model_of(name)
+    expected = gradients(model, lambda: model(tokens(20), tokens(20)))
+    model.checkpointing = True
+    calls = []
+    model.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    ours = gradients(model, lambda: model(tokens(20), tokens(20)))
+    assert len(calls) == 2
+    assert all(map(torch.equal, ours, expected))
+
+
+class Adapter(nn.Module):
+    """A linear map with a low-rank one beside it, which alone is trained (Hu et al. 2021)."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base_layer = base.requires_grad_(False)
+        self.down, self.up = (
+            nn.Parameter(torch.randn(2, base.in_features)),
+            nn.Parameter(torch.zeros(base.out_features, 2)),
+        )
+        self.in_features, self.weight = base.in_features, base.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.base_layer(x) + x @ self.down.T @ self.up.T
+        return result
+
+
+@every_part
+def test_low_rank_adapters(name: str) -> None:
+    """Linear maps are modules that can be replaced; a model starts as it was, and both forms follow the adapters."""
+    model = model_of(name).requires_grad_(False)
+    expected = model(tokens(20))
+    for parent in [*model.modules()]:
+        for key, child in [*parent.named_children()]:
+            if isinstance(child, nn.Linear) and not isinstance(parent, Adapter):
+                setattr(parent, key, Adapter(child))
+    torch.testing.assert_close(model(tokens(20)), expected)
+    found = gradients(model, lambda: model(tokens(20), tokens(20)))
+    assert any(gradient.count_nonzero() for gradient in found)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, Adapter):
+                module.up.normal_(std=0.1)
+        _, states = model.prefill(tokens(20))
+        following, _ = model.step(tokens(21)[:, 20], states)
+        whole = model(torch.cat([tokens(20), tokens(21)[:, 20:]], 1))
+    torch.testing.assert_close(following, whole[:, -1], rtol=1e-3, atol=1e-3)
