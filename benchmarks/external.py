@@ -16,6 +16,8 @@ found, scaled from ideal to nadir; the reference is (1.1, 1.1).
 Results are kept in `external.jsonl`, a line for each search, and used as long as the peer's version, or the source of
 hrfevo's algorithms, is the same: a call does only what is missing, and may be ended and repeated at any time.
 
+`--algorithms evolution,"no strangers"` adds the default algorithm without one of its parts: see `variants.py`.
+
 Ends with exit code 1 if a bar is missed (unless `--no-check`): the loss after 200 evaluations is at most 0.8 of that
 of the best peer of each problem and half that of Optuna's TPE, and of its NSGA-II (geometric means over problems of
 median losses), and after 50, 100 or 200 it is nowhere significantly larger than a peer's.
@@ -36,10 +38,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import hrfevo.algorithms
+from benchmarks import variants
 from benchmarks.common import end, machine, print_table
 from benchmarks.external_peers import PEERS, Factory
 from benchmarks.external_results import AT, Case, Kept, Results, Score
 from benchmarks.external_tables import TABLES, Problem, problem, version
+from benchmarks.variants import VARIANTS
 from hrfevo.algorithms import make_algorithm
 from hrfevo.records import Result
 
@@ -66,6 +70,8 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
     sequence = np.random.SeedSequence(seed)
     if not isinstance(algorithm, str):
         asked = algorithm(problem.space, sequence)
+    elif algorithm in VARIANTS:
+        asked = VARIANTS[algorithm](problem.space, sequence)
     elif algorithm in PEERS:
         asked = PEERS[algorithm].make(problem.space, sequence)
     else:
@@ -92,8 +98,12 @@ def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[
     for path in sorted(Path(hrfevo.algorithms.__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
     ours = f"hrfevo {source.hexdigest()[:12]}"
+    source.update(Path(variants.__file__).read_bytes())
+    made_by = {name: peer.version for name, peer in PEERS.items()} | dict.fromkeys(
+        VARIANTS, f"hrfevo {source.hexdigest()[:12]}"
+    )
     found = [
-        Case(table, name, seed, f"{PEERS[name].version if name in PEERS else ours}, {version(table)}")
+        Case(table, name, seed, f"{made_by.get(name, ours)}, {version(table)}")
         for table in tables
         for name in algorithms
         for seed in range(min(seeds, PEERS[name].seeds) if name in PEERS else seeds)

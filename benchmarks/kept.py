@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import variants
 
 import hrfevo
 from hrfevo.benchmark.attainment import Attained
@@ -30,7 +31,10 @@ class Kept:
             _code("benchmark", "algorithms"),
         ]
         self._of_peers = hashlib.sha256(b"".join(shared)).hexdigest()
-        self._of_default = hashlib.sha256(b"".join([*shared, _code("algorithms/evolution")])).hexdigest()
+        of_default = hashlib.sha256(b"".join([*shared, _code("algorithms/evolution")]))
+        self._of_default = of_default.hexdigest()
+        of_default.update(Path(variants.__file__).read_bytes())
+        self._of_variants = of_default.hexdigest()
         if path is None or not path.exists():
             return
         for line in path.read_text().splitlines():
@@ -58,6 +62,8 @@ class Kept:
         return [self._known[case] for case in cases]
 
     def _of(self, case: Case) -> str:
+        if case.algorithm in variants.VARIANTS:
+            return self._of_variants
         return self._of_default if case.algorithm.removesuffix(FULL) == "evolution" else self._of_peers
 
 

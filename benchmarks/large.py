@@ -12,6 +12,7 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
 - surrogate: how well what `evolution` has learned from 100 random genomes, trained to the last rung, orders others: the
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
+- ablation (only if asked for): the default algorithm without one of its parts; the target is its own.
 - replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
   that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
 
@@ -32,6 +33,7 @@ import numpy as np
 from common import end, machine, print_table
 from kept import Kept
 from scipy.stats import spearmanr
+from variants import VARIANTS
 
 from hrfevo.algorithms import Algorithm, make_algorithm
 from hrfevo.benchmark.base import Benchmark
@@ -94,7 +96,7 @@ def simulated(
     """Scores of searches, of which those are run that are not kept."""
     kept = Kept(options.scores, options.benchmark, overrides, options.trainings)
     cases = [Case(name, count, seed) for name in names for count in workers for seed in range(options.seeds)]
-    comparison = Comparison(options.benchmark, options.trainings, overrides)
+    comparison = Comparison(options.benchmark, options.trainings, overrides, tuple(VARIANTS.items()))
     began = time.perf_counter()
     for score in comparison.run(kept.missing(cases), options.processes):
         kept.add(score)
@@ -164,7 +166,15 @@ def _mean(values: np.ndarray) -> str:
     return f"{values.mean():.4f} ± {values.std(ddof=1) / np.sqrt(len(values)):.4f}"
 
 
-PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost, "replicates": replicates}
+def ablation(options: argparse.Namespace) -> list[str]:
+    """What each part of the algorithm earns; no bar."""
+    print(f"\nAblation, validation bits per byte, {options.trainings:g} full trainings:\n")
+    names = ["evolution", *VARIANTS]
+    print(markdown(summarise(simulated(options, names, WORKERS, (LOSS,)), "regret", ["evolution"]), "regret"))
+    return []
+
+
+PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost, "replicates": replicates, "ablation": ablation}
 # Those that have a bar.
 USUAL = ("effort", "surrogate", "lost")
 

@@ -28,23 +28,18 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import peers
 from common import end, machine
 from peers import Hyperband, MultiObjectiveASHA
+from variants import VARIANTS
 
 from hrfevo.algorithms import evolution
-from hrfevo.algorithms.evolution import Evolution
-from hrfevo.algorithms.evolution.surrogate import Surrogate
-from hrfevo.algorithms.rungs import SuccessiveHalving
 from hrfevo.benchmark.attainment import Attained
-from hrfevo.benchmark.comparison import Case, Comparison, Factory, Score
+from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
-from hrfevo.records import Proposal
-from hrfevo.space import TRAINED, SearchSpace
 
 MOASHA, HYPERBAND = "Syne Tune MOASHA", "TPE + Hyperband"
 WORKERS = (1, 4, 16, 64)
@@ -56,83 +51,13 @@ HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", "random", "genetic", "regu
 REGRET = ("evolution", "tpe:full", "random", "genetic", "regularized:full", "random:full")
 HYPERVOLUME_PEERS = ("evolution", "tpe:full", "nsga2:full", MOASHA)
 REGRET_PEERS = ("evolution", "tpe:full", HYPERBAND)
-ABLATION = (
-    "evolution",
-    "evolution:full",
-    "genetic",
-    "no offspring",
-    "no strangers",
-    "no refinement",
-    "as they are",
-    "three changes",
-    "promotion by rank",
-)
-
-
-class NoOffspring(Evolution):
-    """All new genomes are random; the surrogate alone chooses."""
-
-    def _offspring(self, count: int) -> list[Proposal]:
-        return self._strangers(count)
-
-
-class NoStrangers(Evolution):
-    """No new genome is random."""
-
-    def _strangers(self, count: int) -> list[Proposal]:
-        return self._offspring(count)
-
-
-class NoRefinement(Evolution):
-    """What is promising is not bred again before it is trained."""
-
-    refinements = 0
-
-
-class AsTheyAre(Evolution):
-    """No objective is modelled as a logarithm."""
-
-    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
-        super().__init__(space, generator)
-        self._surrogate = Surrogate([name in TRAINED for name in space.objectives], logarithms=False)
-
-
-class ThreeChanges(Evolution):
-    """Mutation changes three genes instead of one: what there is to gain by adapting its rate."""
-
-    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
-        super().__init__(space, generator)
-        self.population.variation.changes = 3.0
-
-
-class WithoutPromotion(Evolution):
-    """The surrogate says who is tried, not who is promoted."""
-
-    def _promotable(self) -> np.ndarray:
-        return np.empty(0, int)
-
-
-def promoted_by_rank(space: SearchSpace, seed: np.random.SeedSequence) -> SuccessiveHalving:
-    return SuccessiveHalving(WithoutPromotion(space, np.random.default_rng(seed)), space)
-
-
-def variant(kind: type[Evolution]) -> Factory:
-    return partial(_made, kind)
-
-
-def _made(kind: type[Evolution], space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
-    return kind(space, np.random.default_rng(seed))
+ABLATION = ("evolution", "evolution:full", "genetic", *VARIANTS)
 
 
 FACTORIES = (
     (MOASHA, MultiObjectiveASHA),
     (HYPERBAND, Hyperband),
-    ("no offspring", variant(NoOffspring)),
-    ("no strangers", variant(NoStrangers)),
-    ("no refinement", variant(NoRefinement)),
-    ("as they are", variant(AsTheyAre)),
-    ("three changes", variant(ThreeChanges)),
-    ("promotion by rank", promoted_by_rank),
+    *VARIANTS.items(),
 )
 
 

@@ -50,11 +50,17 @@ class Evolution:
 
     The first μ genomes are random. From then on whoever asks gets the most promising of two kinds: offspring
     of the population, and genomes that have ended at a rung and could go on to the next.
-    Promising is what is expected to add most hypervolume to the front at the last rung (Emmerich, Giannakoglou &
-    Naujoks 2006), times the probability of success, per training still to be paid. Genomes being trained count as if
-    they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to rung as
-    long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that goes on.
+    Promising is what its training to a rung will show of a growth of the hypervolume of the front at the last rung
+    (Emmerich, Giannakoglou & Naujoks 2006), times the probability of success, per step that this is expected to take:
+    to that rung, and on to the last if it is promising there too. What a rung shows is by how much it goes with the
+    last one, for all that is known already: new genomes begin at a higher rung where the first tells nothing. Genomes
+    being trained count as if they had ended as expected, so that workers do not all follow the same hope. A genome thus
+    goes from rung to rung as long as it stays promising, nobody waits, and the space's `promote` is no more than the
+    least share that goes on.
     """
+
+    begins_at_any_rung = True
+    """Whether new genomes may begin at another rung than the first."""
 
     refinements = 2
     """How often the most promising are bred again before one is trained."""
@@ -207,7 +213,7 @@ class Evolution:
             told = beliefs.as_told(telling[:, :, rung])
             # What is not promising when it comes to a rung is not trained further.
             paid = steps[rung + 1] - before + target.chance(told) * (last - steps[rung + 1])
-            possible = (done < 0) | (done == rung - 1)
+            possible = (done == rung - 1) | ((done < 0) & self.begins_at_any_rung)
             gains[possible, rung] = ((target.improvement(told) + rest) / np.maximum(paid, 1))[possible]
         # Those that wait are known to keep to the bounds.
         old, new = np.split(vectors, [len(waiting)])

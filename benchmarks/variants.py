@@ -1,0 +1,86 @@
+"""The default algorithm with one part taken away or changed: what each part earns."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.evolution.surrogate import Surrogate
+from hrfevo.algorithms.rungs import SuccessiveHalving
+from hrfevo.benchmark.comparison import Factory
+from hrfevo.records import Proposal
+from hrfevo.space import TRAINED, SearchSpace
+
+
+class NoOffspring(Evolution):
+    """All new genomes are random; the surrogate alone chooses."""
+
+    def _offspring(self, count: int) -> list[Proposal]:
+        return self._strangers(count)
+
+
+class NoStrangers(Evolution):
+    """No new genome is random."""
+
+    def _strangers(self, count: int) -> list[Proposal]:
+        return self._offspring(count)
+
+
+class NoRefinement(Evolution):
+    """What is promising is not bred again before it is trained."""
+
+    refinements = 0
+
+
+class AsTheyAre(Evolution):
+    """No objective is modelled as a logarithm."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        super().__init__(space, generator)
+        self._surrogate = Surrogate([name in TRAINED for name in space.objectives], logarithms=False)
+
+
+class ThreeChanges(Evolution):
+    """Mutation changes three genes instead of one: what there is to gain by adapting its rate."""
+
+    def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        super().__init__(space, generator)
+        self.population.variation.changes = 3.0
+
+
+class FirstRung(Evolution):
+    """New genomes begin at the first rung, whatever it tells."""
+
+    begins_at_any_rung = False
+
+
+class WithoutPromotion(FirstRung):
+    """The surrogate says who is tried, not who is promoted."""
+
+    def _promotable(self) -> np.ndarray:
+        return np.empty(0, int)
+
+
+def promoted_by_rank(space: SearchSpace, seed: np.random.SeedSequence) -> SuccessiveHalving:
+    return SuccessiveHalving(WithoutPromotion(space, np.random.default_rng(seed)), space)
+
+
+def variant(kind: type[Evolution]) -> Factory:
+    return partial(_made, kind)
+
+
+def _made(kind: type[Evolution], space: SearchSpace, seed: np.random.SeedSequence) -> Evolution:
+    return kind(space, np.random.default_rng(seed))
+
+
+VARIANTS: dict[str, Factory] = {
+    "no offspring": variant(NoOffspring),
+    "no strangers": variant(NoStrangers),
+    "no refinement": variant(NoRefinement),
+    "as they are": variant(AsTheyAre),
+    "three changes": variant(ThreeChanges),
+    "first rung": variant(FirstRung),
+    "promotion by rank": promoted_by_rank,
+}
