@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A table of more genomes than these is hardly ever finished.
 MOST_IN_TABLE = 200_000
+
+Item = TypeVar("Item")
 
 app = new_app("Compare algorithms on trainings that were made before, in virtual time.")
 
@@ -141,11 +143,7 @@ def run_command(
     comparison = Comparison(benchmark, trainings, tuple(overrides))
     every = list(dict.fromkeys([*names, *targets]))
     cases = [Case(name, count, seed, spread) for name in every for count in counts for seed in range(seeds)]
-    scores = []
-    for score in comparison.run(cases, processes):
-        scores.append(score)
-        print(f"\r{len(scores)} of {len(cases)} searches", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    scores = [*_counted(comparison.run(cases, processes), len(cases), "searches")]
     summaries = summarise(scores, measure, targets)  # type: ignore[arg-type]
     print(markdown(summaries, measure))  # type: ignore[arg-type]
     if figure is not None:
@@ -170,10 +168,27 @@ def _time_again(
     trained = {e.genome: Genome(e.values) for e in evaluations if e.status == "finished" and e.rung == last}
     if passes:
         corpus = load_corpus(space.corpus, space.tokenizer)
-        for genome in step_times.measure(space, [*trained.values()], corpus, device, passes):
-            print(f"\rtiming {genome.id}", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
+        missing = sum(max(0, passes - len(step_times.known.get(genome, []))) for genome in trained)
+        for _ in _counted(
+            step_times.measure(space, [*trained.values()], corpus, device, passes), missing, "step times"
+        ):
+            pass
     return step_times.known
+
+
+def _counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """The items, and a line that says how many have come: over and over for who watches, else ten times."""
+    watched, shown = sys.stderr.isatty(), 0
+    for count, item in enumerate(items, 1):
+        if watched or 10 * count // total > shown:
+            shown = 10 * count // total
+            line = f"{count} of {total} {what}"
+            print(
+                *(["\r", line] if watched else [line]), sep="", end="" if watched else "\n", file=sys.stderr, flush=True
+            )
+        yield item
+    if watched:
+        print(file=sys.stderr)
 
 
 def _train(
