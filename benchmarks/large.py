@@ -12,6 +12,7 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
 - surrogate: how well what `evolution` has learned from 100 random genomes, trained to the last rung, orders others: the
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
+- rates (only if asked for): the regret when genes of training are those of the survey's best genome, beside a search.
 - ablation (only if asked for): the default algorithm without one of its parts; the target is its own.
 - replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
   that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
@@ -27,7 +28,10 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import end, machine, print_table
@@ -36,13 +40,14 @@ from scipy.stats import spearmanr
 from variants import VARIANTS
 
 from hrfevo.algorithms import Algorithm, make_algorithm
+from hrfevo.algorithms.evolution import Evolution
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.comparison import Case, Comparison, Score
-from hrfevo.benchmark.loading import load_benchmark
+from hrfevo.benchmark.loading import load_benchmark, load_survey
 from hrfevo.benchmark.summary import markdown, summarise
 from hrfevo.genome import Genome, sample
 from hrfevo.records import Proposal, Result
-from hrfevo.space import TRAINED
+from hrfevo.space import TRAINED, SearchSpace
 
 PEERS = ("tpe:full", "gp:full", "nsga2:full", "genetic", "random")
 WORKERS, MANY_WORKERS = (1, 16), (1, 16, 64)
@@ -174,7 +179,54 @@ def ablation(options: argparse.Namespace) -> list[str]:
     return []
 
 
-PARTS = {"effort": effort, "surrogate": surrogate, "lost": lost, "replicates": replicates, "ablation": ablation}
+class KnownRates(Evolution):
+    """Nothing of how to train is searched: all genomes have the genes of `training` of one that is known."""
+
+    def __init__(self, known: Genome, space: SearchSpace, seed: np.random.SeedSequence) -> None:
+        super().__init__(space, np.random.default_rng(seed))
+        self._training = {name: value for name, value in known.values.items() if name.startswith("training.")}
+
+    def _random(self) -> Proposal | None:
+        proposal = super()._random()
+        return proposal and self._trained_alike(proposal)
+
+    def _encoded(self, proposals: Sequence[Proposal], known: Sequence[Any]) -> list[Any]:
+        return super()._encoded([self._trained_alike(proposal) for proposal in proposals], known)
+
+    def _trained_alike(self, proposal: Proposal) -> Proposal:
+        others = {name: value for name, value in proposal.genome.values.items() if not name.startswith("training.")}
+        merged = others | self._training
+        return replace(proposal, genome=Genome({name: merged[name] for name in self._space.genes if name in merged}))
+
+
+def rates(options: argparse.Namespace) -> list[str]:
+    """What it would save to know how to train; no bar."""
+    print(f"\nValidation bits per byte, {options.trainings:g} full trainings, with rates known and searched:\n")
+    survey = load_survey(options.benchmark)
+    best = survey.genomes[int(np.argmin(survey.log_losses[:, -1]))]
+    factories = (("known rates", partial(KnownRates, best)),)
+    cases = [Case(name, w, s) for name in ("evolution", "known rates") for w in WORKERS for s in range(options.seeds)]
+    comparison = Comparison(options.benchmark, options.trainings, (LOSS,), factories)
+    scores = [*comparison.run(cases, options.processes)]
+    shares = np.array([0.1, 0.2, 0.3, 0.5, 0.75, 1.0])
+    rows = []
+    for name in ("evolution", "known rates"):
+        for workers in WORKERS:
+            found = [s for s in scores if (s.case.algorithm, s.case.workers) == (name, workers)]
+            medians = np.median([score.regret.at(shares * score.seconds) for score in found], axis=0)
+            rows.append((name, workers, *(f"{median:.3f}" for median in medians)))
+    print_table(["algorithm", "workers", *(f"after {share:.0%}" for share in shares)], rows)
+    return []
+
+
+PARTS = {
+    "effort": effort,
+    "surrogate": surrogate,
+    "lost": lost,
+    "replicates": replicates,
+    "ablation": ablation,
+    "rates": rates,
+}
 # Those that have a bar.
 USUAL = ("effort", "surrogate", "lost")
 
