@@ -219,14 +219,7 @@ def rates(options: argparse.Namespace) -> list[str]:
     return []
 
 
-PARTS = {
-    "effort": effort,
-    "surrogate": surrogate,
-    "lost": lost,
-    "replicates": replicates,
-    "ablation": ablation,
-    "rates": rates,
-}
+PARTS = {part.__name__: part for part in (effort, surrogate, lost, replicates, ablation, rates)}
 # Those that have a bar.
 USUAL = ("effort", "surrogate", "lost")
 
