@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from signal_model.devices import wait_for
+from signal_model.layers.constants import forget_constants
 from signal_model.model import SignalLLM
 from signal_model.operations import Kind, Work, first_tensor, name_of, work_of
 
@@ -27,6 +28,7 @@ def flops_per_token(model: SignalLLM) -> float:
     Counted by operator, as torch dispatches them, by the conventions of `signal_model.operations`.
     """
     tokens = context_of_tokens(model)
+    forget_constants(model)
     with torch.no_grad(), OperationCounter() as counter:
         model(tokens)
     return float(counter.total) / model.config.context

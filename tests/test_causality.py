@@ -35,11 +35,11 @@ MIXERS = [
     {"kind": "fourier_attention", "heads": 4, "timescales": [0.5, 1e6]},
     {"kind": "harmonic", "bases": 4},
     {"kind": "harmonic", "bases": 3, "heads": 2, "spacing": "linear", "short_convolution": 1},
-    {"kind": "selective", "heads": 2, "bases": 3},
-    {"kind": "selective", "heads": 2, "bases": 3, "short_convolution": 1, "select_decay": False, "bias": False},
     {"kind": "wavelet", "families": ["db2"], "levels": 4},
     {"kind": "wavelet", "families": ["haar", "bior2.2", "sym4"], "levels": 3, "heads": 2, "taps": 1},
     {"kind": "wavelet", "families": ["dmey"], "levels": 2},
+    {"kind": "selective", "heads": 2, "bases": 3},
+    {"kind": "selective", "heads": 2, "bases": 3, "short_convolution": 1, "select_decay": False, "bias": False},
 ]
 FEEDFORWARDS = [
     *({"kind": kind, "activation": a} for kind in ("mlp", "spectral") for a in ("gelu", "relu2", "swiglu")),

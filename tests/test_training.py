@@ -482,7 +482,8 @@ def test_top_k_and_top_p() -> None:
 
 
 @pytest.mark.parametrize("embedding", EMBEDDINGS, ids=str)
-@pytest.mark.parametrize("mixer", MIXERS[:5], ids=str)
+# Who sees but itself weighs it 1 whatever its query is: nothing of that would be trained.
+@pytest.mark.parametrize("mixer", [mixer for mixer in MIXERS[:5] if mixer.get("window") != 1], ids=str)
 def test_every_part_trains_in_bfloat16_too(
     mixer: dict[str, object], embedding: dict[str, object], corpus: Corpus
 ) -> None:

@@ -19,6 +19,7 @@ from signal_model.config import (
     HarmonicConfig,
     HybridEmbeddingConfig,
     LearnedFilterBankConfig,
+    SelectiveConfig,
     SignalPositionsConfig,
     SpectralFeedForwardConfig,
     SpectralSettings,
@@ -147,7 +148,7 @@ def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filter
             yield "band filters", filters(taps, f"Filters of the wavelet bands, {where}", said)
     if isinstance(config, FourierAttentionConfig):
         yield "decays", decays(_decay_times(model, numbers[0]), model.config.context, where, when)
-    if isinstance(config, HarmonicConfig | AttentionConfig) and config.short_convolution > 1:
+    if isinstance(config, HarmonicConfig | SelectiveConfig | AttentionConfig) and config.short_convolution > 1:
         short = [one for one in found if one.name == "short"]
         said = f"{config.short_convolution} taps on queries, keys and values, {some}"
         yield "short convolution", filters(short, f"Short convolution, {where}", said)

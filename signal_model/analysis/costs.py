@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from signal_model.cost import Counts, OperationCounter, Row, Sum, context_of_tokens
+from signal_model.layers.constants import forget_constants
 from signal_model.model import SignalLLM
 from signal_model.operations import Kind
 
@@ -209,6 +210,7 @@ def _pass(
 ) -> Counts:
     training = model.training
     model.eval()
+    forget_constants(model)
     counter = OperationCounter(watched, timed)
     try:
         with torch.set_grad_enabled(backward), counter, _tracked(model, places, counter):
