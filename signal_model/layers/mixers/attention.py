@@ -75,9 +75,8 @@ class AttentionMixer(Mixer):
         projected = self.project(x)
         if self.short is not None:
             projected, rest[-1] = self.short.step(projected, rest[-1])
-        query, key, value = self._heads(projected[:, None])
         seen = torch.full((1,), keys.shape[2], device=x.device) if self.window is None else rest[0]
-        query, key = self._turn(seen[:1], query, key)
+        query, key, value = self._heads(projected[:, None], seen[:1])
         keys, values = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
         if self.window is None:
             mixed = F.scaled_dot_product_attention(query, keys, values)
@@ -95,9 +94,9 @@ class AttentionMixer(Mixer):
 
     def _attend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3D) → what the mixer gives, (B, T, D), and the keys and values (B, H, T, D / H) that it came from."""
-        query, key, value = self._heads(projected if self.short is None else self.short(projected))
         length = projected.shape[1]
-        query, key = self._turn(torch.arange(length, device=projected.device), query, key)
+        positions = torch.arange(length, device=projected.device)
+        query, key, value = self._heads(projected if self.short is None else self.short(projected), positions)
         # What is compiled serves every length, also those that a window does not cut.
         if self.window is None or (not torch.compiler.is_compiling() and self.window >= length):
             mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
@@ -105,18 +104,17 @@ class AttentionMixer(Mixer):
             mixed = windowed_attention(query, key, value, self.window)
         return self._merge(mixed), key, value
 
-    def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, 3D) → query, key, value, each (B, H, T, D / H); key of unit mean square, query of its head's scale."""
+    def _heads(self, projected: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3D) at positions (T,) → query, key, value, each (B, H, T, D / H); key of unit mean square, query of
+        its head's scale, both turned by their position."""
         query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         size = (query.shape[-1],)
-        query = F.rms_norm(query, size) * self.current_constants()[0]
-        return query.to(value.dtype), F.rms_norm(key, size).to(value.dtype), value
-
-    def _turn(self, positions: Tensor, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.rotary:
-            return query, key
-        angles = rotary_angles(positions, self.current_constants()[1])
-        return rotate(query, *angles), rotate(key, *angles)
+        scale, frequencies = self.current_constants()
+        query, key = (F.rms_norm(query, size) * scale).to(value.dtype), F.rms_norm(key, size).to(value.dtype)
+        if self.rotary:
+            angles = rotary_angles(positions, frequencies)
+            query, key = rotate(query, *angles), rotate(key, *angles)
+        return query, key, value
 
     def _merge(self, mixed: Tensor) -> Tensor:
         result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
