@@ -142,7 +142,7 @@ def test_a_search_whose_reader_has_gone_is_stopped(tiny_space: Path, tmp_path: P
     arguments = ["run", tiny_space, "--out", tmp_path / "out", "--backend", "inline", "--evaluations", 40]
     process = subprocess.Popen([sys.executable, "-m", "hrfevo.cli", *map(str, arguments)], stdout=subprocess.PIPE)
     assert process.stdout
-    process.stdout.readline()
+    assert next(line for line in process.stdout if line.startswith(b"run "))
     process.stdout.close()
     assert process.wait(240) == 141
     told = command("hrfevo", "status", only_run(tmp_path / "out")).stdout
