@@ -119,7 +119,7 @@ def test_the_correlation_is_that_of_draws() -> None:
     covariance = kernel(every, every) - explained
     deviations = np.sqrt(np.diag(covariance))
     expected = np.diag(covariance[:5, 5:]) / (deviations[:5] * deviations[5:])
-    np.testing.assert_allclose(process.correlation(points, others), expected.clip(0, 1), atol=1e-6)
+    np.testing.assert_allclose(process.correlations(points, [others])[:, 0], expected.clip(0, 1), atol=1e-6)
 
 
 def test_a_kernel_is_found_from_where_all_pairs_look_alike() -> None:

@@ -44,7 +44,7 @@ class Replicates:
         return self._replicate() or self._inner.ask()
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._inner.tell([heard for result in results if (heard := self._heard(result)) is not None])
+        self._inner.tell([self._heard(result) for result in results])
 
     def adopt(self, genome: Genome) -> None:
         self._inner.adopt(genome)
@@ -73,7 +73,7 @@ class Replicates:
         free = [i for i, genome in enumerate(ids) if self._begun[genome] < len(self._seeds) and gains[i] > 0]
         return ids[max(free, key=lambda i: gains[i])] if free else None
 
-    def _heard(self, result: Result) -> Result | None:
+    def _heard(self, result: Result) -> Result:
         proposal = result.proposal
         if result.objectives is not None or result.failure:
             steps, genome_id = self._rungs[proposal.rung], proposal.genome.id

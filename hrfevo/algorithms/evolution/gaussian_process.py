@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -116,14 +117,23 @@ class GaussianProcess:
             variance -= np.einsum("pm,pm->m", known, known)
         return self._mean + self._scale * mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
 
-    def correlation(self, points: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Of what is true at points (M, columns) with what is true at others (M, columns), one by one, (M,)."""
-        signal = math.exp(self.kernel.log_signal)
-        explained, known = ((self.kernel(some, self._points) @ self._inverse_root.T) for some in (points, others))
-        shared = self.kernel.pairs(points, others) - np.einsum("mn,mn->m", explained, known)
-        variances = (np.maximum(signal - np.einsum("mn,mn->m", one, one), 1e-12) for one in (explained, known))
-        found: np.ndarray = np.clip(shared / np.sqrt(np.multiply(*variances)), 0.0, 1.0)
+    def correlations(self, points: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
+        """Of what is true at points (M, columns) with what is true at each of others (M, columns), one by one,
+        (M, others)."""
+        explained, variance = self._explained(points)
+        found = np.empty((len(points), len(others)))
+        for column, other in enumerate(others):
+            known, there = self._explained(other)
+            shared = self.kernel.pairs(points, other) - np.einsum("mn,mn->m", explained, known)
+            found[:, column] = np.clip(shared / np.sqrt(variance * there), 0.0, 1.0)
         return found
+
+    def _explained(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What measurements explain of points (M, columns), as rows whose products are covariances, and the variance
+        that is left, (M,)."""
+        explained = self.kernel(points, self._points) @ self._inverse_root.T
+        variance = math.exp(self.kernel.log_signal) - np.einsum("mn,mn->m", explained, explained)
+        return explained, np.maximum(variance, 1e-12)
 
 
 def fit(

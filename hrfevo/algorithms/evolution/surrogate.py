@@ -94,9 +94,8 @@ class _Objective:
         assert self._process is not None
         found = np.ones((len(vectors), self._rungs))
         if self._by_rung:
-            last = self._placed(vectors, self._rungs - 1)
-            for rung in range(self._rungs - 1):
-                found[:, rung] = self._process.correlation(last, self._placed(vectors, rung))
+            *lower, last = (self._placed(vectors, rung) for rung in range(self._rungs))
+            found[:, :-1] = self._process.correlations(last, lower)
         return found
 
     def _measurements(
