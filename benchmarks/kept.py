@@ -20,15 +20,19 @@ class Kept:
     """Scores of a benchmark under overrides, also after a kill.
 
     Nothing is used of another benchmark, or of an algorithm whose code has changed since. That of the default one is
-    in a folder of its own: its peers need not run again when it changes.
+    in a folder of its own: its peers need not run again when it changes. `code` are files of peers that are not in
+    hrfevo.
     """
 
-    def __init__(self, path: Path | None, benchmark: Path, overrides: Sequence[str], trainings: float) -> None:
+    def __init__(
+        self, path: Path | None, benchmark: Path, overrides: Sequence[str], trainings: float, code: Sequence[Path] = ()
+    ) -> None:
         self._path, self._known = path, dict[Case, Score]()
         shared = [
             json.dumps([*overrides, trainings]).encode(),
             benchmark.read_bytes(),
             _code("benchmark", "algorithms"),
+            *(file.read_bytes() for file in code),
         ]
         self._of_peers = hashlib.sha256(b"".join(shared)).hexdigest()
         of_default = hashlib.sha256(b"".join([*shared, _code("algorithms/evolution")]))

@@ -205,9 +205,9 @@ def rates(options: argparse.Namespace) -> list[str]:
     survey = load_survey(options.benchmark)
     best = survey.genomes[int(np.argmin(survey.log_losses[:, -1]))]
     factories = (("known rates", partial(KnownRates, best)),)
-    cases = [Case(name, w, s) for name in ("evolution", "known rates") for w in WORKERS for s in range(options.seeds)]
+    cases = [Case("known rates", workers, seed) for workers in WORKERS for seed in range(options.seeds)]
     comparison = Comparison(options.benchmark, options.trainings, (LOSS,), factories)
-    scores = [*comparison.run(cases, options.processes)]
+    scores = [*simulated(options, ("evolution",), WORKERS, (LOSS,)), *comparison.run(cases, options.processes)]
     shares = np.array([0.1, 0.2, 0.3, 0.5, 0.75, 1.0])
     rows = []
     for name in ("evolution", "known rates"):

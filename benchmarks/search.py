@@ -22,23 +22,18 @@ Ends with exit code 1 if a bar is missed (unless `--no-check`).
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import peers
 from common import end, machine
+from kept import Kept
 from peers import Hyperband, MultiObjectiveASHA
 from variants import VARIANTS
 
-from hrfevo.algorithms import evolution
-from hrfevo.benchmark.attainment import Attained
-from hrfevo.benchmark.comparison import Case, Comparison, Score
+from hrfevo.benchmark.comparison import Case, Comparison
 from hrfevo.benchmark.summary import Measure, Summary, markdown, summarise
 
 MOASHA, HYPERBAND = "Syne Tune MOASHA", "TPE + Hyperband"
@@ -61,58 +56,23 @@ FACTORIES = (
 )
 
 
-class Kept:
-    """Scores in a file, a line each: what was simulated once is not simulated again, also after a kill."""
-
-    def __init__(self, path: Path | None, table: Path) -> None:
-        self._path, self._known = path, dict[tuple[float, Measure, Case], Score]()
-        # Of another table or version of the code nothing is used.
-        sources = [*sorted(Path(evolution.__file__ or "").parent.glob("*.py")), Path(peers.__file__ or "")]
-        code = [source.read_bytes() for source in sources]
-        self._of = hashlib.sha256(b"".join([table.read_bytes(), *code])).hexdigest()
-        if path is None or not path.exists():
-            return
-        for line in path.read_text().splitlines():
-            kept = json.loads(line)
-            if kept["of"] == self._of:
-                score = kept["score"] | {"case": Case(**kept["score"]["case"])}
-                for name in ("hypervolume", "regret"):
-                    score[name] = Attained(**{key: np.array(steps) for key, steps in score[name].items()})
-                self._known[kept["trainings"], kept["measure"], score["case"]] = Score(**score)
-
-    def missing(self, trainings: float, measure: Measure, cases: Sequence[Case]) -> list[Case]:
-        """Those of the cases that are not known."""
-        return [case for case in cases if (trainings, measure, case) not in self._known]
-
-    def add(self, trainings: float, measure: Measure, score: Score) -> None:
-        """Keep one more."""
-        self._known[trainings, measure, score.case] = score
-        if self._path is not None:
-            line = {"of": self._of, "trainings": trainings, "measure": measure, "score": asdict(score)}
-            with self._path.open("a") as file:
-                file.write(json.dumps(line, default=np.ndarray.tolist) + "\n")
-
-    def of(self, trainings: float, measure: Measure, cases: Sequence[Case]) -> list[Score]:
-        """The scores of cases that are known."""
-        return [self._known[trainings, measure, case] for case in cases]
-
-
 def compare(
-    kept: Kept, names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
+    names: Sequence[str], measure: Measure, references: Sequence[str], options: argparse.Namespace,
     *, trainings: float, workers: Sequence[int] = WORKERS, spread: float = 0.0,
 ) -> list[Summary]:  # fmt: skip
     """Run, print a table, return what it says."""
     overrides = ("objectives={bits_per_byte: minimize}",) if measure == "regret" else ()
+    kept = Kept(options.scores, options.table, overrides, trainings, [Path(peers.__file__)])
     comparison = Comparison(options.table, trainings, overrides, FACTORIES)
     every = [*names, *(name for name in references if name not in names)]
     cases = [Case(name, count, seed, spread) for name in every for count in workers for seed in range(options.seeds)]
     began = time.perf_counter()
-    for score in comparison.run(kept.missing(trainings, measure, cases), options.processes):
-        kept.add(trainings, measure, score)
+    for score in comparison.run(kept.missing(cases), options.processes):
+        kept.add(score)
         if score.case.seed == options.seeds - 1:
             done = f"{score.case.algorithm}, {score.case.workers} workers"
             print(f"{done}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    summaries = summarise(kept.of(trainings, measure, cases), measure, references)
+    summaries = summarise(kept.of(cases), measure, references)
     print(markdown(summaries, measure), flush=True)
     return summaries
 
@@ -157,32 +117,31 @@ def main() -> int:
     packages = ("optuna", "scikit-learn", "deap", "numpy", "syne-tune")
     print(f"{machine(*packages)}; {options.seeds} seeds\n")
     missed: list[str] = []
-    kept = Kept(options.scores, options.table)
     if "hypervolume" in parts:
         print(f"Hypervolume of validation bits per byte and parameters, {whole:g} full trainings:\n")
-        found = compare(kept, HYPERVOLUME, "hypervolume", hypervolume_targets, options, trainings=whole)
+        found = compare(HYPERVOLUME, "hypervolume", hypervolume_targets, options, trainings=whole)
         missed += misses(found, "hypervolume")
     if "regret" in parts:
         print(f"\nRegret in validation bits per byte, {whole:g} full trainings:\n")
-        found = compare(kept, REGRET, "regret", regret_targets, options, trainings=whole)
+        found = compare(REGRET, "regret", regret_targets, options, trainings=whole)
         missed += misses(found, "regret")
     if "peers" in parts:
         print(f"\nMulti-fidelity peers, hypervolume, {part:g} full trainings:\n")
-        found = compare(kept, HYPERVOLUME_PEERS, "hypervolume", hypervolume_targets, options, trainings=part)
+        found = compare(HYPERVOLUME_PEERS, "hypervolume", hypervolume_targets, options, trainings=part)
         missed += misses(found, "hypervolume beside peers", (MOASHA,))
         print(f"\nMulti-fidelity peers, regret, {part:g} full trainings:\n")
-        found = compare(kept, REGRET_PEERS, "regret", regret_targets, options, trainings=part)
+        found = compare(REGRET_PEERS, "regret", regret_targets, options, trainings=part)
         missed += misses(found, "regret beside peers", (HYPERBAND,))
     if "use" in parts:
         print("\nEvaluation times multiplied by log-normal noise (σ = 1), 64 workers:\n")
         found = compare(
-            kept, ("evolution",), "hypervolume", ("evolution",), options, trainings=whole, workers=(64,), spread=1.0
+            ("evolution",), "hypervolume", ("evolution",), options, trainings=whole, workers=(64,), spread=1.0
         )
         if (use := found[0].workers_used) < LEAST_USE:
             missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
     if "ablation" in parts:
         print(f"\nAblation, hypervolume, {whole:g} full trainings:\n")
-        compare(kept, ABLATION, "hypervolume", hypervolume_targets, options, trainings=whole, workers=(1, 16))
+        compare(ABLATION, "hypervolume", hypervolume_targets, options, trainings=whole, workers=(1, 16))
     return end(missed, not options.no_check)
 
 

@@ -18,6 +18,7 @@ from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
 from hrfevo.validation import load_space, parse_space
+from hrfevo.workers import InlineWorkers
 
 from .services import postgresql_binaries, postgresql_server
 from .synthetic import LAYERS, write_run
@@ -121,6 +122,20 @@ def postgresql() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     with postgresql_server() as server:
         yield server.url
+
+
+class PowerCut(InlineWorkers):
+    """Workers that are gone after so many evaluations, with the next in flight."""
+
+    def __init__(self, evaluator: Callable[[Job], Outcome], after: int) -> None:
+        super().__init__(evaluator)
+        self._left = after
+
+    def next_outcome(self) -> Outcome:
+        if not self._left:
+            raise SystemExit("power cut")
+        self._left -= 1
+        return super().next_outcome()
 
 
 def command(

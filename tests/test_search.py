@@ -37,7 +37,7 @@ from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 from signal_model.training import Trainer
 
-from .conftest import command, only_run
+from .conftest import PowerCut, command, only_run
 
 QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
 
@@ -192,19 +192,10 @@ def test_a_resumed_search_is_the_search_it_would_have_been(
     whole.create_run("run", "run", {})
     search(space, InlineWorkers(Scripted("some fail")), whole, "run", synchronous=synchronous).run(QUIET)
 
-    class Power(InlineWorkers):
-        left = stop_after
-
-        def next_outcome(self) -> Outcome:
-            if not self.left:
-                raise SystemExit("power cut")
-            self.left -= 1
-            return super().next_outcome()
-
     cut = Store(sqlite_url(tmp_path / "cut.db"))
     cut.create_run("run", "run", {})
     with pytest.raises(SystemExit):
-        search(space, Power(Scripted("some fail")), cut, "run", synchronous=synchronous).run(QUIET)
+        search(space, PowerCut(Scripted("some fail"), stop_after), cut, "run", synchronous=synchronous).run(QUIET)
     assert statuses(cut).count("running") == 1
     resumed = search(space, InlineWorkers(Scripted("some fail")), cut, "run", synchronous=synchronous)
     resumed.replay(cut.evaluations("run"), seconds=100.0)

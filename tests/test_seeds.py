@@ -39,6 +39,8 @@ from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.corpus import load_corpus
 from signal_model.errors import InputError
 
+from .conftest import PowerCut
+
 SPACE = """
 name: seeds
 genes:
@@ -173,20 +175,11 @@ def test_a_share_of_the_steps_goes_to_leaders_with_fresh_seeds(store: Store, nam
 @pytest.mark.parametrize("synchronous", [False, True])
 @pytest.mark.parametrize("stop_after", [25, 47])
 def test_a_resumed_search_repeats_the_same_leaders(tmp_path: Path, stop_after: int, synchronous: bool) -> None:
-    class Power(InlineWorkers):
-        left = stop_after
-
-        def next_outcome(self) -> Outcome:
-            if not self.left:
-                raise SystemExit("power cut")
-            self.left -= 1
-            return super().next_outcome()
-
     space = space_of()
     with closing(store_at(tmp_path / "whole.db")) as whole, closing(store_at(tmp_path / "cut.db")) as cut:
         searched(space, whole, InlineWorkers(measured), synchronous=synchronous)
         with pytest.raises(SystemExit):
-            searched(space, cut, Power(measured), synchronous=synchronous)
+            searched(space, cut, PowerCut(measured, stop_after), synchronous=synchronous)
         searched(space, cut, InlineWorkers(measured), synchronous=synchronous)
         assert story(cut.evaluations("run")) == story(whole.evaluations("run"))
         assert replicates(whole.evaluations("run"))

@@ -169,9 +169,8 @@ def _time_again(
     if passes:
         corpus = load_corpus(space.corpus, space.tokenizer)
         missing = sum(max(0, passes - len(step_times.known.get(genome, []))) for genome in trained)
-        for _ in _counted(
-            step_times.measure(space, [*trained.values()], corpus, device, passes), missing, "step times"
-        ):
+        timed = step_times.measure(space, [*trained.values()], corpus, device, passes)
+        for _ in _counted(timed, missing, "step times"):
             pass
     return step_times.known
 
@@ -182,10 +181,8 @@ def _counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     for count, item in enumerate(items, 1):
         if watched or 10 * count // total > shown:
             shown = 10 * count // total
-            line = f"{count} of {total} {what}"
-            print(
-                *(["\r", line] if watched else [line]), sep="", end="" if watched else "\n", file=sys.stderr, flush=True
-            )
+            begin, end = ("\r", "") if watched else ("", "\n")
+            print(f"{begin}{count} of {total} {what}", end=end, file=sys.stderr, flush=True)
         yield item
     if watched:
         print(file=sys.stderr)
