@@ -19,7 +19,6 @@ from signal_model.errors import InputError, counted
 from signal_model.files import explain
 from signal_model.settings import Config
 
-FOUNDER, PROMOTION = "founder", "promotion"
 
 
 class Source(Config):
