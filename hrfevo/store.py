@@ -1,7 +1,8 @@
 """The results store: every run, genome, evaluation and learning curve, in any SQL database.
 
 One transaction per event, so that what a worker finished is kept before anybody hears of it. Each
-event has a number within its run; playing the events in that order again rebuilds the search.
+event has a number within its run; telling the events in that order rebuilds the search. A number that no evaluation has
+is the end of a generation that could not be filled.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class Store:
         """Keep a job before a worker gets it, and its genome if it is new."""
         with self._writing() as connection:
             known = self._known_genomes(connection, run_id)
+            event = self._next_event(connection, run_id) + proposal.opens
             if job.genome.id not in known:
                 genome = {
                     "run_id": run_id,
@@ -162,10 +164,11 @@ class Store:
                 "seed": job.seed,
                 "status": "running",
                 "submitted": time.time(),
-                "submitted_event": self._next_event(connection, run_id),
+                "submitted_event": event,
             }
             connection.execute(schema.NEW_EVALUATION, evaluation)
         known.add(job.genome.id)
+        self._events[run_id] = event
 
     def recall(self, run_id: str, number: int) -> bool:
         """Whether a job is kept. What was remembered of the run is read again: a write's answer may have been lost."""
@@ -182,6 +185,7 @@ class Store:
         never overwrites the first.
         """
         with self._writing() as connection:
+            event = self._next_event(connection, run_id)
             ended = {
                 "of_run": run_id,
                 "of_number": outcome.job.number,
@@ -193,7 +197,7 @@ class Store:
                 "device": outcome.device,
                 "started": outcome.started,
                 "ended": outcome.ended,
-                "ended_event": self._next_event(connection, run_id),
+                "ended_event": event,
             }
             if connection.execute(schema.EVALUATION_ENDED, ended).rowcount != 1:
                 return False
@@ -201,6 +205,7 @@ class Store:
                 key = {"run_id": run_id, "number": outcome.job.number}
                 connection.execute(schema.curves.insert(), [key | vars(point) for point in outcome.curve])
             connection.execute(schema.RUN_LASTED, {"of_run": run_id, "seconds": seconds})
+        self._events[run_id] = event
         return True
 
     @contextmanager
@@ -217,6 +222,7 @@ class Store:
         except sa.exc.DataError as error:
             raise InputError(f"store: {reason(error)}") from None
         except sa.exc.DBAPIError as error:
+            self._events.clear()  # a write whose answer was lost may have been kept
             raise Unreachable(f"store: {reason(error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
@@ -224,8 +230,7 @@ class Store:
             columns = schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event
             query = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
             self._events[run_id] = max((n for n in connection.execute(query).one() if n is not None), default=-1)
-        self._events[run_id] += 1
-        return self._events[run_id]
+        return self._events[run_id] + 1
 
     def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
         if run_id not in self._genomes:

@@ -69,10 +69,11 @@ class OptunaSampler:
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
             genome, objectives = result.proposal.genome, result.objectives
-            trial = self._trials.pop(genome.id, None)
             if genome.id in self._adopted and objectives is not None:
                 self._adopted.remove(genome.id)
-                trial = self._begin(genome, {}) if result.proposal.rung == 0 else None
+                if result.proposal.rung == 0:
+                    self._begin(genome, {})
+            trial = self._trials.pop(genome.id, None)
             if trial is None:
                 continue
             if objectives is None:
@@ -103,8 +104,8 @@ class OptunaSampler:
         self._count += 1
         return genome, self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL).system_attrs
 
-    def _begin(self, genome: Genome, attributes: Mapping[str, Any]) -> int:
-        """A running trial of a genome; its number."""
+    def _begin(self, genome: Genome, attributes: Mapping[str, Any]) -> None:
+        """Have a trial of a genome running."""
         parameters, distributions = flat_parameters(self._space, genome.values)
         self._study.add_trial(
             self._optuna.create_trial(
@@ -114,9 +115,8 @@ class OptunaSampler:
                 system_attrs=dict(attributes),
             )
         )
-        self._trials[genome.id] = number = self._count
+        self._trials[genome.id] = self._count
         self._count += 1
-        return number
 
     def _suggested(self, trial: Any) -> Genome:
         def suggest(place: str, gene: BaseGene) -> Value:
