@@ -8,7 +8,6 @@ from typing import Protocol
 from hrfevo.genome import Genome
 from hrfevo.records import Proposal, Result
 
-
 # The word for where a genome comes from that another search has measured.
 KNOWN = "known"
 

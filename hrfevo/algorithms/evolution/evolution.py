@@ -15,7 +15,7 @@ from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import ATTEMPTS
-from hrfevo.genome import Genome, sample
+from hrfevo.genome import sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import TRAINED, SearchSpace
 

@@ -35,8 +35,8 @@ class Pending:
 
 @dataclass(frozen=True)
 class _Lesson:
-    """What a kernel is fitted to: genomes (N, columns), their values (N, rungs), their seeds (N,), and by name from where
-    distances may count."""
+    """What a kernel is fitted to: genomes (N, columns), their values (N, rungs), their seeds (N,), and by name from
+    where distances may count."""
 
     vectors: np.ndarray
     values: np.ndarray
@@ -90,7 +90,9 @@ class _Objective:
             origins = _origins(values) if self._logarithms else {AS_IT_IS: math.nan}
             some = _spread(~np.isnan(values))
             self._kernel = None
-            self._fitted = _Lesson(vectors[some], values[some], counts[some], self._fitted.origins_below(values) | origins)
+            self._fitted = _Lesson(
+                vectors[some], values[some], counts[some], self._fitted.origins_below(values) | origins
+            )
             if passed or len(values) >= COMPARED * self._compared_with:
                 self._compared_with, self._compared, self._way = len(values), self._fitted, ""
         self._known, self._process = (vectors, values, counts), None
