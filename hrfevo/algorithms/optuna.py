@@ -87,7 +87,7 @@ class OptunaSampler:
         if self._name != "cmaes":
             return getattr(self._optuna.samplers, SAMPLERS[self._name])(seed=seed)
 
-        class Unnumbered(self._optuna.samplers.CmaEsSampler):  # type: ignore[misc, name-defined]
+        class Unnumbered(self._optuna.samplers.CmaEsSampler):  # type: ignore[name-defined]
             """CMA-ES, which draws by its seed and the trial's number, without the number."""
 
             def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:

@@ -62,7 +62,9 @@ ConfirmOption = Annotated[
     bool | None,
     typer.Option("--confirm/--no-confirm", help="Whether to train the winners again; `hrfevo confirm` can, later"),
 ]
-DeviceOption = Annotated[str | None, typer.Option(help="auto (the usual), cuda, mps or cpu")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+# Of a run, which remembers it.
+RunDeviceOption = Annotated[str | None, typer.Option(help="auto (the usual), cuda, mps or cpu")]
 LogOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,9 +16,9 @@ from hrfevo.commands.options import (
     BackendOption,
     ConfirmOption,
     CorpusOption,
-    DeviceOption,
     LogOption,
     RunArgument,
+    RunDeviceOption,
     StorageOption,
     StoreOption,
     WorkersOption,
@@ -42,7 +42,7 @@ def run_command(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = None,
+    device: RunDeviceOption = None,
     algorithm: Annotated[str, typer.Option(help=ALGORITHM_HELP)] = "evolution",
     synchronous: Annotated[
         bool, typer.Option("--synchronous", help="Whole generations: the same front for any number of workers")
@@ -95,7 +95,7 @@ def resume(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = None,
+    device: RunDeviceOption = None,
     store: StoreOption = None,
     storage: StorageOption = None,
     corpus: CorpusOption = None,
@@ -125,7 +125,7 @@ def confirm_command(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = None,
+    device: RunDeviceOption = None,
     store: StoreOption = None,
     storage: StorageOption = None,
     corpus: CorpusOption = None,
@@ -163,9 +163,7 @@ def _given(
     backend: Backend | None, workers: int | None, address: str | None, device: str | None, log: list[str] | None
 ) -> dict[str, Any]:
     """What was given of how a run is started, as `Started.changed` takes it."""
-    from hrfevo.logs import parse_targets
-
-    logs = None if log is None else tuple(target.text for target in parse_targets(log))
+    logs = None if log is None else tuple(log)
     place = {"backend": backend and backend.value, "workers": workers, "address": address}
     return {**place, "device": device, "logs": logs}
 

@@ -67,7 +67,7 @@ class _Objective:
         self._fitted_with = self._compared_with = 0
         self._rungs, self._by_rung = 1, False
         # What the kernel and the way were, or are to be, found from; without a name and None before they are.
-        self._fitted = self._compared = _Lesson(*np.empty((3, 0)), {})
+        self._fitted = self._compared = _Lesson(np.empty((0, 0)), np.empty((0, 0)), np.empty(0), {})
         self._way = ""
         self._kernel: Kernel | None = None
         self._process: GaussianProcess | None = None
