@@ -270,21 +270,20 @@ class Store:
 
     def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
         """Evaluations of a run in the order of submission: all, or those with something new after an event."""
-        genome_columns = [schema.genomes.c[name] for name in ("values", "birth", "operator", "parents")]
-        columns = [column for column in schema.evaluations.c if column.name not in ("run_id", "genome_id")]
-        query = (
-            sa.select(schema.evaluations.c.genome_id.label("genome"), *columns, *genome_columns)
-            .join_from(schema.evaluations, schema.genomes)
-            .where(schema.evaluations.c.run_id == run_id)
-            .order_by(schema.evaluations.c.number)
-        )
+        table = schema.evaluations
+        columns = [column for column in table.c if column.name not in ("run_id", "genome_id")]
+        wanted = table.c.run_id == run_id
+        genomes = sa.select(*(schema.genomes.c[name] for name in ("id", "values", "birth", "operator", "parents")))
+        genomes = genomes.where(schema.genomes.c.run_id == run_id)
         if after >= 0:
-            query = query.where(
-                (schema.evaluations.c.submitted_event > after) | (schema.evaluations.c.ended_event > after)
-            )
+            wanted &= (table.c.submitted_event > after) | (table.c.ended_event > after)
+            genomes = genomes.where(schema.genomes.c.id.in_(sa.select(table.c.genome_id).where(wanted)))
+        query = sa.select(table.c.genome_id.label("genome"), *columns).where(wanted).order_by(table.c.number)
         with self._reading(run_id) as connection:
             rows = connection.execute(query).mappings().all()
-        return [_evaluation(dict(row)) for row in rows]
+            # Read after them, so that none is missing; each once, however often it was trained.
+            born = {row["id"]: _birth(dict(row)) for row in connection.execute(genomes).mappings()}
+        return [_evaluation(dict(row), born) for row in rows]
 
     def tally(self, run_id: str) -> dict[str, int]:
         """Evaluations by status, counted by the database."""
@@ -346,19 +345,23 @@ def spent(evaluations: Iterable[Evaluation]) -> int:
     return sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
 
 
-def _evaluation(row: dict[str, Any]) -> Evaluation:
-    """A row as a record. Raises InputError if it is none that this store wrote."""
-    values, metrics, parents = row["values"], row["metrics"], row["parents"]
+def _birth(row: dict[str, Any]) -> dict[str, Any] | None:
+    """What a row says of a genome; None if that is nothing that this store wrote."""
+    identity, values, parents = row.pop("id"), row["values"], row["parents"]
+    sound = isinstance(values, dict) and isinstance(parents, list) and Genome(values).id == identity
+    return row | {"parents": tuple(parents)} if sound else None
+
+
+def _evaluation(row: dict[str, Any], born: Mapping[str, dict[str, Any] | None]) -> Evaluation:
+    """A row as a record. Raises InputError if it, or its genome, is none that this store wrote."""
+    metrics, genome = row["metrics"], born.get(row["genome"])
     sound = (
-        isinstance(values, dict)
-        and Genome(values).id == row["genome"]
-        and isinstance(metrics, dict)
+        isinstance(metrics, dict)
         and all(isinstance(value, int | float) for value in metrics.values())
         and (metrics or row["status"] != "finished")
-        and isinstance(parents, list)
         and row["status"] in _STATUSES
         and (row["status"] == "running") == (row["ended_event"] is None)
     )
-    if not sound:
+    if genome is None or not sound:
         raise InputError(f"store: evaluation {row['number']} is damaged")
-    return Evaluation(**(row | {"parents": tuple(parents)}))
+    return Evaluation(**row, **genome)

@@ -49,9 +49,10 @@ class Population:
             if result.objectives is not None
         ]
         failed = {result.proposal.genome for result in results if result.objectives is None}
-        if measured or failed:
-            # An individual measured at a higher rung takes the place of itself at a lower one; one that failed there
-            # is no longer an example.
+        least = self.individuals[-1].rung if len(self.individuals) == self._space.population else -1
+        if failed or any(one.rung >= least for one in measured):
+            # Who has come to a lower rung than all of a full population is no part of it. An individual measured at a
+            # higher rung takes the place of itself at a lower one; one that failed there is no longer an example.
             latest = {one.genome: one for one in [*self.individuals, *measured] if one.genome not in failed}
             self.individuals = self.toolbox.select(list(latest.values())) if latest else []
 

@@ -49,7 +49,7 @@ class OptunaSampler:
         self._adopted: set[str] = set()
 
     def ask(self) -> Proposal | None:
-        self._study.sampler = self._new_sampler()
+        self._study.sampler = self._new_sampler(int(self._generator.integers(2**31)))
         for _ in range(REPETITIONS):
             genome, attributes = self._suggestion()
             if self._random.seen.add(genome):
@@ -59,7 +59,7 @@ class OptunaSampler:
 
     def adopt(self, proposal: Proposal) -> Proposal:
         if proposal.operator == self._name:
-            self._study.sampler = self._new_sampler()
+            self._study.sampler = self._new_sampler(0)  # what it keeps is not drawn
             attributes = self._suggestion()[1] if self._name in REMEMBERING else {}
             self._begin(proposal.genome, attributes)
         elif proposal.operator in (FOUNDER, KNOWN):
@@ -81,9 +81,8 @@ class OptunaSampler:
             else:
                 self._study.tell(trial, list(objectives))
 
-    def _new_sampler(self) -> Any:
+    def _new_sampler(self, seed: int) -> Any:
         """One that remembers nothing but the study."""
-        seed = int(self._generator.integers(2**31))
         if self._name != "cmaes":
             return getattr(self._optuna.samplers, SAMPLERS[self._name])(seed=seed)
 

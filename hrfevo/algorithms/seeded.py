@@ -22,7 +22,8 @@ class Seeded:
         self._number = 0
 
     def ask(self) -> Proposal | None:
-        self._begin()
+        own = np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, self._number))
+        self._generator.bit_generator.state = np.random.PCG64(own).state
         proposal = self._inner.ask()
         self._number += proposal is not None
         return proposal
@@ -31,13 +32,8 @@ class Seeded:
         self._inner.tell(results)
 
     def adopt(self, proposal: Proposal) -> Proposal:
-        self._begin()
         self._number += 1
         return self._inner.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
         return self._inner.hopeful()
-
-    def _begin(self) -> None:
-        own = np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, self._number))
-        self._generator.bit_generator.state = np.random.PCG64(own).state

@@ -24,7 +24,7 @@ MAX_WAITING = 64
 # Genomes being trained whose results are taken to be as expected.
 MAX_PENDING = 64
 # New genomes that are bred whenever somebody asks.
-OFFSPRING = 64
+OFFSPRING = 32
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
@@ -60,7 +60,7 @@ class Evolution:
     begins_at_any_rung = True
     """Whether new genomes may begin at another rung than the first."""
 
-    refinements = 2
+    refinements = 5
     """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -105,9 +105,9 @@ class Evolution:
             return
         archive = self._archive
         measured = archive.rungs >= 0
-        self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
+        self._feasibility.learn(archive.rows(), archive.margins, archive.failures, archive.rungs, archive.failed_at)
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
-            self._surrogate.fit(archive.vectors[measured], archive.values[measured], archive.counts[measured])
+            self._surrogate.fit(archive.rows()[measured], archive.values[measured], archive.counts[measured])
             self._learned = self._heard
             self._counted, self._attained = archive.finished, None
             self._retire()
@@ -168,7 +168,7 @@ class Evolution:
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
                 waiting = self._promotable()
                 due = waiting[rungs[waiting] == rung]
-                success = self._feasibility.probability(self._archive.vectors[due], bounds=False)
+                success = self._feasibility.probability(self._archive.vectors(due), bounds=False)
                 found: np.ndarray = due[success >= HOPELESS]
                 if len(due) and not len(found):
                     # What is promising has failed so far: any of them may show what does not.
@@ -181,10 +181,10 @@ class Evolution:
         """What there is to be improved on: what has ended, and what is being trained, as it is expected."""
         archive = self._archive
         training = archive.pending[-MAX_PENDING:]
-        pending = Pending(archive.vectors[training], archive.training_to[training])
-        ended = archive.vectors[np.setdiff1d(archive.finished, self._counted)]
+        pending = Pending(archive.vectors(training), archive.training_to[training])
+        ended = archive.vectors(np.setdiff1d(archive.finished, self._counted))
         if self._attained is None:
-            self._attained = self._expected(archive.vectors[self._counted])
+            self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
         return _View(pending, Target.beyond(points) if len(points) else None)
 
@@ -192,7 +192,7 @@ class Evolution:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
         step of it, (waiting + children, rungs), nothing where it has been or would leave one out; and its chance to
         succeed, (waiting + children,)."""
-        vectors = np.concatenate([self._archive.vectors[waiting], *(child.vector[None] for child in children)])
+        vectors = np.concatenate([self._archive.vectors(waiting), *(child.vector[None] for child in children)])
         beliefs = self._surrogate.predict(vectors, view.pending)
         target = view.target or Target.beyond(beliefs.medians, empty=True)
         # Where nothing gains, the least dominated is first.

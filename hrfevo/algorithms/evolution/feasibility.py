@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
+from hrfevo.algorithms.evolution.archive import Rows
 from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Kernel, Units, fit
 from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_MEASUREMENTS, MAX_TO_FIT
 
@@ -30,7 +31,12 @@ class Feasibility:
         self._failures: dict[str, _Regression] = {}
 
     def learn(
-        self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, rungs: np.ndarray, failed_at: np.ndarray
+        self,
+        vectors: np.ndarray | Rows,
+        margins: np.ndarray,
+        failures: np.ndarray,
+        rungs: np.ndarray,
+        failed_at: np.ndarray,
     ) -> None:
         """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
         (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
@@ -73,7 +79,7 @@ class _Regression:
         self._kernel: Kernel | None = None
         self._process: GaussianProcess | None = None
 
-    def learn(self, points: np.ndarray, values: np.ndarray) -> None:
+    def learn(self, points: np.ndarray | Rows, values: np.ndarray) -> None:
         """From points (N, columns) and values (N,)."""
         if len(values) >= GROWTH * self._fitted_with:
             self._fitted_with, self._kernel = len(values), None
@@ -85,7 +91,9 @@ class _Regression:
     def process(self) -> GaussianProcess:
         """Of what was learned last."""
         if self._kernel is None:
-            self._kernel, _ = fit(*self._to_fit, self._units, self._length)
+            points, values = self._to_fit
+            self._kernel, _ = fit(np.asarray(points), values, self._units, self._length)
         if self._process is None:
-            self._process = GaussianProcess(self._kernel, *self._known, self._units)
+            points, values = self._known
+            self._process = GaussianProcess(self._kernel, np.asarray(points), values, self._units)
         return self._process

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrfevo.algorithms.evolution.archive import Rows
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit
 from hrfevo.algorithms.evolution.ladder import Ladder
@@ -38,7 +39,7 @@ class _Lesson:
     """What a kernel is fitted to: genomes (N, columns), their values (N, rungs), their seeds (N,), and by name from
     where distances may count."""
 
-    vectors: np.ndarray
+    vectors: np.ndarray | Rows
     values: np.ndarray
     counts: np.ndarray
     origins: Mapping[str, float]
@@ -72,7 +73,7 @@ class _Objective:
         self._kernel: Kernel | None = None
         self._process: GaussianProcess | None = None
 
-    def learn(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
+    def learn(self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray) -> None:
         """From genomes (N, columns), their values (N, rungs), not a number where not measured, and seeds (N,).
 
         Kernels are fitted when somebody asks, to what was there when they were due: that depends on numbers of genomes
@@ -148,11 +149,12 @@ class _Objective:
         return found
 
     def _measurements(
-        self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray, origin: float
+        self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray, origin: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (M, columns), values (M,) as they are modelled, and of how many seeds each is the mean (M,)."""
         genomes, rungs = np.nonzero(~np.isnan(values))
-        points = self._placed(vectors[genomes], rungs) if self._by_rung else vectors[genomes]
+        points = np.asarray(vectors)[genomes]
+        points = self._placed(points, rungs) if self._by_rung else points
         seen = values[genomes, rungs]
         seeds = np.where(rungs == values.shape[1] - 1, counts[genomes], 1)
         return points, seen if math.isnan(origin) else np.log(seen - origin), seeds
@@ -190,7 +192,7 @@ class Surrogate:
         self.ready = False
         """Whether it has learned anything."""
 
-    def fit(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray | None = None) -> None:
+    def fit(self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray | None = None) -> None:
         """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured.
 
         Values at the last rung are means over as many seeds as `counts` (N,) says, 1 unless given.
