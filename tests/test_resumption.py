@@ -20,12 +20,16 @@ from hrfevo.evaluation import Evaluator
 from hrfevo.genome import Genome
 from hrfevo.records import PROMOTION, Job, Outcome, Proposal, Result
 from hrfevo.run_folder import RUN_FILE, RunFolder
+from hrfevo.search import Search
 from hrfevo.space import SearchSpace
 from hrfevo.started import Started
+from hrfevo.store import spent
 from hrfevo.validation import parse_space
 from hrfevo.workers import InlineWorkers
 
 from .conftest import only_run
+from .test_formats import old_run
+from .test_search import QUIET, Scripted
 
 # A continuum and a finite space that is searched through, so that generations end before they are full.
 MIXED = """
@@ -302,3 +306,28 @@ def test_a_start_that_none_wrote_is_refused(written_run: Path, tmp_path: Path, w
     (tmp_path / RUN_FILE).write_text(json.dumps(settings))
     ended, said = told("resume", tmp_path)
     assert message in str(ended) + said
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_run_of_an_earlier_version_goes_on(name: str, tmp_path: Path) -> None:
+    """What it was before is kept and told; what is new is new."""
+    path = old_run(name, tmp_path)
+    assert told("migrate", path)[0] is None
+    folder = RunFolder.open(path)
+    assert folder.started == Started()
+    with closing(folder.open_store()) as store:
+        before = store.evaluations(folder.id)
+        space = folder.space()
+        more = space.budget.model_copy(update={"evaluations": spent(before) + 3})
+        space = space.model_copy(update={"budget": more})
+        settings = folder.settings
+        sequence, training = np.random.SeedSequence(settings["seed"]).spawn(2)
+        algorithm = make_algorithm(settings["algorithm"], space, sequence, settings["synchronous"])
+        workers = InlineWorkers(Scripted())
+        search = Search(folder.id, space, algorithm, workers, store, int(training.generate_state(1)[0]))
+        search.replay(before, 0.0)
+        search.run(QUIET)
+        after = store.evaluations(folder.id)
+    assert after[: len(before)] == before
+    assert spent(after) == spent(before) + 3
+    assert len({(e.genome, e.rung) for e in after}) == len(after)
