@@ -231,7 +231,7 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
         return
     flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
     say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
-    say(console, f"goes on with {machinery.started(True).words}")
+    say(console, f"goes on: {machinery.started(True).words}")
     before, now = folder.settings.get("versions"), versions()
     for name in ("hrfevo", "torch", "platform"):
         if isinstance(before, dict) and before.get(name) != now[name]:
