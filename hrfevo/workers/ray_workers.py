@@ -66,7 +66,7 @@ class RayWorkers:
         self._idle: list[Place] = []
         self._running: dict[Any, Task] = {}
         self._has_grown = False
-        self._pause = self._trouble = ""
+        self._trouble = self._until = ""
         self._served = time.monotonic()
         self._say = say
         self.pausing: Callable[[str], None] = unheard
@@ -122,7 +122,8 @@ class RayWorkers:
                 if (late := self._overdue()) is not None:
                     return late
             elif done in self._starting:
-                self._welcome(done)
+                if not self._welcome(done):
+                    self._tell_whether_paused()
             elif (outcome := self._collect(done)) is not None:
                 return outcome
 
@@ -272,11 +273,11 @@ class RayWorkers:
         elif not fitting(self._seen.resources, self._resources) or now - self._served > START:
             # Until then, successors of workers that died are on their way.
             pause, until = "the cluster has no worker left", "waiting for a node to come"
-        if pause != self._pause:
+        if until != self._until:
             told = f"the cluster has {counted(self.capacity, 'worker')} again: going on"
             self._say(f"paused, {pause}: {until}" if pause else told)
             self.pausing(pause)
-            self._pause = pause
+            self._until = until
 
     def _answer(self, reference: Any) -> Any:
         """What a worker answered. Raises Ray's error for what became of it, WorkersLost where nobody can be asked."""
