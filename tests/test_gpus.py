@@ -30,6 +30,7 @@ from hrfevo.records import OUT_OF_MEMORY, Job, Outcome, Point, Unfit
 from hrfevo.space import Resources, SearchSpace
 from hrfevo.validation import load_space, parse_space
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
+from hrfevo.workers import gpus as sharing
 from hrfevo.workers.cluster import fitting
 from hrfevo.workers.gpus import CONTEXT_GIB, GIB, keep_to, settle, shared
 from hrfevo.workers.places import Place, Task, Waiting, next_start
@@ -145,6 +146,10 @@ def test_a_worker_sees_the_gpus_that_it_was_given(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Unfit, match="Ray gave GPU 1, but torch finds no CUDA device"):
         settle(0.5)  # not: `auto` is the CPU then
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(sharing, "computes", lambda _: False)
+    with pytest.raises(Unfit, match="Ray gave GPU 1, which computes nothing"):
+        settle(0.5)
+    monkeypatch.setattr(sharing, "computes", lambda _: True)
     settle(0.5)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
@@ -292,6 +297,7 @@ class Shown:
         if self.gib:
             told: list[float] = []
             torch.cuda.is_available = lambda: True
+            devices._compute_a_little = lambda _: None
             torch.cuda.get_device_properties = lambda _: SimpleNamespace(total_memory=self.gib * GIB)  # type: ignore
             torch.cuda.set_per_process_memory_fraction = lambda fraction, _: told.append(fraction)  # type: ignore
             torch.cuda.told = told  # type: ignore[attr-defined]

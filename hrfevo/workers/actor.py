@@ -12,7 +12,7 @@ from hrfevo.workers.gpus import keep_to, settle
 class Actor:
     """One worker process with its share of `gpus`. The evaluator, tokens included, comes from the node's object store.
 
-    Raises Unfit where it has no GPU though Ray gave it one.
+    Raises Unfit where it has no GPU that computes though Ray gave it one.
     """
 
     def __init__(self, evaluator: Evaluator, gpus: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from hrfevo.records import Unfit
 from hrfevo.space import Resources
+from signal_model.devices import computes
 
 GIB = 2**30
 # Small models leave a GPU idle between kernels, so `auto` lets so many share one where the CPUs can feed them …
@@ -50,16 +51,18 @@ def settle(gpus: float) -> None:
     """Make this process see the GPUs that Ray gave it: none where it was given none.
 
     Ray sets CUDA_VISIBLE_DEVICES where it gives GPUs. Where it gives none, it hid all before ray#62492 and hides none
-    since. Raises Unfit where it was given one and there is none: `auto` would be the CPU.
+    since. Raises Unfit where it was given one and there is none, `auto` being the CPU then, or one that is broken.
     """
     if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
     import torch
 
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if not torch.cuda.is_available():
-        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         raise Unfit(f"resources.gpus is {gpus:g} and Ray gave GPU {seen}, but torch finds no CUDA device")
+    if not computes(torch.device("cuda", 0)):  # else every genome that comes here would fail of it
+        raise Unfit(f"Ray gave GPU {seen}, which computes nothing")
 
 
 def keep_to(gpus: float) -> None:

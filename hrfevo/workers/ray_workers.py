@@ -270,8 +270,8 @@ class RayWorkers:
             self._served = now
         elif self._trouble:
             pause, until = f"no worker will start ({self._trouble})", "trying again"
-        elif not fitting(self._seen.resources, self._resources) or now - self._served > START:
-            # Until then, successors of workers that died are on their way.
+        elif self._until or not fitting(self._seen.resources, self._resources) or now - self._served > START:
+            # Before that, successors of workers that died are on their way.
             pause, until = "the cluster has no worker left", "waiting for a node to come"
         if until != self._until:
             told = f"the cluster has {counted(self.capacity, 'worker')} again: going on"
