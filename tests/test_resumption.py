@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 
 from hrfevo import confirmation, driver, products
 from hrfevo.algorithms import ALGORITHMS, SURVEY, Algorithm, make_algorithm
+from hrfevo.algorithms.evolution import feasibility, surrogate
+from hrfevo.algorithms.evolution.gaussian_process import fit
 from hrfevo.cli import app
 from hrfevo.evaluation import Evaluator
 from hrfevo.genome import Genome
@@ -331,3 +334,25 @@ def test_a_run_of_an_earlier_version_goes_on(name: str, tmp_path: Path) -> None:
     assert after[: len(before)] == before
     assert spent(after) == spent(before) + 3
     assert len({(e.genome, e.rung) for e in after}) == len(after)
+
+
+def test_who_is_told_a_long_history_fits_nothing_until_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And encodes few: so thousands of evaluations are told in a moment."""
+    space = space_of(MIXED, "evolution", 0.0)
+    history = list(
+        itertools.islice(events(make_algorithm("random", space, np.random.SeedSequence(3)), space, 3, []), 900)
+    )
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(3))
+    fits: list[int] = []
+
+    def counted(points: np.ndarray, *rest: Any, **options: Any) -> Any:
+        fits.append(len(points))
+        return fit(points, *rest, **options)
+
+    monkeypatch.setattr(surrogate, "fit", counted)
+    monkeypatch.setattr(feasibility, "fit", counted)
+    retold(algorithm, history)
+    assert not fits
+    assert algorithm.ask() is not None
+    assert 0 < len(fits) < 12
+    assert max(fits) <= 1.2 * surrogate.MAX_TO_FIT
