@@ -115,7 +115,7 @@ class Search:
         for event, evaluation, is_submission in sorted(calls, key=lambda call: call[0]):
             if is_submission:
                 again = evaluation.genome in genomes
-                genome = genomes.setdefault(evaluation.genome, Genome(evaluation.values))
+                genome = genomes.setdefault(evaluation.genome, Genome.stored(evaluation.values, evaluation.genome))
                 proposal = self._algorithm.adopt(
                     Proposal(
                         genome,
