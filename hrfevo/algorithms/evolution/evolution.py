@@ -24,7 +24,7 @@ MAX_WAITING = 64
 # Genomes being trained whose results are taken to be as expected.
 MAX_PENDING = 64
 # New genomes that are bred whenever somebody asks.
-OFFSPRING = 32
+OFFSPRING = 48
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
@@ -60,7 +60,7 @@ class Evolution:
     begins_at_any_rung = True
     """Whether new genomes may begin at another rung than the first."""
 
-    refinements = 5
+    refinements = 3
     """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
