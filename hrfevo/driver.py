@@ -31,8 +31,9 @@ from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import SearchSpace
+from hrfevo.spending import spent
 from hrfevo.status import failures_in_words
-from hrfevo.store import Store, Unreachable, spent
+from hrfevo.store import Store, Unreachable
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
@@ -156,23 +157,27 @@ def start(
                 return _execute(folder, space, store, workers, machinery, console), folder
 
 
-def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
+def resume(
+    path: Path, evaluations: int | None, machinery: Machinery, console: Console, trainings: float | None = None
+) -> int:
     """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
     folder = RunFolder.open(path)
-    if evaluations is not None:
-        with folder.locked():
-            if folder.began:
-                _refuse_less(folder, evaluations, machinery)
-            folder = folder.overridden(f"budget.evaluations={evaluations}")
+    for name, limit in {"evaluations": evaluations, "trainings": trainings}.items():
+        if limit is not None:
+            with folder.locked():
+                if folder.began:
+                    _refuse_less(folder, name, limit, machinery)
+                folder = folder.overridden(f"budget.{name}={limit}")
     return go_on(folder, machinery, console)
 
 
-def _refuse_less(folder: RunFolder, evaluations: int, machinery: Machinery) -> None:
-    store = folder.open_store(machinery.store)
-    done = spent(store.evaluations(folder.id))
+def _refuse_less(folder: RunFolder, name: str, limit: float, machinery: Machinery) -> None:
+    store, rungs = folder.open_store(machinery.store), folder.space().rungs
+    used = spent(rungs, store.evaluations(folder.id))
     store.close()
-    if evaluations < done:
-        raise InputError(f"--evaluations {evaluations}: {folder.path} has {done} already; name as many or more")
+    done = used.evaluations if name == "evaluations" else used.steps / rungs[-1]
+    if limit < done:
+        raise InputError(f"--{name} {limit:g}: {folder.path} has {done:g} already; name as many or more")
 
 
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:

@@ -10,6 +10,8 @@ from hrfevo.genome import Genome
 
 # The share of a model's parameters that were copied from another genome's training, in metrics.
 INHERITED = "inherited"
+# The steps that an evaluation trained, in metrics: its own, without those of lower rungs that it went on from.
+TRAIN_STEPS = "train_steps"
 
 # finished: trained and measured. failed: stopped for a reason. infeasible: broke a constraint, not trained.
 Status = Literal["finished", "failed", "infeasible"]

@@ -14,7 +14,7 @@ from rich.table import Table
 from hrfevo.agreement import in_lines
 from hrfevo.confirmed import Confirmed
 from hrfevo.records import INHERITED
-from hrfevo.space import Budget, SearchSpace
+from hrfevo.space import SearchSpace
 from hrfevo.status import Status, times
 from hrfevo.store import Evaluation
 
@@ -136,6 +136,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count or first == 3)
 
 
+def trained_in_words(steps: int, trainings: float, worker_seconds: float) -> str:
+    """`12,960 steps (72 full trainings), 12 min 4 s of workers`."""
+    return f"{steps:,} steps ({trainings:,.4g} full trainings), {duration(worker_seconds)} of workers"
+
+
 def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -147,7 +152,8 @@ def status_table(status: Status) -> Table:
             f"paused: {status.paused}" if status.paused else ": ".join(filter(None, [status.state, status.reason])),
         ),
         ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
-        ("budget", Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words),
+        ("training", trained_in_words(status.steps, status.trainings, status.worker_seconds)),
+        ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
         ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),

@@ -97,7 +97,7 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
     assert one.run(QUIET) == "budget spent"
     assert statuses(store).count("failed") == 4
     assert len(statuses(store)) == 10
-    assert one.tally.counted == 10
+    assert one.spent.evaluations == 10
 
 
 def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:

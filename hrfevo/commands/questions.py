@@ -23,7 +23,8 @@ app = typer.Typer()
 SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
 LIST_TABLE = ("run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm")
 LIST_COLUMNS = (
-    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
+    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_trainings", "budget_minutes"),
+    *("budget_worker_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
 )
 
@@ -62,11 +63,10 @@ def list_command(
 
 
 def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
-    count, minutes = one.budget.evaluations, one.budget.minutes
     if whole:
-        return vars(one) | {"budget": count, "budget_minutes": minutes}
-    limits = [*([f"{count:,}"] if count else []), *([f"{minutes:g} min"] if minutes else [])]
-    return vars(one) | {"budget": ", ".join(limits), "minutes": one.seconds / 60}
+        limits = {f"budget_{name}": getattr(one.budget, name) for name in ("trainings", "minutes", "worker_minutes")}
+        return vars(one) | {"budget": one.budget.evaluations} | limits
+    return vars(one) | {"budget": one.budget.brief, "minutes": one.seconds / 60}
 
 
 @app.command()

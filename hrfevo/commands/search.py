@@ -19,6 +19,7 @@ from hrfevo.commands.options import (
     RunArgument,
     StorageOption,
     StoreOption,
+    TrainingsOption,
     WorkersOption,
 )
 from signal_model.console import new_console
@@ -35,6 +36,7 @@ def run_command(
     out: Annotated[Path, typer.Option(help="Folder for run folders")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
+    trainings: TrainingsOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = Backend.ray,
     address: AddressOption = None,
@@ -56,9 +58,7 @@ def run_command(
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.validation import load_space
 
-    overrides = list(set_ or [])
-    if evaluations is not None:
-        overrides.append(f"budget.evaluations={evaluations}")
+    overrides = [*(set_ or []), *_limits(evaluations, trainings)]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.driver import start
@@ -90,6 +90,7 @@ def run_command(
 def resume(
     folder: RunArgument,
     evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
+    trainings: TrainingsOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = Backend.ray,
     address: AddressOption = None,
@@ -110,7 +111,7 @@ def resume(
 
     machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
     console = new_console()
-    code = continue_run(folder, evaluations, machinery, console)
+    code = continue_run(folder, evaluations, machinery, console, trainings)
     run = RunFolder.open(folder)
     a_search = run.settings["algorithm"] in ALGORITHMS and "stage" not in run.settings
     if not code and a_search and not no_confirm and (options := run.space().confirm).top:
@@ -147,6 +148,12 @@ def confirm_command(
 
     machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
     raise typer.Exit(confirm(run, options, machinery, new_console()))
+
+
+def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
+    """Overrides of the limits of a budget that are given."""
+    given = {"evaluations": evaluations, "trainings": trainings}
+    return [f"budget.{name}={limit}" for name, limit in given.items() if limit is not None]
 
 
 def _machinery(
