@@ -12,6 +12,7 @@ import moocore
 import numpy as np
 
 from hrfevo.confirmed import Confirmed, latest
+from hrfevo.fronts import Ruler
 from hrfevo.ranking import front, top_rung
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
@@ -20,8 +21,6 @@ from signal_model.errors import InputError
 
 # Of the seconds that the shortest search trained.
 SHARES = (0.25, 0.5, 0.75, 1.0)
-# The reference point lies beyond the worst of the fronts by this share of their range, so that their ends count too.
-MARGIN = 0.1
 # Searches whose seconds differ by more than this factor have not been given the same.
 UNEQUAL = 1.1
 
@@ -152,7 +151,7 @@ def compare(searches: Sequence[Searched]) -> Comparison:
     space = searches[0].space
     shortest = min(search.seconds for search in searches)
     moments = [share * shortest for share in SHARES]
-    ruler = _Ruler([search.points(seconds) for search in searches for seconds in (*moments, np.inf)])
+    ruler = Ruler([search.points(seconds) for search in searches for seconds in (*moments, np.inf)])
     rows = [
         Row(
             run=search.name,
@@ -173,31 +172,6 @@ def compare(searches: Sequence[Searched]) -> Comparison:
         reference = {str(name): float(value) for name, value in zip(space.objectives, own_units, strict=True)}
     objectives = {str(name): str(direction) for name, direction in space.objectives.items()}
     return Comparison(list(searches), objectives, reference, shortest, rows, _notes(searches))
-
-
-class _Ruler:
-    """Hypervolume under one reference point, as a share of that of all points together."""
-
-    def __init__(self, fronts: Sequence[np.ndarray]) -> None:
-        points = np.concatenate(fronts)
-        self.reference: np.ndarray | None = None
-        if len(points):
-            best, worst = points.min(axis=0), points.max(axis=0)
-            spread = np.where(worst > best, worst - best, np.where(worst != 0, np.abs(worst), 1.0))
-            self.reference = worst + MARGIN * spread
-            self._scale = spread
-            self._whole = self._volume(points)
-
-    def share(self, points: np.ndarray) -> float | None:
-        """0 for no point; None where there is nothing to measure by."""
-        if self.reference is None:
-            return None
-        return self._volume(points) / self._whole if len(points) else 0.0
-
-    def _volume(self, points: np.ndarray) -> float:
-        # In units of the range, so that parameters in millions and losses below one are alike to floating point.
-        scaled = (points - self.reference) / self._scale
-        return float(moocore.hypervolume(scaled, ref=np.zeros(scaled.shape[1])))
 
 
 def _check(searches: Sequence[Searched]) -> None:

@@ -170,7 +170,7 @@ class LiveDisplay:
             table.add_row("", genes)
             table.add_row("front", counted(len(search.standings.front), "genome"))
         spent = search.spent
-        trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.seconds)
+        trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.training_seconds)
         table.add_row("training", trained)
         table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
         left = clock(seconds_left(search))

@@ -81,14 +81,14 @@ class Budget(Config):
         None, gt=0, description="Full trainings: all training steps, by those of one genome to the last rung"
     )
     minutes: FiniteFloat | None = Field(None, gt=0, description="Of wall-clock time")
-    worker_minutes: FiniteFloat | None = Field(
-        None, gt=0, description="Of work, summed over workers; what they wait counts not"
+    training_minutes: FiniteFloat | None = Field(
+        None, gt=0, description="Of training alone, undisturbed, summed over workers: steps by what one takes"
     )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if not self.limits:
-            raise ValueError("give evaluations, trainings, minutes or worker_minutes; of several the first ends it")
+            raise ValueError("give evaluations, trainings, minutes or training_minutes, or several")
         return self
 
     @property
@@ -115,7 +115,7 @@ class Budget(Config):
             "evaluations": float(spent.evaluations),
             "trainings": spent.steps / last_rung,
             "minutes": seconds / 60,
-            "worker_minutes": spent.seconds / 60,
+            "training_minutes": spent.training_seconds / 60,
         }
         return {name: used[name] / limit for name, limit in self.limits.items()}
 
@@ -124,13 +124,13 @@ _LIMITS = {
     "evaluations": "{:,} evaluations",
     "trainings": "{:,g} full trainings",
     "minutes": "{:g} minutes",
-    "worker_minutes": "{:g} minutes of work",
+    "training_minutes": "{:g} minutes of training",
 }
 _BRIEF = {
     "evaluations": "{:,}",
     "trainings": "{:,g} full",
     "minutes": "{:g} min",
-    "worker_minutes": "{:g} min of work",
+    "training_minutes": "{:g} min of training",
 }
 
 
@@ -164,7 +164,7 @@ class Confirm(Config):
     """What is trained again at the end, from scratch, with fresh seeds."""
 
     top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
-    seeds: int = Field(3, ge=1, le=1000, description="Trainings of each")
+    seeds: int = Field(5, ge=1, le=1000, description="Trainings of each")
     steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
     baseline: bool = Field(True, description="Tune a transformer as long as was searched, and train it again too")
     equal: Literal["seconds", "steps"] = Field(

@@ -41,13 +41,15 @@ class Status:
     budget_evaluations: int | None
     budget_trainings: float | None
     budget_minutes: float | None
-    budget_worker_minutes: float | None
+    budget_training_minutes: float | None
     steps: int
     """Trained in all evaluations, those that failed too."""
     trainings: float
     """The same in full trainings: by the steps of one genome to the last rung."""
+    training_seconds: float
+    """Of training alone, undisturbed, summed over workers."""
     worker_seconds: float
-    """Of all evaluations that have ended."""
+    """That workers spent on all evaluations that have ended."""
     seconds: float
     """That it has searched, interruptions not counted."""
     silent: float | None
@@ -116,9 +118,10 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         budget_evaluations=space.budget.evaluations,
         budget_trainings=space.budget.trainings,
         budget_minutes=space.budget.minutes,
-        budget_worker_minutes=space.budget.worker_minutes,
+        budget_training_minutes=space.budget.training_minutes,
         steps=used.steps,
         trainings=used.steps / space.rungs[-1],
+        training_seconds=used.training_seconds,
         worker_seconds=used.seconds,
         seconds=run.seconds,
         silent=None if last is None else max(0.0, now - last),

@@ -24,7 +24,7 @@ SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, se
 LIST_TABLE = ("run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm")
 LIST_COLUMNS = (
     *("run", "state", "finished", "failed", "infeasible", "budget", "budget_trainings", "budget_minutes"),
-    *("budget_worker_minutes", "objective", "best", "genome"),
+    *("budget_training_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
 )
 
@@ -64,7 +64,7 @@ def list_command(
 
 def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
     if whole:
-        limits = {f"budget_{name}": getattr(one.budget, name) for name in ("trainings", "minutes", "worker_minutes")}
+        limits = {f"budget_{name}": getattr(one.budget, name) for name in ("trainings", "minutes", "training_minutes")}
         return vars(one) | {"budget": one.budget.evaluations} | limits
     return vars(one) | {"budget": one.budget.brief, "minutes": one.seconds / 60}
 

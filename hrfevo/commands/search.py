@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from hrfevo.driver import Machinery
 
 app = typer.Typer()
+
+
+class ConfirmEqual(StrEnum):
+    """What a transformer gets as much of as the search had."""
+
+    seconds = "seconds"
+    steps = "steps"
 
 
 @app.command("run")
@@ -128,6 +136,9 @@ def confirm_command(
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
     no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    equal: Annotated[
+        ConfirmEqual | None, typer.Option(help="Of training, as many of which the transformer is tuned for")
+    ] = None,
     workers: WorkersOption = None,
     backend: BackendOption = Backend.ray,
     address: AddressOption = None,
@@ -142,6 +153,7 @@ def confirm_command(
 
     run = RunFolder.open(folder)
     given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    given["equal"] = equal.value if equal else None
     options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
 
     from hrfevo.confirmation import confirm
