@@ -200,10 +200,11 @@ def _trained(place: Path) -> Iterator[Confirmed]:
     """What one confirmation has trained."""
     for name in (WINNERS, BASELINE_WINNER):
         if (place / name / RUN_FILE).is_file():
-            yield from _stage(RunFolder.open(place / name), name == BASELINE_WINNER)
+            yield from trained_in(RunFolder.open(place / name), name == BASELINE_WINNER)
 
 
-def _stage(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
+def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
+    """The genomes of one run of given genomes with given seeds, in the order they were given."""
     space, evaluations = _read(folder)
     signs = -np.array(space.weights)
     finished = [e for e in evaluations if e.status == "finished"]

@@ -133,7 +133,12 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         ("kind: basis}", "kind: bassis}", "bassis", "embedding.kind never has the value 'bassis'; accepted: standard"),
         ("type: float", "type: flaot", "flaot", "'flaot'"),
         ("heads: 4", "heads: 5", "heads: 5", "must divide the width of 96 into even sizes, got 5"),
-        ("budget: {evaluations: 72}", "budget: {}", "budget", "give evaluations, minutes or both"),
+        (
+            "budget: {evaluations: 72}",
+            "budget: {}",
+            "budget",
+            "give evaluations, trainings, minutes",
+        ),
         ("rungs: [180]", "rungs: [180, 80]", "rungs", "rungs are training steps that grow, got [180, 80]"),
         ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "accepted: bits_per_byte, parameters,"),
         ("corpus: python", "corpus: pyton", "corpus", "'pyton' is no corpus"),
