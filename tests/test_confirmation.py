@@ -182,10 +182,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     named = tmp_path / "named.yaml"
     layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
     named.write_text(
-        space
-        + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: ["
-        + layer
-        + "]}\n"
+        space + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: [" + layer + "]}\n"
     )
     result = command(
         "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
@@ -241,7 +238,8 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
         raise KeyboardInterrupt
 
     def confirmed() -> int:
-        return confirm(run, Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps"), Machinery("inline"), console)
+        options = Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps")
+        return confirm(run, options, Machinery("inline"), console)
 
     with monkeypatch.context() as patched:
         patched.setattr(confirmation, "leave_products", interrupted)

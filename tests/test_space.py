@@ -267,10 +267,10 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
 
 def test_overrides_reach_into_genes_and_are_validated() -> None:
     path = ROOT / "search_spaces" / "embeddings.yaml"
-    space, _ = load_space(path, ["population=8", "genes.embedding.bases.high=16", "training.learning_rate=1e-3"])
+    space, _ = load_space(path, ["population=8", "genes.embedding.bases.high=16", "training.weight_decay=0.2"])
     assert space.population == 8
     assert space.genes["embedding.bases"].domain == "whole numbers 4 to 16"
-    assert space.training["learning_rate"] == 1e-3
+    assert space.training["weight_decay"] == 0.2
     for override, says in (
         ("populaton=8", "did you mean"),
         ("population", "expected key=value"),
@@ -388,14 +388,15 @@ def test_genomes_have_one_canonical_form(seed: int, path: Path) -> None:
 
 def test_canonical_refuses_what_is_missing_idle_or_out_of_range() -> None:
     space, _ = load_space(ROOT / "search_spaces" / "embeddings.yaml")
+    rates = {"training.learning_rate": 0.006, "training.optimizer.kind": "adamw"}
     with pytest.raises(
         ValueError, match=r"embedding\.bases is active and has no value; accepted: whole numbers 4 to 48"
     ):
-        canonical(space, {"embedding.kind": "basis", "embedding.functions": "dct"})
+        canonical(space, rates | {"embedding.kind": "basis", "embedding.functions": "dct"})
     with pytest.raises(ValueError, match=r"embedding\.bases has a value and is not active"):
-        canonical(space, {"embedding.kind": "standard", "embedding.bases": 8})
+        canonical(space, rates | {"embedding.kind": "standard", "embedding.bases": 8})
     with pytest.raises(ValueError, match=r"embedding\.kind cannot be 'spectrum'; accepted: standard, spectral"):
-        canonical(space, {"embedding.kind": "spectrum"})
+        canonical(space, rates | {"embedding.kind": "spectrum"})
 
 
 # --- no dead genes -------------------------------------------------------------------------------
