@@ -332,7 +332,7 @@ def test_server_answers_many_at_once(tmp_path: Path) -> None:
     search = Search(tmp_path)
     search.go_on(200)
     with dashboard(tmp_path) as address, ThreadPoolExecutor(8) as pool:
-        tabs = ["progress", "figures", "table"] * 16
+        tabs = ["progress", "figures", "table"] * 8
         answers = [pool.submit(ask, address, "tick", runs=["tiny"], tab=tab) for tab in tabs]
         search.go_on(20)
         assert {answer.result()[0] for answer in answers} == {200}
