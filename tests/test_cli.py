@@ -12,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import chdir
 from functools import partial
 from importlib.metadata import version
