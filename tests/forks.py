@@ -11,7 +11,6 @@ import atexit
 import gc
 import multiprocessing
 import os
-import pkgutil
 import runpy
 import subprocess
 import sys
@@ -21,17 +20,15 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-import hrfevo
-import signal_model
-
+ROOT = Path(__file__).parent.parent
 # What the packages import where they use it. One that is missing is imported, or missed, by who needs it.
 LIBRARIES = (
     "alembic.command", "dash", "dash_ag_grid", "moocore", "optuna.importance", "pandas", "plotly.graph_objects",
     "pyarrow.parquet", "pywt", "ray", "rich.progress", "scipy.signal", "scipy.stats", "sklearn.ensemble",
     "tensorboardX", "tokenizers", "torch", "torch._dynamo",
 )  # fmt: skip
-# Run as `__main__`, so not imported before.
-_MAIN = (".cli", ".__main__", ".env")
+# What of the packages is not: what runs as `__main__`, and what imports more than a command needs.
+LEFT_OUT = {"__init__", "__main__", "cli", "interchange", "migrations"}
 
 
 class Forked:
@@ -78,9 +75,9 @@ def run(module: str, arguments: Sequence[object], timeout: float) -> subprocess.
 def _context() -> ForkServerContext:
     """Processes that are forked from one that has imported all; it starts with the first of them."""
     made = multiprocessing.get_context("forkserver")
-    packages = [pkgutil.walk_packages(package.__path__, f"{package.__name__}.") for package in (hrfevo, signal_model)]
-    ours = [module.name for package in packages for module in package if not module.name.endswith(_MAIN)]
-    made.set_forkserver_preload([*LIBRARIES, *ours])
+    files = [path.relative_to(ROOT) for name in ("hrfevo", "signal_model") for path in (ROOT / name).rglob("*.py")]
+    modules = [file.with_suffix("").parts for file in sorted(files)]
+    made.set_forkserver_preload([*LIBRARIES, *(".".join(names) for names in modules if not LEFT_OUT & {*names})])
     return made
 
 
