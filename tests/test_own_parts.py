@@ -25,6 +25,7 @@ from signal_model.config import (
 )
 from signal_model.conformance import CHECKS, conformance
 from signal_model.corpus import load_corpus
+from signal_model.errors import InputError
 from signal_model.layers.mixers import Mixer, State
 from signal_model.layers.registry import implements
 from signal_model.own_parts import VARIABLE
@@ -115,6 +116,20 @@ BUILT_IN = [
     for kind in part.kinds().values()
     if kind.__module__.startswith("signal_model.")
 ]
+
+
+def test_two_parts_of_one_kind_are_refused_and_a_part_may_be_defined_again() -> None:
+    class Family(Part):
+        pass
+
+    def member(name: str) -> type[Family]:
+        return type(name, (Family,), {"kind": "one", "__annotations__": {"kind": str}, "__module__": "notebook"})
+
+    first, again = member("First"), member("First")
+    assert Family.parse({"kind": "one"}) == again() != first()
+    member("Second")
+    with pytest.raises(InputError, match=r"kind 'one': is that of two parts, notebook\.First and notebook\.Second"):
+        Family.parse({"kind": "one"})
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.__name__)

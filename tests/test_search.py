@@ -539,7 +539,7 @@ def test_what_a_worker_lacks_is_nobodys_failure(
 ) -> None:
     """A missing package, part, module of a part, or device: no genome fails or is infeasible of it."""
     from hrfevo import evaluation
-    from signal_model.config import StandardEmbeddingConfig
+    from signal_model.config import EmbeddingConfig
     from signal_model.layers import registry
 
     evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
@@ -558,8 +558,8 @@ def test_what_a_worker_lacks_is_nobodys_failure(
             search(space, InlineWorkers(evaluator), store, "run").run(QUIET)
     assert statuses(store) == ["running"]
 
-    class Orphan(StandardEmbeddingConfig):
+    class Orphan(EmbeddingConfig):  # no kind of its own: files cannot name it
         pass
 
     with pytest.raises(ImportError, match="no module implements Orphan"):
-        registry.build(Orphan(), None)  # type: ignore[arg-type]
+        registry.build(Orphan(kind="orphan"), None)  # type: ignore[arg-type]
