@@ -1,4 +1,4 @@
-"""Tests. Some run beside each other, so each computes in one thread: two that share a core would wait for one another."""
+"""Tests. Some run beside each other, so each computes in one thread: threads that share a core wait for one another."""
 
 import os
 
