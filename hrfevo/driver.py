@@ -30,7 +30,7 @@ from hrfevo.records import Unfit
 from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Hopeless, Search
-from hrfevo.space import SearchSpace
+from hrfevo.space import Resources, SearchSpace
 from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
@@ -49,6 +49,8 @@ from signal_model.yardsticks import listed
 Backend = Literal["ray", "inline"]
 
 CONFIRMATION = "confirmation"
+# Devices that are no share of a GPU that Ray counts.
+NO_GPUS = ("cpu", "mps")
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,27 @@ class Machinery:
             Checkpoints(self.storage)
         if self.address is None:
             choose_device(self.device)
-        if self.device.startswith("cuda") and self.backend == "ray" and not space.resources.gpus:
+        gpus = space.resources.gpus
+        if self.backend == "ray" and self.device.startswith("cuda") and not gpus:
             raise InputError(
                 f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
-                "add --set resources.gpus=1 (or a fraction, to share one)"
+                "leave it out, or add --set resources.gpus=1 (or a fraction, to share one)"
+            )
+        if self.backend == "ray" and self.device in NO_GPUS and gpus not in (0, "auto"):
+            raise InputError(
+                f"--device {self.device}: resources.gpus is {gpus:g}, which no worker would use; "
+                "add --set resources.gpus=0"
             )
         if self.is_local_ray:
-            local_room(space.resources, self.workers)
+            local_room(self.resources(space), self.workers)
         for target in self.logs:
             target.check()
+
+    def resources(self, space: SearchSpace) -> Resources:
+        """What one evaluation occupies: of GPUs none, where `auto` is for a run on another device."""
+        if self.device in NO_GPUS and space.resources.gpus == "auto":
+            return space.resources.model_copy(update={"gpus": 0.0})
+        return space.resources
 
     @property
     def is_local_ray(self) -> bool:
@@ -135,7 +149,7 @@ def start(
         adapted = adapted_by_cmaes(space)
         say(console, f"note: cmaes adapts {', '.join(adapted) or 'no gene'}; it draws the other genes at random")
     if machinery.leaves_gpu_idle(space):
-        say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
+        say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=auto)")
     read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
     evaluator = _evaluator(space, read, machinery, console)
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
@@ -220,7 +234,7 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
     else:
         from hrfevo.workers.ray_workers import RayWorkers
 
-        room = (space.resources, machinery.workers, machinery.address, space.limits)
+        room = (machinery.resources(space), machinery.workers, machinery.address, space.limits)
         try:
             with console.status("Starting Ray workers …"):
                 workers = RayWorkers(evaluator, *room, partial(say, console))

@@ -11,6 +11,9 @@ from hrfevo.genome import Genome
 # The share of a model's parameters that were copied from another genome's training, in metrics.
 INHERITED = "inherited"
 
+# Why a job failed that found no memory for its model, on its device or in the machine.
+OUT_OF_MEMORY = "out of memory"
+
 # finished: trained and measured. failed: stopped for a reason. infeasible: broke a constraint, not trained.
 Status = Literal["finished", "failed", "infeasible"]
 
@@ -68,7 +71,8 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job. `metrics` holds what was measured before it ended; `reason` says why if
-    that was early. `started` and `ended` are seconds since the epoch on the worker's clock.
+    that was early. `started` and `ended` are seconds since the epoch on the worker's clock. One that `ends_worker` left
+    its process with a device that computes nothing any more: no other job may follow there.
     """
 
     job: Job
@@ -81,6 +85,7 @@ class Outcome:
     ended: float = 0.0
     worker: str = ""
     device: str = ""
+    ends_worker: bool = False
 
 
 def counts(status: str, metrics: Mapping[str, float]) -> bool:
