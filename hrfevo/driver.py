@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -28,9 +27,10 @@ from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.records import Unfit
 from hrfevo.run_corpus import corpus_of, with_text_at
-from hrfevo.run_folder import RunFolder
+from hrfevo.run_folder import STARTED, RunFolder, versions
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
+from hrfevo.started import Backend, Started
 from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable, spent
 from hrfevo.study import adapted_by_cmaes
@@ -45,8 +45,6 @@ from signal_model.devices import choose_device
 from signal_model.errors import InputError, closest, counted
 from signal_model.processors import permitted_processors
 from signal_model.yardsticks import listed
-
-Backend = Literal["ray", "inline"]
 
 CONFIRMATION = "confirmation"
 # Devices that are no share of a GPU that Ray counts.
@@ -94,6 +92,17 @@ class Machinery:
         for target in self.logs:
             target.check()
 
+    def started(self, confirm: bool) -> Started:
+        """What a run remembers of it; `confirm` says whether its winners are trained again."""
+        return Started(
+            backend=self.backend,
+            workers=self.workers,
+            address=self.address,
+            device=self.device,
+            logs=tuple(target.text for target in self.logs),
+            confirm=confirm,
+        )
+
     def resources(self, space: SearchSpace) -> Resources:
         """What one evaluation occupies: of GPUs none, where `auto` is for a run on another device."""
         if self.device in NO_GPUS and space.resources.gpus == "auto":
@@ -132,8 +141,10 @@ def start(
     machinery: Machinery,
     console: Console,
     earlier: Sequence[RunFolder] = (),
+    confirm: bool = True,
 ) -> tuple[int, RunFolder]:
-    """Run a search in a new folder under `parent`, with what `earlier` runs know.
+    """Run a search in a new folder under `parent`, with what `earlier` runs know. To `confirm` it comes later; the run
+    remembers that it is wanted.
 
     Returns the exit code and the folder.
     """
@@ -156,7 +167,9 @@ def start(
     known = gather(earlier, space, here, partial(say, console))
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
-        settings |= {"storage": machinery.storage} | ({"from": known.record} if earlier else {})
+        settings |= {"storage": machinery.storage, STARTED: machinery.started(confirm).to_dict()} | (
+            {"from": known.record} if earlier else {}
+        )
         corpus = evaluator.corpus
         scores = measured_on(space, corpus)
         say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
@@ -170,23 +183,39 @@ def start(
                 return _execute(folder, space, store, workers, machinery, console), folder
 
 
-def resume(path: Path, evaluations: int | None, machinery: Machinery, console: Console) -> int:
-    """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
+def resume(
+    path: Path, evaluations: int | None, machinery: Machinery, console: Console, confirm: bool = True
+) -> tuple[int, RunFolder]:
+    """Continue a run where its store says it was, with a larger budget if given; of one that has finished, only the
+    report is made again. The run remembers the machinery, and whether it is to `confirm`.
+
+    Returns the exit code and the folder.
+    """
     folder = RunFolder.open(path)
-    if evaluations is not None:
-        with folder.locked():
+    with folder.locked():
+        if evaluations is not None:
             if folder.began:
-                _refuse_less(folder, evaluations, machinery)
+                _extend(folder, evaluations, machinery)
             folder = folder.overridden(f"budget.evaluations={evaluations}")
-    return go_on(folder, machinery, console)
+        folder = folder.going_on(machinery.started(confirm), machinery.storage)
+        if folder.began:
+            with closing(folder.open_store(machinery.store)) as store:
+                if (run := store.run(folder.id)).state == "finished":
+                    say(console, f"run {path}: the search has finished ({run.reason}); nothing of it is done again")
+                    return _leave_products(
+                        folder, with_text_at(folder, machinery.corpus).space(), store, console
+                    ), folder
+    return go_on(folder, machinery, console), folder
 
 
-def _refuse_less(folder: RunFolder, evaluations: int, machinery: Machinery) -> None:
-    store = folder.open_store(machinery.store)
-    done = spent(store.evaluations(folder.id))
-    store.close()
-    if evaluations < done:
-        raise InputError(f"--evaluations {evaluations}: {folder.path} has {done} already; name as many or more")
+def _extend(folder: RunFolder, evaluations: int, machinery: Machinery) -> None:
+    """Have a run that has finished go on. Raises InputError for a budget below what is done."""
+    with closing(folder.open_store(machinery.store)) as store:
+        done = spent(store.evaluations(folder.id))
+        if evaluations < done:
+            raise InputError(f"--evaluations {evaluations}: {folder.path} has {done} already; name as many or more")
+        if evaluations > done and store.run(folder.id).state == "finished":
+            store.set_state(folder.id, "stopped", "its budget has grown")
 
 
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
@@ -201,11 +230,26 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
             folder.begin(store)
         folder.record(store)
+        _say_where(folder, store, machinery, console)
         is_confirmation = folder.settings["algorithm"] == CONFIRMATION
         read = partial(corpus_of, folder, space, partial(say, console))
         evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
         with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
+
+
+def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: Console) -> None:
+    """Say where a run goes on, and what has changed since it began."""
+    tally = store.tally(folder.id)
+    if not (begun := sum(tally.values())):
+        return
+    flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
+    say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
+    say(console, f"goes on: {machinery.started(True).words}")
+    before, now = folder.settings.get("versions"), versions()
+    for name in ("hrfevo", "torch", "platform"):
+        if isinstance(before, dict) and before.get(name) != now[name]:
+            say(console, f"note: begun with {name} {before.get(name)}, goes on with {now[name]}")
 
 
 def _evaluator(
@@ -293,7 +337,7 @@ def _execute(
         patient.set_state(folder.id, "finished", reason)
         say(console, f"finished: {reason}")
     except KeyboardInterrupt:
-        say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"interrupted; what had finished is kept.{_advice(folder)}")
         code = 130
         try:
             store.set_state(folder.id, "stopped", "interrupted")
@@ -305,27 +349,36 @@ def _execute(
         raise
     except (WorkersLost, Unfit) as error:
         patient.set_state(folder.id, "stopped", str(error))
-        say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"stopped: {error}; what had finished is kept.{_advice(folder)}")
         code = 1
     except Hopeless as error:
         patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
-    if not is_confirmation:
-        try:
-            _leave_products(folder, space, store, console)
-        except KeyboardInterrupt:
-            say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
-            return 130
-        except OSError as error:
-            kept = f"what was found is kept; later: hrfevo report {folder.path}"
-            raise InputError(
-                f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}"
-            ) from None
-    return code
+    return _leave_products(folder, space, store, console) or code
 
 
-def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> None:
+def _advice(folder: RunFolder) -> str:
+    """How to go on; empty for a stage of a confirmation, which says it itself."""
+    return "" if "stage" in folder.settings else f" Go on with: hrfevo resume {folder.path}"
+
+
+def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> int:
+    """Write the report and say what was found; returns the exit code. Winners that are trained again leave nothing."""
+    if folder.settings["algorithm"] == CONFIRMATION:
+        return 0
+    try:
+        _make_products(folder, space, store, console)
+    except KeyboardInterrupt:
+        say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
+        return 130
+    except OSError as error:
+        kept = f"what was found is kept; later: hrfevo report {folder.path}"
+        raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
+    return 0
+
+
+def _make_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> None:
     from hrfevo.products import leave_products  # plotly and pandas are needed only now
 
     report = leave_products(folder, space, store)

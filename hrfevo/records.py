@@ -8,6 +8,8 @@ from typing import Literal
 
 from hrfevo.genome import Genome
 
+# Words for where a proposal comes from that say more than how its genome was made.
+FOUNDER, PROMOTION = "founder", "promotion"
 # The share of a model's parameters that were copied from another genome's training, in metrics.
 INHERITED = "inherited"
 
@@ -30,7 +32,8 @@ class Proposal:
     """A genome that an algorithm wants trained to a rung, and where it comes from.
 
     `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept and
-    known of the genome, and is not kept itself.
+    known of the genome, and is not kept itself. One that `opens` is the first after a generation that could not be
+    filled.
     """
 
     genome: Genome
@@ -39,6 +42,7 @@ class Proposal:
     rung: int = 0
     seed: int | None = None
     fresh: bool = False
+    opens: bool = False
 
 
 @dataclass(frozen=True)
