@@ -23,7 +23,6 @@ from hrfevo.algorithms import Algorithm, make_algorithm
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.simulation import Trace, simulate
-from hrfevo.genome import Genome
 from hrfevo.records import Proposal, Result
 
 LOSS = "objectives={bits_per_byte: minimize}"
@@ -43,8 +42,8 @@ class Heard:
         self.results += results
         self._inner.tell(results)
 
-    def adopt(self, genome: Genome) -> None:
-        self._inner.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        return self._inner.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
         return self._inner.hopeful()

@@ -40,6 +40,7 @@ from scipy.stats import spearmanr
 from variants import VARIANTS
 
 from hrfevo.algorithms import Algorithm, make_algorithm
+from hrfevo.algorithms.base import KNOWN
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.comparison import Case, Comparison, Score
@@ -82,8 +83,7 @@ def correlations(
         station = benchmark.at(genome, last, seed)
         if station.status == "finished" and told < LEARNED_FROM:
             told += 1
-            learner.adopt(genome)
-            proposal = Proposal(genome, "given", rung=last)
+            proposal = learner.adopt(Proposal(genome, KNOWN, rung=last))
             objectives = tuple(station.metrics[name] for name in names)
             learner.tell([Result(proposal, objectives, benchmark.space.margins(station.metrics))])
         elif station.status == "finished":

@@ -54,7 +54,7 @@ def milliseconds(space: SearchSpace, evaluations: int) -> np.ndarray:
     told = 0
     while told < evaluations:
         genome = sample(space, random)
-        algorithm.adopt(genome)
+        algorithm.adopt(Proposal(genome, "founder"))
         for rung in range(min(len(space.rungs), int(random.geometric(2 / 3)))):
             algorithm.tell([scores(Proposal(genome, "founder", rung=rung))])
             told += 1

@@ -29,7 +29,7 @@ from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
 from hrfevo.ranking import ranked
 from hrfevo.run_corpus import with_text_at
-from hrfevo.run_folder import RUN_FILE, RunFolder
+from hrfevo.run_folder import RUN_FILE, STARTED, RunFolder
 from hrfevo.space import Confirm, SearchSpace
 from hrfevo.spending import Spent, spent
 from hrfevo.store import Evaluation
@@ -65,6 +65,7 @@ class _Place:
         else:
             shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
             own = {key: self.run.settings[key] for key in ("corpus", "synchronous")} | {"stage": name}
+            own[STARTED] = self.machinery.started(confirm=False).to_dict()
             folder = RunFolder.create(self.path, space, text, {**own, **settings}, None, name)
         return go_on(folder, self.machinery, self.console), folder
 
@@ -114,7 +115,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
-    run = with_text_at(run, machinery.corpus)
+    run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
     store = run.open_store(machinery.store)
     space, evaluations = run.space(), store.evaluations(run.id)
     winners = ranked(space, evaluations, options.top)
@@ -138,7 +139,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     except KeyboardInterrupt:  # between two stages, or while the report is written
         code = 130
     if code:
-        say(console, f"confirmation interrupted; go on with: hrfevo confirm {run.path}{_as_options(run, options)}")
+        say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
         return code
     (place.path / DONE).touch()
     found = confirmation_of(run, space, evaluations)
@@ -175,15 +176,6 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     path.mkdir(parents=True)
     write_json(path / PLAN, plan)
     return path
-
-
-def _as_options(run: RunFolder, options: Confirm) -> str:
-    """The options of the command that differ from what the space says."""
-    usual, told = run.space().confirm, ""
-    for name in ("top", "seeds", "steps", "equal"):
-        if (value := getattr(options, name)) != getattr(usual, name):
-            told += f" --{name} {value}"
-    return told + (" --no-baseline" if usual.baseline and not options.baseline else "")
 
 
 def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> int:

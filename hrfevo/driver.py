@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -28,10 +27,11 @@ from hrfevo.progress import make_display
 from hrfevo.ranking import front, ranked
 from hrfevo.records import Unfit
 from hrfevo.run_corpus import corpus_of, with_text_at
-from hrfevo.run_folder import RunFolder
+from hrfevo.run_folder import STARTED, RunFolder, versions
 from hrfevo.search import Hopeless, Search
-from hrfevo.space import SearchSpace
+from hrfevo.space import Resources, SearchSpace
 from hrfevo.spending import spent
+from hrfevo.started import Backend, Started
 from hrfevo.status import failures_in_words
 from hrfevo.store import Store, Unreachable
 from hrfevo.study import adapted_by_cmaes
@@ -47,9 +47,9 @@ from signal_model.errors import InputError, closest, counted
 from signal_model.processors import permitted_processors
 from signal_model.yardsticks import listed
 
-Backend = Literal["ray", "inline"]
-
 CONFIRMATION = "confirmation"
+# Devices that are no share of a GPU that Ray counts.
+NO_GPUS = ("cpu", "mps")
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,38 @@ class Machinery:
             Checkpoints(self.storage)
         if self.address is None:
             choose_device(self.device)
-        if self.device.startswith("cuda") and self.backend == "ray" and not space.resources.gpus:
+        gpus = space.resources.gpus
+        if self.backend == "ray" and self.device.startswith("cuda") and not gpus:
             raise InputError(
                 f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
-                "add --set resources.gpus=1 (or a fraction, to share one)"
+                "leave it out, or add --set resources.gpus=1 (or a fraction, to share one)"
+            )
+        if self.backend == "ray" and self.device in NO_GPUS and gpus not in (0, "auto"):
+            raise InputError(
+                f"--device {self.device}: resources.gpus is {gpus:g}, which no worker would use; "
+                "add --set resources.gpus=0"
             )
         if self.is_local_ray:
-            local_room(space.resources, self.workers)
+            local_room(self.resources(space), self.workers)
         for target in self.logs:
             target.check()
+
+    def started(self, confirm: bool) -> Started:
+        """What a run remembers of it; `confirm` says whether its winners are trained again."""
+        return Started(
+            backend=self.backend,
+            workers=self.workers,
+            address=self.address,
+            device=self.device,
+            logs=tuple(target.text for target in self.logs),
+            confirm=confirm,
+        )
+
+    def resources(self, space: SearchSpace) -> Resources:
+        """What one evaluation occupies: of GPUs none, where `auto` is for a run on another device."""
+        if self.device in NO_GPUS and space.resources.gpus == "auto":
+            return space.resources.model_copy(update={"gpus": 0.0})
+        return space.resources
 
     @property
     def is_local_ray(self) -> bool:
@@ -119,8 +142,10 @@ def start(
     machinery: Machinery,
     console: Console,
     earlier: Sequence[RunFolder] = (),
+    confirm: bool = True,
 ) -> tuple[int, RunFolder]:
-    """Run a search in a new folder under `parent`, with what `earlier` runs know.
+    """Run a search in a new folder under `parent`, with what `earlier` runs know. To `confirm` it comes later; the run
+    remembers that it is wanted.
 
     Returns the exit code and the folder.
     """
@@ -136,14 +161,16 @@ def start(
         adapted = adapted_by_cmaes(space)
         say(console, f"note: cmaes adapts {', '.join(adapted) or 'no gene'}; it draws the other genes at random")
     if machinery.leaves_gpu_idle(space):
-        say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=1)")
+        say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=auto)")
     read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
     evaluator = _evaluator(space, read, machinery, console)
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
     known = gather(earlier, space, here, partial(say, console))
     with _workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
-        settings |= {"storage": machinery.storage} | ({"from": known.record} if earlier else {})
+        settings |= {"storage": machinery.storage, STARTED: machinery.started(confirm).to_dict()} | (
+            {"from": known.record} if earlier else {}
+        )
         corpus = evaluator.corpus
         scores = measured_on(space, corpus)
         say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
@@ -158,26 +185,46 @@ def start(
 
 
 def resume(
-    path: Path, evaluations: int | None, machinery: Machinery, console: Console, trainings: float | None = None
-) -> int:
-    """Continue a run where its store says it was, with a larger budget if given; returns the exit code."""
+    path: Path,
+    evaluations: int | None,
+    machinery: Machinery,
+    console: Console,
+    confirm: bool = True,
+    trainings: float | None = None,
+) -> tuple[int, RunFolder]:
+    """Continue a run where its store says it was, with a larger budget if given; of one that has finished, only the
+    report is made again. The run remembers the machinery, and whether it is to `confirm`.
+
+    Returns the exit code and the folder.
+    """
     folder = RunFolder.open(path)
-    for name, limit in {"evaluations": evaluations, "trainings": trainings}.items():
-        if limit is not None:
-            with folder.locked():
+    with folder.locked():
+        for name, limit in {"evaluations": evaluations, "trainings": trainings}.items():
+            if limit is not None:
                 if folder.began:
-                    _refuse_less(folder, name, limit, machinery)
+                    _extend(folder, name, limit, machinery)
                 folder = folder.overridden(f"budget.{name}={limit}")
-    return go_on(folder, machinery, console)
+        folder = folder.going_on(machinery.started(confirm), machinery.storage)
+        if folder.began:
+            with closing(folder.open_store(machinery.store)) as store:
+                if (run := store.run(folder.id)).state == "finished":
+                    say(console, f"run {path}: the search has finished ({run.reason}); nothing of it is done again")
+                    return _leave_products(
+                        folder, with_text_at(folder, machinery.corpus).space(), store, console
+                    ), folder
+    return go_on(folder, machinery, console), folder
 
 
-def _refuse_less(folder: RunFolder, name: str, limit: float, machinery: Machinery) -> None:
-    store, rungs = folder.open_store(machinery.store), folder.space().rungs
-    used = spent(rungs, store.evaluations(folder.id))
-    store.close()
-    done = used.evaluations if name == "evaluations" else used.steps / rungs[-1]
-    if limit < done:
-        raise InputError(f"--{name} {limit:g}: {folder.path} has {done:g} already; name as many or more")
+def _extend(folder: RunFolder, name: str, limit: float, machinery: Machinery) -> None:
+    """Have a run that has finished go on. Raises InputError for a budget below what is done."""
+    rungs = folder.space().rungs
+    with closing(folder.open_store(machinery.store)) as store:
+        used = spent(rungs, store.evaluations(folder.id))
+        done = used.evaluations if name == "evaluations" else used.steps / rungs[-1]
+        if limit < done:
+            raise InputError(f"--{name} {limit:g}: {folder.path} has {done:g} already; name as many or more")
+        if limit > done and store.run(folder.id).state == "finished":
+            store.set_state(folder.id, "stopped", "its budget has grown")
 
 
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
@@ -192,11 +239,26 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
             folder.begin(store)
         folder.record(store)
+        _say_where(folder, store, machinery, console)
         is_confirmation = folder.settings["algorithm"] == CONFIRMATION
         read = partial(corpus_of, folder, space, partial(say, console))
         evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
         with _workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
+
+
+def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: Console) -> None:
+    """Say where a run goes on, and what has changed since it began."""
+    tally = store.tally(folder.id)
+    if not (begun := sum(tally.values())):
+        return
+    flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
+    say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
+    say(console, f"goes on: {machinery.started(True).words}")
+    before, now = folder.settings.get("versions"), versions()
+    for name in ("hrfevo", "torch", "platform"):
+        if isinstance(before, dict) and before.get(name) != now[name]:
+            say(console, f"note: begun with {name} {before.get(name)}, goes on with {now[name]}")
 
 
 def _evaluator(
@@ -225,7 +287,7 @@ def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, con
     else:
         from hrfevo.workers.ray_workers import RayWorkers
 
-        room = (space.resources, machinery.workers, machinery.address, space.limits)
+        room = (machinery.resources(space), machinery.workers, machinery.address, space.limits)
         try:
             with console.status("Starting Ray workers …"):
                 workers = RayWorkers(evaluator, *room, partial(say, console))
@@ -284,7 +346,7 @@ def _execute(
         patient.set_state(folder.id, "finished", reason)
         say(console, f"finished: {reason}")
     except KeyboardInterrupt:
-        say(console, f"interrupted; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"interrupted; what had finished is kept.{_advice(folder)}")
         code = 130
         try:
             store.set_state(folder.id, "stopped", "interrupted")
@@ -296,27 +358,36 @@ def _execute(
         raise
     except (WorkersLost, Unfit) as error:
         patient.set_state(folder.id, "stopped", str(error))
-        say(console, f"stopped: {error}; what had finished is kept. Go on with: hrfevo resume {folder.path}")
+        say(console, f"stopped: {error}; what had finished is kept.{_advice(folder)}")
         code = 1
     except Hopeless as error:
         patient.set_state(folder.id, "failed", str(error))
         console.print(f"stopped: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         code = 1
-    if not is_confirmation:
-        try:
-            _leave_products(folder, space, store, console)
-        except KeyboardInterrupt:
-            say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
-            return 130
-        except OSError as error:
-            kept = f"what was found is kept; later: hrfevo report {folder.path}"
-            raise InputError(
-                f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}"
-            ) from None
-    return code
+    return _leave_products(folder, space, store, console) or code
 
 
-def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> None:
+def _advice(folder: RunFolder) -> str:
+    """How to go on; empty for a stage of a confirmation, which says it itself."""
+    return "" if "stage" in folder.settings else f" Go on with: hrfevo resume {folder.path}"
+
+
+def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> int:
+    """Write the report and say what was found; returns the exit code. Winners that are trained again leave nothing."""
+    if folder.settings["algorithm"] == CONFIRMATION:
+        return 0
+    try:
+        _make_products(folder, space, store, console)
+    except KeyboardInterrupt:
+        say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
+        return 130
+    except OSError as error:
+        kept = f"what was found is kept; later: hrfevo report {folder.path}"
+        raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
+    return 0
+
+
+def _make_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> None:
     from hrfevo.products import leave_products  # plotly and pandas are needed only now
 
     report = leave_products(folder, space, store)

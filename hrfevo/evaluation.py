@@ -21,13 +21,13 @@ from pydantic import ValidationError
 from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
-from hrfevo.records import INHERITED, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
+from hrfevo.records import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
 from hrfevo.space import Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
 from signal_model.corpus import Corpus
 from signal_model.cost import flops_per_token, recurrent_state_size
-from signal_model.devices import choose_device
+from signal_model.devices import choose_device, computes, give_back, ran_out_of_memory
 from signal_model.errors import InputError, one_line
 from signal_model.evaluation import (
     causality_tolerance,
@@ -68,9 +68,11 @@ def _worker() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _release_memory() -> None:
+def _release_memory(device: torch.device) -> None:
     """Give back what the last model held, to the system too: glibc keeps pieces of every size that models ever had."""
     gc.collect()
+    if computes(device):
+        give_back(device)
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -126,14 +128,15 @@ class TrainingEvaluator:
             raise
         except ImportError as error:
             raise _unfit(error) from None
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            status, reason, detail = "failed", "out of memory", str(error)
         except Exception as error:
-            # A defect in a part of the model must not end the search; it is kept with its traceback.
-            status, reason = "failed", f"error: {type(error).__name__}: {one_line(error)}"
-            detail = traceback.format_exc()
+            if ran_out_of_memory(error):
+                status, reason, detail = "failed", OUT_OF_MEMORY, str(error)
+            else:
+                # A defect in a part of the model must not end the search; it is kept with its traceback.
+                status, reason = "failed", f"error: {type(error).__name__}: {one_line(error)}"
+                detail = traceback.format_exc()
         finally:
-            _release_memory()
+            _release_memory(device)
         return Outcome(
             job,
             status,
@@ -145,6 +148,7 @@ class TrainingEvaluator:
             time.time(),
             _worker(),
             str(device),
+            ends_worker=not computes(device),
         )
 
     def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:

@@ -42,7 +42,14 @@ class Genome:
         return isinstance(other, Genome) and self.text == other.text
 
     def __hash__(self) -> int:
-        return hash(self.text)
+        return hash(self.id)
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Value], identity: str) -> Genome:
+        """One whose id is known to be that of its values, since a store has looked: thousands are read at once."""
+        genome = cls(values)
+        genome.__dict__["id"] = identity
+        return genome
 
 
 def resolve(genes: Mapping[str, Any], choose: Callable[[str, BaseGene], Value]) -> Values:

@@ -20,7 +20,7 @@ from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.export import recipe_of
 from hrfevo.paired import Difference
 from hrfevo.ranking import find_genome, ranked
-from hrfevo.run_folder import RUN_FILE, RunFolder
+from hrfevo.run_folder import RUN_FILE, STARTED, RunFolder
 from hrfevo.validation import parse_space
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
@@ -249,6 +249,7 @@ class _Stages:
                 "synchronous": False,
                 "set": [],
                 "stage": name,
+                STARTED: self.machinery.started(confirm=False).to_dict(),
             }
             folder = RunFolder.create(self.place, space, text, {**own, **settings}, None, path.name)
         return go_on(folder, self.machinery, self.console), folder

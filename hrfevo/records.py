@@ -8,10 +8,15 @@ from typing import Literal
 
 from hrfevo.genome import Genome
 
+# Words for where a proposal comes from that say more than how its genome was made.
+FOUNDER, PROMOTION = "founder", "promotion"
 # The share of a model's parameters that were copied from another genome's training, in metrics.
 INHERITED = "inherited"
 # The steps that an evaluation trained, in metrics: its own, without those of lower rungs that it went on from.
 TRAIN_STEPS = "train_steps"
+
+# Why a job failed that found no memory for its model, on its device or in the machine.
+OUT_OF_MEMORY = "out of memory"
 
 # finished: trained and measured. failed: stopped for a reason. infeasible: broke a constraint, not trained.
 Status = Literal["finished", "failed", "infeasible"]
@@ -29,7 +34,8 @@ class Proposal:
     """A genome that an algorithm wants trained to a rung, and where it comes from.
 
     `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept and
-    known of the genome, and is not kept itself.
+    known of the genome, and is not kept itself. One that `opens` is the first after a generation that could not be
+    filled.
     """
 
     genome: Genome
@@ -38,6 +44,7 @@ class Proposal:
     rung: int = 0
     seed: int | None = None
     fresh: bool = False
+    opens: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job. `metrics` holds what was measured before it ended; `reason` says why if
-    that was early. `started` and `ended` are seconds since the epoch on the worker's clock.
+    that was early. `started` and `ended` are seconds since the epoch on the worker's clock. One that `ends_worker` left
+    its process with a device that computes nothing any more: no other job may follow there.
     """
 
     job: Job
@@ -83,6 +91,7 @@ class Outcome:
     ended: float = 0.0
     worker: str = ""
     device: str = ""
+    ends_worker: bool = False
 
 
 def counts(status: str, metrics: Mapping[str, float]) -> bool:

@@ -17,20 +17,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from hrfevo.database import sqlite_url, without_password
 from hrfevo.space import SearchSpace
+from hrfevo.started import Started
 from hrfevo.store import Run, State, Store
 from hrfevo.validation import parse_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
-from signal_model.files import read_text, write_atomically, write_json
+from signal_model.files import explain, read_text, write_atomically, write_json
 from signal_model.own_parts import digests
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 PAUSED_FILE = ".paused"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
-SPACE_HASH = "space_hash"
+SPACE_HASH, STARTED = "space_hash", "started"
 # What the run was told of earlier ones, where it was.
 EARLIER_FILE, EARLIER_HASH = "earlier.json", "earlier_hash"
 _ID = re.compile("[0-9a-f]{1,32}")
@@ -128,6 +131,10 @@ class RunFolder:
             raise InputError(f"{path / RUN_FILE}: from: expected a list of earlier runs")
         if not _ID.fullmatch(settings["id"]):  # it names a folder, too
             raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
+        try:
+            Started.model_validate(settings.get(STARTED, {}))
+        except ValidationError as error:
+            raise explain(error, f"{path / RUN_FILE}: {STARTED}") from None
         if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
             raise InputError(f"{path / RUN_FILE}: seed must be at least 0 and set a list of key=value")
         return cls(path, settings)
@@ -136,6 +143,11 @@ class RunFolder:
     def id(self) -> str:
         """The run's key in its store."""
         return str(self.settings["id"])
+
+    @property
+    def started(self) -> Started:
+        """How it was started, or went on last; the usual for a run of before this was kept."""
+        return Started.model_validate(self.settings.get(STARTED, {}))
 
     def space_text(self) -> str:
         """The search space file as it was when the run began. Raises InputError if it has changed."""
@@ -169,8 +181,14 @@ class RunFolder:
         """The same run with its results in another store, from now on: one that has not begun."""
         return self._changed({"store": _written(store)})
 
+    def going_on(self, started: Started, storage: str | None) -> RunFolder:
+        """The same run in another place or with other company, from now on; trainings in another storage if given."""
+        return self._changed({STARTED: started.to_dict()} | ({"storage": storage} if storage is not None else {}))
+
     def _changed(self, settings: dict[str, Any]) -> RunFolder:
         changed = RunFolder(self.path, self.settings | settings)
+        if changed.settings == self.settings:
+            return self
         write_json(self.path / RUN_FILE, changed.settings)
         return changed
 

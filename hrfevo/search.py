@@ -9,13 +9,13 @@ from typing import Protocol
 
 from hrfevo.algorithms import Algorithm
 from hrfevo.checkpoints import Trainings
+from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, Standings
-from hrfevo.records import INHERITED, Job, Outcome, Proposal, Result, counts
+from hrfevo.records import INHERITED, PROMOTION, Job, Outcome, Proposal, Result, counts
 from hrfevo.space import SearchSpace
 from hrfevo.spending import Ledger, Spent
 from hrfevo.store import Evaluation
 from hrfevo.workers import Workers
-from signal_model.errors import InputError
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 HOPELESS_FAILURES = 8
@@ -111,29 +111,36 @@ class Search:
         return self.space.budget.shares(self.spent, self.seconds, self.space.rungs[-1])
 
     def replay(self, evaluations: list[Evaluation], seconds: float) -> None:
-        """Bring the algorithm to where the store says it was: every recorded call again, in order.
+        """Bring the algorithm to where the store says it was: it is told what was proposed and what became of it.
 
-        Evaluations that were in flight wait to be run again. Raises InputError if the algorithm
-        now proposes something else than it did: another version, or a changed space.
+        Evaluations that were in flight wait to be run again.
         """
         self._seconds_before = seconds
         calls = [(evaluation.submitted_event, evaluation, True) for evaluation in evaluations]
         calls += [(e.ended_event, e, False) for e in evaluations if e.ended_event is not None]
-        for _, evaluation, is_submission in sorted(calls, key=lambda call: call[0]):
+        genomes: dict[str, Genome] = {}
+        jobs: dict[int, Job] = {}
+        last = -1
+        for event, evaluation, is_submission in sorted(calls, key=lambda call: call[0]):
             if is_submission:
-                proposal = self._algorithm.ask()
-                if proposal is None or (proposal.genome.id, proposal.rung) != (evaluation.genome, evaluation.rung):
-                    raise InputError(
-                        f"run: evaluation {evaluation.number} cannot be proposed again; the run was made with "
-                        "another version of hrfevo or of its packages (see run.json)"
+                again = evaluation.genome in genomes
+                genome = genomes.setdefault(evaluation.genome, Genome.stored(evaluation.values, evaluation.genome))
+                proposal = self._algorithm.adopt(
+                    Proposal(
+                        genome,
+                        PROMOTION if again else evaluation.operator,
+                        () if again else evaluation.parents,
+                        evaluation.rung,
+                        None if evaluation.seed == self._training_seed else evaluation.seed,
+                        opens=event > last + 1,
                     )
-                job = self._job(evaluation.number, proposal, evaluation.seed)
-                self._proposals[job.number] = proposal
-                self._waiting.append(job)
+                )
+                jobs[evaluation.number] = self._job(evaluation.number, proposal, evaluation.seed)
+                self._proposals[evaluation.number] = proposal
             else:
-                job = next(job for job in self._waiting if job.number == evaluation.number)
-                self._waiting.remove(job)
-                self._learn(_outcome(job, evaluation))
+                self._learn(_outcome(jobs.pop(evaluation.number), evaluation))
+            last = event
+        self._waiting = list(jobs.values())
         self._next_number = len(evaluations)
 
     def run(self, observer: Observer, check: Callable[[], None] = lambda: None) -> str:

@@ -138,18 +138,29 @@ class Resources(Config):
     """What one evaluation occupies."""
 
     cpus: int = Field(1, ge=1, le=1024, description="CPU cores and threads")
-    gpus: FiniteFloat = Field(0, ge=0, le=1024, description="GPUs; a fraction shares one")
+    gpus: Literal["auto"] | Annotated[FiniteFloat, Field(ge=0, le=1024)] = Field(
+        "auto", description="GPUs; a fraction shares one. auto: none where there is none, else a fraction"
+    )
+
+    @property
+    def gpus_each(self) -> float:
+        """GPUs of one evaluation, where it is known how many there are: `auto` is no number."""
+        assert self.gpus != "auto"
+        return self.gpus
 
     @property
     def words(self) -> str:
         """As people say it."""
-        return f"{counted(self.cpus, 'CPU')} and {self.gpus:g} GPUs"
+        return f"{counted(self.cpus, 'CPU')} and {self.gpus_each:g} GPUs"
 
-    @field_validator("gpus")
+    @field_validator("gpus", mode="before")
     @classmethod
-    def _a_fraction_or_whole(cls, gpus: float) -> float:
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"a fraction up to 1 or a whole number, got {gpus:g}")
+    def _a_fraction_or_whole(cls, gpus: Any) -> Any:
+        if gpus == "auto":
+            return gpus
+        is_number = isinstance(gpus, int | float) and not isinstance(gpus, bool)
+        if not is_number or not 0 <= gpus <= 1024 or (gpus > 1 and gpus != int(gpus)):
+            raise ValueError(f"auto, a fraction up to 1 or a whole number up to 1024, got {gpus!r}")
         return gpus
 
 

@@ -1,7 +1,8 @@
 """The results store: every run, genome, evaluation and learning curve, in any SQL database.
 
 One transaction per event, so that what a worker finished is kept before anybody hears of it. Each
-event has a number within its run; playing the events in that order again rebuilds the search.
+event has a number within its run; telling the events in that order rebuilds the search. A number that no evaluation has
+is the end of a generation that could not be filled.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class Store:
         """Keep a job before a worker gets it, and its genome if it is new."""
         with self._writing() as connection:
             known = self._known_genomes(connection, run_id)
+            event = self._next_event(connection, run_id) + proposal.opens
             if job.genome.id not in known:
                 genome = {
                     "run_id": run_id,
@@ -162,10 +164,11 @@ class Store:
                 "seed": job.seed,
                 "status": "running",
                 "submitted": time.time(),
-                "submitted_event": self._next_event(connection, run_id),
+                "submitted_event": event,
             }
             connection.execute(schema.NEW_EVALUATION, evaluation)
         known.add(job.genome.id)
+        self._events[run_id] = event
 
     def recall(self, run_id: str, number: int) -> bool:
         """Whether a job is kept. What was remembered of the run is read again: a write's answer may have been lost."""
@@ -182,6 +185,7 @@ class Store:
         never overwrites the first.
         """
         with self._writing() as connection:
+            event = self._next_event(connection, run_id)
             ended = {
                 "of_run": run_id,
                 "of_number": outcome.job.number,
@@ -193,7 +197,7 @@ class Store:
                 "device": outcome.device,
                 "started": outcome.started,
                 "ended": outcome.ended,
-                "ended_event": self._next_event(connection, run_id),
+                "ended_event": event,
             }
             if connection.execute(schema.EVALUATION_ENDED, ended).rowcount != 1:
                 return False
@@ -201,6 +205,7 @@ class Store:
                 key = {"run_id": run_id, "number": outcome.job.number}
                 connection.execute(schema.curves.insert(), [key | vars(point) for point in outcome.curve])
             connection.execute(schema.RUN_LASTED, {"of_run": run_id, "seconds": seconds})
+        self._events[run_id] = event
         return True
 
     @contextmanager
@@ -217,6 +222,7 @@ class Store:
         except sa.exc.DataError as error:
             raise InputError(f"store: {reason(error)}") from None
         except sa.exc.DBAPIError as error:
+            self._events.clear()  # a write whose answer was lost may have been kept
             raise Unreachable(f"store: {reason(error)}") from None
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
@@ -224,8 +230,7 @@ class Store:
             columns = schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event
             query = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
             self._events[run_id] = max((n for n in connection.execute(query).one() if n is not None), default=-1)
-        self._events[run_id] += 1
-        return self._events[run_id]
+        return self._events[run_id] + 1
 
     def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
         if run_id not in self._genomes:
@@ -265,21 +270,20 @@ class Store:
 
     def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
         """Evaluations of a run in the order of submission: all, or those with something new after an event."""
-        genome_columns = [schema.genomes.c[name] for name in ("values", "birth", "operator", "parents")]
-        columns = [column for column in schema.evaluations.c if column.name not in ("run_id", "genome_id")]
-        query = (
-            sa.select(schema.evaluations.c.genome_id.label("genome"), *columns, *genome_columns)
-            .join_from(schema.evaluations, schema.genomes)
-            .where(schema.evaluations.c.run_id == run_id)
-            .order_by(schema.evaluations.c.number)
-        )
+        table = schema.evaluations
+        columns = [column for column in table.c if column.name not in ("run_id", "genome_id")]
+        wanted = table.c.run_id == run_id
+        genomes = sa.select(*(schema.genomes.c[name] for name in ("id", "values", "birth", "operator", "parents")))
+        genomes = genomes.where(schema.genomes.c.run_id == run_id)
         if after >= 0:
-            query = query.where(
-                (schema.evaluations.c.submitted_event > after) | (schema.evaluations.c.ended_event > after)
-            )
+            wanted &= (table.c.submitted_event > after) | (table.c.ended_event > after)
+            genomes = genomes.where(schema.genomes.c.id.in_(sa.select(table.c.genome_id).where(wanted)))
+        query = sa.select(table.c.genome_id.label("genome"), *columns).where(wanted).order_by(table.c.number)
         with self._reading(run_id) as connection:
             rows = connection.execute(query).mappings().all()
-        return [_evaluation(dict(row)) for row in rows]
+            # Read after them, so that none is missing; each once, however often it was trained.
+            born = {row["id"]: _birth(dict(row)) for row in connection.execute(genomes).mappings()}
+        return [_evaluation(dict(row), born) for row in rows]
 
     def tally(self, run_id: str) -> dict[str, int]:
         """Evaluations by status, counted by the database."""
@@ -336,19 +340,23 @@ class Store:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
 
 
-def _evaluation(row: dict[str, Any]) -> Evaluation:
-    """A row as a record. Raises InputError if it is none that this store wrote."""
-    values, metrics, parents = row["values"], row["metrics"], row["parents"]
+def _birth(row: dict[str, Any]) -> dict[str, Any] | None:
+    """What a row says of a genome; None if that is nothing that this store wrote."""
+    identity, values, parents = row.pop("id"), row["values"], row["parents"]
+    sound = isinstance(values, dict) and isinstance(parents, list) and Genome(values).id == identity
+    return row | {"parents": tuple(parents)} if sound else None
+
+
+def _evaluation(row: dict[str, Any], born: Mapping[str, dict[str, Any] | None]) -> Evaluation:
+    """A row as a record. Raises InputError if it, or its genome, is none that this store wrote."""
+    metrics, genome = row["metrics"], born.get(row["genome"])
     sound = (
-        isinstance(values, dict)
-        and Genome(values).id == row["genome"]
-        and isinstance(metrics, dict)
+        isinstance(metrics, dict)
         and all(isinstance(value, int | float) for value in metrics.values())
         and (metrics or row["status"] != "finished")
-        and isinstance(parents, list)
         and row["status"] in _STATUSES
         and (row["status"] == "running") == (row["ended_event"] is None)
     )
-    if not sound:
+    if genome is None or not sound:
         raise InputError(f"store: evaluation {row['number']} is damaged")
-    return Evaluation(**(row | {"parents": tuple(parents)}))
+    return Evaluation(**row, **genome)

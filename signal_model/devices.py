@@ -81,6 +81,45 @@ def _fast_bfloat16_on_cpu() -> bool:
     return best[torch.bfloat16] < best[torch.float32]
 
 
+# How the libraries below torch say that memory ran out, where it is no torch.OutOfMemoryError: the CPU's allocator,
+# Metal, CUDA outside of torch's allocator, and cuBLAS, cuDNN and cuFFT.
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, the CPU among them, has not the memory that was asked for."""
+    if isinstance(error, RuntimeError):  # torch.OutOfMemoryError is one
+        return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError)
+
+
+def computes(device: torch.device) -> bool:
+    """Whether a device still does the least there is to do.
+
+    After an illegal address or a failed assertion in a kernel, CUDA refuses everything until the process ends.
+    """
+    if device.type != "cuda":
+        return True
+    try:
+        _compute_a_little(device)
+    except RuntimeError as error:
+        return ran_out_of_memory(error)
+    return True
+
+
+def _compute_a_little(device: torch.device) -> None:
+    torch.ones(1, device=device).add_(1)
+    torch.cuda.synchronize(device)
+
+
+def give_back(device: torch.device) -> None:
+    """Leave the memory that torch keeps for later tensors to other processes. The device must still compute."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
 def wait_for(device: torch.device) -> None:
     """Return when the device has done all it was given, so that a clock can be read."""
     if device.type == "cuda":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from signal_model.errors import closest
+from signal_model.errors import InputError, closest
 from signal_model.files import Document, explain, parse_document, read_document, to_yaml
 from signal_model.own_parts import own_parts
 
@@ -78,18 +79,29 @@ class Part(Config):
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """The alternatives of this part, by kind, those of `own_parts` among them."""
+        """The alternatives of this part, by kind, those of `own_parts` among them.
+
+        A class that is defined again, as in a notebook, takes the place of the former. Raises InputError where two
+        classes have one kind: in silence, one would be built where the other is meant.
+        """
         own_parts()
-        return cls._kinds()
+        found: dict[str, type[Self]] = {}
+        for child in cls._descendants():
+            kind = child.model_fields["kind"].default
+            if not isinstance(kind, str):
+                continue
+            there = found.get(kind, child)
+            if (there.__module__, there.__qualname__) != (child.__module__, child.__qualname__):
+                names = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (there, child))
+                raise InputError(f"kind {kind!r}: is that of two parts, {names}; give one of them another")
+            found[kind] = child
+        return found
 
     @classmethod
-    def _kinds(cls) -> dict[str, type[Self]]:
-        found: dict[str, type[Self]] = {}
+    def _descendants(cls) -> Iterator[type[Self]]:
         for child in cls.__subclasses__():
-            default = child.model_fields["kind"].default
-            found |= {default: child} if isinstance(default, str) else {}
-            found |= child._kinds()
-        return found
+            yield child
+            yield from child._descendants()
 
     @classmethod
     def parse(cls, data: Any) -> Any:

@@ -74,9 +74,9 @@ class Scene:
         """Begin the run, or go on with it."""
         runs = [path.parent for path in self.folder.glob("*/run.json")]
         python = [sys.executable, "-c", JUMPING] if self.jumps else [sys.executable, "-m", "hrfevo.cli"]
-        options = ["--backend", self.backend, *(["--store", self.wired()] if self.server else [])]
         if runs and RunFolder.open(runs[0]).began:
-            return [*python, "resume", str(runs[0]), *options]
+            return [*python, "resume", str(runs[0])]  # which remembers the rest
+        options = ["--backend", self.backend, *(["--store", self.wired()] if self.server else [])]
         for run in runs:
             shutil.rmtree(run)  # killed before it began: nobody was told of it
         settings = ["--out", str(self.folder), "--seed", "7", "--synchronous", "--evaluations", str(EVALUATIONS)]

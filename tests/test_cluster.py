@@ -320,10 +320,10 @@ def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_spa
 def test_room_is_refused_in_words_of_what_was_asked() -> None:
     total = {"CPU": 4.0}
     with pytest.raises(InputError, match=r"^resources: 8 CPUs and 0 GPUs for each worker: the cluster at auto"):
-        refuse_without_room(total, Resources(cpus=8), None, "auto")
+        refuse_without_room(total, Resources(cpus=8, gpus=0), None, "auto")
     with pytest.raises(InputError, match=r"^--workers 3: .*room for 2 workers of 2 CPUs and 0 GPUs"):
-        refuse_without_room(total, Resources(cpus=2), 3, "auto")
-    refuse_without_room(total, Resources(cpus=2), None, "auto")
+        refuse_without_room(total, Resources(cpus=2, gpus=0), 3, "auto")
+    refuse_without_room(total, Resources(cpus=2, gpus=0), None, "auto")
 
 
 def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def test_a_training_that_is_not_kept_costs_all_its_steps() -> None:
     genome = sample(space, np.random.default_rng(0))
     for earlier, kept in ((True, -1), (False, 0)):
         algorithm = Evolution(space, np.random.default_rng(0))
-        algorithm.adopt(genome)
+        algorithm.adopt(Proposal(genome, "founder"))
         algorithm.tell([scored(space, Proposal(genome, "founder"), earlier)])
         assert algorithm._archive.kept.tolist() == [kept]
         assert algorithm._archive.rungs.tolist() == [0]

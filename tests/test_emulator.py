@@ -273,8 +273,8 @@ class Forgetful:
     def tell(self, results: Sequence[Result]) -> None:
         """It has its plan."""
 
-    def adopt(self, genome: Genome) -> None:
-        """It has its plan."""
+    def adopt(self, proposal: Proposal) -> Proposal:
+        return proposal
 
     def hopeful(self) -> Set[str]:
         return {self._one.id} if self._keeps else set()

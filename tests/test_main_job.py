@@ -13,7 +13,7 @@ from hrfevo.run_folder import RunFolder
 from .conftest import ROOT, command
 
 # Shorter trainings of the shipped space; the genomes, the corpus and the loop are those of the main job.
-SHORTER = ("--set", "rungs=[40]", "--set", "training.batch_size=8", "--set", "training.validation_tokens=16384")
+SHORTER = ("--set", "rungs=[20]", "--set", "training.batch_size=8", "--set", "training.validation_tokens=8192")
 
 
 @pytest.mark.slow

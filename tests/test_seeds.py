@@ -141,8 +141,8 @@ class Listener:
     def tell(self, results: Sequence[Result]) -> None:
         self.heard += results
 
-    def adopt(self, genome: Genome) -> None:
-        """Nobody asks it to."""
+    def adopt(self, proposal: Proposal) -> Proposal:
+        return proposal
 
     def hopeful(self) -> set[str]:
         return set()

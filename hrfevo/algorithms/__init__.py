@@ -10,6 +10,7 @@ from hrfevo.algorithms.base import Algorithm, Founded, Proposer, inform
 from hrfevo.algorithms.generations import Generations
 from hrfevo.algorithms.replicates import Replicates
 from hrfevo.algorithms.rungs import SuccessiveHalving
+from hrfevo.algorithms.seeded import Seeded
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 from signal_model.errors import InputError, closest
@@ -37,6 +38,7 @@ def make_algorithm(
     """
     algorithm: Algorithm
     generator = np.random.default_rng(seed)
+    replicates, proposals = seed.spawn(2)
     if name == GRID:
         from hrfevo.algorithms.grid import Grid
 
@@ -56,8 +58,10 @@ def make_algorithm(
     if founders:
         algorithm = Founded(algorithm, founders)
     if space.replicates and name != SURVEY:
-        algorithm = Replicates(algorithm, space, seed.spawn(1)[0])
-    return Generations(algorithm, space.population) if synchronous else algorithm
+        algorithm = Replicates(algorithm, space, replicates)
+    if synchronous:
+        algorithm = Generations(algorithm, space.population)
+    return Seeded(algorithm, generator, proposals)
 
 
 def _proposer(name: str, space: SearchSpace, generator: np.random.Generator) -> Proposer:

@@ -8,12 +8,16 @@ from typing import Protocol
 from hrfevo.genome import Genome
 from hrfevo.records import Proposal, Result
 
+# The word for where a genome comes from that another search has measured.
+KNOWN = "known"
+
 
 class Proposer(Protocol):
     """Ask and tell, with no input or output of its own.
 
-    The same seed and the same order of calls give the same proposals: a search is resumed by
-    playing its recorded calls again.
+    What is proposed follows from the proposals and results so far, in their order, and from the generator, whoever made
+    those proposals: a search is resumed by handing them out of its store to an algorithm that is new. Only `ask` draws
+    from the generator. What takes long to learn is learned when somebody asks.
     """
 
     def ask(self) -> Proposal | None:
@@ -25,8 +29,12 @@ class Proposer(Protocol):
     def tell(self, results: Sequence[Result]) -> None:
         """What became of proposals; several at once are one generation."""
 
-    def adopt(self, genome: Genome) -> None:
-        """A genome is being tried that was not proposed here: its results will be told, it is not to be proposed."""
+    def adopt(self, proposal: Proposal) -> Proposal:
+        """A proposal is under way that was not asked for just now: its results will be told.
+
+        It is a founder, one of another search, or one that this search made before it was interrupted. Returned is the
+        proposal as it was made here, with what no store keeps of it.
+        """
 
 
 class Algorithm(Proposer, Protocol):
@@ -56,7 +64,7 @@ class Seen:
 def inform(algorithm: Algorithm, results: Sequence[Result]) -> None:
     """Let an algorithm know, before it begins, what another search found; it proposes none of these genomes anew."""
     for genome in dict.fromkeys(result.proposal.genome for result in results):
-        algorithm.adopt(genome)
+        algorithm.adopt(Proposal(genome, KNOWN))
     algorithm.tell(results)
 
 
@@ -70,15 +78,14 @@ class Founded:
     def ask(self) -> Proposal | None:
         if not self._founders:
             return self._inner.ask()
-        founder = self._founders.pop(0)
-        self._inner.adopt(founder.genome)
-        return founder
+        return self._inner.adopt(self._founders.pop(0))
 
     def tell(self, results: Sequence[Result]) -> None:
         self._inner.tell(results)
 
-    def adopt(self, genome: Genome) -> None:
-        self._inner.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        self._founders = [founder for founder in self._founders if founder.genome != proposal.genome]
+        return self._inner.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
         return self._inner.hopeful()

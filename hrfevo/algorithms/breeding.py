@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from hrfevo.algorithms.random import RandomSearch
-from hrfevo.genome import Genome
 from hrfevo.records import Proposal
 from hrfevo.space import SearchSpace
 
@@ -33,13 +32,11 @@ class Breeding(ABC):
         """A child that is not in `self._random.seen`, noted there; None if there is none after `MUTATION_ATTEMPTS`."""
 
     def ask(self) -> Proposal | None:
-        if self._random.exhausted:
-            return None
         founding = self._asked < self._space.population or not self._ready
         proposal = (None if founding else self._offspring()) or self._random.ask()
         self._asked += proposal is not None
         return proposal
 
-    def adopt(self, genome: Genome) -> None:
-        self._random.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
         self._asked += 1
+        return self._random.adopt(proposal)

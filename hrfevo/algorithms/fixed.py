@@ -20,8 +20,11 @@ class FixedList:
     def tell(self, results: Sequence[Result]) -> None:
         """Nothing depends on results."""
 
-    def adopt(self, genome: Genome) -> None:
-        """What is proposed is given; others are welcome."""
+    def adopt(self, proposal: Proposal) -> Proposal:
+        own = (one for one in self._waiting if (one.genome, one.seed) == (proposal.genome, proposal.seed))
+        if (found := next(own, None)) is not None:
+            self._waiting.remove(found)
+        return proposal
 
     def hopeful(self) -> Set[str]:
         return set()

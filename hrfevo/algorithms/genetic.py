@@ -49,11 +49,22 @@ class Population:
             if result.objectives is not None
         ]
         failed = {result.proposal.genome for result in results if result.objectives is None}
-        if measured or failed:
+        members = {one.genome for one in self.individuals}
+        if failed & members or any(one.genome in members or self._may_enter(one) for one in measured):
             # An individual measured at a higher rung takes the place of itself at a lower one; one that failed there
             # is no longer an example.
             latest = {one.genome: one for one in [*self.individuals, *measured] if one.genome not in failed}
             self.individuals = self.toolbox.select(list(latest.values())) if latest else []
+
+    def _may_enter(self, one: Individual) -> bool:
+        """Whether a newcomer can have a place: not where all are of a higher rung, or the last of them better."""
+        if len(self.individuals) < self._space.population:
+            return True
+        *place, _ = self.individuals[-1].standing
+        last = [member for member in self.individuals if [*member.standing[:2]] == place]
+        if one.rung != last[0].rung:
+            return one.rung > last[0].rung
+        return not any(member.fitness.dominates(one.fitness) for member in last)
 
     def offspring(self, count: int = 1) -> list[Proposal]:
         """Children, which may be known already."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from hrfevo.genome import Genome, all_genomes
-from hrfevo.records import Proposal, Result
+from hrfevo.records import PROMOTION, Proposal, Result
 from hrfevo.space import SearchSpace
 
 
@@ -17,11 +17,12 @@ class Grid:
         self._last = len(space.rungs) - 1
         self._waiting: list[Proposal] = []
         self._started: dict[str, Genome] = {}
+        self._begun: set[str] = set()
 
     def ask(self) -> Proposal | None:
         if self._waiting:
             return self._waiting.pop(0)
-        genome = next(self._genomes, None)
+        genome = next((one for one in self._genomes if one.id not in self._begun), None)
         return None if genome is None else Proposal(genome, "grid")
 
     def tell(self, results: Sequence[Result]) -> None:
@@ -30,10 +31,12 @@ class Grid:
             self._started.pop(genome.id, None)
             if result.objectives is not None and rung < self._last:
                 self._started[genome.id] = genome
-                self._waiting.append(Proposal(genome, "promotion", rung=rung + 1))
+                self._waiting.append(Proposal(genome, PROMOTION, rung=rung + 1))
 
-    def adopt(self, genome: Genome) -> None:
-        """What is proposed is given; others are welcome."""
+    def adopt(self, proposal: Proposal) -> Proposal:
+        self._begun.add(proposal.genome.id)
+        self._waiting = [one for one in self._waiting if (one.genome, one.rung) != (proposal.genome, proposal.rung)]
+        return proposal
 
     def hopeful(self) -> Set[str]:
         return self._started.keys()

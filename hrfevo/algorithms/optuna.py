@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from hrfevo.algorithms.base import KNOWN
 from hrfevo.algorithms.random import RandomSearch
 from hrfevo.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
 from hrfevo.genome import Genome, resolve
-from hrfevo.records import Proposal, Result
+from hrfevo.records import FOUNDER, Proposal, Result
 from hrfevo.space import SearchSpace
 from hrfevo.study import axes, flat_parameters, labels, new_study
 from signal_model.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
-# After this many repetitions of known genomes in a row a sampler is helped on with a random one. Four times as many
-# find nothing better on the tabular benchmark and, as every one is a trial more, take many times as long.
+# Those that keep what they have learned, or which generation it is, in attributes of trials.
+REMEMBERING = ("nsga2", "cmaes")
+# After this many repetitions of known genomes in a row a sampler is helped on with a random one.
 REPETITIONS = 5
 
 
@@ -25,9 +28,9 @@ class OptunaSampler:
     """One of `SAMPLERS` over the same genes, in their own scales.
 
     Numbers are suggested as coordinates in [0, 1] and decoded by the gene; conditions follow from
-    the order of suggestions. A genome that Optuna repeats is told again what is known of it, for
-    nothing, or as failed while it is being trained. A trial has one set of values: those of the
-    first rung. Of what it did not propose, other rungs teach it nothing.
+    the order of suggestions. What the study knows follows from proposals and results alone: a genome is one trial, at
+    the coordinates that encode it, and what Optuna suggests in between, or repeats, is a trial that has failed. A trial
+    has one set of values: those of the first rung. Of what was not proposed here, other rungs teach it nothing.
 
     Raises InputError for more objectives than the sampler takes.
     """
@@ -37,56 +40,82 @@ class OptunaSampler:
 
         if name == "cmaes" and len(space.objectives) > 1:
             raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
-        self._failed = optuna.trial.TrialState.FAIL
-        self._name, self._space = name, space
+        self._optuna = optuna
+        self._name, self._space, self._generator = name, space, generator
         self._random = RandomSearch(space, generator)
-        sampler = getattr(optuna.samplers, SAMPLERS[name])(seed=int(generator.integers(2**31)))
-        self._study = new_study(space, list(space.objectives), sampler)
-        self._trials: dict[str, Any] = {}
-        self._known: dict[str, tuple[float, ...]] = {}
-        self._create_trial = optuna.create_trial
+        self._study = new_study(space, list(space.objectives))
+        self._trials: dict[str, int] = {}
+        self._count = 0
         self._adopted: set[str] = set()
 
     def ask(self) -> Proposal | None:
-        if self._random.exhausted:
-            return None
+        self._study.sampler = self._new_sampler(int(self._generator.integers(2**31)))
         for _ in range(REPETITIONS):
-            trial = self._study.ask()
-            genome = self._suggested(trial)
+            genome, attributes = self._suggestion()
             if self._random.seen.add(genome):
-                self._trials[genome.id] = trial
+                self._begin(genome, attributes)
                 return Proposal(genome, self._name)
-            self._tell(trial.number, self._known.get(genome.id))
         return self._random.ask()
 
-    def adopt(self, genome: Genome) -> None:
-        self._random.adopt(genome)
-        self._adopted.add(genome.id)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        if proposal.operator == self._name:
+            self._study.sampler = self._new_sampler(0)  # what it keeps is not drawn
+            attributes = self._suggestion()[1] if self._name in REMEMBERING else {}
+            self._begin(proposal.genome, attributes)
+        elif proposal.operator in (FOUNDER, KNOWN):
+            self._adopted.add(proposal.genome.id)
+        return self._random.adopt(proposal)
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
-            genome = result.proposal.genome
-            if genome.id in self._adopted and result.objectives is not None:
+            genome, objectives = result.proposal.genome, result.objectives
+            if genome.id in self._adopted and objectives is not None:
                 self._adopted.remove(genome.id)
                 if result.proposal.rung == 0:
-                    self._add(genome, result.objectives)
+                    self._begin(genome, {})
             trial = self._trials.pop(genome.id, None)
-            if trial is not None:
-                self._tell(trial.number, result.objectives)
-                if result.objectives is not None:
-                    self._known[genome.id] = result.objectives
+            if trial is None:
+                continue
+            if objectives is None:
+                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            else:
+                self._study.tell(trial, list(objectives))
 
-    def _add(self, genome: Genome, objectives: tuple[float, ...]) -> None:
+    def _new_sampler(self, seed: int) -> Any:
+        """One that remembers nothing but the study."""
+        if self._name != "cmaes":
+            return getattr(self._optuna.samplers, SAMPLERS[self._name])(seed=seed)
+
+        class Unnumbered(self._optuna.samplers.CmaEsSampler):  # type: ignore[name-defined]
+            """CMA-ES, which draws by its seed and the trial's number, without the number."""
+
+            def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+                first = copy.copy(trial)
+                first.number = 0
+                return super().sample_relative(study, first, search_space)
+
+        return Unnumbered(seed=seed)
+
+    def _suggestion(self) -> tuple[Genome, Mapping[str, Any]]:
+        """What the sampler would try next, and what it keeps with that."""
+        trial = self._study.ask()
+        genome = self._suggested(trial)
+        self._count += 1
+        return genome, self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL).system_attrs
+
+    def _begin(self, genome: Genome, attributes: Mapping[str, Any]) -> None:
+        """Have a trial of a genome running."""
         parameters, distributions = flat_parameters(self._space, genome.values)
-        trial = self._create_trial(params=parameters, distributions=distributions, values=list(objectives))
-        self._study.add_trial(trial)
-        self._known[genome.id] = objectives
-
-    def _tell(self, trial: int, objectives: tuple[float, ...] | None) -> None:
-        if objectives is None:
-            self._study.tell(trial, state=self._failed)
-        else:
-            self._study.tell(trial, list(objectives))
+        self._study.add_trial(
+            self._optuna.create_trial(
+                state=self._optuna.trial.TrialState.RUNNING,
+                params=parameters,
+                distributions=distributions,
+                system_attrs=dict(attributes),
+            )
+        )
+        self._trials[genome.id] = self._count
+        self._count += 1
 
     def _suggested(self, trial: Any) -> Genome:
         def suggest(place: str, gene: BaseGene) -> Value:

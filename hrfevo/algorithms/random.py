@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrfevo.algorithms.base import Seen
-from hrfevo.genome import Genome, sample
+from hrfevo.genome import sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import SearchSpace
 
@@ -21,18 +21,14 @@ class RandomSearch:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self.seen = Seen()
-        self.exhausted = False
-        """Whether the space has been searched through."""
 
     def ask(self) -> Proposal | None:
-        if self.exhausted:
-            return None
         genome = self.seen.first_new(lambda: sample(self._space, self._generator), ATTEMPTS)
-        self.exhausted = genome is None
         return Proposal(genome, "random") if genome else None
 
-    def adopt(self, genome: Genome) -> None:
-        self.seen.add(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        self.seen.add(proposal.genome)
+        return proposal
 
     def tell(self, results: Sequence[Result]) -> None:
         """Random search learns nothing."""

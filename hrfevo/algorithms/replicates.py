@@ -46,8 +46,10 @@ class Replicates:
     def tell(self, results: Sequence[Result]) -> None:
         self._inner.tell([self._heard(result) for result in results])
 
-    def adopt(self, genome: Genome) -> None:
-        self._inner.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        if proposal.seed is None or proposal.seed not in self._seeds:
+            return self._inner.adopt(proposal)
+        return self._begin(proposal.genome, proposal.seed)
 
     def hopeful(self) -> Set[str]:
         return self._inner.hopeful()
@@ -56,12 +58,12 @@ class Replicates:
         if self._replicated + self._rungs[-1] > self._share * (self._steps + self._rungs[-1]):
             return None
         leader = self._in_doubt()
-        if leader is None:
-            return None
-        seed = self._seeds[self._begun[leader]]
-        self._begun[leader] += 1
+        return None if leader is None else self._begin(self._genomes[leader], self._seeds[self._begun[leader]])
+
+    def _begin(self, genome: Genome, seed: int) -> Proposal:
+        self._begun[genome.id] += 1
         self._replicated += self._rungs[-1]
-        return Proposal(self._genomes[leader], REPLICATE, rung=len(self._rungs) - 1, seed=seed, fresh=True)
+        return Proposal(genome, REPLICATE, rung=len(self._rungs) - 1, seed=seed, fresh=True)
 
     def _in_doubt(self) -> str | None:
         """The genome to measure again; None if there is none."""

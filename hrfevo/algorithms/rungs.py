@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence, Set
 
 from hrfevo.algorithms.base import Proposer
-from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first
-from hrfevo.records import Proposal, Result
+from hrfevo.records import PROMOTION, Proposal, Result
 from hrfevo.space import SearchSpace
 
 # Thousands of genomes are not ranked again for every one more: up to 500 always, of 100,000 after each 200.
-STALE = 1 / 500
+FRESH = 500
 
 
 class SuccessiveHalving:
@@ -27,28 +26,32 @@ class SuccessiveHalving:
         self._rungs: list[list[Individual]] = [[] for _ in space.rungs]
         self._promoted: list[set[str]] = [set() for _ in space.rungs]
         self._ranked: list[tuple[int, list[Individual]]] = [(0, []) for _ in space.rungs]
+        # So many of a rung are ranked; which numbers these are does not depend on when somebody asks.
+        self._settled = [0 for _ in space.rungs]
 
     def ask(self) -> Proposal | None:
         for rung in range(len(self._rungs) - 2, -1, -1):
             peers, promoted = self._rungs[rung], self._promoted[rung]
             allowed = int(len(peers) * self._share)
-            for individual in self._best(rung, allowed)[:allowed]:
+            for individual in self._best(rung)[:allowed]:
                 if individual.genome.id not in promoted:
                     promoted.add(individual.genome.id)
-                    return Proposal(individual.genome, "promotion", rung=rung + 1)
+                    return Proposal(individual.genome, PROMOTION, rung=rung + 1)
         return self._inner.ask()
 
-    def _best(self, rung: int, count: int) -> list[Individual]:
-        """The best of a rung, the first first; of many, as they stood when a share of `STALE` fewer were there."""
-        peers, (known, best) = self._rungs[rung], self._ranked[rung]
-        news = int(STALE * len(peers))
-        if len(peers) - known > news:
-            best = best_first(peers, min(len(peers), count + news))
-            self._ranked[rung] = len(peers), best
+    def _best(self, rung: int) -> list[Individual]:
+        """The best of a rung, the first first, and some more than may go on; of many, as they stood a while ago."""
+        peers, (known, best), settled = self._rungs[rung], self._ranked[rung], self._settled[rung]
+        if known != settled:
+            best = best_first(peers[:settled], min(settled, int(_next(settled) * self._share)))
+            self._ranked[rung] = settled, best
         return best
 
-    def adopt(self, genome: Genome) -> None:
-        self._inner.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        if proposal.operator != PROMOTION:
+            return self._inner.adopt(proposal)
+        self._promoted[proposal.rung - 1].add(proposal.genome.id)
+        return proposal
 
     def hopeful(self) -> Set[str]:
         """Those that would be promoted if as many again had come to their rung, and none of them better."""
@@ -64,6 +67,13 @@ class SuccessiveHalving:
                 lower.add(result.proposal.genome.id)  # also where another search has taken it there
             if result.objectives is not None and result.measurements == 1:
                 fitness = Fitness(self._weights, result.objectives)
-                individual = Individual(result.proposal.genome, fitness, result.proposal.rung)
-                self._rungs[individual.rung].append(individual)
+                rung = result.proposal.rung
+                self._rungs[rung].append(Individual(result.proposal.genome, fitness, rung))
+                if len(self._rungs[rung]) == _next(self._settled[rung]):
+                    self._settled[rung] = len(self._rungs[rung])
         self._inner.tell(results)
+
+
+def _next(settled: int) -> int:
+    """How many there are when they are ranked again."""
+    return settled + max(1, settled // FRESH)

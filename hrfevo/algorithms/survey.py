@@ -12,7 +12,7 @@ from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import RandomSearch
 from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, best_first
-from hrfevo.records import Proposal, Result
+from hrfevo.records import FOUNDER, PROMOTION, Proposal, Result
 from hrfevo.space import SearchSpace
 
 # One in so many trainings repeats a genome with another seed.
@@ -57,16 +57,24 @@ class Survey:
         for result in results:
             proposal, objectives = result.proposal, result.objectives
             if objectives is not None and proposal.rung < self._last:
-                self._waiting.append(replace(proposal, operator="promotion", parents=(), rung=proposal.rung + 1))
+                self._waiting.append(Proposal(proposal.genome, PROMOTION, rung=proposal.rung + 1, seed=proposal.seed))
             elif proposal.seed is not None:
                 self._repeating.discard(proposal.genome)
             elif objectives is not None:
                 self._learn(result, replace(result, objectives=objectives[:1]))
 
-    def adopt(self, genome: Genome) -> None:
-        self._random.adopt(genome)
-        self._founders.add(genome.id)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        place = (proposal.genome, proposal.rung, proposal.seed)
+        for waiting in self._waiting:
+            if place == (waiting.genome, waiting.rung, waiting.seed):
+                self._waiting.remove(waiting)
+                return waiting
         self._begun += 1
+        if proposal.seed is not None:
+            return self._repeat(proposal.genome)
+        if proposal.operator == FOUNDER:
+            self._founders.add(proposal.genome.id)
+        return self._random.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
         return {proposal.genome.id for proposal in self._waiting}

@@ -10,7 +10,6 @@ import numpy as np
 
 from hrfevo.algorithms import Algorithm
 from hrfevo.benchmark.base import Benchmark, Station
-from hrfevo.genome import Genome
 from hrfevo.records import Job, Outcome, Proposal, Result
 from hrfevo.search import Search
 from hrfevo.space import Budget
@@ -189,8 +188,8 @@ class Timed:
         self._algorithm.tell(results)
         self.seconds += time.perf_counter() - began
 
-    def adopt(self, genome: Genome) -> None:
-        self._algorithm.adopt(genome)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        return self._algorithm.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
         return self._algorithm.hopeful()

@@ -12,7 +12,6 @@ import typer
 
 from hrfevo.commands.options import (
     AddressOption,
-    Backend,
     BackendOption,
     DeviceOption,
     Format,
@@ -61,7 +60,7 @@ def compare(
         Path | None, typer.Option(help="Models: folder for the trainings; one that is there goes on")
     ] = None,
     workers: WorkersOption = None,
-    backend: BackendOption = Backend.ray,
+    backend: BackendOption = None,
     address: AddressOption = None,
     device: DeviceOption = "auto",
     format_: FormatOption = Format.table,
@@ -84,7 +83,13 @@ def compare(
         if evaluations is not None and equal is not Equal.evaluations:
             raise InputError(f"--evaluations {evaluations}: goes with --equal evaluations")
         terms = Terms(equal.value if equal else "steps", steps, seeds or 5, evaluations or 8)
-        _models(sides, terms, output, Machinery(backend.value, workers, address, device), format_)
+        _models(
+            sides,
+            terms,
+            output,
+            Machinery("ray" if backend is None else backend.value, workers, address, device),
+            format_,
+        )
         return
     for option, value in given.items():
         if value is not None:

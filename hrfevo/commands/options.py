@@ -52,19 +52,28 @@ TrainingsOption = Annotated[
     typer.Option(min=0.01, help="Budget in full trainings: steps by those of one genome to the last rung"),
 ]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
-BackendOption = Annotated[Backend, typer.Option(help="ray, or inline: one after another in this process")]
-AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT")]
+BackendOption = Annotated[
+    Backend | None, typer.Option(help="ray (the usual), or inline: one after another in this process")
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT; local is none")
+]
 ALGORITHM_HELP = "evolution, genetic, regularized, random, tpe, nsga2, gp or cmaes"
 CorpusOption = Annotated[
     str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
 ]
-NoConfirmOption = Annotated[
-    bool, typer.Option("--no-confirm", help="Do not train the winners again; `hrfevo confirm` can, later")
+ConfirmOption = Annotated[
+    bool | None,
+    typer.Option("--confirm/--no-confirm", help="Whether to train the winners again; `hrfevo confirm` can, later"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+# Of a run, which remembers it.
+RunDeviceOption = Annotated[str | None, typer.Option(help="auto (the usual), cuda, mps or cpu")]
 LogOption = Annotated[
     list[str] | None,
-    typer.Option("--log", metavar="NAME[=WHERE]", help="Log to tensorboard (=FOLDER) or mlflow (=URI) too; repeatable"),
+    typer.Option(
+        "--log", metavar="NAME[=WHERE]", help="Log to tensorboard (=FOLDER) or mlflow (=URI) too; repeatable; none"
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,20 +15,22 @@ from hrfevo.commands.options import (
     AddressOption,
     Backend,
     BackendOption,
+    ConfirmOption,
     CorpusOption,
-    DeviceOption,
     LogOption,
-    NoConfirmOption,
     RunArgument,
+    RunDeviceOption,
     StorageOption,
     StoreOption,
     TrainingsOption,
     WorkersOption,
 )
-from signal_model.console import new_console
+from signal_model.console import new_console, say
 
 if TYPE_CHECKING:
     from hrfevo.driver import Machinery
+    from hrfevo.run_folder import RunFolder
+    from hrfevo.started import Started
 
 app = typer.Typer()
 
@@ -46,9 +50,9 @@ def run_command(
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
     trainings: TrainingsOption = None,
     workers: WorkersOption = None,
-    backend: BackendOption = Backend.ray,
+    backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = "auto",
+    device: RunDeviceOption = None,
     algorithm: Annotated[str, typer.Option(help=ALGORITHM_HELP)] = "evolution",
     synchronous: Annotated[
         bool, typer.Option("--synchronous", help="Whole generations: the same front for any number of workers")
@@ -60,7 +64,7 @@ def run_command(
         list[Path] | None,
         typer.Option("--from", metavar="RUN", help="Know an earlier run's results, begin with its front; repeatable"),
     ] = None,
-    no_confirm: NoConfirmOption = False,
+    confirm: ConfirmOption = None,
     log: LogOption = None,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
@@ -71,10 +75,11 @@ def run_command(
 
     from hrfevo.driver import start
     from hrfevo.run_folder import RunFolder
+    from hrfevo.started import Started
 
-    machinery = _machinery(backend, workers, address, device, store, storage, log)
+    started = Started().changed(**_given(backend, workers, address, device, log), confirm=confirm)
+    machinery = _machinery(started, store, storage)
     console = new_console()
-    earlier = [RunFolder.open(run) for run in from_ or []]
     code, folder = start(
         loaded,
         text,
@@ -85,13 +90,10 @@ def run_command(
         overrides=overrides,
         machinery=machinery,
         console=console,
-        earlier=earlier,
+        earlier=[RunFolder.open(run) for run in from_ or []],
+        confirm=started.confirm,
     )
-    if not code and not no_confirm and loaded.confirm.top:
-        from hrfevo.confirmation import confirm
-
-        code = confirm(folder, loaded.confirm, machinery, console)
-    raise typer.Exit(code)
+    raise typer.Exit(code or _confirm(folder, machinery, started.confirm))
 
 
 @app.command()
@@ -100,33 +102,26 @@ def resume(
     evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
     trainings: TrainingsOption = None,
     workers: WorkersOption = None,
-    backend: BackendOption = Backend.ray,
+    backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = "auto",
+    device: RunDeviceOption = None,
     store: StoreOption = None,
     storage: StorageOption = None,
     corpus: CorpusOption = None,
-    no_confirm: NoConfirmOption = False,
+    confirm: ConfirmOption = None,
     log: LogOption = None,
 ) -> None:
-    """Continue a run that was stopped or killed; what had finished is not repeated."""
+    """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
     from hrfevo.run_folder import RunFolder
 
-    RunFolder.open(folder)
+    run = RunFolder.open(folder)
 
-    from hrfevo.algorithms import ALGORITHMS
     from hrfevo.driver import resume as continue_run
 
-    machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
-    console = new_console()
-    code = continue_run(folder, evaluations, machinery, console, trainings)
-    run = RunFolder.open(folder)
-    a_search = run.settings["algorithm"] in ALGORITHMS and "stage" not in run.settings
-    if not code and a_search and not no_confirm and (options := run.space().confirm).top:
-        from hrfevo.confirmation import confirm
-
-        code = confirm(run, options, machinery, console)
-    raise typer.Exit(code)
+    started = run.started.changed(**_given(backend, workers, address, device, log), confirm=confirm)
+    machinery = _machinery(started, store, storage, corpus)
+    code, run = continue_run(folder, evaluations, machinery, new_console(), started.confirm, trainings)
+    raise typer.Exit(code or _confirm(run, machinery, started.confirm))
 
 
 @app.command("confirm")
@@ -140,9 +135,9 @@ def confirm_command(
         ConfirmEqual | None, typer.Option(help="Of training, as many of which the transformer is tuned for")
     ] = None,
     workers: WorkersOption = None,
-    backend: BackendOption = Backend.ray,
+    backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = "auto",
+    device: RunDeviceOption = None,
     store: StoreOption = None,
     storage: StorageOption = None,
     corpus: CorpusOption = None,
@@ -158,8 +153,8 @@ def confirm_command(
 
     from hrfevo.confirmation import confirm
 
-    machinery = _machinery(backend, workers, address, device, store, storage, log, corpus)
-    raise typer.Exit(confirm(run, options, machinery, new_console()))
+    started = run.started.changed(**_given(backend, workers, address, device, log))
+    raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
 
 
 def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
@@ -168,16 +163,31 @@ def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
     return [f"budget.{name}={limit}" for name, limit in given.items() if limit is not None]
 
 
-def _machinery(
-    backend: Backend,
-    workers: int | None,
-    address: str | None,
-    device: str,
-    store: str | None,
-    storage: str | None,
-    log: list[str] | None,
-    corpus: str | None = None,
-) -> Machinery:
+def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
+    """Confirm a search that has ended, as far as that is left to do; returns the exit code."""
+    from hrfevo.algorithms import ALGORITHMS
+
+    if run.settings["algorithm"] not in ALGORITHMS or "stage" in run.settings:
+        return 0
+    from hrfevo.confirmation import confirm
+    from hrfevo.unconfirmed import left_to_confirm
+
+    console = new_console()
+    with closing(run.open_store(machinery.store)) as store:
+        options = left_to_confirm(run, store.evaluations(run.id), wanted, partial(say, console))
+    return 0 if options is None else confirm(run, options, machinery, console)
+
+
+def _given(
+    backend: Backend | None, workers: int | None, address: str | None, device: str | None, log: list[str] | None
+) -> dict[str, Any]:
+    """What was given of how a run is started, as `Started.changed` takes it."""
+    logs = None if log is None else tuple(log)
+    place = {"backend": backend and backend.value, "workers": workers, "address": address}
+    return {**place, "device": device, "logs": logs}
+
+
+def _machinery(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
     from hrfevo.checkpoints import storage_place
     from hrfevo.driver import Machinery
     from hrfevo.logs import parse_targets
@@ -185,4 +195,5 @@ def _machinery(
 
     kept = storage_place(storage) if storage is not None else None
     text = corpus_option(corpus) if corpus is not None else None
-    return Machinery(backend.value, workers, address, device, store, kept, parse_targets(log or []), text)
+    place = (started.backend, started.workers, started.address, started.device)
+    return Machinery(*place, store, kept, parse_targets(started.logs), text)

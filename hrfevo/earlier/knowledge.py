@@ -11,15 +11,13 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hrfevo.genome import Genome, canonical
-from hrfevo.records import Proposal, Result, Status
+from hrfevo.records import FOUNDER, PROMOTION, Proposal, Result, Status
 from hrfevo.run_folder import EARLIER_FILE, RUN_FILE, RunFolder
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
 from signal_model.errors import InputError, counted
 from signal_model.files import explain
 from signal_model.settings import Config
-
-FOUNDER, PROMOTION = "founder", "promotion"
 
 
 class Source(Config):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
 
+from hrfevo.database import without_password
 from hrfevo.run_folder import RunFolder
 from hrfevo.search import Observer
 from hrfevo.space import SearchSpace
@@ -18,6 +21,7 @@ from signal_model.errors import InputError, closest
 
 Name = Literal["tensorboard", "mlflow"]
 NAMES: tuple[Name, ...] = get_args(Name)
+NONE = "none"  # of them
 EVENTS = "tensorboard"  # in the run folder, unless told otherwise
 
 
@@ -27,6 +31,21 @@ class Target:
 
     name: Name
     where: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As `--log` takes it, so that it means the same from any folder; without a password."""
+        return self.name if self.where is None else f"{self.name}={self._absolute(self.where)}"
+
+    def _absolute(self, where: str) -> str:
+        if where.startswith("sqlite:"):
+            return without_password(where)
+        if "://" not in where:
+            return str(Path(where).absolute()) if self.name == "tensorboard" or os.sep in where else where
+        parts = urlsplit(where)
+        return urlunsplit(
+            parts._replace(netloc=f"{parts.username or ''}@{parts.netloc.rpartition('@')[2]}".lstrip("@"))
+        )
 
     def check(self) -> None:
         """Raises InputError if its package is missing or it cannot write there."""
@@ -41,10 +60,14 @@ class Target:
 def parse_targets(texts: Sequence[str]) -> tuple[Target, ...]:
     """What `--log` was given. Raises InputError for a name that is none, or is given twice."""
     targets: dict[str, Target] = {}
+    if [*texts] == [NONE]:
+        return ()
     for text in texts:
         name, given, where = text.partition("=")
         if name not in NAMES:
-            raise InputError(f"--log {text}: no such logger{closest(name, NAMES)}; accepted: {', '.join(NAMES)}")
+            raise InputError(
+                f"--log {text}: no such logger{closest(name, NAMES)}; accepted: {', '.join((*NAMES, NONE))}"
+            )
         if name in targets:
             raise InputError(f"--log {text}: {name} is given twice")
         if given and not where:

@@ -18,6 +18,7 @@ from typing import Any
 
 from hrfevo.space import Resources
 from hrfevo.workers.base import WorkersLost
+from hrfevo.workers.gpus import gpus_here, shared
 from signal_model.errors import InputError, counted, one_line
 from signal_model.own_parts import VARIABLE
 from signal_model.processors import permitted_processors
@@ -85,18 +86,25 @@ class Watch:
 def local_room(resources: Resources, count: int | None) -> int:
     """Workers for a Ray of our own: CPUs may be shared by more workers than there are, GPUs may not."""
     by_cpu = max(1, permitted_processors().count // resources.cpus)
-    if not resources.gpus:
+    each = shared_here(resources, count).gpus_each
+    if not each:
         return count or by_cpu
-    import torch
-
-    gpus = torch.cuda.device_count()
-    by_gpu = _times(gpus, resources.gpus)
+    gpus, _ = gpus_here()
+    by_gpu = _times(gpus, each)
     if (count or 1) > by_gpu:
         raise InputError(
-            f"resources.gpus: {resources.gpus:g} for each of {counted(count or 1, 'worker')}, "
+            f"resources.gpus: {each:g} for each of {counted(count or 1, 'worker')}, "
             f"but this machine has {counted(gpus, 'CUDA GPU')}"
         )
     return count or min(by_cpu, by_gpu)
+
+
+def shared_here(resources: Resources, count: int | None) -> Resources:
+    """The same with `gpus: auto` as the share of this machine's GPUs that each of `count` workers gets."""
+    if resources.gpus != "auto":
+        return resources
+    gpus, gib = gpus_here()
+    return shared(resources, {"CPU": permitted_processors().count, "GPU": gpus}, count, gib)
 
 
 def _times(total: float, each: float) -> int:
@@ -190,5 +198,7 @@ def refuse_without_room(total: Mapping[str, float], resources: Resources, count:
 
 
 def fitting(total: Mapping[str, float], resources: Resources) -> int:
+    """Workers for which a cluster of so much has room."""
     room = _times(total.get("CPU", 0), resources.cpus)
-    return min(room, _times(total.get("GPU", 0), resources.gpus)) if resources.gpus else room
+    gpus = resources.gpus_each
+    return min(room, _times(total.get("GPU", 0), gpus)) if gpus else room

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hrfevo.evaluation import Evaluator
 from hrfevo.records import Job, Outcome
-from hrfevo.workers.base import unheard
+from hrfevo.workers.base import WorkersLost, unheard
 
 
 class InlineWorkers:
@@ -20,6 +20,7 @@ class InlineWorkers:
         self.pausing: Callable[[str], None] = unheard
         self._evaluator = evaluator
         self._job: Job | None = None
+        self._ended_by = ""
 
     @property
     def running(self) -> int:
@@ -31,7 +32,11 @@ class InlineWorkers:
 
     def next_outcome(self) -> Outcome:
         assert self._job is not None
+        if self._ended_by:
+            raise WorkersLost(f"the device computes nothing any more in this process, since {self._ended_by}")
         outcome = self._evaluator(self._job)
+        if outcome.ends_worker:
+            self._ended_by = f"{outcome.job.genome.id} ended with: {outcome.reason or outcome.status}"
         self._job = None
         return outcome
 

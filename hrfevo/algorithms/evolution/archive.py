@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from hrfevo.algorithms.evolution.encoding import Encoding
@@ -22,7 +25,7 @@ class Archive:
         self._last = len(space.rungs) - 1
         self._numbers: dict[str, int] = {}
         self.genomes: list[Genome] = []
-        self._vectors = np.empty((0, 0))
+        self._vectors: dict[int, np.ndarray] = {}
         self._values = np.empty((0, len(space.weights), len(space.rungs)))
         self._margins = np.empty((0, len(space.margins({}))))
         self._rungs, self._failed_at, self._kept, self._training_to, self._counts = (np.empty(0, int) for _ in range(5))
@@ -34,10 +37,19 @@ class Archive:
     def __contains__(self, genome: Genome) -> bool:
         return genome.id in self._numbers
 
-    @property
-    def vectors(self) -> np.ndarray:
-        """(N, columns)"""
-        return self._vectors[: len(self)]
+    def vectors(self, numbers: np.ndarray) -> np.ndarray:
+        """Of some genomes, (n, columns), which are encoded when they are first asked for."""
+        missing = [number for number in numbers.tolist() if number not in self._vectors]
+        if missing:
+            found = self._encoding([self.genomes[number] for number in missing])
+            self._vectors.update(zip(missing, found, strict=True))
+        if not len(numbers):
+            return np.empty((0, self._encoding.columns))
+        return np.stack([self._vectors[number] for number in numbers.tolist()])
+
+    def rows(self) -> Rows:
+        """Vectors of all that are there now, (N, columns), of which none is encoded before it is needed."""
+        return Rows(self, np.arange(len(self)))
 
     @property
     def values(self) -> np.ndarray:
@@ -108,9 +120,7 @@ class Archive:
         if genome not in self:
             self._numbers[genome.id] = len(self)
             self.genomes.append(genome)
-            vector = self._encoding([genome])
-            self._reserve(vector.shape[1])
-            self._vectors[len(self) - 1] = vector[0]
+            self._reserve()
         self._training_to[self._numbers[genome.id]] = rung
 
     def end(self, result: Result) -> None:
@@ -128,18 +138,33 @@ class Archive:
             if not result.earlier:
                 self._kept[number] = rung
 
-    def _reserve(self, columns: int) -> None:
+    def _reserve(self) -> None:
         room = len(self._rungs)
         if len(self) <= room:
             return
         more = max(64, room)
-        old = self._vectors if room else np.empty((0, columns))
-        self._vectors = _longer(old, more, 0)
         self._values, self._margins = (_longer(array, more, np.nan) for array in (self._values, self._margins))
         numbers = (self._rungs, self._failed_at, self._kept, self._training_to)
         self._rungs, self._failed_at, self._kept, self._training_to = (_longer(array, more, -1) for array in numbers)
         self._retired, self._counts = _longer(self._retired, more, False), _longer(self._counts, more, 1)
         self._failures = _longer(self._failures, more, "")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Vectors of genomes of an archive, (n, columns), to be chosen from before any is made."""
+
+    archive: Archive
+    numbers: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, some: Any) -> Rows:
+        return Rows(self.archive, self.numbers[some])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.archive.vectors(self.numbers), dtype)
 
 
 def _longer(array: np.ndarray, more: int, value: float | str) -> np.ndarray:

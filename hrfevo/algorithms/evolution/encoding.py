@@ -30,6 +30,11 @@ class Encoding:
         """(genomes, columns), float64."""
         return np.array([self._encoded(self._genes, genome.values) for genome in genomes])
 
+    @property
+    def columns(self) -> int:
+        """How many numbers a vector has."""
+        return _columns(self._genes)
+
     def _encoded(self, genes: Mapping[str, Any], values: Mapping[str, Value]) -> list[float]:
         columns: list[float] = []
         for name, gene in genes.items():
@@ -44,3 +49,13 @@ class Encoding:
                 assert isinstance(gene, UnitGene)
                 columns += gene.to_unit(values[name]) if name in values else [0.5] * gene.dimensions
         return columns
+
+
+def _columns(genes: Mapping[str, Any]) -> int:
+    count = 0
+    for gene in genes.values():
+        if isinstance(gene, LayersGene):
+            count += 1 + 2 * _columns(gene.genes)
+        else:
+            count += len(gene.values) if isinstance(gene, ChoiceGene) else gene.dimensions
+    return count

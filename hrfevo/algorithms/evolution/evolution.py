@@ -15,18 +15,16 @@ from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import ATTEMPTS
-from hrfevo.genome import Genome, sample
+from hrfevo.genome import sample
 from hrfevo.records import Proposal, Result
 from hrfevo.space import TRAINED, SearchSpace
 
-# Genomes that may wait for promotion; the others' trainings are given up.
+# Genomes that may wait for promotion, over all rungs; the others' trainings are given up.
 MAX_WAITING = 64
 # Genomes being trained whose results are taken to be as expected.
 MAX_PENDING = 64
-# New genomes that are considered; those not chosen are considered again, as long as they are promising.
-MAX_CANDIDATES = 64
-# So many are bred, at least, whenever somebody asks.
-MIN_OFFSPRING = 16
+# New genomes that are bred whenever somebody asks.
+OFFSPRING = 32
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
@@ -62,7 +60,7 @@ class Evolution:
     begins_at_any_rung = True
     """Whether new genomes may begin at another rung than the first."""
 
-    refinements = 2
+    refinements = 5
     """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -74,31 +72,25 @@ class Evolution:
         self._threads = ThreadpoolController()
         self._learned = self._heard = 0
         self._counted = np.empty(0, int)
-        self._attained = np.empty((0, len(space.objectives)))
-        self._brood: list[_Child] = []
+        self._attained: np.ndarray | None = None
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
-        before = self._generator.bit_generator.state
         founding = len(self._archive) < self._space.population or not self._surrogate.ready
         with self._threads.limit(limits=1):
             proposal = self._random() if founding else self._most_promising()
-        if proposal is None:
-            self._generator.bit_generator.state = before
-        else:
-            self._archive.begin(proposal.genome, proposal.rung)
-        return proposal
+        return None if proposal is None else self.adopt(proposal)
 
-    def adopt(self, genome: Genome) -> None:
-        self._archive.begin(genome, 0)
+    def adopt(self, proposal: Proposal) -> Proposal:
+        self._archive.begin(proposal.genome, proposal.rung)
+        return proposal
 
     def tell(self, results: Sequence[Result]) -> None:
         for result in results:
             self._archive.end(result)
             self._heard += 1
         self.population.add(results)
-        with self._threads.limit(limits=1):
-            self._learn()
+        self._learn()
 
     def hopeful(self) -> Set[str]:
         return {self._archive.genomes[number].id for number in self._archive.waiting}
@@ -113,12 +105,11 @@ class Evolution:
             return
         archive = self._archive
         measured = archive.rungs >= 0
-        self._feasibility.learn(archive.vectors, archive.margins, archive.failures, archive.rungs, archive.failed_at)
+        self._feasibility.learn(archive.rows(), archive.margins, archive.failures, archive.rungs, archive.failed_at)
         if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
-            self._surrogate.fit(archive.vectors[measured], archive.values[measured], archive.counts[measured])
+            self._surrogate.fit(archive.rows()[measured], archive.values[measured], archive.counts[measured])
             self._learned = self._heard
-            self._counted = archive.finished
-            self._attained = self._expected(archive.vectors[self._counted])
+            self._counted, self._attained = archive.finished, None
             self._retire()
 
     def _expected(self, vectors: np.ndarray) -> np.ndarray:
@@ -128,12 +119,16 @@ class Evolution:
         return self._surrogate.predict(vectors).medians
 
     def _retire(self) -> None:
-        """Give up all but the most promising of those that wait."""
-        waiting = self._archive.waiting
-        if len(waiting) > MAX_WAITING:
-            gains, success = self._appraised(self._view(), waiting, [])
-            order = np.argsort(-gains.max(axis=1) * success, kind="stable")
-            self._archive.retire(waiting[order[MAX_WAITING:]])
+        """Give up all but the best of those that wait at each rung, by what was measured there."""
+        archive, rungs = self._archive, len(self._space.rungs) - 1
+        waiting = archive.waiting
+        for rung in range(rungs):
+            here = waiting[archive.rungs[waiting] == rung]
+            if len(here) > MAX_WAITING // rungs:
+                values = archive.values[here, :, rung]
+                places = values.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").sum(axis=1)
+                order = np.lexsort((places, moocore.pareto_rank(values)))
+                archive.retire(here[order[MAX_WAITING // rungs :]])
 
     def _most_promising(self) -> Proposal | None:
         waiting, children = self._due(), list[_Child]()
@@ -150,9 +145,6 @@ class Evolution:
             gains, success = np.concatenate([gains, appraised[0]]), np.append(success, appraised[1])
             children += mutants
         weighed = _weighed(gains, success)
-        if children:
-            order = np.argsort(-weighed[len(waiting) :].max(axis=1), kind="stable")
-            self._brood = [children[index] for index in order[: MAX_CANDIDATES - MIN_OFFSPRING]]
         if children and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
         best, rung = map(int, np.unravel_index(np.argmax(weighed), weighed.shape))
@@ -176,7 +168,7 @@ class Evolution:
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
                 waiting = self._promotable()
                 due = waiting[rungs[waiting] == rung]
-                success = self._feasibility.probability(self._archive.vectors[due], bounds=False)
+                success = self._feasibility.probability(self._archive.vectors(due), bounds=False)
                 found: np.ndarray = due[success >= HOPELESS]
                 if len(due) and not len(found):
                     # What is promising has failed so far: any of them may show what does not.
@@ -189,8 +181,10 @@ class Evolution:
         """What there is to be improved on: what has ended, and what is being trained, as it is expected."""
         archive = self._archive
         training = archive.pending[-MAX_PENDING:]
-        pending = Pending(archive.vectors[training], archive.training_to[training])
-        ended = archive.vectors[np.setdiff1d(archive.finished, self._counted)]
+        pending = Pending(archive.vectors(training), archive.training_to[training])
+        ended = archive.vectors(np.setdiff1d(archive.finished, self._counted))
+        if self._attained is None:
+            self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
         return _View(pending, Target.beyond(points) if len(points) else None)
 
@@ -198,7 +192,7 @@ class Evolution:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
         step of it, (waiting + children, rungs), nothing where it has been or would leave one out; and its chance to
         succeed, (waiting + children,)."""
-        vectors = np.concatenate([self._archive.vectors[waiting], *(child.vector[None] for child in children)])
+        vectors = np.concatenate([self._archive.vectors(waiting), *(child.vector[None] for child in children)])
         beliefs = self._surrogate.predict(vectors, view.pending)
         target = view.target or Target.beyond(beliefs.medians, empty=True)
         # Where nothing gains, the least dominated is first.
@@ -221,11 +215,9 @@ class Evolution:
         return gains, np.concatenate(success)
 
     def _bred(self) -> list[_Child]:
-        """New genomes, each once: fresh offspring, then those that were considered before."""
-        count = max(MIN_OFFSPRING, MAX_CANDIDATES - len(self._brood))
-        fresh = self._offspring(count - count // STRANGERS) + self._strangers(count // STRANGERS)
-        kept = [child for child in self._brood if child.proposal.genome not in self._archive]
-        return self._encoded(fresh, kept) + kept
+        """New genomes, each once."""
+        strangers = OFFSPRING // STRANGERS
+        return self._encoded(self._offspring(OFFSPRING - strangers) + self._strangers(strangers), [])
 
     def _offspring(self, count: int) -> list[Proposal]:
         return self.population.offspring(count)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Units, fit
+from hrfevo.algorithms.evolution.archive import Rows
+from hrfevo.algorithms.evolution.gaussian_process import SHARP, SMOOTH, GaussianProcess, Kernel, Units, fit
 from hrfevo.algorithms.evolution.surrogate import GROWTH, MAX_MEASUREMENTS, MAX_TO_FIT
 
 # A bound or a kind of failure is learned from so many genomes.
@@ -30,7 +31,12 @@ class Feasibility:
         self._failures: dict[str, _Regression] = {}
 
     def learn(
-        self, vectors: np.ndarray, margins: np.ndarray, failures: np.ndarray, rungs: np.ndarray, failed_at: np.ndarray
+        self,
+        vectors: np.ndarray | Rows,
+        margins: np.ndarray,
+        failures: np.ndarray,
+        rungs: np.ndarray,
+        failed_at: np.ndarray,
     ) -> None:
         """From genomes (N, columns), their margins (N, bounds), not a number where unknown, the kind of failure of each
         (N,), empty for none, the highest rung that each was measured at and the one that it failed at (N,)."""
@@ -56,25 +62,38 @@ class Feasibility:
         # Margins are at most 0 where a bound is kept. Labels are 0 and 1: what counts is to which the truth is nearer.
         for limit, doubt, regressions in ((0.0, 0.0, self._bounds if bounds else {}), (0.5, DOUBT, self._failures)):
             for regression in regressions.values():
-                assert regression.process is not None
                 means, deviations = regression.process.predict(vectors)
                 found *= ndtr((limit - means) / np.hypot(deviations, doubt))
         return np.maximum(found, LEAST_PROBABILITY)
 
 
 class _Regression:
-    """A Gaussian process whose kernel is fitted anew as points come; `units` and `length` are those of `fit`."""
+    """A Gaussian process whose kernel is fitted anew as points come; `units` and `length` are those of `fit`.
+
+    It is made when it is asked for, and so is its kernel.
+    """
 
     def __init__(self, units: Units | None, length: float) -> None:
         self._units, self._length = units, length
         self._fitted_with = 0
-        self.process: GaussianProcess | None = None
+        self._kernel: Kernel | None = None
+        self._process: GaussianProcess | None = None
 
-    def learn(self, points: np.ndarray, values: np.ndarray) -> None:
+    def learn(self, points: np.ndarray | Rows, values: np.ndarray) -> None:
         """From points (N, columns) and values (N,)."""
-        kernel = self.process.kernel if self.process else None
-        if kernel is None or len(values) >= GROWTH * self._fitted_with:
-            self._fitted_with = len(values)
+        if len(values) >= GROWTH * self._fitted_with:
+            self._fitted_with, self._kernel = len(values), None
             some = slice(None, None, -(-len(values) // MAX_TO_FIT))
-            kernel, _ = fit(points[some], values[some], kernel, self._units, self._length)
-        self.process = GaussianProcess(kernel, points, values, self._units)
+            self._to_fit = points[some], values[some]
+        self._known, self._process = (points, values), None
+
+    @property
+    def process(self) -> GaussianProcess:
+        """Of what was learned last."""
+        if self._kernel is None:
+            points, values = self._to_fit
+            self._kernel, _ = fit(np.asarray(points), values, self._units, self._length)
+        if self._process is None:
+            points, values = self._known
+            self._process = GaussianProcess(self._kernel, np.asarray(points), values, self._units)
+        return self._process

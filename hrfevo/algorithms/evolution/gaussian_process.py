@@ -139,7 +139,6 @@ class GaussianProcess:
 def fit(
     points: np.ndarray,
     values: np.ndarray,
-    last: Kernel | None = None,
     units: Units | None = None,
     length: float = SMOOTH,
     steps: int = 50,
@@ -148,13 +147,13 @@ def fit(
     """The likeliest kernel, by likelihood and prior, of several that are fitted from different starts, and the
     logarithm of both, but for a constant, in units of the values. Arguments are those of `GaussianProcess`.
 
-    `last` is one start more. Where length scales are far too short or too long all pairs of points look the same,
-    the likelihood is flat, and a single start would stay there.
+    Where length scales are far too short or too long all pairs of points look the same, the likelihood is flat, and a
+    single start would stay there. No start is an earlier kernel: what is found follows from the points alone.
     """
     mean, scale = units or standard(values)
     standardised = (values - mean) / scale
     columns = points.shape[1]
-    starts = [Kernel.broad(columns, start) for start in STARTS] + ([last] if last is not None else [])
+    starts = [Kernel.broad(columns, start) for start in STARTS]
     bounds = [LENGTH_BOUNDS] * columns + [SIGNAL_BOUNDS, NOISE_BOUNDS]
     found = [
         minimize(

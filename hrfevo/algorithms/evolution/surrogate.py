@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from hrfevo.algorithms.evolution.archive import Rows
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit
 from hrfevo.algorithms.evolution.ladder import Ladder
@@ -33,6 +34,26 @@ class Pending:
     rungs: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What a kernel is fitted to: genomes (N, columns), their values (N, rungs), their seeds (N,), and by name from
+    where distances may count."""
+
+    vectors: np.ndarray | Rows
+    values: np.ndarray
+    counts: np.ndarray
+    origins: Mapping[str, float]
+
+    def is_passed_by(self, values: np.ndarray) -> bool:
+        """Whether one of these has no logarithm of its distance from some origin."""
+        return any(origin >= float(np.nanmin(values)) for origin in self.origins.values())
+
+    def origins_below(self, values: np.ndarray) -> dict[str, float]:
+        """Those that are below all of these."""
+        least = float(np.nanmin(values))
+        return {way: origin for way, origin in self.origins.items() if not origin >= least}
+
+
 class _Objective:
     """One objective, as it is or as the logarithm of its distance from an origin, whichever makes it likelier.
 
@@ -45,65 +66,95 @@ class _Objective:
     def __init__(self, trained: bool, logarithms: bool) -> None:
         self._trained, self._logarithms = trained, logarithms
         self._fitted_with = self._compared_with = 0
-        self._kernels: dict[str, Kernel] = {}
-        self._way = ""
         self._rungs, self._by_rung = 1, False
+        # What the kernel and the way were, or are to be, found from; without a name and None before they are.
+        self._fitted = self._compared = _Lesson(np.empty((0, 0)), np.empty((0, 0)), np.empty(0), {})
+        self._way = ""
+        self._kernel: Kernel | None = None
         self._process: GaussianProcess | None = None
-        self.origin = math.nan
-        """From where distances count whose logarithm is modelled; not a number for the objective as it is."""
 
-    def learn(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
-        """From genomes (N, columns), their values (N, rungs), not a number where not measured, and seeds (N,)."""
+    def learn(self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray) -> None:
+        """From genomes (N, columns), their values (N, rungs), not a number where not measured, and seeds (N,).
+
+        Kernels are fitted when somebody asks, to what was there when they were due: that depends on numbers of genomes
+        and on values alone, so nobody who only hears needs to fit any.
+        """
         self._rungs = values.shape[1]
         self._by_rung = self._trained and self._rungs > 1
         if not self._by_rung:
             values = _at_highest(values)
         chosen = _most_telling(~np.isnan(values))
         vectors, values, counts = vectors[chosen], Ladder.fit(values[chosen])(values[chosen]), counts[chosen]
-        passed = self.origin >= float(np.nanmin(values))
+        passed = self._fitted.is_passed_by(values)
         if passed or len(values) >= GROWTH * self._fitted_with:
             self._fitted_with = len(values)
             origins = _origins(values) if self._logarithms else {AS_IT_IS: math.nan}
-            if not passed and len(values) < COMPARED * self._compared_with:
-                origins = {self._way: origins.get(self._way, self.origin)}
-            else:
-                self._compared_with = len(values)
             some = _spread(~np.isnan(values))
-            likelihoods = {}
-            for way, origin in origins.items():
-                points, targets, seeds = self._measurements(vectors[some], values[some], counts[some], origin)
-                self._kernels[way], likelihood = fit(points, targets, self._kernels.get(way), counts=seeds)
-                # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
-                likelihoods[way] = likelihood / len(targets) - (0.0 if math.isnan(origin) else float(targets.mean()))
-            self._way = max(likelihoods, key=lambda way: likelihoods[way])
-            self.origin = origins[self._way]
-        points, targets, seeds = self._measurements(vectors, values, counts, self.origin)
-        self._process = GaussianProcess(self._kernels[self._way], points, targets, counts=seeds)
+            self._kernel = None
+            self._fitted = _Lesson(
+                vectors[some], values[some], counts[some], self._fitted.origins_below(values) | origins
+            )
+            if passed or len(values) >= COMPARED * self._compared_with:
+                self._compared_with, self._compared, self._way = len(values), self._fitted, ""
+        self._known, self._process = (vectors, values, counts), None
+
+    @property
+    def origin(self) -> float:
+        """From where distances count whose logarithm is modelled; not a number for the objective as it is."""
+        self._settle()
+        return self._fitted.origins[self._way]
+
+    @property
+    def process(self) -> GaussianProcess:
+        """Of what was learned last."""
+        self._settle()
+        if self._process is None:
+            assert self._kernel is not None
+            points, targets, seeds = self._measurements(*self._known, self.origin)
+            self._process = GaussianProcess(self._kernel, points, targets, counts=seeds)
+        return self._process
+
+    def _settle(self) -> None:
+        """Compare ways and fit the kernel, where that is due."""
+        if not self._way:
+            found = {way: self._fit(self._compared, way) for way in self._compared.origins}
+            self._way = max(found, key=lambda way: found[way][1])
+            if self._compared is self._fitted:
+                self._kernel = found[self._way][0]
+        if self._kernel is None:
+            self._kernel = self._fit(self._fitted, self._way)[0]
+
+    def _fit(self, lesson: _Lesson, way: str) -> tuple[Kernel, float]:
+        """The kernel of one way, and the logarithm of its density, by value."""
+        origin = lesson.origins[way]
+        points, targets, seeds = self._measurements(lesson.vectors, lesson.values, lesson.counts, origin)
+        kernel, likelihood = fit(points, targets, counts=seeds)
+        # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
+        return kernel, likelihood / len(targets) - (0.0 if math.isnan(origin) else float(targets.mean()))
 
     def predict(self, vectors: np.ndarray, pending: Pending | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of (N, columns) as it is modelled, (N,) each; `pending` is that of `Surrogate.predict`."""
-        assert self._process is not None
         expected = None if pending is None else pending.vectors
         if self._by_rung:
             vectors = self._placed(vectors, self._rungs - 1)
             expected = None if pending is None else self._placed(pending.vectors, pending.rungs)
-        return self._process.predict(vectors, expected)
+        return self.process.predict(vectors, expected)
 
     def telling(self, vectors: np.ndarray) -> np.ndarray:
         """Correlation of what each of (N, columns) is at each rung with what it is at the last, (N, rungs)."""
-        assert self._process is not None
         found = np.ones((len(vectors), self._rungs))
         if self._by_rung:
             *lower, last = (self._placed(vectors, rung) for rung in range(self._rungs))
-            found[:, :-1] = self._process.correlations(last, lower)
+            found[:, :-1] = self.process.correlations(last, lower)
         return found
 
     def _measurements(
-        self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray, origin: float
+        self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray, origin: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (M, columns), values (M,) as they are modelled, and of how many seeds each is the mean (M,)."""
         genomes, rungs = np.nonzero(~np.isnan(values))
-        points = self._placed(vectors[genomes], rungs) if self._by_rung else vectors[genomes]
+        points = np.asarray(vectors)[genomes]
+        points = self._placed(points, rungs) if self._by_rung else points
         seen = values[genomes, rungs]
         seeds = np.where(rungs == values.shape[1] - 1, counts[genomes], 1)
         return points, seen if math.isnan(origin) else np.log(seen - origin), seeds
@@ -141,7 +192,7 @@ class Surrogate:
         self.ready = False
         """Whether it has learned anything."""
 
-    def fit(self, vectors: np.ndarray, values: np.ndarray, counts: np.ndarray | None = None) -> None:
+    def fit(self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray | None = None) -> None:
         """Learn from genomes (N, columns) and values (N, objectives, rungs), not a number where not measured.
 
         Values at the last rung are means over as many seeds as `counts` (N,) says, 1 unless given.
