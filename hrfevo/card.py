@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hrfevo import ranking
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import Confirmation, Confirmed
 from hrfevo.records import Point
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation
@@ -143,8 +143,8 @@ def card_of(
         trainings=tuple(_training(space, evaluation, curves) for evaluation in own),
         curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
         cost=Cost(**{name: found.metrics.get(name) for name in Cost.__dataclass_fields__}),
-        confirmed=next((c for c in confirmed if c.origin == "search" and c.genome == found.genome), None),
-        baseline=next((c for c in confirmed if c.origin == "baseline"), None),
+        confirmed=next((c for c in confirmed if c.origin != "baseline" and c.genome == found.genome), None),
+        baseline=Confirmation(tuple(confirmed)).transformer,
     )
 
 

@@ -122,7 +122,9 @@ def _confirmed(found: Confirmed, baseline: Confirmed | None) -> str:
         f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} bits per byte, "
         f"{len(found.validation)} × {found.steps:,} steps"
     )
-    return said + (f"; {found.mean - baseline.mean:+.4f} to the transformer" if baseline else "")
+    if baseline is None or (less := found.less(baseline)) is None:
+        return said
+    return f"{said}; beside the transformer {less.words()}"
 
 
 def _training(training: Training) -> list[str]:

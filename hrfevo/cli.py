@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hrfevo.benchmark.cli import app as benchmark_app
-from hrfevo.commands import dashboard, products, questions, search, spaces, stores
+from hrfevo.commands import compare, dashboard, products, questions, search, spaces, stores
 from signal_model.console import new_app, run
 
 app = new_app("Evolutionary architecture search for causal spectral language models.")
-for part in (search, questions, products, spaces, dashboard, stores):
+for part in (search, questions, compare, products, spaces, dashboard, stores):
     app.add_typer(part.app)
 app.add_typer(benchmark_app, name="benchmark")
 

@@ -6,23 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import moocore
 import numpy as np
 
 from hrfevo.confirmed import Confirmed, latest
+from hrfevo.fronts import Ruler
 from hrfevo.ranking import front, top_rung
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import SearchSpace
+from hrfevo.spending import Ledger, Spent
+from hrfevo.spending import spent as spent_by
 from hrfevo.store import Evaluation
 from signal_model.errors import InputError
 
-# Of the seconds that the shortest search trained.
+# Of what the shortest search was given: worker seconds, training steps or evaluations.
 SHARES = (0.25, 0.5, 0.75, 1.0)
-# The reference point lies beyond the worst of the fronts by this share of their range, so that their ends count too.
-MARGIN = 0.1
-# Searches whose seconds differ by more than this factor have not been given the same.
+Unit = Literal["seconds", "steps", "evaluations"]
+IN_WORDS: dict[Unit, str] = {"seconds": "{:,.0f} s", "steps": "{:,.0f} steps", "evaluations": "{:,.0f} evaluations"}
+# Searches that were given amounts that differ by more than this factor have not been given the same.
 UNEQUAL = 1.1
 
 
@@ -50,27 +53,27 @@ class Searched:
         return cls(name or folder.path.name, folder.space(), folder.settings, state, evaluations, latest(folder))
 
     @cached_property
-    def _history(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Seconds trained, genomes and objectives, smaller is better, of evaluations of the top rung as they ended."""
+    def _history(self) -> tuple[list[Spent], np.ndarray, np.ndarray]:
+        """What had been spent, genomes and objectives, smaller is better, of top-rung evaluations."""
         signs, names = -np.array(self.space.weights), list(self.space.objectives)
         counted = {evaluation.number for evaluation in top_rung(self.evaluations)}
-        spent, seconds, genomes, points = 0.0, [], [], []
-        for evaluation in self._ended:
-            spent += evaluation.seconds
-            if evaluation.number in counted:
-                seconds.append(spent)
-                genomes.append(evaluation.genome)
-                points.append([evaluation.metrics[name] for name in names])
-        return np.array(seconds), np.array(genomes), np.array(points).reshape(-1, len(names)) * signs
+        ledger, spent, genomes, points = Ledger(self.space.rungs), [], [], []
+        for e in self._ended:
+            ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
+            if e.number in counted:
+                spent.append(ledger.spent)
+                genomes.append(e.genome)
+                points.append([e.metrics[name] for name in names])
+        return spent, np.array(genomes), np.array(points).reshape(-1, len(names)) * signs
+
+    @cached_property
+    def spent(self) -> Spent:
+        """What all its evaluations took, those that failed too."""
+        return spent_by(self.space.rungs, self.evaluations)
 
     @property
     def _ended(self) -> list[Evaluation]:
         return sorted((e for e in self.evaluations if e.ended_event is not None), key=lambda e: e.ended_event or 0)
-
-    @cached_property
-    def seconds(self) -> float:
-        """What all its evaluations took on their workers, those that failed too."""
-        return sum(evaluation.seconds for evaluation in self._ended)
 
     @property
     def steps(self) -> int | None:
@@ -83,10 +86,10 @@ class Searched:
         """Kinds of device that it trained on."""
         return {evaluation.device.split(":")[0] for evaluation in self._ended if evaluation.device}
 
-    def points(self, seconds: float = np.inf) -> np.ndarray:
-        """(n, objectives), smaller is better: the front after so many seconds of training, of means over seeds."""
-        when, genomes, values = self._history
-        ended = when <= seconds * (1 + 1e-9)
+    def points(self, unit: Unit = "seconds", amount: float = np.inf) -> np.ndarray:
+        """(n, objectives), smaller is better: the front when so much of a unit was spent, of means over seeds."""
+        spent, genomes, values = self._history
+        ended = np.array([getattr(one, unit) for one in spent]) <= amount * (1 + 1e-9)
         _, which, counts = np.unique(genomes[ended], return_inverse=True, return_counts=True)
         known = np.zeros((len(counts), values.shape[1]))
         np.add.at(known, which, values[ended])
@@ -117,10 +120,13 @@ class Row:
     seed: int
     best: float | None
     front: int
+    evaluations: int
+    steps: int
+    """Trained in all of them."""
     seconds: float
     hypervolume: float | None
     at_shares: tuple[float | None, ...]
-    """After each of `SHARES` of the seconds that the shortest search trained."""
+    """After each of `SHARES` of what the shortest search was given."""
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -136,6 +142,8 @@ class Comparison:
     searches: list[Searched]
     objectives: dict[str, str]
     reference: dict[str, float] | None
+    unit: Unit
+    """Of which equal shares are compared."""
     shortest: float
     rows: list[Row]
     notes: list[str]
@@ -146,13 +154,13 @@ class Comparison:
         return len(_corpora(self.searches)) == 1 and len(_lengths(self.searches)) == 1
 
 
-def compare(searches: Sequence[Searched]) -> Comparison:
+def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
     """Compare at least two searches. Raises InputError if there are fewer, or their objectives differ."""
     _check(searches)
     space = searches[0].space
-    shortest = min(search.seconds for search in searches)
+    shortest = min(getattr(search.spent, unit) for search in searches)
     moments = [share * shortest for share in SHARES]
-    ruler = _Ruler([search.points(seconds) for search in searches for seconds in (*moments, np.inf)])
+    ruler = Ruler([search.points(unit, amount) for search in searches for amount in (*moments, np.inf)])
     rows = [
         Row(
             run=search.name,
@@ -161,9 +169,11 @@ def compare(searches: Sequence[Searched]) -> Comparison:
             seed=search.settings["seed"],
             best=_best(search),
             front=len(front(search.space, search.evaluations)),
-            seconds=search.seconds,
+            evaluations=search.spent.evaluations,
+            steps=search.spent.steps,
+            seconds=search.spent.seconds,
             hypervolume=ruler.share(search.points()),
-            at_shares=tuple(ruler.share(search.points(seconds)) for seconds in moments),
+            at_shares=tuple(ruler.share(search.points(unit, amount)) for amount in moments),
         )
         for search in searches
     ]
@@ -172,32 +182,7 @@ def compare(searches: Sequence[Searched]) -> Comparison:
         own_units = -np.array(space.weights) * ruler.reference
         reference = {str(name): float(value) for name, value in zip(space.objectives, own_units, strict=True)}
     objectives = {str(name): str(direction) for name, direction in space.objectives.items()}
-    return Comparison(list(searches), objectives, reference, shortest, rows, _notes(searches))
-
-
-class _Ruler:
-    """Hypervolume under one reference point, as a share of that of all points together."""
-
-    def __init__(self, fronts: Sequence[np.ndarray]) -> None:
-        points = np.concatenate(fronts)
-        self.reference: np.ndarray | None = None
-        if len(points):
-            best, worst = points.min(axis=0), points.max(axis=0)
-            spread = np.where(worst > best, worst - best, np.where(worst != 0, np.abs(worst), 1.0))
-            self.reference = worst + MARGIN * spread
-            self._scale = spread
-            self._whole = self._volume(points)
-
-    def share(self, points: np.ndarray) -> float | None:
-        """0 for no point; None where there is nothing to measure by."""
-        if self.reference is None:
-            return None
-        return self._volume(points) / self._whole if len(points) else 0.0
-
-    def _volume(self, points: np.ndarray) -> float:
-        # In units of the range, so that parameters in millions and losses below one are alike to floating point.
-        scaled = (points - self.reference) / self._scale
-        return float(moocore.hypervolume(scaled, ref=np.zeros(scaled.shape[1])))
+    return Comparison(list(searches), objectives, reference, unit, shortest, rows, _notes(searches, unit))
 
 
 def _check(searches: Sequence[Searched]) -> None:
@@ -216,7 +201,7 @@ def _words(space: SearchSpace) -> str:
     return ", ".join(f"{direction} {name}" for name, direction in space.objectives.items())
 
 
-def _notes(searches: Sequence[Searched]) -> list[str]:
+def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     """What stands in the way of the comparison, in plain words."""
     notes = []
     if len(_corpora(searches)) > 1:
@@ -232,11 +217,12 @@ def _notes(searches: Sequence[Searched]) -> list[str]:
         notes.append("Not every search has reached its last rung.")
     if len({kind for search in searches for kind in search.devices}) > 1:
         notes.append("Trained on different kinds of device: seconds cannot be compared.")
-    times = [search.seconds for search in searches]
-    if max(times) > UNEQUAL * min(times):
+    given = [getattr(search.spent, unit) for search in searches]
+    if max(given) > UNEQUAL * min(given):
+        most, least = (IN_WORDS[unit].format(amount) for amount in (max(given), min(given)))
         notes.append(
-            f"The longest search trained {max(times):,.0f} s, the shortest {min(times):,.0f} s: only the columns of "
-            "shares compare equal training."
+            f"The longest search trained {most}, the shortest {least}: only the columns of shares compare equal "
+            "training."
         )
     if any(search.space.inherit for search in searches):
         notes.append("Offspring inherited weights (inherit: true): scores are those of lineages.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +13,36 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.baseline import baseline_of, smallest_of
-from hrfevo.confirmed import BASELINE, BASELINE_WINNER, FOLDER, WINNERS, attempts, latest
+from hrfevo.confirmed import (
+    BASELINE,
+    BASELINE_WINNER,
+    FOLDER,
+    FOUNDER,
+    PLAN,
+    TUNED,
+    WINNERS,
+    attempts,
+    confirmation_of,
+    plan_of,
+)
 from hrfevo.driver import CONFIRMATION, Machinery, go_on
 from hrfevo.products import leave_products
 from hrfevo.ranking import ranked
 from hrfevo.run_corpus import with_text_at
 from hrfevo.run_folder import RUN_FILE, STARTED, RunFolder
 from hrfevo.space import Confirm, SearchSpace
-from hrfevo.store import Evaluation, spent
+from hrfevo.spending import Spent, spent
+from hrfevo.store import Evaluation
 from hrfevo.tables import confirmed_table
 from hrfevo.validation import parse_space
+from hrfevo.verdicts import verdicts
 from hrfevo.worth import yardsticks_of
 from signal_model.console import print_table, say
 from signal_model.errors import InputError
-from signal_model.files import read_text, to_yaml, write_json
+from signal_model.files import to_yaml, write_json
 from signal_model.yardsticks import judged
 
-PLAN, DONE = "plan.json", "done"
+DONE = "done"
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
 SLACK = 1.1
 
@@ -58,17 +70,24 @@ class _Place:
         return go_on(folder, self.machinery, self.console), folder
 
     def train_again(
-        self, name: str, source: RunFolder, space: SearchSpace, winners: Sequence[Evaluation], seed: int
+        self,
+        name: str,
+        source: RunFolder,
+        space: SearchSpace,
+        winners: Sequence[Evaluation],
+        seed: int,
+        founder: Evaluation | None = None,
     ) -> int:
-        """Train genomes of another run from scratch, each with all seeds."""
+        """Train genomes of another run from scratch, each with all seeds, and its best founder if there is one."""
         if not winners:
             return 0
+        genomes = {one.genome: one.values for one in [*winners, *([founder] if founder else [])]}
         steps, seeds = self.options.steps or space.rungs[-1], self.options.seeds
         text = source.space_text()
         overrides = [
             *source.settings["set"],
             f"rungs=[{steps}]",
-            f"budget={{evaluations: {len(winners) * seeds}}}",
+            f"budget={{evaluations: {len(genomes) * seeds}}}",
             "constraints={}",
             "inherit=false",
         ]
@@ -77,7 +96,9 @@ class _Place:
             "algorithm": CONFIRMATION,
             "set": overrides,
             "seed": seed,
-            "genomes": [winner.values for winner in winners],
+            "genomes": [*genomes.values()],
+            "winners": len(winners),
+            FOUNDER: founder.genome if founder else None,
             "seeds": [int(number) for number in fresh],
             "directory": source.settings["directory"],
         }
@@ -100,17 +121,19 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     winners = ranked(space, evaluations, options.top)
     if not winners:
         raise InputError(f"{run.path}: has no finished evaluation to confirm")
+    founder, used = best_founder(space, evaluations), spent(space.rungs, evaluations)
     plan = {
         **options.model_dump(),
         "winners": [winner.genome for winner in winners],
-        "evaluations": spent(evaluations),
+        FOUNDER: founder.genome if founder else None,
+        "evaluations": used.evaluations,
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
     seed = int(run.settings["seed"])
     try:
-        code = place.train_again(WINNERS, run, space, winners, seed)
+        code = place.train_again(WINNERS, run, space, winners, seed, founder)
         if not code and options.baseline:
-            code = _baseline(place, space, evaluations, winners, seed)
+            code = _baseline(place, space, used, winners, seed)
         if not code:
             leave_products(run, space, store)
     except KeyboardInterrupt:  # between two stages, or while the report is written
@@ -119,11 +142,23 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
         return code
     (place.path / DONE).touch()
-    confirmed = latest(run)
-    print_table(console, confirmed_table(confirmed))
-    if said := judged(confirmed[0].mean, yardsticks_of(run.settings)):
-        say(console, f"The lowest mean on validation, {confirmed[0].mean:.4f} bits per byte, is {said}.")
+    found = confirmation_of(run, space, evaluations)
+    if not found.rows:
+        say(console, "no training of the confirmation has finished; `hrfevo status` of its folders says why")
+        return 0
+    print_table(console, confirmed_table(found))
+    for line in verdicts(found):
+        say(console, line)
+    if said := judged(found.rows[0].mean, yardsticks_of(run.settings)):
+        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
     return 0
+
+
+def best_founder(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """The best by the first objective of the genomes that a search began with, of those that came furthest."""
+    named = {e.genome for e in evaluations if e.operator == FOUNDER}
+    best = ranked(space, [e for e in evaluations if e.genome in named], 1)
+    return best[0] if best else None
 
 
 def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
@@ -133,11 +168,8 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     """
     before = attempts(run)
     if before and not (before[-1] / DONE).exists():
-        try:
-            told = json.loads(read_text(before[-1] / PLAN))
-        except (InputError, ValueError):
-            told = None
-        if told == plan:
+        told = plan_of(before[-1])
+        if {name: value for name, value in told.items() if name != TUNED} == plan:
             return before[-1]
         say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
     path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
@@ -146,11 +178,9 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     return path
 
 
-def _baseline(
-    place: _Place, space: SearchSpace, evaluations: Sequence[Evaluation], winners: Sequence[Evaluation], seed: int
-) -> int:
-    """Tune a transformer with as many evaluations as the search had, and train its best again."""
-    budget = spent(evaluations)
+def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> int:
+    """Tune transformers as long as was searched, and train as many of the best again as of the winners."""
+    budget = _as_much(space, used, place.options)
     largest = max(winner.metrics["parameters"] for winner in winners)
     smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None)), BASELINE))
     bound = space.constraints.get("parameters")
@@ -161,10 +191,36 @@ def _baseline(
     # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
     text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
     settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
-    code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
-    if code:
-        return code
+    folder = _tuned_before(place, text)
+    if folder is None:
+        code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
+        if code:
+            return code
     store = folder.open_store()
-    best = ranked(folder.space(), store.evaluations(folder.id), 1)
+    best = ranked(folder.space(), store.evaluations(folder.id), len(winners))
     store.close()
     return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)
+
+
+def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, float]:
+    """The budget that is as much training as a search has had, to six digits."""
+    amounts = {
+        "seconds": ("training_minutes", used.training_seconds / 60),
+        "steps": ("trainings", used.steps / space.rungs[-1]),
+    }
+    name, amount = amounts[options.equal]
+    return {name: float(f"{amount:.6g}")}
+
+
+def _tuned_before(place: _Place, text: str) -> RunFolder | None:
+    """Transformers that an earlier confirmation has searched on the same terms: more seeds do not need others."""
+    for earlier in reversed(attempts(place.run)):
+        path = earlier / BASELINE
+        if earlier == place.path or not (path / RUN_FILE).is_file():
+            continue
+        folder = RunFolder.open(path)
+        if folder.space_text() == text and (earlier / DONE).exists():
+            write_json(place.path / PLAN, plan_of(place.path) | {TUNED: earlier.name})
+            say(place.console, f"the transformers are those that were tuned as long in {earlier}")
+            return folder
+    return None

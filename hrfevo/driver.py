@@ -30,9 +30,10 @@ from hrfevo.run_corpus import corpus_of, with_text_at
 from hrfevo.run_folder import STARTED, RunFolder, versions
 from hrfevo.search import Hopeless, Search
 from hrfevo.space import Resources, SearchSpace
+from hrfevo.spending import spent
 from hrfevo.started import Backend, Started
 from hrfevo.status import failures_in_words
-from hrfevo.store import Store, Unreachable, spent
+from hrfevo.store import Store, Unreachable
 from hrfevo.study import adapted_by_cmaes
 from hrfevo.tables import as_table
 from hrfevo.workers import InlineWorkers, Workers, WorkersLost
@@ -184,7 +185,12 @@ def start(
 
 
 def resume(
-    path: Path, evaluations: int | None, machinery: Machinery, console: Console, confirm: bool = True
+    path: Path,
+    evaluations: int | None,
+    machinery: Machinery,
+    console: Console,
+    confirm: bool = True,
+    trainings: float | None = None,
 ) -> tuple[int, RunFolder]:
     """Continue a run where its store says it was, with a larger budget if given; of one that has finished, only the
     report is made again. The run remembers the machinery, and whether it is to `confirm`.
@@ -193,10 +199,11 @@ def resume(
     """
     folder = RunFolder.open(path)
     with folder.locked():
-        if evaluations is not None:
-            if folder.began:
-                _extend(folder, evaluations, machinery)
-            folder = folder.overridden(f"budget.evaluations={evaluations}")
+        for name, limit in {"evaluations": evaluations, "trainings": trainings}.items():
+            if limit is not None:
+                if folder.began:
+                    _extend(folder, name, limit, machinery)
+                folder = folder.overridden(f"budget.{name}={limit}")
         folder = folder.going_on(machinery.started(confirm), machinery.storage)
         if folder.began:
             with closing(folder.open_store(machinery.store)) as store:
@@ -208,13 +215,15 @@ def resume(
     return go_on(folder, machinery, console), folder
 
 
-def _extend(folder: RunFolder, evaluations: int, machinery: Machinery) -> None:
+def _extend(folder: RunFolder, name: str, limit: float, machinery: Machinery) -> None:
     """Have a run that has finished go on. Raises InputError for a budget below what is done."""
+    rungs = folder.space().rungs
     with closing(folder.open_store(machinery.store)) as store:
-        done = spent(store.evaluations(folder.id))
-        if evaluations < done:
-            raise InputError(f"--evaluations {evaluations}: {folder.path} has {done} already; name as many or more")
-        if evaluations > done and store.run(folder.id).state == "finished":
+        used = spent(rungs, store.evaluations(folder.id))
+        done = used.evaluations if name == "evaluations" else used.steps / rungs[-1]
+        if limit < done:
+            raise InputError(f"--{name} {limit:g}: {folder.path} has {done:g} already; name as many or more")
+        if limit > done and store.run(folder.id).state == "finished":
             store.set_state(folder.id, "stopped", "its budget has grown")
 
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from hrfevo.checkpoints import fetched, kept_at
 from hrfevo.genome import express
 from hrfevo.limits import OverLimit, enforced
-from hrfevo.records import INHERITED, OUT_OF_MEMORY, Job, Outcome, Point, Status, Unfit
+from hrfevo.records import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
 from hrfevo.space import Metric, SearchSpace
 from signal_model.checkpoints import load_training, load_weights, save_training
 from signal_model.config import Recipe
@@ -160,6 +160,7 @@ class TrainingEvaluator:
                 # Whoever began the search knows all kinds of the space.
                 raise _unfit(explain(error, f"a part is not known there (${VARIABLE} names files of parts)")) from None
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
+        metrics[TRAIN_STEPS] = 0
         model = build_model(recipe.model, recipe.training.seed)
         metrics["parameters"] = count_parameters(model)
         _keep_to(self.space, metrics)
@@ -176,10 +177,14 @@ class TrainingEvaluator:
             metrics |= {name: value for name, value in job.known.items() if name == INHERITED}
         elif self.space.inherit:
             metrics[INHERITED] = _inherit(model, job.parent) if job.parent else 0.0
-        training = trainer.run(
-            lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
-            until=self.space.rungs[job.rung],
-        )
+        begun_at = trainer.step
+        try:
+            training = trainer.run(
+                lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
+                until=self.space.rungs[job.rung],
+            )
+        finally:  # a training that diverges has cost what it took
+            metrics[TRAIN_STEPS] = trainer.step - begun_at
         note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
         _refuse_disagreement(model, device)

@@ -77,14 +77,17 @@ class LoadedRun:
 
     @cached_property
     def confirmed(self) -> pd.DataFrame:
-        """One row per confirmed genome and seed, best mean first, in bits per byte; `origin` is search or baseline."""
+        """One row per confirmed genome and seed, best mean first, in bits per byte.
+
+        `origin` is search, founder or baseline, `place` the one that its own search gave it, 0 for the first.
+        """
         import pandas as pd
 
-        columns = ["genome", "origin", "parameters", "steps", "validation", "test"]
+        columns = ["genome", "origin", "place", "parameters", "steps", "seed", "validation", "test"]
         rows = [
-            (c.genome, c.origin, c.parameters, c.steps, validation, test)
+            (c.genome, c.origin, c.place, c.parameters, c.steps, seed, validation, test)
             for c in latest(self.folder)
-            for validation, test in zip(c.validation, c.test, strict=True)
+            for seed, validation, test in zip(c.seeds, c.validation, c.test, strict=True)
         ]
         return pd.DataFrame(rows, columns=columns)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from hrfevo.anatomy import weighed
-from hrfevo.confirmed import latest
+from hrfevo.confirmed import confirmation_of
 from hrfevo.earlier.knowledge import read_earlier
 from hrfevo.export import recipe_of, recipe_yaml
 from hrfevo.ranking import front
@@ -42,7 +42,8 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     pictured = small[:PICTURED] if numbers is None else []
     pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
     curves = store.curves(folder.id, numbers)
-    page = render(folder.record(store), space, evaluations, curves, latest(folder), pictures)
+    found = confirmation_of(folder, space, evaluations)
+    page = render(folder.record(store), space, evaluations, curves, found, pictures)
     write_atomically(report, page)
     return report
 

@@ -17,7 +17,7 @@ from hrfevo.individual import Individual
 from hrfevo.records import Job, Outcome
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
-from hrfevo.tables import genes_in_words
+from hrfevo.tables import genes_in_words, trained_in_words
 from signal_model.console import say
 from signal_model.errors import counted
 
@@ -41,21 +41,16 @@ def make_display(console: Console, space: SearchSpace, search: Search) -> Displa
     return LiveDisplay(console, space, search) if console.is_terminal else PlainDisplay(console, space)
 
 
-def seconds_left(space: SearchSpace, search: Search) -> float | None:
+def seconds_left(search: Search) -> float | None:
     """Until the budget is spent, at the pace so far; None before anything has ended."""
-    budget, tally = space.budget, search.tally
-    estimates = []
-    if budget.evaluations is not None and tally.counted:
-        estimates.append(search.seconds / tally.counted * max(0, budget.evaluations - tally.counted))
-    if budget.minutes is not None:
-        estimates.append(max(0.0, 60 * budget.minutes - search.seconds))
-    return min(estimates) if estimates else None
+    shares = [share for share in search.shares.values() if share]
+    return search.seconds * max(0.0, 1 / max(shares) - 1) if shares else None
 
 
 def worker_use(search: Search) -> float:
     """Share of the workers' time spent on evaluations that have ended."""
     total = search.seconds * search.workers.capacity
-    return min(1.0, search.tally.busy_seconds / total) if total else 0.0
+    return min(1.0, search.spent.seconds / total) if total else 0.0
 
 
 def clock(seconds: float | None) -> str:
@@ -96,8 +91,10 @@ class PlainDisplay:
 
     def ended(self, outcome: Outcome, search: Search) -> None:
         """Print what became of one evaluation."""
-        total = self._space.budget.evaluations
-        count = f"{search.tally.counted}/{total}" if total else str(search.tally.counted)
+        budget, spent = self._space.budget, search.spent
+        count = f"{spent.evaluations}{f'/{budget.evaluations}' if budget.evaluations else ''}"
+        if budget.trainings:
+            count += f", {spent.steps / self._space.rungs[-1]:.1f}/{budget.trainings:g} full"
         line = f"[{count}] {outcome.job.genome.id}{_steps(self._space, outcome.job.rung)} "
         if outcome.status == "finished":
             scores = " ".join(f"{name} {outcome.metrics[name]:.6g}" for name in self._space.objectives)
@@ -107,7 +104,7 @@ class PlainDisplay:
             line += f"; {outcome.detail}" if outcome.detail else ""
         else:
             line += f"{outcome.status}: {outcome.reason}"
-        left = seconds_left(self._space, search)
+        left = seconds_left(search)
         say(self._console, f"{line}, {clock(left)} left")
         logbook = search.standings.logbook
         if len(logbook) > self._generations:
@@ -157,15 +154,13 @@ class LiveDisplay:
     def _render(self) -> Group:
         search, tally = self._search, self._search.tally
         budget = self._space.budget
-        shares = [search.seconds / 60 / budget.minutes] if budget.minutes else []
-        shares += [tally.counted / budget.evaluations] if budget.evaluations else []
-        self._bar.update(self._task, completed=min(1.0, max(shares)))
+        self._bar.update(self._task, completed=min(1.0, max(search.shares.values())))
         table = Table.grid(padding=(0, 2))
         total = f" of {budget.evaluations}" if budget.evaluations else ""
         table.add_row(
             "evaluations",
             f"{tally.finished} finished, {tally.failed} failed, {tally.infeasible} infeasible, "
-            f"{len(self._started)} running{total and f' ({tally.counted}{total})'}",
+            f"{len(self._started)} running{total and f' ({search.spent.evaluations}{total})'}",
         )
         best = search.standings.best
         if best is not None:
@@ -174,7 +169,10 @@ class LiveDisplay:
             genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
             table.add_row("", genes)
             table.add_row("front", counted(len(search.standings.front), "genome"))
+        spent = search.spent
+        trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.training_seconds)
+        table.add_row("training", trained)
         table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
-        left = clock(seconds_left(self._space, search))
+        left = clock(seconds_left(search))
         table.add_row("time", f"{clock(search.seconds)} so far, {left} left")
         return Group(self._bar, table)

@@ -12,6 +12,8 @@ from hrfevo.genome import Genome
 FOUNDER, PROMOTION = "founder", "promotion"
 # The share of a model's parameters that were copied from another genome's training, in metrics.
 INHERITED = "inherited"
+# The steps that an evaluation trained, in metrics: its own, without those of lower rungs that it went on from.
+TRAIN_STEPS = "train_steps"
 
 # Why a job failed that found no memory for its model, on its device or in the machine.
 OUT_OF_MEMORY = "out of memory"

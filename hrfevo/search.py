@@ -13,6 +13,7 @@ from hrfevo.genome import Genome
 from hrfevo.individual import Fitness, Individual, Standings
 from hrfevo.records import INHERITED, PROMOTION, Job, Outcome, Proposal, Result, counts
 from hrfevo.space import SearchSpace
+from hrfevo.spending import Ledger, Spent
 from hrfevo.store import Evaluation
 from hrfevo.workers import Workers
 
@@ -46,23 +47,19 @@ class Journal(Protocol):
 
 @dataclass
 class Tally:
-    """Counts of what became of evaluations, and the seconds workers spent on them."""
+    """Counts of what became of evaluations."""
 
     finished: int = 0
     failed: int = 0
     infeasible: int = 0
-    counted: int = 0
     barren: int = 0
     """Genomes since the last that was trained; none of them could be."""
-    busy_seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         setattr(self, outcome.status, getattr(self, outcome.status) + 1)
         was_trained = counts(outcome.status, outcome.metrics)
-        self.counted += was_trained
         self.barren = 0 if was_trained else self.barren + 1
-        self.busy_seconds += outcome.ended - outcome.started
 
 
 class Hopeless(RuntimeError):
@@ -86,6 +83,8 @@ class Search:
         self.run_id, self.space, self.workers = run_id, space, workers
         self.standings = Standings(space.population)
         self.tally = Tally()
+        self._ledger = Ledger(space.rungs)
+        self._planned: dict[int, int] = {}
         self._algorithm, self._store, self._clock = algorithm, store, clock
         self._training_seed, self._checkpoints = training_seed, checkpoints
         self._proposals: dict[int, Proposal] = {}
@@ -100,6 +99,16 @@ class Search:
     def seconds(self) -> float:
         """How long the search has run, interruptions not counted."""
         return self._seconds_before + self._clock() - self._started
+
+    @property
+    def spent(self) -> Spent:
+        """What evaluations that have ended have taken."""
+        return self._ledger.spent
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What is used up of each limit of the budget; 1 for all of it."""
+        return self.space.budget.shares(self.spent, self.seconds, self.space.rungs[-1])
 
     def replay(self, evaluations: list[Evaluation], seconds: float) -> None:
         """Bring the algorithm to where the store says it was: it is told what was proposed and what became of it.
@@ -142,10 +151,11 @@ class Search:
         """
         while True:
             while self._may_submit() and (job := self._next_job()):
+                self._planned[job.number] = self._ledger.planned(job.genome.id, job.seed, job.rung)
                 self.workers.submit(job)
                 observer.submitted(job)
             # Without any worker left, as when a cluster has lost all its nodes, it waits for one to come.
-            if not self.workers.running and (self.workers.capacity or self._spent(0)):
+            if not self.workers.running and (self.workers.capacity or self._is_spent()):
                 break
             outcome = self.workers.next_outcome()
             if outcome is None:
@@ -163,7 +173,7 @@ class Search:
             raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
         if self._is_barren:
             return f"the last {self.tally.barren:,} genomes were infeasible, the last with: {self._last_reason}"
-        return "budget spent" if self._spent(0) else "no new genome left in the space"
+        return "budget spent" if self._is_spent() else "no new genome left in the space"
 
     @property
     def _is_barren(self) -> bool:
@@ -171,12 +181,15 @@ class Search:
 
     def _may_submit(self) -> bool:
         has_room = self.workers.running < self.workers.capacity
-        return has_room and not self._is_barren and not self._spent(self.workers.running)
+        return has_room and not self._is_barren and not self._will_be_spent()
 
-    def _spent(self, in_flight: int) -> bool:
-        budget = self.space.budget
-        by_count = budget.evaluations is not None and self.tally.counted + in_flight >= budget.evaluations
-        return by_count or (budget.minutes is not None and self.seconds >= 60 * budget.minutes)
+    def _is_spent(self) -> bool:
+        return max(self.shares.values()) >= 1
+
+    def _will_be_spent(self) -> bool:
+        """Whether it is when all that is in flight has ended as planned."""
+        expected = self._ledger.expected(sum(self._planned.values()), self.workers.running)
+        return max(self.space.budget.shares(expected, self.seconds, self.space.rungs[-1]).values()) >= 1
 
     def _next_job(self) -> Job | None:
         if self._waiting:
@@ -212,6 +225,9 @@ class Search:
         if same_at_every_rung:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
+        self._planned.pop(outcome.job.number, None)
+        job, seconds = outcome.job, outcome.ended - outcome.started
+        self._ledger.add(job.genome.id, job.seed, job.rung, outcome.status, outcome.metrics, seconds)
         self._last_reason = outcome.reason
         failure = outcome.reason.partition(":")[0] if outcome.status == "failed" else ""
         self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics), failure)])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hrfevo.compare import Comparison, Row, Searched
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import Confirmation, Confirmed
 
 # Intervals hold the true difference in so many of 100 repetitions.
 CONFIDENCE = 0.95
@@ -144,9 +144,9 @@ def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator
 
 
 def _winner(search: Searched) -> Confirmed | None:
-    """The best of a search by confirmed validation, if it was trained with several seeds."""
-    found = [c for c in search.confirmed if c.origin == "search" and len(c.test) > 1]
-    return min(found, key=lambda confirmed: confirmed.mean, default=None)
+    """The first choice of a search, made before it was trained again, if that was with several seeds."""
+    winner = Confirmation(tuple(search.confirmed)).winner
+    return winner if winner and len(winner.test) > 1 else None
 
 
 def _doubts(group: Group) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,9 @@ from signal_model.config import (
 )
 from signal_model.errors import counted
 from signal_model.settings import Config
+
+if TYPE_CHECKING:
+    from hrfevo.spending import Spent
 
 Direction = Literal["minimize", "maximize"]
 Metric = Literal[
@@ -71,22 +74,64 @@ class Bounds(Config):
 
 
 class Budget(Config):
-    """When the search ends: after so many evaluations or minutes, whichever comes first."""
+    """When the search ends: at the first of these limits that it comes to."""
 
-    evaluations: int | None = Field(None, ge=1, description="Trained genomes, finished or failed")
-    minutes: FiniteFloat | None = Field(None, gt=0)
+    evaluations: int | None = Field(None, ge=1, description="Evaluations, finished or failed; each rung is one")
+    trainings: FiniteFloat | None = Field(
+        None, gt=0, description="Full trainings: all training steps, by those of one genome to the last rung"
+    )
+    minutes: FiniteFloat | None = Field(None, gt=0, description="Of wall-clock time")
+    training_minutes: FiniteFloat | None = Field(
+        None, gt=0, description="Of training alone, undisturbed, summed over workers: steps by what one takes"
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        if self.evaluations is None and self.minutes is None:
-            raise ValueError("give evaluations, minutes or both")
+        if not self.limits:
+            raise ValueError("give evaluations, trainings, minutes or training_minutes, or several")
         return self
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Those that are given, by name."""
+        return {name: value for name, value in self if value is not None}
 
     @property
     def words(self) -> str:
         """As people say it."""
-        limits = [f"{self.evaluations:,} evaluations"] if self.evaluations is not None else []
-        return " or ".join([*limits, *([f"{self.minutes:g} minutes"] if self.minutes is not None else [])])
+        return " or ".join(_LIMITS[name].format(limit) for name, limit in self.limits.items())
+
+    @property
+    def brief(self) -> str:
+        """As a column of a table has it: `72, 30 min`."""
+        return ", ".join(_BRIEF[name].format(limit) for name, limit in self.limits.items())
+
+    def shares(self, spent: Spent, seconds: float, last_rung: int) -> dict[str, float]:
+        """What is used up of each limit, 1 for all of it, after `seconds` of wall-clock time.
+
+        `last_rung` is in training steps.
+        """
+        used = {
+            "evaluations": float(spent.evaluations),
+            "trainings": spent.steps / last_rung,
+            "minutes": seconds / 60,
+            "training_minutes": spent.training_seconds / 60,
+        }
+        return {name: used[name] / limit for name, limit in self.limits.items()}
+
+
+_LIMITS = {
+    "evaluations": "{:,} evaluations",
+    "trainings": "{:,g} full trainings",
+    "minutes": "{:g} minutes",
+    "training_minutes": "{:g} minutes of training",
+}
+_BRIEF = {
+    "evaluations": "{:,}",
+    "trainings": "{:,g} full",
+    "minutes": "{:g} min",
+    "training_minutes": "{:g} min of training",
+}
 
 
 class Resources(Config):
@@ -130,9 +175,12 @@ class Confirm(Config):
     """What is trained again at the end, from scratch, with fresh seeds."""
 
     top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
-    seeds: int = Field(3, ge=1, le=1000, description="Trainings of each")
+    seeds: int = Field(5, ge=1, le=1000, description="Trainings of each")
     steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
-    baseline: bool = Field(True, description="Tune a transformer with as many evaluations, and train it again too")
+    baseline: bool = Field(True, description="Tune a transformer as long as was searched, and train it again too")
+    equal: Literal["seconds", "steps"] = Field(
+        "seconds", description="Of training, as many of which the transformer is tuned for as the search had"
+    )
 
 
 class SearchSpace(Config):

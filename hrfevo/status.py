@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hrfevo.agreement import Agreement, agreements
 from hrfevo.ranking import front
 from hrfevo.run_folder import RunFolder
+from hrfevo.spending import spent
 from hrfevo.store import Evaluation, State, Store
 from hrfevo.worth import worth
 
@@ -35,8 +36,20 @@ class Status:
     finished: int
     failed: int
     infeasible: int
+    budget: str
+    """In words."""
     budget_evaluations: int | None
+    budget_trainings: float | None
     budget_minutes: float | None
+    budget_training_minutes: float | None
+    steps: int
+    """Trained in all evaluations, those that failed too."""
+    trainings: float
+    """The same in full trainings: by the steps of one genome to the last rung."""
+    training_seconds: float
+    """Of training alone, undisturbed, summed over workers."""
+    worker_seconds: float
+    """That workers spent on all evaluations that have ended."""
     seconds: float
     """That it has searched, interruptions not counted."""
     silent: float | None
@@ -93,6 +106,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
     winner = next(iter(front(space, evaluations)), None)
     reasons = Counter(e.reason for e in evaluations if e.status == "failed")
     last = max((e.ended for e in evaluations if e.ended is not None), default=None)
+    used = spent(space.rungs, evaluations)
     return Status(
         run=str(folder.path),
         state=run.state,
@@ -100,8 +114,15 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         finished=counts["finished"],
         failed=counts["failed"],
         infeasible=counts["infeasible"],
+        budget=space.budget.words,
         budget_evaluations=space.budget.evaluations,
+        budget_trainings=space.budget.trainings,
         budget_minutes=space.budget.minutes,
+        budget_training_minutes=space.budget.training_minutes,
+        steps=used.steps,
+        trainings=used.steps / space.rungs[-1],
+        training_seconds=used.training_seconds,
+        worker_seconds=used.seconds,
         seconds=run.seconds,
         silent=None if last is None else max(0.0, now - last),
         objective=objective,

@@ -8,7 +8,7 @@ is the end of a generation that could not be filled.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hrfevo import schema
 from hrfevo.database import identity, open_database, reason, writing_ahead
 from hrfevo.genome import Genome
-from hrfevo.records import Job, Outcome, Point, Proposal, Status, counts
+from hrfevo.records import Job, Outcome, Point, Proposal, Status
 from signal_model.errors import InputError, one_line
 
 # A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
@@ -338,11 +338,6 @@ class Store:
             raise Unreachable(f"store: run {run_id} cannot be read: {reason(error)}") from None
         except (ValueError, sa.exc.DatabaseError) as error:
             raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
-
-
-def spent(evaluations: Iterable[Evaluation]) -> int:
-    """How many count against a budget of evaluations."""
-    return sum(e.status != "running" and counts(e.status, e.metrics) for e in evaluations)
 
 
 def _birth(row: dict[str, Any]) -> dict[str, Any] | None:

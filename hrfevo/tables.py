@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from hrfevo.agreement import in_lines
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import Confirmation, Confirmed
+from hrfevo.paired import Difference
 from hrfevo.records import INHERITED
-from hrfevo.space import Budget, SearchSpace
+from hrfevo.space import SearchSpace
 from hrfevo.status import Status, times
 from hrfevo.store import Evaluation
 
@@ -23,7 +24,7 @@ CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
     "from": "left",
     "validation": "right",
     "± seeds": "right",
-    "− transformer": "right",
+    "− transformer ± 95 %": "right",
     "test": "right",
     "parameters": "right",
     "seeds × steps": "right",
@@ -105,25 +106,37 @@ def as_table(
     return table
 
 
-def confirmed_table(confirmed: Sequence[Confirmed]) -> Table:
-    """Best mean first, in bits per byte; the difference is to the tuned transformer."""
-    baseline = next((c for c in confirmed if c.origin == "baseline"), None)
+def confirmed_table(found: Confirmation) -> Table:
+    """Best mean first, in bits per byte; the difference is to the tuned transformer, paired by seed."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column, justify in CONFIRMED_COLUMNS.items():
         table.add_column(column, justify=justify)
-    for row in confirmed:
-        difference = f"{row.mean - baseline.mean:+.4f}" if baseline else ""
+    for row in found.rows:
         table.add_row(
             row.genome,
-            row.origin if row.origin == "search" else "transformer",
+            origin_in_words(row),
             f"{row.mean:.4f}",
             f"{row.spread:.4f}" if len(row.validation) > 1 else "–",
-            difference,
+            with_reach(None if found.transformer in (None, row) else row.less(found.transformer)),
             f"{row.test_mean:.4f}",
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
         )
     return table
+
+
+def origin_in_words(one: Confirmed) -> str:
+    """Where it comes from, with the place that its own search gave it: `search 1`, `transformer 2`, `founder`."""
+    if one.origin == "founder":
+        return "founder"
+    return f"{'search' if one.origin == 'search' else 'transformer'} {one.place + 1}"
+
+
+def with_reach(found: Difference | None) -> str:
+    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none."""
+    if found is None:
+        return ""
+    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "")
 
 
 def duration(seconds: float) -> str:
@@ -134,6 +147,11 @@ def duration(seconds: float) -> str:
     units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     first = next((place for place, (count, _) in enumerate(units) if count), 3)
     return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count or first == 3)
+
+
+def trained_in_words(steps: int, trainings: float, seconds: float) -> str:
+    """`12,960 steps (72 full trainings), 12 min 4 s undisturbed`."""
+    return f"{steps:,} steps ({trainings:,.4g} full trainings), {duration(seconds)} undisturbed"
 
 
 def status_table(status: Status) -> Table:
@@ -147,7 +165,8 @@ def status_table(status: Status) -> Table:
             f"paused: {status.paused}" if status.paused else ": ".join(filter(None, [status.state, status.reason])),
         ),
         ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
-        ("budget", Budget(evaluations=status.budget_evaluations, minutes=status.budget_minutes).words),
+        ("training", trained_in_words(status.steps, status.trainings, status.training_seconds)),
+        ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
         ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),

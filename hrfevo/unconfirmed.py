@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrfevo.confirmation import DONE, PLAN
-from hrfevo.confirmed import attempts
+from hrfevo.confirmation import DONE
+from hrfevo.confirmed import PLAN, attempts
 from hrfevo.ranking import ranked
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import Confirm
-from hrfevo.store import Evaluation, spent
+from hrfevo.spending import spent
+from hrfevo.store import Evaluation
 from signal_model.errors import InputError
 from signal_model.files import read_text
 
@@ -30,7 +31,7 @@ def left_to_confirm(
         return _options(last)
     if not wanted or not usual.top:
         return None
-    if last is not None and last.get("evaluations") == spent(evaluations):
+    if last is not None and last.get("evaluations") == spent(run.space().rungs, evaluations).evaluations:
         winners = ranked(run.space(), evaluations, _options(last).top)
         if last.get("winners") == [winner.genome for winner in winners]:
             say(f"run {run.path}: its winners are confirmed; nothing of it is done again")

@@ -20,6 +20,7 @@ from hrfevo.space import SearchSpace
 from hrfevo.validation import load_space, parse_space
 from hrfevo.workers import InlineWorkers
 
+from . import forks
 from .services import postgresql_binaries, postgresql_server
 from .synthetic import LAYERS, write_run
 
@@ -141,8 +142,13 @@ class PowerCut(InlineWorkers):
 def command(
     name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str | None] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `hrfevo` or `signal-model` as a user would, in a process of its own. None in `environment` is none at all."""
+    """Run `hrfevo` or `signal-model` as a user would, in a process of its own. None in `environment` is none at all.
+
+    One with an `environment`, be it an empty one, is a new Python; others are forked, see `forks`.
+    """
     module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
+    if environment is None and sys.platform == "linux":
+        return forks.run(module, [*map(str, arguments)], timeout)
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         capture_output=True,

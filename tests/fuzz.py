@@ -256,9 +256,10 @@ def main() -> int:
         fuzz_yaml(guard, counts, root, options.yaml, options.seed)
         (root / "space.yaml").write_text(space_text(root))
         search = ("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
-        assert command("hrfevo", *search).returncode == 0
+        assert command("hrfevo", *search, environment={}).returncode == 0
         (run,) = (root / "runs").iterdir()
-        assert command("signal-model", "train", run / "best.yaml", "--output", root / "trained").returncode == 0
+        train = ("train", run / "best.yaml", "--output", root / "trained")
+        assert command("signal-model", *train, environment={}).returncode == 0
         unfinished = Unfinished(Recipe.load(run / "best.yaml"), root / "unfinished")
         reading: dict[str, tuple[Path, Callable[[Path], object]]] = {
             "run": (run, read_run),

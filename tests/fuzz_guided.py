@@ -58,7 +58,7 @@ def of_recipe(root: Path) -> tuple[list[bytes], Read]:
 def of_run(root: Path) -> tuple[list[bytes], Read]:
     (root / "space.yaml").write_text(space_text(root))
     search = ("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
-    assert command("hrfevo", *search).returncode == 0
+    assert command("hrfevo", *search, environment={}).returncode == 0
     (run,) = (root / "runs").iterdir()
     settings = (run / "run.json").read_bytes()
 
@@ -73,7 +73,7 @@ def of_weights(root: Path) -> tuple[list[bytes], Read]:
     of_run(root)
     (run,) = (root / "runs").iterdir()
     model = root / "model"
-    assert command("signal-model", "train", run / "best.yaml", "--output", model).returncode == 0
+    assert command("signal-model", "train", run / "best.yaml", "--output", model, environment={}).returncode == 0
     path = model / "model.safetensors"
     weights = path.read_bytes()
 

@@ -111,7 +111,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hrfevo-stages-") as temporary, joined as address:
         root = Path(temporary)
         os.environ["SIGNAL_MODEL_CACHE"] = str(root / "tokens")
-        text = space_text(root).replace("confirm: {top: 0}", "confirm: {top: 1, seeds: 2}")
+        text = space_text(root).replace("confirm: {top: 0}", "confirm: {top: 1, seeds: 2, equal: steps}")
         (root / "space.yaml").write_text(text)
         places = {"inline": ["--backend", "inline"], "ray": ["--workers", "2"], "cluster": ["--address", address]}
         begin = [*python, "run", str(root / "space.yaml"), "--seed", "7", "--synchronous"]

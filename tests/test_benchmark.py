@@ -63,7 +63,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("table")
     (folder / "small.yaml").write_text(SMALL.replace("TEXT", str(text_folder)))
     table = folder / "small.parquet"
-    result = command("hrfevo", "benchmark", "build", folder / "small.yaml", "--output", table, "--out", folder / "runs")
+    options = ("--output", table, "--out", folder / "runs", "--workers", 1)
+    result = command("hrfevo", "benchmark", "build", folder / "small.yaml", *options)
     assert result.returncode == 0, result.stderr
     assert "36 genomes" in result.stdout
     return table

@@ -178,9 +178,9 @@ def test_a_curve_runs_over_all_rungs_each_step_once(read: Read) -> None:
 def test_confirmation_is_that_of_the_genome_and_the_transformer_beside_it(read: Read) -> None:
     space, evaluations, curves = read
     genome = evaluations[0].genome
-    winner = Confirmed(genome, "search", {}, 10, 60, (2.0, 2.2), (2.4, 2.6))
+    winner = Confirmed(genome, "search", {}, 10, 60, (1, 2), (2.0, 2.2), (2.4, 2.6))
     # The same id may win the tuning of the transformer.
-    rival = Confirmed(genome, "baseline", {}, 10, 60, (2.5, 2.5), (2.7, 2.7))
+    rival = Confirmed(genome, "baseline", {}, 10, 60, (1, 2), (2.5, 2.5), (2.7, 2.7))
     card = card_of(space, evaluations, curves, genome[:6], [rival, winner])
     assert (card.confirmed, card.baseline) == (winner, rival)
     other = card_of(space, evaluations, curves, evaluations[1].genome, [winner])

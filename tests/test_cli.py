@@ -12,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import chdir
 from functools import partial
 from importlib.metadata import version
@@ -393,7 +392,7 @@ def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path
 def test_validate_says_how_large_the_space_is() -> None:
     result = command("hrfevo", "validate", ROOT / "search_spaces" / "embeddings.yaml")
     assert result.returncode == 0
-    assert "valid; 7 genes, 676 discrete combinations, up to 3 continuous dimensions" in result.stdout
+    assert "valid; 10 genes, 1,352 discrete combinations, up to 5 continuous dimensions" in result.stdout
 
 
 def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) -> None:
@@ -436,16 +435,15 @@ def test_ctrl_c_as_python_ends_shows_no_traceback() -> None:
 def test_commands_that_need_no_torch_or_ray_do_not_import_them(arguments: list[str], run: Path) -> None:
     names = {"RUN": run, "RUNS": run.parent, "SPACE": ROOT / "search_spaces" / "quick.yaml"}
     code = (
-        "import sys\nfrom hrfevo.cli import main\n"
+        "import sys, time\nfrom hrfevo.cli import main\n"
         f"sys.argv = {['hrfevo', *(str(names.get(a, a)) for a in arguments)]!r}\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'ray', 'optuna', 'pandas', 'plotly', 'datasets'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "assert time.process_time() < 5, time.process_time()\n"  # a busy machine does not stretch it
     )
-    started = time.perf_counter()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert time.perf_counter() - started < 10
 
 
 def test_inline_runs_do_not_import_ray(tiny_space: Path, tmp_path: Path) -> None:

@@ -92,14 +92,14 @@ def test_groups_without_repetitions_are_not_tested(written_runs: list[Path]) -> 
     assert any("differ in more than the seed" in note for note in notes)
 
 
-def confirmed(test: tuple[float, ...], mean: float = 2.0) -> Confirmed:
-    return Confirmed("abc", "search", {}, 1000, 60, (mean,) * len(test), test)
+def confirmed(test: tuple[float, ...], place: int = 0) -> Confirmed:
+    return Confirmed("abc", "search", {}, 1000, 60, tuple(range(len(test))), (2.0,) * len(test), test, place)
 
 
 def test_winners_are_tested_as_welch_did(written_runs: list[Path]) -> None:
     one, other = read_searches(written_runs[:2])
     a, b = (2.31, 2.35, 2.30, 2.33), (2.40, 2.52, 2.43)
-    worse = confirmed((9.0, 9.5), mean=3.0)  # not the best on validation, so not compared
+    worse = confirmed((9.0, 9.5), place=1)  # not the first choice, so not compared
     sides = [replace(one, confirmed=[worse, confirmed(a)]), replace(other, confirmed=[confirmed(b)])]
     (test,), notes = between_winners(compare(sides))
     parts = [np.var(side, ddof=1) / len(side) for side in (a, b)]

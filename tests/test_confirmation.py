@@ -21,6 +21,7 @@ from hrfevo.genome import Genome, express, sample
 from hrfevo.importance import gene_importances, ranges_of
 from hrfevo.run_folder import RunFolder
 from hrfevo.space import Confirm, SearchSpace
+from hrfevo.spending import spent
 from hrfevo.store import Evaluation
 from hrfevo.validation import load_space, parse_space
 from signal_model.config import ModelConfig, TrainingConfig
@@ -29,6 +30,15 @@ from signal_model.model import build_model, count_parameters
 from signal_model.probes import PROBES, TASKS, UNASKED, probe
 
 from .conftest import SPACES, answer, command
+
+# One that no search would choose.
+FOUNDERS = """
+founders:
+  slow:
+    training.learning_rate: 0.001
+    embedding.kind: standard
+    layers: [{mixer.kind: harmonic, feedforward.expansion: 1.0}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +49,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Pat
     folder = tmp_path_factory.mktemp("confirmed")
     space = folder / "tiny.yaml"
     space.write_text(
-        TINY_SPACE.replace("TEXT", str(text_folder)).replace("confirm: {top: 0}", "confirm: {top: 2, seeds: 2}")
+        TINY_SPACE.replace("TEXT", str(text_folder)).replace(
+            "confirm: {top: 0}", "confirm: {top: 2, seeds: 2, equal: steps}"
+        )
+        + FOUNDERS
     )
     result = command("hrfevo", "run", space, "--out", folder / "runs", "--backend", "inline", timeout=600)
     assert result.returncode == 0, result.stderr
@@ -52,7 +65,8 @@ def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finishe
     run = RunFolder.open(finished)
     searched = run.open_store().evaluations(run.id)
     confirmed = latest(run)
-    assert sorted(c.origin for c in confirmed) == ["baseline", "search", "search"]
+    assert sorted(c.origin for c in confirmed) == ["baseline", "baseline", "founder", "search", "search"]
+    assert len({row.seeds for row in confirmed}) == 1, "the same seeds for all, so that differences are paired"
     assert confirmed == sorted(confirmed, key=lambda c: (c.mean, c.genome))
     for row in confirmed:
         assert len(row.validation) == len(row.test) == 2
@@ -65,7 +79,7 @@ def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finishe
     assert not any("test_bits_per_byte" in e.metrics for e in searched)
     baseline = RunFolder.open(finished / "confirmation" / "1" / "baseline")
     tuned = baseline.open_store().evaluations(baseline.id)
-    assert sum(e.status != "infeasible" for e in tuned) == sum(e.status != "infeasible" for e in searched)
+    assert spent([3], tuned).steps == spent([3], searched).steps == 30
     assert all(layer.mixer.kind == "attention" for e in tuned for layer in _model(baseline.space(), e).layers)
 
 
@@ -77,23 +91,28 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
     command_line = ("hrfevo", "confirm", finished, "--top", 1, "--seeds", 3, "--steps", 5, "--no-baseline")
     result = command(*command_line, "--backend", "inline")
     assert result.returncode == 0, result.stderr
-    (row,) = latest(RunFolder.open(finished))
+    row, founder = sorted(latest(RunFolder.open(finished)), key=lambda one: one.place)
     assert (row.steps, len(row.validation)) == (5, 3)
+    assert (founder.origin, founder.is_founder) == ("founder", True)
     second = finished / "confirmation" / "2"
     (second / "done").unlink()
-    before = row.validation
+    before = latest(RunFolder.open(finished))
     assert command(*command_line, "--backend", "inline").returncode == 0
-    assert latest(RunFolder.open(finished))[0].validation == before
+    assert latest(RunFolder.open(finished)) == before
     (second / "done").unlink()
     (second / "winners" / "run.json").unlink()  # as where it was killed just after it had made the folder
     assert command(*command_line, "--backend", "inline").returncode == 0
-    assert latest(RunFolder.open(finished))[0].validation == before
+    assert latest(RunFolder.open(finished)) == before
     assert not (finished / "confirmation" / "3").exists()
     (second / "done").unlink()
     other = command(*command_line[:4], 3, *command_line[5:], "--backend", "inline")
     assert (other.returncode, "of other options or winners; beginning anew" in other.stdout) == (0, True), other.stderr
-    assert latest(RunFolder.open(finished))[0].validation[:2] != before[:2]
-    assert {len(row.validation) for row in latest(RunFolder.open(finished))} == {3}
+    pooled = {one.genome: one for one in latest(RunFolder.open(finished))}
+    assert sorted(len(one.validation) for one in pooled.values()) == [3, 3, 6, 6], "of both, where both trained it"
+    for one in before:
+        assert pooled[one.genome].seeds[:3] == one.seeds
+        assert pooled[one.genome].validation[:3] == one.validation
+        assert len({*pooled[one.genome].seeds}) == 6
     told = command("hrfevo", "migrate", finished).stdout
     for database in finished.rglob("results.db"):
         assert f"{database}: schema revision" in told
@@ -109,7 +128,7 @@ def test_the_report_ranks_by_confirmed_mean(finished: Path) -> None:
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
     space, _ = load_space(path)
-    baseline = parse_space(to_yaml(baseline_of(space, 20, 1e6)), "baseline")
+    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, 1e6)), "baseline")
     assert baseline.rungs == space.rungs
     assert "parameters" in baseline.constraints
     for seed in range(20):
@@ -133,14 +152,14 @@ def test_the_tighter_of_both_bounds_holds_for_the_baseline(
     tiny_space: Path, bounds: dict[str, int], largest: float | None, bound: float
 ) -> None:
     space, _ = load_space(tiny_space, [f"constraints={json.dumps({'parameters': bounds})}"])
-    baseline = parse_space(to_yaml(baseline_of(space, 20, largest)), "baseline")
+    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, largest)), "baseline")
     assert baseline.constraints["parameters"].max == bound
     assert baseline.constraints["parameters"].min == bounds.get("min")
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path) -> None:
-    space = parse_space(to_yaml(baseline_of(load_space(path)[0], 5, None)), "baseline")
+    space = parse_space(to_yaml(baseline_of(load_space(path)[0], {"evaluations": 5}, None)), "baseline")
     generator = np.random.default_rng(0)
     sizes = []
     for _ in range(12):
@@ -163,10 +182,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     named = tmp_path / "named.yaml"
     layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
     named.write_text(
-        space
-        + "founders:\n  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: ["
-        + layer
-        + "]}\n"
+        space + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: [" + layer + "]}\n"
     )
     result = command(
         "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
@@ -176,13 +192,13 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     (path,) = (tmp_path / "runs").iterdir()
     run, earlier = RunFolder.open(path), RunFolder.open(finished)
     evaluations = run.open_store().evaluations(run.id)
-    assert evaluations[0].values["training.learning_rate"] == 0.01
+    assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
     founders = [e.genome for e in evaluations if e.operator == "founder"]
     from hrfevo.ranking import front
 
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
-    assert set(founders[1:]) <= {w.genome for w in winners}
-    assert len(founders) == min(6, 1 + len(winners))
+    assert set(founders[2:]) <= {w.genome for w in winners}
+    assert len(founders) == min(6, 2 + len(winners))
     (source,) = run.settings["from"]
     assert (source["run"], source["id"], source["founders"]) == (str(finished), earlier.id, len(winners))
     assert f"from {finished.name}" in answer("lineage", path, founders[-1])
@@ -222,7 +238,8 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
         raise KeyboardInterrupt
 
     def confirmed() -> int:
-        return confirm(run, Confirm(top=1, seeds=2, steps=2, baseline=False), Machinery("inline"), console)
+        options = Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps")
+        return confirm(run, options, Machinery("inline"), console)
 
     with monkeypatch.context() as patched:
         patched.setattr(confirmation, "leave_products", interrupted)

@@ -8,14 +8,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from hrfevo.run_folder import RunFolder
 from hrfevo.validation import parse_space
 from signal_model.config import Recipe
 from tests.conftest import command
+from tests.forks import Forked
 
 SPACE = """
 name: tiny
@@ -248,29 +248,22 @@ def test_table_filters_and_sorts(
 @contextmanager
 def dashboard(folder: Path, *options: str) -> Iterator[str]:
     """A server in a process of its own, at its address; it must end quietly."""
-    arguments = [
-        sys.executable,
-        "-m",
-        "hrfevo.cli",
-        "dashboard",
-        str(folder),
-        "--port",
-        "0",
-        "--refresh",
-        "0.3",
-        *options,
-    ]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    arguments = ("dashboard", folder, "--port", 0, "--refresh", 0.3, *options)
+    with tempfile.TemporaryDirectory() as place:
+        said, complaints = Path(place) / "said", Path(place) / "complaints"
+        server = Forked("hrfevo.cli", arguments, said, complaints)
         try:
-            assert server.stdout is not None
-            assert server.stderr is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found, server.stderr.read()
-            yield found[0]
+            found = None
+            while not found and server.poll() is None:
+                time.sleep(0.02)
+                found = said.exists() and re.search(r"(http://\S+).*\n", said.read_text())
+            assert found, complaints.read_text()
+            yield found[1]
         finally:
-            server.send_signal(signal.SIGINT)
-            _, complaints = server.communicate(timeout=30)
-    assert (server.returncode, complaints) == (0, "")
+            with suppress(ProcessLookupError):
+                os.kill(server.pid, signal.SIGINT)
+            code = server.wait(30)
+        assert (code, complaints.read_text()) == (0, "")
 
 
 def fetch(url: str, data: object = None, **headers: str) -> tuple[int, str]:
@@ -339,7 +332,7 @@ def test_server_answers_many_at_once(tmp_path: Path) -> None:
     search = Search(tmp_path)
     search.go_on(200)
     with dashboard(tmp_path) as address, ThreadPoolExecutor(8) as pool:
-        tabs = ["progress", "figures", "table"] * 16
+        tabs = ["progress", "figures", "table"] * 8
         answers = [pool.submit(ask, address, "tick", runs=["tiny"], tab=tab) for tab in tabs]
         search.go_on(20)
         assert {answer.result()[0] for answer in answers} == {200}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import torch
@@ -194,23 +194,25 @@ def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("backend", ["inline", "ray"])
 def test_a_search_and_all_commands_know_parts_of_ones_own(
-    backend: str, parts: Path, tiny_space: Path, tmp_path: Path
+    backend: str, parts: Path, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     levels = "      mixer.levels: {type: int, low: 1, high: 4, when: {mixer.kind: wavelet}}\n"
     text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[moving_average]")
     tiny_space.write_text(text.replace(levels, ""))
-    known: dict[str, Any] = {"environment": {VARIABLE: str(parts)}}
+    monkeypatch.setenv(VARIABLE, str(parts))
     arguments = ("run", tiny_space, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
     arguments += ("--workers", 1) if backend == "ray" else ()
-    result = command("hrfevo", *arguments, **known)
+    result = command("hrfevo", *arguments)
     assert result.returncode == 0, result.stderr + result.stdout
     assert result.stdout.count("moving_average") >= 2
     run = only_run(tmp_path / "out")
     assert f"parts {parts}" in json.loads((run / "run.json").read_text())["versions"]
-    assert "moving_average" in command("hrfevo", "show", run, "--model", **known).stdout
+    assert "moving_average" in command("hrfevo", "show", run, "--model").stdout
+    monkeypatch.delenv(VARIABLE)
     unknown = command("hrfevo", "show", run, "--model")
     assert unknown.returncode == 2
     assert "'moving_average' is no kind" in unknown.stderr
-    missing = command("hrfevo", "validate", tiny_space, environment={VARIABLE: "nowhere.py"})
+    monkeypatch.setenv(VARIABLE, "nowhere.py")
+    missing = command("hrfevo", "validate", tiny_space)
     assert missing.returncode == 2
     assert f"${VARIABLE}: nowhere.py: FileNotFoundError: no such file" in missing.stderr

@@ -340,7 +340,9 @@ def test_a_loaded_run_is_what_its_store_holds(written_run: Path) -> None:
     pd.testing.assert_frame_equal(loaded.evaluations, evaluation_frame(evaluations, space))
     assert list(loaded.front["genome"]) == [e.genome for e in front(space, evaluations)]
     assert len(loaded.curves) == 2 * sum(e.status == "finished" for e in evaluations)
-    assert list(loaded.confirmed) == ["genome", "origin", "parameters", "steps", "validation", "test"]
+    assert list(loaded.confirmed) == [
+        "genome", "origin", "place", "parameters", "steps", "seed", "validation", "test",
+    ]  # fmt: skip
     assert loaded.confirmed.empty
     best = front(space, evaluations)[0]
     assert loaded.genome() == loaded.genome(best.genome[:9]) == Genome(best.values)

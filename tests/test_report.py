@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hrfevo import ranking
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import Confirmation, Confirmed
 from hrfevo.export import recipe_of
 from hrfevo.report import (
     curve_frame,
@@ -220,17 +221,27 @@ def test_what_is_said_of_all_stays_true_where_some_are_drawn(layers: SearchSpace
 
 
 def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
-    winner = Confirmed("aa", "search", {}, 1000, 180, (2.0, 2.2), (2.3, 2.5))
-    baseline = Confirmed("bb", "baseline", {}, 1000, 180, (2.35, 2.45), (2.2, 2.4))
-    said = won([winner, baseline])
-    assert "Genome aa won: 2.1000 ± 0.1414 bits per byte on validation" in said
-    assert "0.3000 (12.5%) better than a transformer tuned with as many evaluations (2.4000 ± 0.0707); on" in said
-    assert "0.1000 (4.3%) worse (2.4000 against 2.3000)" in said
-    assert "less than seeds differ by" in won([replace(winner, validation=(2.2, 2.5)), baseline])
-    assert "No transformer was trained" in won([winner])
-    assert "nothing was learned" in won([winner], {"unigram": 2.11})
-    assert won([]) == ""
-    assert won([baseline]) == ""
+    seeds = (1, 2, 3)
+    winner = Confirmed("aa", "search", {}, 1000, 180, seeds, (2.0, 2.2, 2.1), (2.3, 2.5, 2.4))
+    lucky = replace(winner, genome="cc", validation=(1.9, 2.1, 2.0), place=1)
+    # Its seeds stand in another order; pairs are of one seed.
+    baseline = Confirmed("bb", "baseline", {}, 1000, 180, (3, 2, 1), (2.39, 2.51, 2.3), (2.2, 2.9, 2.0))
+    said = won(Confirmation((lucky, winner, baseline)))
+    assert "first choice, aa: 2.1000 ± 0.1000 bits per byte on validation" in said
+    low, high = stats.ttest_rel((2.0, 2.2, 2.1), (2.3, 2.51, 2.39)).confidence_interval(0.95)
+    assert f"on validation 0.3000 better (95 % interval {low:+.4f} to {high:+.4f}, 3 seeds)" in said
+    assert "on the test split, which chose nothing, no difference seen, +0.0333 (95 % interval" in said
+    founder = replace(baseline, origin="founder", is_founder=True)
+    assert "52.0 standard errors of the paired difference better on validation, at least the 3" in won(
+        Confirmation((winner, founder))
+    )
+    assert "one seed, so nothing is known of its doubt" in won(
+        Confirmation((winner, replace(baseline, seeds=(3, 8, 9))))
+    )
+    assert "No transformer was trained" in won(Confirmation((winner,)))
+    assert "nothing was learned" in won(Confirmation((winner,)), {"unigram": 2.11})
+    assert won(Confirmation()) == ""
+    assert won(Confirmation((baseline,))) == ""
 
 
 def test_large_search_is_rendered_fast_and_small(layers: SearchSpace) -> None:

@@ -25,8 +25,8 @@ from hrfevo.records import PROMOTION, Job, Outcome, Proposal, Result
 from hrfevo.run_folder import RUN_FILE, RunFolder
 from hrfevo.search import Search
 from hrfevo.space import SearchSpace
+from hrfevo.spending import spent
 from hrfevo.started import Started
-from hrfevo.store import spent
 from hrfevo.validation import parse_space
 from hrfevo.workers import InlineWorkers
 
@@ -159,8 +159,8 @@ def test_who_is_told_its_history_goes_on_as_who_has_made_it(name: str, synchrono
 
 # --- a run, stopped at every stage ---------------------------------------------------------------
 
-# 8 trainings of the search, 2 of its winner, 8 of transformers, 2 of the best of them.
-STAGES = (8, 2, 8, 2)
+# 8 trainings of the search, 2 of its winner; of transformers as many steps as of the search, and 2 of the best of them.
+STAGES = [8, 2]
 
 
 class Stopped(Exception):
@@ -224,7 +224,7 @@ def story(run: Path) -> dict[str, list[tuple[Any, ...]]]:
 @pytest.fixture
 def confirmed_space(tiny_space: Path) -> Path:
     text = tiny_space.read_text().replace("rungs: [3]", "rungs: [3, 6]").replace("evaluations: 10", "evaluations: 8")
-    tiny_space.write_text(text.replace("confirm: {top: 0}", "confirm: {top: 1, seeds: 2}"))
+    tiny_space.write_text(text.replace("confirm: {top: 0}", "confirm: {top: 1, seeds: 2, equal: steps}"))
     return tiny_space
 
 
@@ -236,8 +236,9 @@ def test_a_run_stopped_at_every_stage_is_the_run_it_would_have_been(
     begin = ("run", confirmed_space, "--backend", "inline", "--seed", 3, "--log", "tensorboard", "--out")
     assert told(*begin, tmp_path / "whole")[0] is None
     whole = story(only_run(tmp_path / "whole"))
-    assert len(mortal.trained) == sum(STAGES)
-    for stop in (0, 5, 7, 8, 14, 19):
+    every = len(mortal.trained)
+    assert [len(whole[name]) for name in (".", "confirmation/1/winners")] == STAGES
+    for stop in (0, 5, 7, 8, 14, every - 1):
         out = tmp_path / str(stop)
         mortal.trained, mortal.stop_at, mortal.how = [], stop, KeyboardInterrupt if stop % 2 else Stopped
         ended, said = told(*begin, out)
@@ -245,7 +246,7 @@ def test_a_run_stopped_at_every_stage_is_the_run_it_would_have_been(
         run = only_run(out)
         mortal.stop_at = stop + 2  # and once more
         ended, again = told("resume", run)
-        assert (ended is None) == (stop + 2 > sum(STAGES))
+        assert (ended is None) == (stop + 2 > every)
         if stop % 2:
             assert f"o on with: hrfevo resume {run}" in said
             assert "resume " + str(run / "confirmation") not in said
@@ -253,7 +254,7 @@ def test_a_run_stopped_at_every_stage_is_the_run_it_would_have_been(
         ended, again = told("resume", run)
         assert ended is None, again
         assert story(run) == whole
-        assert len(mortal.trained) <= sum(STAGES) + 2
+        assert len(mortal.trained) <= every + 2
         trained = len(mortal.trained)
         ended, again = told("resume", run)
         assert (ended, len(mortal.trained)) == (None, trained)
@@ -321,7 +322,7 @@ def test_a_run_of_an_earlier_version_goes_on(name: str, tmp_path: Path) -> None:
     with closing(folder.open_store()) as store:
         before = store.evaluations(folder.id)
         space = folder.space()
-        more = space.budget.model_copy(update={"evaluations": spent(before) + 3})
+        more = space.budget.model_copy(update={"evaluations": spent(space.rungs, before).evaluations + 3})
         space = space.model_copy(update={"budget": more})
         settings = folder.settings
         sequence, training = np.random.SeedSequence(settings["seed"]).spawn(2)
@@ -332,7 +333,7 @@ def test_a_run_of_an_earlier_version_goes_on(name: str, tmp_path: Path) -> None:
         search.run(QUIET)
         after = store.evaluations(folder.id)
     assert after[: len(before)] == before
-    assert spent(after) == spent(before) + 3
+    assert spent(space.rungs, after).evaluations == spent(space.rungs, before).evaluations + 3
     assert len({(e.genome, e.rung) for e in after}) == len(after)
 
 

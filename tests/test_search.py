@@ -38,6 +38,7 @@ from signal_model.errors import InputError
 from signal_model.training import Trainer
 
 from .conftest import PowerCut, command, only_run
+from .forks import Forked
 
 QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
 
@@ -97,7 +98,7 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
     assert one.run(QUIET) == "budget spent"
     assert statuses(store).count("failed") == 4
     assert len(statuses(store)) == 10
-    assert one.tally.counted == 10
+    assert one.spent.evaluations == 10
 
 
 def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:
@@ -254,11 +255,15 @@ def best(run: Path) -> str:
 def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
     tiny_space: Path, tmp_path: Path
 ) -> None:
-    """`best --format json` is the same text, twice inline and with one and two Ray workers."""
+    """`best --format json` is the same text, twice inline and with one and two Ray workers.
+
+    Once in a new Python, whose hashes have a seed of their own.
+    """
     outputs = []
     for index, options in enumerate((["--backend", "inline"],) * 2 + (["--workers", 1], ["--workers", 2])):
-        out = tmp_path / str(index)
-        result = command("hrfevo", "run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
+        out, new = tmp_path / str(index), {} if index == 1 else None
+        asked = ("run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
+        result = command("hrfevo", *asked, environment=new)
         assert result.returncode == 0, result.stderr + result.stdout
         outputs.append(best(only_run(out)))
     assert len(json.loads(outputs[0])) >= 4
@@ -280,12 +285,7 @@ def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
     generator = random.Random(backend)
     for _ in range(2):
         log = tmp_path / "log"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)],
-            stdout=subprocess.DEVNULL,
-            stderr=log.open("w"),
-            start_new_session=True,
-        )
+        process = Forked("hrfevo.cli", arguments, Path(os.devnull), log)
         wait_for_progress(out, len(finished) + generator.randint(1, 4), process, log)
         time.sleep(generator.random() * 0.2)
         run = only_run(out)
@@ -331,7 +331,7 @@ def read(run: Path) -> dict[int, Any]:
         store.close()
 
 
-def wait_for_progress(out: Path, count: int, process: subprocess.Popen[Any], log: Path | None = None) -> None:
+def wait_for_progress(out: Path, count: int, process: Forked, log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         runs = list(out.glob("*/results.db"))
@@ -341,23 +341,17 @@ def wait_for_progress(out: Path, count: int, process: subprocess.Popen[Any], log
         except InputError:
             pass  # the run is just being made
         time.sleep(0.05)
-    assert process.poll() is None, f"the search ended before it could be killed: {log.read_text() if log else ''}"
+    assert process.poll() is None, f"the search ended before it could be killed: {log.read_text()}"
 
 
 def test_control_c_ends_cleanly_and_says_how_to_resume(tiny_space: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["run", tiny_space, "--out", out, "--evaluations", 500, "--workers", 1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    wait_for_progress(out, 3, process)
+    process = Forked("hrfevo.cli", arguments, tmp_path / "stdout", tmp_path / "stderr")
+    wait_for_progress(out, 3, process, tmp_path / "stderr")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    output, errors = process.communicate(timeout=240)
-    assert process.returncode == 130
+    assert process.wait(240) == 130
+    output, errors = ((tmp_path / name).read_text() for name in ("stdout", "stderr"))
     assert f"Go on with: hrfevo resume {only_run(out)}" in output
     assert "Traceback" not in errors + output
     assert (only_run(out) / "report.html").is_file()

@@ -133,7 +133,12 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         ("kind: basis}", "kind: bassis}", "bassis", "embedding.kind never has the value 'bassis'; accepted: standard"),
         ("type: float", "type: flaot", "flaot", "'flaot'"),
         ("heads: 4", "heads: 5", "heads: 5", "must divide the width of 96 into even sizes, got 5"),
-        ("budget: {evaluations: 72}", "budget: {}", "budget", "give evaluations, minutes or both"),
+        (
+            "budget: {evaluations: 72}",
+            "budget: {}",
+            "budget",
+            "give evaluations, trainings, minutes",
+        ),
         ("rungs: [180]", "rungs: [180, 80]", "rungs", "rungs are training steps that grow, got [180, 80]"),
         ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "accepted: bits_per_byte, parameters,"),
         ("corpus: python", "corpus: pyton", "corpus", "'pyton' is no corpus"),
@@ -262,10 +267,10 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
 
 def test_overrides_reach_into_genes_and_are_validated() -> None:
     path = ROOT / "search_spaces" / "embeddings.yaml"
-    space, _ = load_space(path, ["population=8", "genes.embedding.bases.high=16", "training.learning_rate=1e-3"])
+    space, _ = load_space(path, ["population=8", "genes.embedding.bases.high=16", "training.weight_decay=0.2"])
     assert space.population == 8
     assert space.genes["embedding.bases"].domain == "whole numbers 4 to 16"
-    assert space.training["learning_rate"] == 1e-3
+    assert space.training["weight_decay"] == 0.2
     for override, says in (
         ("populaton=8", "did you mean"),
         ("population", "expected key=value"),
@@ -383,14 +388,15 @@ def test_genomes_have_one_canonical_form(seed: int, path: Path) -> None:
 
 def test_canonical_refuses_what_is_missing_idle_or_out_of_range() -> None:
     space, _ = load_space(ROOT / "search_spaces" / "embeddings.yaml")
+    rates = {"training.learning_rate": 0.006, "training.optimizer.kind": "adamw"}
     with pytest.raises(
         ValueError, match=r"embedding\.bases is active and has no value; accepted: whole numbers 4 to 48"
     ):
-        canonical(space, {"embedding.kind": "basis", "embedding.functions": "dct"})
+        canonical(space, rates | {"embedding.kind": "basis", "embedding.functions": "dct"})
     with pytest.raises(ValueError, match=r"embedding\.bases has a value and is not active"):
-        canonical(space, {"embedding.kind": "standard", "embedding.bases": 8})
+        canonical(space, rates | {"embedding.kind": "standard", "embedding.bases": 8})
     with pytest.raises(ValueError, match=r"embedding\.kind cannot be 'spectrum'; accepted: standard, spectral"):
-        canonical(space, {"embedding.kind": "spectrum"})
+        canonical(space, rates | {"embedding.kind": "spectrum"})
 
 
 # --- no dead genes -------------------------------------------------------------------------------

@@ -47,6 +47,10 @@ StorageOption = Annotated[
     str | None,
     typer.Option(help="Where trainings wait between rungs: a path or fsspec URL that all nodes reach; the run folder"),
 ]
+TrainingsOption = Annotated[
+    float | None,
+    typer.Option(min=0.01, help="Budget in full trainings: steps by those of one genome to the last rung"),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
 BackendOption = Annotated[
     Backend | None, typer.Option(help="ray (the usual), or inline: one after another in this process")

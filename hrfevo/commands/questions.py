@@ -15,7 +15,6 @@ from signal_model.console import new_console, print_table, say
 from signal_model.errors import InputError
 
 if TYPE_CHECKING:
-    from hrfevo.compare import Comparison
     from hrfevo.overview import Overview
 
 app = typer.Typer()
@@ -23,7 +22,8 @@ app = typer.Typer()
 SORT_HELP = "created, run, state, evaluations, failed, best, seconds, corpus, seed or algorithm"
 LIST_TABLE = ("run", "state", "best", "finished", "failed", "budget", "minutes", "corpus", "seed", "algorithm")
 LIST_COLUMNS = (
-    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_minutes", "objective", "best", "genome"),
+    *("run", "state", "finished", "failed", "infeasible", "budget", "budget_trainings", "budget_minutes"),
+    *("budget_training_minutes", "objective", "best", "genome"),
     *("seconds", "created", "corpus", "corpus_hash", "seed", "algorithm"),
 )
 
@@ -62,11 +62,10 @@ def list_command(
 
 
 def _overview_row(one: Overview, whole: bool) -> dict[str, Any]:
-    count, minutes = one.budget.evaluations, one.budget.minutes
     if whole:
-        return vars(one) | {"budget": count, "budget_minutes": minutes}
-    limits = [*([f"{count:,}"] if count else []), *([f"{minutes:g} min"] if minutes else [])]
-    return vars(one) | {"budget": ", ".join(limits), "minutes": one.seconds / 60}
+        limits = {f"budget_{name}": getattr(one.budget, name) for name in ("trainings", "minutes", "training_minutes")}
+        return vars(one) | {"budget": one.budget.evaluations} | limits
+    return vars(one) | {"budget": one.budget.brief, "minutes": one.seconds / 60}
 
 
 @app.command()
@@ -266,57 +265,3 @@ def lineage(
     if format_ is Format.csv:
         rows = [row | {"changes": json.dumps(row["changes"])} for row in rows]
     print_rows(rows, list(rows[0]), format_)
-
-
-@app.command()
-def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Run folders")],
-    group: Annotated[bool, typer.Option("--group", help="Together: runs of one space name and one algorithm")] = False,
-    format_: FormatOption = Format.table,
-    store: StoreOption = None,
-) -> None:
-    """Searches side by side: fronts, hypervolumes after equal training, and what their differences say.
-
-    Hypervolumes are shares of that of the front of all runs together.
-    """
-    from hrfevo.compare import compare as compare_searches
-    from hrfevo.compare import read_searches
-    from hrfevo.significance import between_groups, between_winners, grouped
-
-    comparison = compare_searches(read_searches(folders, store))
-    if group:
-        groups = grouped(comparison)
-        rows = [one.row for one in groups]
-        tests, notes = between_groups(comparison, groups)
-    else:
-        rows = [row.columns for row in comparison.rows]
-        tests, notes = between_winners(comparison)
-    notes = comparison.notes + notes
-    if format_ is Format.json:
-        about = {"objectives": comparison.objectives, "reference": comparison.reference}
-        tested = [vars(test) for test in tests]
-        print(json.dumps(about | {"rows": rows, "tests": tested, "notes": notes}, indent=2))
-        return
-    if format_ is Format.csv:
-        print_rows(rows, list(rows[0]), format_)
-    else:
-        _print_comparison(comparison, rows)
-    for line in [*(test.words for test in tests), *notes]:
-        typer.echo(line, err=format_ is Format.csv)
-
-
-def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> None:
-    # Short heads, so that a terminal has room for all columns.
-    heads = {name: name.replace("hypervolume_", "at ") for name in rows[0] if name != "state"} | {
-        "hypervolume": "at end"
-    }
-    shares = {head for name, head in heads.items() if "hypervolume" in name} | {"lowest", "highest"}
-    table = [{head: row[name] for name, head in heads.items()} for row in rows]
-    print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
-    if comparison.reference:
-        point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
-        print(
-            f"best: {next(iter(comparison.objectives))}. at 25% … 100%: hypervolume after these shares of "
-            f"{comparison.shortest:,.0f} s of training,\nas a share of that of all fronts together; "
-            f"reference point {point}."
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from hrfevo.commands.options import (
     RunDeviceOption,
     StorageOption,
     StoreOption,
+    TrainingsOption,
     WorkersOption,
 )
 from signal_model.console import new_console, say
@@ -33,12 +35,20 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+class ConfirmEqual(StrEnum):
+    """What a transformer gets as much of as the search had."""
+
+    seconds = "seconds"
+    steps = "steps"
+
+
 @app.command("run")
 def run_command(
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
     out: Annotated[Path, typer.Option(help="Folder for run folders")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
+    trainings: TrainingsOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -60,9 +70,7 @@ def run_command(
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.validation import load_space
 
-    overrides = list(set_ or [])
-    if evaluations is not None:
-        overrides.append(f"budget.evaluations={evaluations}")
+    overrides = [*(set_ or []), *_limits(evaluations, trainings)]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.driver import start
@@ -92,6 +100,7 @@ def run_command(
 def resume(
     folder: RunArgument,
     evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
+    trainings: TrainingsOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -111,7 +120,7 @@ def resume(
 
     started = run.started.changed(**_given(backend, workers, address, device, log), confirm=confirm)
     machinery = _machinery(started, store, storage, corpus)
-    code, run = continue_run(folder, evaluations, machinery, new_console(), started.confirm)
+    code, run = continue_run(folder, evaluations, machinery, new_console(), started.confirm, trainings)
     raise typer.Exit(code or _confirm(run, machinery, started.confirm))
 
 
@@ -122,6 +131,9 @@ def confirm_command(
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
     no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    equal: Annotated[
+        ConfirmEqual | None, typer.Option(help="Of training, as many of which the transformer is tuned for")
+    ] = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -136,12 +148,19 @@ def confirm_command(
 
     run = RunFolder.open(folder)
     given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    given["equal"] = equal.value if equal else None
     options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
 
     from hrfevo.confirmation import confirm
 
     started = run.started.changed(**_given(backend, workers, address, device, log))
     raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
+
+
+def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
+    """Overrides of the limits of a budget that are given."""
+    given = {"evaluations": evaluations, "trainings": trainings}
+    return [f"budget.{name}={limit}" for name, limit in given.items() if limit is not None]
 
 
 def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:

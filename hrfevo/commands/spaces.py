@@ -27,9 +27,7 @@ def validate(
     except InputError as error:
         raise InputError(f"{space}: corpus: {error}") from None
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
-    limits = [f"{loaded.budget.evaluations} evaluations"] if loaded.budget.evaluations else []
-    limits += [f"{loaded.budget.minutes:g} minutes"] if loaded.budget.minutes else []
-    print(f"{space}: valid; {gene_count(loaded)} genes, {space_size(loaded)}; {objectives}; {' or '.join(limits)}")
+    print(f"{space}: valid; {gene_count(loaded)} genes, {space_size(loaded)}; {objectives}; {loaded.budget.words}")
 
 
 @app.command()

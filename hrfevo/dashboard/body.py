@@ -13,7 +13,7 @@ from hrfevo.dashboard.card import genome_button
 from hrfevo.dashboard.drawing import Pictures, Screen, part, section
 from hrfevo.dashboard.watch import Listed, Snapshot
 from hrfevo.report.style import measured
-from hrfevo.report.words import plural, summary, tally
+from hrfevo.report.words import summary, tally
 from hrfevo.tables import duration
 from hrfevo.worth import worth
 
@@ -68,9 +68,7 @@ def _row(cells: list[Component]) -> html.Div:
 def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     record, space = snapshot.run, snapshot.space
     facts = [tally(snapshot.frame["status"], record.state)]
-    facts += [f"budget {plural(space.budget.evaluations, 'evaluation')}"] if space.budget.evaluations else []
-    facts += [f"budget {space.budget.minutes:g} minutes"] if space.budget.minutes else []
-    facts += [f"searched for {duration(record.seconds)}"]
+    facts += [f"budget {space.budget.words}", f"searched for {duration(record.seconds)}"]
     title = [html.H2(run), html.Span(record.state, className=f"state {record.state}")]
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []

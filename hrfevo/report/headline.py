@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import Confirmation
 from hrfevo.genes import LayersGene
 from hrfevo.report.words import listed, plural
 from hrfevo.space import SearchSpace
 from hrfevo.store import Evaluation, Run
 from hrfevo.tables import duration, short_names
+from hrfevo.verdicts import first_choice, rivals
 from signal_model.yardsticks import Yardsticks, judged
 
 # So many genes are named.
@@ -43,34 +43,10 @@ def corpus_name(run: Run, space: SearchSpace) -> str:
     return str(recorded) if recorded is not None else ", ".join(map(str, space.corpus.to_dict().values()))
 
 
-def won(confirmed: Sequence[Confirmed], scores: Yardsticks = MappingProxyType({})) -> str:
-    """What won when trained again, by how much over the baseline, and what that is worth beside `scores` that need no
-    model; empty if nothing was."""
-    winner = next((one for one in confirmed if one.origin == "search"), None)
-    if winner is None:
+def won(found: Confirmation, scores: Yardsticks = MappingProxyType({})) -> str:
+    """What was chosen and trained again, how it compares with the transformer and the best founder, with intervals, and
+    what that is worth beside `scores` that need no model; empty if nothing was."""
+    if found.winner is None:
         return ""
-    seeds = plural(len(winner.validation), "fresh seed")
-    said = f"Genome {winner.genome} won: {_score(winner)} bits per byte on validation, "
-    said += f"trained again from scratch for {winner.steps:,} steps with {seeds}"
-    if value := judged(winner.mean, scores):
-        said += f". That is {value}"
-    baseline = next((one for one in confirmed if one.origin == "baseline"), None)
-    if baseline is None:
-        return f"{said}. No transformer was trained to compare it with."
-    gain = baseline.mean - winner.mean
-    doubt = math.hypot(winner.spread, baseline.spread)
-    close = ", less than seeds differ by" if len(winner.validation) > 1 and abs(gain) <= doubt else ""
-    return (
-        f"{said}. It is {_difference(gain, baseline.mean)} than a transformer tuned with as many evaluations "
-        f"({_score(baseline)}){close}; on the test split, which chose nothing, it is "
-        f"{_difference(baseline.test_mean - winner.test_mean, baseline.test_mean)} ({winner.test_mean:.4f} against "
-        f"{baseline.test_mean:.4f})."
-    )
-
-
-def _score(one: Confirmed) -> str:
-    return f"{one.mean:.4f} ± {one.spread:.4f}" if len(one.validation) > 1 else f"{one.mean:.4f}"
-
-
-def _difference(gain: float, reference: float) -> str:
-    return f"{abs(gain):.4f} ({abs(gain / reference):.1%}) {'better' if gain >= 0 else 'worse'}"
+    value = judged(found.winner.mean, scores)
+    return " ".join([first_choice(found.winner), *([f"That is {value}."] if value else []), *rivals(found)])

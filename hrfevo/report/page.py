@@ -15,7 +15,7 @@ from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from hrfevo import ranking
-from hrfevo.confirmed import Confirmed
+from hrfevo.confirmed import NOTHING, Confirmation, Confirmed
 from hrfevo.earlier.knowledge import begun_with
 from hrfevo.records import Point
 from hrfevo.report.board import Board
@@ -26,10 +26,12 @@ from hrfevo.report.gallery import gallery
 from hrfevo.report.headline import corpus_name, searched, won
 from hrfevo.report.sample import drawn_numbers
 from hrfevo.report.style import measured, scale
-from hrfevo.report.words import caveat, gene_lines, listed, moment, plural, summary, tally
+from hrfevo.report.words import caveat, gene_lines, listed, moment, summary, tally
 from hrfevo.space import METRICS, SearchSpace
+from hrfevo.spending import spent
 from hrfevo.store import Evaluation, Run
-from hrfevo.tables import duration, genes_in_words
+from hrfevo.tables import duration, genes_in_words, origin_in_words, trained_in_words, with_reach
+from hrfevo.verdicts import in_general
 from hrfevo.worth import worth, yardsticks_of
 from signal_model.style import Mode, ink_variables
 
@@ -42,7 +44,7 @@ def render(
     space: SearchSpace,
     evaluations: Sequence[Evaluation],
     curves: Mapping[int, Sequence[Point]],
-    confirmed: Sequence[Confirmed] = (),
+    confirmed: Confirmation = NOTHING,
     pictures: Mapping[str, Mapping[str, go.Figure]] = MappingProxyType({}),
 ) -> str:
     """The whole page, with `pictures` of the models of some genomes on their cards.
@@ -73,7 +75,7 @@ def render(
         ),
         lead=_paragraph("lead", lead or found),
         summary=_paragraph("", found if lead else "") + _paragraph("worth", value),
-        caveat=_paragraph("quiet", caveat(seeds, bool(confirmed), space.inherit) if winners else ""),
+        caveat=_paragraph("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         confirmed=_confirmed(confirmed),
         front=_front(space, winners),
         figures="\n".join(board.sections),
@@ -101,9 +103,10 @@ def _paragraph(kind: str, words: str) -> str:
 
 
 def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
-    settings = run.settings.get
+    settings, used = run.settings.get, spent(space.rungs, evaluations)
     facts = [
         ("Evaluations", tally((e.status for e in evaluations), run.state)),
+        ("Trained", trained_in_words(used.steps, used.steps / space.rungs[-1], used.training_seconds)),
         ("Budget", space.budget.words),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
@@ -142,39 +145,33 @@ def _front(space: SearchSpace, winners: Sequence[Evaluation]) -> str:
     return f'<section><h2>{"The front" if several else "The winner"}</h2><p class="quiet">{said}</p>{table}</section>'
 
 
-def _confirmed(confirmed: Sequence[Confirmed]) -> str:
-    if not confirmed:
+def _confirmed(found: Confirmation) -> str:
+    if not found.rows:
         return ""
-    baseline = next((c for c in confirmed if c.origin == "baseline"), None)
-    best = next((c for c in confirmed if c.origin == "search"), confirmed[0])
-    seeds, steps = len(best.validation), best.steps
-    said = f"Trained again from scratch for {steps:,} steps with {plural(seeds, 'fresh seed')} each; bits per byte."
-    if baseline:
-        said += (
-            f" The best, of {best.parameters:,} parameters, is {_better(baseline.mean - best.mean)} on validation, and "
-            f"{_better(baseline.test_mean - best.test_mean)} on the test split, than a transformer of "
-            f"{baseline.parameters:,} that was tuned with as many evaluations."
-        )
-    heads = ("validation, mean", "standard deviation", "difference to the transformer", "test, mean", "parameters")
+    told = [
+        "Trained again from scratch with fresh seeds, the same for all; bits per byte. Differences are paired by seed, "
+        "with the 95 % interval of Student's t. The number of each is the place that its own search gave it; who is "
+        "first was decided before.",
+        *(in_general(found) if found.winner else ()),
+    ]
+    heads = ["validation, mean", "standard deviation", "difference to the transformer"]
+    heads += ["test, mean", "difference on test", "parameters", "seeds × steps"]
     head = "".join(f'<th class="n">{name}</th>' for name in heads)
-    rows = "".join(_confirmed_row(row, heads, baseline) for row in confirmed)
+    rows = "".join(_confirmed_row(row, heads, found.transformer) for row in found.rows)
     table = f"<table><thead><tr><th>genome</th>{head}<th>genes</th></tr></thead><tbody>{rows}</tbody></table>"
-    return f'<section><h2>Confirmed</h2><p class="quiet">{html.escape(said)}</p>{table}</section>'
-
-
-def _better(gain: float) -> str:
-    return f"{abs(gain):.4f} {'better' if gain >= 0 else 'worse'}"
+    paragraphs = "".join(f'<p class="quiet">{html.escape(line)}</p>' for line in told)
+    return f"<section><h2>Confirmed</h2>{paragraphs}{table}</section>"
 
 
 def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | None) -> str:
-    difference = f"{row.mean - baseline.mean:+.4f}" if baseline else "–"
+    less, on_test = (row.less(baseline), row.less(baseline, "test")) if baseline not in (None, row) else (None, None)
     spread = f"{row.spread:.4f}" if len(row.validation) > 1 else "–"
-    figures = (f"{row.mean:.4f}", spread, difference, f"{row.test_mean:.4f}", f"{row.parameters:,}")
+    figures = [f"{row.mean:.4f}", spread, with_reach(less) or "–", f"{row.test_mean:.4f}", with_reach(on_test) or "–"]
+    figures += [f"{row.parameters:,}", f"{len(row.seeds)} × {row.steps:,}"]
     cells = "".join(
         f'<td class="n" data-label="{name}">{value}</td>' for name, value in zip(heads, figures, strict=True)
     )
-    genes = "transformer: " if row.origin == "baseline" else ""
-    genes += genes_in_words(row.values)
+    genes = f"{origin_in_words(row)}: {genes_in_words(row.values)}"
     return f'<tr><td><code>{html.escape(row.genome)}</code></td>{cells}<td class="genes">{html.escape(genes)}</td></tr>'
 
 

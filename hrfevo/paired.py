@@ -1,0 +1,63 @@
+"""Two sides that were trained with the same seeds: what they differ by, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Intervals hold the true difference in so many of 100 repetitions.
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first side less the second, the mean over `pairs` of trainings with one seed.
+
+    `low` and `high` are the ends of the 95 % interval of Student's t for paired samples, -∞ and ∞ for one pair, of
+    which nothing is known but itself; `error` is the standard error of the mean.
+    """
+
+    mean: float
+    low: float
+    high: float
+    error: float
+    pairs: int
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is any: whether the interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def interval(self) -> str:
+        """`95 % interval +0.0120 to +0.0602, 5 seeds`."""
+        if self.pairs < 2:
+            return "one seed, so nothing is known of its doubt"
+        return f"95 % interval {self.low:+.4f} to {self.high:+.4f}, {self.pairs} seeds"
+
+    def words(self, lower_is_better: bool = True) -> str:
+        """`0.0361 better (95 % interval …)`, or `no difference seen, +0.0361 (95 % interval …)`."""
+        if not self.seen:
+            return f"no difference seen, {self.mean:+.4f} ({self.interval})"
+        better = (self.mean < 0) == lower_is_better
+        return f"{abs(self.mean):.4f} {'better' if better else 'worse'} ({self.interval})"
+
+
+def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
+    """Of two sides' scores by seed, over the seeds that both have; None where they have none in common.
+
+    What a seed does to both alike, as a hard order of the text, is no part of it.
+    """
+    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    if not differences:
+        return None
+    mean, pairs = statistics.fmean(differences), len(differences)
+    if pairs == 1:
+        return Difference(mean, -math.inf, math.inf, math.inf, 1)
+    from scipy.stats import t
+
+    error = statistics.stdev(differences) / math.sqrt(pairs)
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, pairs - 1)) * error
+    return Difference(mean, mean - reach, mean + reach, error, pairs)

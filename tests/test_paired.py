@@ -1,0 +1,86 @@
+"""Two sides trained with the same seeds, and two fronts, against independent implementations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pymoo.indicators.hv import Hypervolume
+from scipy import stats
+
+from hrfevo.fronts import dominated_share, front_pair, front_pair_by_seed
+from hrfevo.paired import difference
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 5, 10])
+def test_the_interval_is_that_of_scipys_paired_t_test(pairs: int) -> None:
+    generator = np.random.default_rng(pairs)
+    hardness = generator.normal(0, 1, pairs)  # what a seed does to both alike
+    first, second = (hardness + generator.normal(shift, 0.1, pairs) for shift in (0.0, 0.3))
+    seeds = range(pairs)
+    shuffled = {seed: second[seed] for seed in generator.permutation(pairs)} | {99: 5.0}
+    found = difference(dict(zip(seeds, first, strict=True)), shuffled)
+    assert found is not None
+    result = stats.ttest_rel(first, second)
+    low, high = result.confidence_interval(0.95)
+    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(first - second), low, high))
+    assert found.mean / found.error == pytest.approx(result.statistic)
+    assert (found.pairs, found.seen) == (pairs, result.pvalue < 0.05)
+
+
+def test_what_has_no_pairs_or_one_claims_nothing() -> None:
+    assert difference({1: 2.0}, {2: 3.0}) is None
+    one = difference({1: 2.0, 2: 9.0}, {1: 3.0})
+    assert one is not None
+    assert (one.mean, one.seen, one.low) == (-1.0, False, -math.inf)
+    assert "nothing is known of its doubt" in one.words()
+    same = difference({1: 2.0, 2: 3.0}, {1: 2.0, 2: 3.0})
+    assert same is not None
+    assert same.words() == "no difference seen, +0.0000 (95 % interval +0.0000 to +0.0000, 2 seeds)"
+    worse = difference({1: 2.0, 2: 3.1}, {1: 1.0, 2: 2.0})
+    assert worse is not None
+    assert worse.words().startswith("1.0500 worse (95 %")
+    assert worse.words(lower_is_better=False).startswith("1.0500 better (95 %")
+
+
+def test_intervals_hold_the_true_difference_in_95_of_100() -> None:
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        hardness, noise = generator.normal(0, 1, 5), generator.normal(0, 0.1, (2, 5))
+        sides = [dict(enumerate(hardness + shift + own)) for shift, own in zip((0.0, 0.02), noise, strict=True)]
+        found = difference(*sides)
+        assert found is not None
+        held += found.low < -0.02 < found.high
+    assert 0.935 < held / 2000 < 0.965
+
+
+def test_a_front_beside_a_front_is_measured_as_by_pymoo() -> None:
+    generator = np.random.default_rng(3)
+    first, second = (generator.random((count, 2)) * [1.0, 1e6] for count in (9, 7))
+    both = np.concatenate([first, second])
+    # In units of the range, the reference a tenth of it beyond the worst.
+    low, high = both.min(axis=0), both.max(axis=0)
+    volume = Hypervolume(ref_point=np.array([1.1, 1.1]))
+    volumes = [volume((points - low) / (high - low)) for points in (first, second, both)]
+    found = front_pair(first, second)
+    assert found.hypervolumes == pytest.approx((volumes[0] / volumes[2], volumes[1] / volumes[2]))
+    for points, by, share in ((first, second, found.dominated[0]), (second, first, found.dominated[1])):
+        beaten = [any(all(b <= p) and any(b < p) for b in by) for p in points]
+        assert share == pytest.approx(np.mean(beaten))
+    assert dominated_share(first, first[:0]) == 0.0
+    assert dominated_share(first[:1], first[:1]) == 0.0, "equals do not dominate one another"
+
+
+def test_hypervolumes_are_paired_by_seed() -> None:
+    generator = np.random.default_rng(4)
+    own = {seed: np.array([[0.2, 0.8], [0.8, 0.2]]) + generator.normal(0, 0.01) for seed in (1, 2, 3, 4)}
+    worse = {seed: own[seed] + 0.1 for seed in (4, 3, 2, 9) if seed in own} | {9: np.ones((2, 2))}
+    found = front_pair_by_seed(own, worse)
+    assert found is not None
+    assert found.dominated == (0.0, 1.0)
+    assert found.difference is not None
+    assert (found.difference.pairs, found.difference.seen) == (3, True)
+    assert found.difference.low > 0, "more hypervolume is better"
+    assert front_pair_by_seed(own, {9: np.ones((2, 2))}) is None
