@@ -248,8 +248,7 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
     assert confirmed() == 0
     assert latest(run) == before
     told = console.file.getvalue()
-    assert "go on with: hrfevo confirm" in told
-    assert "--top 1 --steps 2 --no-baseline" in told
+    assert f"go on with: hrfevo resume {run.path}" in told.replace("\n", "")
 
 
 def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:
