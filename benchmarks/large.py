@@ -65,8 +65,8 @@ Expectation = Callable[[Algorithm, list[Genome]], np.ndarray]
 
 def of_evolution(algorithm: Algorithm, genomes: list[Genome]) -> np.ndarray:
     """The expectation of the default algorithm, by its own surrogate in its own encoding."""
-    vectors = algorithm._archive.encode(genomes)  # type: ignore[attr-defined]
-    expected: np.ndarray = algorithm._surrogate.predict(vectors).medians  # type: ignore[attr-defined]
+    vectors = algorithm.inner._archive.encode(genomes)  # type: ignore[attr-defined]
+    expected: np.ndarray = algorithm.inner._surrogate.predict(vectors).medians  # type: ignore[attr-defined]
     return expected
 
 

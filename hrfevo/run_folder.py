@@ -23,7 +23,7 @@ from hrfevo.database import sqlite_url, without_password
 from hrfevo.space import SearchSpace
 from hrfevo.started import Started
 from hrfevo.store import Run, State, Store
-from hrfevo.validation import parse_space
+from hrfevo.validation import read_space
 from signal_model.config import FilesCorpusConfig
 from signal_model.errors import InputError
 from signal_model.files import explain, read_text, write_atomically, write_json
@@ -166,7 +166,7 @@ class RunFolder:
 
     def space(self) -> SearchSpace:
         """The space it searches, overrides applied, paths as they were meant where it was started."""
-        space = parse_space(self.space_text(), str(self.path / SPACE_FILE), self.settings["set"])
+        space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings["set"])  # tried when it began
         if isinstance(space.corpus, FilesCorpusConfig):
             space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
         return space

@@ -17,7 +17,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from hrfevo.algorithms import make_algorithm
-from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution.evolution import MAX_WAITING
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
@@ -326,7 +325,6 @@ def test_who_is_promoted_was_never_given_up() -> None:
     """More wait than may: trainings of the others are forgotten, and nobody asks for them again."""
     space = one_objective("quick", rungs=[1, 100], promote=0.01)
     algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    assert isinstance(algorithm, Evolution)
     kept: set[str] = set()
     promoted = 0
     for count in range(300):
@@ -414,4 +412,4 @@ def test_evolution_learns_what_breaks_the_bounds() -> None:
 
 
 def _seen(algorithm: object) -> list[Genome]:
-    return algorithm._archive.genomes  # type: ignore[attr-defined, no-any-return]
+    return algorithm.inner._archive.genomes  # type: ignore[attr-defined, no-any-return]

@@ -18,22 +18,22 @@ class Seeded:
     """
 
     def __init__(self, inner: Algorithm, generator: np.random.Generator, seed: np.random.SeedSequence) -> None:
-        self._inner, self._generator, self._seed = inner, generator, seed
+        self.inner, self._generator, self._seed = inner, generator, seed
         self._number = 0
 
     def ask(self) -> Proposal | None:
         own = np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, self._number))
         self._generator.bit_generator.state = np.random.PCG64(own).state
-        proposal = self._inner.ask()
+        proposal = self.inner.ask()
         self._number += proposal is not None
         return proposal
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._inner.tell(results)
+        self.inner.tell(results)
 
     def adopt(self, proposal: Proposal) -> Proposal:
         self._number += 1
-        return self._inner.adopt(proposal)
+        return self.inner.adopt(proposal)
 
     def hopeful(self) -> Set[str]:
-        return self._inner.hopeful()
+        return self.inner.hopeful()

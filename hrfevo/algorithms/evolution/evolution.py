@@ -24,7 +24,7 @@ MAX_WAITING = 64
 # Genomes being trained whose results are taken to be as expected.
 MAX_PENDING = 64
 # New genomes that are bred whenever somebody asks.
-OFFSPRING = 32
+OFFSPRING = 48
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
@@ -35,7 +35,7 @@ REFIT_SHARE = 0.02
 MIN_GENOMES_TO_FIT = 8
 
 # The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
-# considered, is tried only where there is nothing else, so that a search goes along a wall and not against it.
+# considered at first, is tried only where there is nothing else, so that a search goes along a wall and not against it.
 MIN_SUCCESS = 0.95
 # What it counts then.
 RISKY = 1e-30
@@ -60,7 +60,7 @@ class Evolution:
     begins_at_any_rung = True
     """Whether new genomes may begin at another rung than the first."""
 
-    refinements = 5
+    refinements = 3
     """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -138,13 +138,15 @@ class Evolution:
             return self._random()
         view = self._view()
         gains, success = self._appraised(view, waiting, children)
+        # Before any is refined: mutants of what is promising crowd at the wall, and none of them would be sure.
+        safe = min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
         for _ in range(self.refinements if children else 0):
-            best_rung = _weighed(gains, success).max(axis=1)
+            best_rung = _weighed(gains, success, safe).max(axis=1)
             mutants = self._mutants(children, best_rung[len(waiting) :])
             appraised = self._appraised(view, waiting[:0], mutants)
             gains, success = np.concatenate([gains, appraised[0]]), np.append(success, appraised[1])
             children += mutants
-        weighed = _weighed(gains, success)
+        weighed = _weighed(gains, success, safe)
         if children and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
         best, rung = map(int, np.unravel_index(np.argmax(weighed), weighed.shape))
@@ -259,8 +261,7 @@ class _Child:
     """Its encoding, (columns,)."""
 
 
-def _weighed(gains: np.ndarray, success: np.ndarray) -> np.ndarray:
-    """Gains by their chance, those that are not safe enough behind all others."""
-    safe = success >= min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
-    result: np.ndarray = gains * (success * np.where(safe, 1.0, RISKY))[:, None]
+def _weighed(gains: np.ndarray, success: np.ndarray, safe: float) -> np.ndarray:
+    """Gains by their chance, those whose chance is not `safe` behind all others."""
+    result: np.ndarray = gains * (success * np.where(success >= safe, 1.0, RISKY))[:, None]
     return result
