@@ -63,6 +63,7 @@ def check(line: str) -> None:
         return  # a sentence, not a command
     if hasattr(command, "commands"):
         command = command.commands[words[2]]
-    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options |= {"--help"}
     given = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert given <= options, f"{line}: {given - options}"
