@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from typing import Protocol
 
-from hrfevo.genome import Genome
-from hrfevo.records import Proposal, Result
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.space.genome import Genome
 
 # The word for where a genome comes from that another search has measured.
 KNOWN = "known"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from hrfevo.records import Job, Outcome
+from hrfevo.workers.base import Job, Outcome
 
 
 class WorkersLost(RuntimeError):

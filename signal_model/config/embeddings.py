@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from signal_model.config.types import Range, Spacing, WaveletName, ordered
-from signal_model.settings import Misfit, Part
+from signal_model.support.settings import Misfit, Part
 
 if TYPE_CHECKING:
     from signal_model.config.model import ModelConfig

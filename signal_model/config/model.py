@@ -16,11 +16,11 @@ from signal_model.config.mixers import (
     NoPositionsConfig,
     PositionsConfig,
 )
+from signal_model.config.presets import PRESETS
 from signal_model.config.types import Activation
-from signal_model.errors import InputError, closest
-from signal_model.files import dotted
-from signal_model.presets import PRESETS
-from signal_model.settings import Config, Misfit, Part
+from signal_model.support.errors import InputError, closest
+from signal_model.support.files import dotted
+from signal_model.support.settings import Config, Misfit, Part
 
 
 class FeedForwardConfig(Part):
