@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.breeding.genetic import Genetic, Population
-from hrfevo.algorithms.breeding.individual import Fitness, Individual, Standings, best_first, non_dominated
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
 from hrfevo.algorithms.breeding.variation import STRUCTURAL, Variation
 from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
+from hrfevo.search.standings import Standings
 from hrfevo.space.genome import Genome, canonical, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrfevo.algorithms.base import Proposal, Result
-from hrfevo.algorithms.breeding.individual import Fitness, Individual, Standings
+from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel
 from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
 from hrfevo.algorithms.replicates import MAX_SEEDS, REPLICATE, Replicates
@@ -27,6 +27,7 @@ from hrfevo.results.overview import leader_of
 from hrfevo.results.ranking import averaged, find_genome, front, ranked
 from hrfevo.search.loop import Search
 from hrfevo.search.observers.course import Course
+from hrfevo.search.standings import Standings
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace

@@ -1,4 +1,4 @@
-"""Who is tried next. One protocol; every algorithm runs through the same loop."""
+"""Algorithms by name, and what they are wrapped in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from signal_model.support.errors import InputError, closest
 ALGORITHMS = ("evolution", "genetic", "regularized", "random", "tpe", "nsga2", "gp", "cmaes")
 # What benchmarks are built with; no search needs them.
 GRID, SURVEY = "grid", "survey"
-
-__all__ = ["ALGORITHMS", "Algorithm", "make_algorithm"]
 
 
 def make_algorithm(

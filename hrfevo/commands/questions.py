@@ -249,10 +249,11 @@ def lineage(
 ) -> None:
     """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
     from hrfevo.results.earlier import read_earlier
-    from hrfevo.results.genome.lineage import as_rows, as_tree
+    from hrfevo.results.genome.lineage import as_rows
     from hrfevo.results.genome.lineage import lineage as lineage_of
     from hrfevo.results.ranking import find_genome
     from hrfevo.store.run_folder import RunFolder
+    from hrfevo.views.terminal.lineage import as_tree
 
     run = RunFolder.open(folder)
     space, _, evaluations = read_run(run, store)

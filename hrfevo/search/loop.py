@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
-from hrfevo.algorithms.breeding.individual import Fitness, Individual, Standings
+from hrfevo.algorithms.breeding.individual import Fitness, Individual
+from hrfevo.search.standings import Standings
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.spending import Ledger, Spent

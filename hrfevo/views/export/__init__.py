@@ -1,5 +1,1 @@
-"""Taking results away: recipes, weights, tables, Optuna studies."""
-
-from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
-
-__all__ = ["recipe_of", "recipe_yaml"]
+"""Taking results away: weights, tables, Optuna studies, and where they go."""

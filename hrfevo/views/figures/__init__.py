@@ -1,6 +1,5 @@
-"""What a search found: data frames, Plotly figures, one self-contained page."""
+"""What a search found, as Plotly figures."""
 
-from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.views.figures.course.agreement import agreement
 from hrfevo.views.figures.course.failures import failures
 from hrfevo.views.figures.course.fitness import fitness_over_generations
@@ -13,12 +12,9 @@ from hrfevo.views.figures.genes.parallel import parallel_coordinates
 from hrfevo.views.figures.genes.values import gene_values
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.figures.winners.genealogy import genealogy
-from hrfevo.views.report.page import render
 
 __all__ = [
     "agreement",
-    "curve_frame",
-    "evaluation_frame",
     "failures",
     "fitness_over_generations",
     "front",
@@ -29,6 +25,5 @@ __all__ = [
     "learning_curves",
     "parallel_coordinates",
     "progress",
-    "render",
     "timeline",
 ]

@@ -90,7 +90,7 @@ def render(
 
 
 def _file(name: str) -> str:
-    return resources.files("hrfevo.views.figures").joinpath(name).read_text("utf-8")
+    return resources.files("hrfevo.views.report").joinpath(name).read_text("utf-8")
 
 
 def _digest(script: str) -> str:
