@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -68,6 +68,13 @@ class Misfit(ValueError):
         self.setting = setting
 
 
+class ModelSize(NamedTuple):
+    """What parts of a model have to fit: channels of the residual stream, and tokens seen at once."""
+
+    width: int
+    context: int
+
+
 class Part(Config):
     """Settings of one part of a model, told apart from its alternatives by `kind`.
 
@@ -126,8 +133,8 @@ class Part(Config):
             )
         return kinds[kind].model_validate(data)
 
-    def check(self, model: Any) -> None:
-        """Raise Misfit for a setting that does not fit the rest of the `ModelConfig` given."""
+    def check(self, size: ModelSize) -> None:
+        """Raise Misfit for a setting that does not fit a model of this size."""
 
 
 _C = TypeVar("_C", bound=Config)
