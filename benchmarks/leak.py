@@ -4,8 +4,8 @@ Earlier spectral language models transformed along the whole sequence and report
 small model is trained on the same text with causal mixers, and with one of them replaced by a learned filter that
 multiplies the Fourier transform over all positions: a circular convolution (the global filter of Rao et al. 2021, who
 use it for pictures, where that is right). Beside the loss stands the largest change of any logit when only later
-tokens change (`signal_model.evaluation.scores.causality_violation`), which every evaluation of a search checks before its
-score counts.
+tokens change (`signal_model.evaluation.scores.causality_violation`), which every evaluation of a search checks before
+its score counts.
 
 Ends with exit code 1 if the probe misses the leak or accuses the causal model (unless `--no-check`).
 """

@@ -26,8 +26,9 @@ from ray.cluster_utils import Cluster
 
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Budget, Limits, Resources, SearchSpace
+from hrfevo.space.search_space import Limits, Resources, SearchSpace
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store

@@ -10,9 +10,10 @@ import pytest
 
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Budget, SearchSpace
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.spending import Ledger, spent
 from hrfevo.store.store import Store

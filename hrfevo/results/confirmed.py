@@ -15,9 +15,10 @@ import numpy as np
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.ranking import front
+from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
-from hrfevo.store.spending import Spent, spent
+from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text

@@ -93,7 +93,7 @@ class LoadedRun:
 
     @property
     def agreement(self) -> pd.DataFrame:
-        """How far the order at each rung is that at the last, a row for each; see `hrfevo.results.agreement.Agreement`."""
+        """How far the order at each rung is that at the last, a row for each; see `results.agreement.Agreement`."""
         import pandas as pd
 
         names = [field.name for field in dataclasses.fields(Agreement)]

@@ -29,11 +29,12 @@ from hrfevo.results.worth import yardsticks_of
 from hrfevo.search.baseline import baseline_of, smallest_of
 from hrfevo.search.products import leave_products
 from hrfevo.search.start import CONFIRMATION, Machinery, go_on
+from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, STARTED, RunFolder
-from hrfevo.store.spending import Spent, spent
+from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.terminal.tables import confirmed_table
 from hrfevo.views.verdicts import verdicts

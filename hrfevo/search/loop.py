@@ -10,9 +10,10 @@ from typing import Protocol
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.search.standings import Standings
+from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.spending import Ledger, Spent
+from hrfevo.store.spending import Ledger
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED, Job, Outcome, Workers, counts
 from hrfevo.workers.trainings import Trainings

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hrfevo.space.budget import Spent
 from hrfevo.workers.base import TRAIN_STEPS, counts
 
 if TYPE_CHECKING:
     from hrfevo.store.store import Evaluation
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What evaluations have taken that count against a budget, seconds summed over workers."""
-
-    evaluations: int = 0
-    steps: int = 0
-    """Of training."""
-    training_seconds: float = 0.0
-    """Of training alone, steps by what one takes undisturbed: the same however busy the machine is."""
-    seconds: float = 0.0
-    """All that workers spent on them, as the clock had it."""
 
 
 class Ledger:

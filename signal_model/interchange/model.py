@@ -98,8 +98,8 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
     """`SignalLLM` behind the interface of `transformers`; `model` is the one inside.
 
     Without a cache all positions are computed at once, as in training. With one (`generate` uses it) those of a
-    beginning are too, and later tokens are taken one at a time, as by `signal_model.evaluation.generation`. The head is the
-    embedding, in `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
+    beginning are too, and later tokens are taken one at a time, as by `signal_model.evaluation.generation`. The head
+    is the embedding, in `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
     """
 
     config_class = SignalLLMConfig

@@ -14,9 +14,10 @@ import numpy as np
 from hrfevo.results.comparison.fronts import Ruler
 from hrfevo.results.confirmed import Confirmed, latest
 from hrfevo.results.ranking import front, top_rung
+from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.spending import Ledger, Spent
+from hrfevo.store.spending import Ledger
 from hrfevo.store.spending import spent as spent_by
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
