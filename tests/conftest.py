@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner
 
 from hrfevo.cli import app
@@ -23,6 +24,10 @@ from hrfevo.workers.inline import InlineWorkers
 from . import forks
 from .services import postgresql_binaries, postgresql_server
 from .synthetic import LAYERS, write_run
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import hrfevo
@@ -45,7 +45,6 @@ def trained(space: SearchSpace, scores: list[list[float | None]]) -> list[Evalua
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=LEAST, max_size=12))
 def test_tau_is_what_counting_pairs_gives(scores: list[tuple[int, int]]) -> None:
     space = read_space(LAYERS, "layers.yaml")

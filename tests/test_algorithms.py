@@ -41,7 +41,7 @@ def score(genome: Genome) -> tuple[float, float]:
 
 
 @given(path=st.sampled_from(SPACES), seed=st.integers(0, 2**20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_children_are_genomes_of_the_space(path: Path, seed: int) -> None:
     """Bounds, types, conditions, canonical form, no lost gene: `canonical` checks all of them."""
     space = shipped(path.stem)
@@ -56,7 +56,7 @@ def test_children_are_genomes_of_the_space(path: Path, seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_crossover_keeps_genes_together_that_depend_on_one_another(seed: int) -> None:
     """Parents of different kinds: the child's kind comes with the settings of the parent that has it."""
     space = shipped("embeddings")
@@ -149,7 +149,7 @@ def individuals(values: np.ndarray, weights: tuple[float, ...] = (-1.0, -1.0), r
 
 
 @given(st.integers(0, 2**20), st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_front_is_what_nothing_dominates(seed: int, count: int) -> None:
     values = np.random.default_rng(seed).integers(0, 8, (count, 2)).astype(float)
     values[:, 1] *= -1  # the second objective is maximised

@@ -296,7 +296,7 @@ def test_custom_functions_and_unread_parameters() -> None:
 
 
 @given(cycles=st.integers(1, 7), token=st.integers(0, 16), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_one_sinusoid_peaks_at_its_frequency(cycles: int, token: int, seed: int) -> None:
     """Any amplitude and phase; all of the energy lies there."""
     embedding = {"kind": "spectral", "bases": 1, "frequencies": [cycles * 0.999999, cycles * 1.000001]}
@@ -309,7 +309,6 @@ def test_one_sinusoid_peaks_at_its_frequency(cycles: int, token: int, seed: int)
 
 
 @given(width=st.integers(2, 33), seed=st.integers(0, 99))
-@settings(deadline=None)
 def test_powers_sum_to_the_energy(width: int, seed: int) -> None:
     vectors = torch.randn(3, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     power = power_spectrum(vectors)
@@ -429,7 +428,7 @@ def test_energies_of_known_signals() -> None:
 
 
 @given(seed=st.integers(0, 99), wavelet=st.sampled_from(["haar", "db2", "sym4"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_shares_and_contributions_sum_to_one(seed: int, wavelet: str) -> None:
     stream = torch.randn(2, 100, 3, generator=torch.Generator().manual_seed(seed)).cumsum(1)
     frame = energy_frame({"x": stream}, wavelet)

@@ -303,7 +303,7 @@ def test_every_kind_has_its_pictures(changes: dict[str, Any]) -> None:
 def test_genomes_of_the_shipped_spaces_have_portraits(path: Path) -> None:
     space = load_space(path)[0]
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=6)
     @given(st.integers(0, 2**20))
     def check(seed: int) -> None:
         drawn(express(space, sample(space, np.random.default_rng(seed)), seed=seed).model)
@@ -337,7 +337,7 @@ def test_drawn_wavelets_solve_the_two_scale_relations_of_the_mixers_taps(wavelet
         np.testing.assert_array_equal(mine, exact)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(WAVELETS), st.integers(1, 6))
 def test_gains_are_those_of_the_impulse_responses(wavelet: str, levels: int) -> None:
     frequency, gain = gains(wavelet, levels, points=40)

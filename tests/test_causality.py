@@ -86,7 +86,7 @@ def assert_same_past(before: Tensor, after: Tensor, cut: int, rounding: Rounding
 
 @pytest.mark.parametrize("settings_", MIXERS, ids=str)
 @given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_mixers(settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, length - 1))
     torch.manual_seed(seed)
@@ -97,7 +97,7 @@ def test_mixers(settings_: dict[str, object], length: int, dtype: torch.dtype, s
 
 @pytest.mark.parametrize("settings_", FILTER_BANKS, ids=str)
 @given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_filter_banks(
     settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject
 ) -> None:
@@ -120,7 +120,7 @@ def check_mixer(mixer: Mixer, length: int, dtype: torch.dtype, cut: int, roundin
 
 @pytest.mark.parametrize("settings_", FEEDFORWARDS, ids=str)
 @given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_feedforwards(
     settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject
 ) -> None:
@@ -140,7 +140,7 @@ def test_feedforwards(
 
 @pytest.mark.parametrize("settings_", EMBEDDINGS, ids=str)
 @given(length=lengths, dtype=dtypes, seed=seeds, data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_embeddings_and_heads(
     settings_: dict[str, object], length: int, dtype: torch.dtype, seed: int, data: st.DataObject
 ) -> None:

@@ -103,7 +103,7 @@ def test_discourse_by_hand() -> None:
     assert links[3, 2] > links[2, 3] > 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(sentences, st.randoms(use_true_random=False))
 def test_links_do_not_depend_on_order(texts: list[str], random: object) -> None:
     read = parsed(*texts)
@@ -114,7 +114,7 @@ def test_links_do_not_depend_on_order(texts: list[str], random: object) -> None:
         np.testing.assert_allclose(links([read[i] for i in order]), expected, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(sentences)
 def test_scores_are_shares_and_repeatable(texts: list[str]) -> None:
     found = coherence_of(texts)

@@ -33,7 +33,7 @@ models = st.fixed_dictionaries(
 
 
 @given(models)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) -> None:
     config = ModelConfig.model_validate(settings_)
     assert ModelConfig.from_yaml(config.to_yaml()) == config
@@ -87,13 +87,13 @@ def test_what_is_wrong_is_one_line_with_place_value_and_remedy(text: str, says: 
     )
 )
 @example(["0E0", "1e5", "-.5", "1_0.0", ".inf", "1e-3", 1e-5, 1e300])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_yaml_is_read_as_it_was_written(data: object) -> None:
     assert parse_document(to_yaml({"data": data}), "x").data == {"data": data}
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_makes_a_config_raise_anything_but_an_input_error(text: str) -> None:
     with contextlib.suppress(InputError):
         ModelConfig.from_yaml(text)

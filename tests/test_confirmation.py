@@ -17,7 +17,7 @@ from hrfevo.results.importance import gene_importances, ranges_of
 from hrfevo.search import confirmation
 from hrfevo.search.baseline import baseline_of, smallest_of
 from hrfevo.search.confirmation import confirm
-from hrfevo.search.start import Machinery
+from hrfevo.search.machinery import Machinery
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace

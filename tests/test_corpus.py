@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 from typer.testing import CliRunner
@@ -80,7 +80,6 @@ def bpe() -> BPETokenizer:
     return BPETokenizer.train(PROSE, 300)
 
 
-@settings(deadline=None)
 @given(texts)
 @example("a\0b")
 def test_bytes_lose_nothing(text: str) -> None:
@@ -93,7 +92,6 @@ def test_bytes_lose_nothing(text: str) -> None:
     assert tokenizer.byte_lengths[tokens].sum() == len(kept.encode())
 
 
-@settings(deadline=None)
 @given(texts)
 @example("a\0b")
 @example("ab é🌊 " * 30_000)  # several pieces
@@ -171,7 +169,6 @@ def split_documents(corpus: Corpus) -> dict[str, list[str]]:
     return {name: documents(getattr(corpus, name)) for name in module.SPLITS}
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=50), min_size=3, max_size=60))
 def test_carving_gives_every_document_one_home(contents: list[str]) -> None:
     found = text_module._documents(contents)

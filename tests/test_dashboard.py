@@ -119,7 +119,7 @@ ACTIONS: dict[str, Callable[[Search], None]] = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([*ACTIONS, "look"]), min_size=5, max_size=40), st.integers(0, 99))
 def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

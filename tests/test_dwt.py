@@ -71,7 +71,7 @@ def test_every_family_and_mode(wavelet: str, mode: str) -> None:
 
 
 @given(st.integers(1, 300), wavelets, modes, levels, shapes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_length_and_shape(
     length: int, wavelet: str | pywt.Wavelet, mode: str, level: int | None, shape: list[int]
 ) -> None:
@@ -79,7 +79,7 @@ def test_any_length_and_shape(
 
 
 @given(st.integers(8, 200), st.sampled_from(NAMES), modes, st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reconstruction_is_exact(length: int, wavelet: str, mode: str, level: int) -> None:
     """Whatever the mode; families with rounded taps as exactly as PyWavelets."""
     signal = random(3, length)

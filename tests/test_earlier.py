@@ -71,7 +71,7 @@ WIDER = read_space(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_a_genome_of_a_narrower_space_is_the_same_model_and_training_and_comes_back(seed: int) -> None:
     narrow, wide = read_space(SMALL, "small.yaml"), WIDER

@@ -82,7 +82,7 @@ def test_the_process_is_scikit_learns() -> None:
 
 
 @given(st.integers(0, 2**20), st.integers(1, 40), st.integers(1, 6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_gradient_is_the_slope(seed: int, count: int, columns: int) -> None:
     generator = np.random.default_rng(seed)
     points, values = generator.random((count, columns)), generator.standard_normal(count)
@@ -135,7 +135,7 @@ def test_a_kernel_is_found_in_a_hundred_columns() -> None:
 
 
 @given(st.integers(0, 2**20), st.integers(0, 12), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_boxes_hold_what_a_front_leaves(seed: int, count: int, objectives: int) -> None:
     """Of a point that is known the improvement is the growth of the hypervolume, by moocore."""
     generator = np.random.default_rng(seed)

@@ -214,7 +214,7 @@ def evaluation_lists(draw: st.DrawFn) -> list[Evaluation]:
     return evaluations
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(evaluation_lists())
 def test_every_column_of_a_table_reads_back_as_the_store_has_it(evaluations: list[Evaluation]) -> None:
     table = evaluations_table(MIXED, evaluations)

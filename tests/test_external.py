@@ -34,7 +34,7 @@ def table(points: np.ndarray) -> Problem:
 
 
 @given(seed=st.integers(0, 2**32 - 1), evaluations=st.integers(1, 36))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_losses_are_shares_of_the_hypervolume_that_pymoo_finds(seed: int, evaluations: int) -> None:
     generator = np.random.default_rng(seed)
     points = generator.normal(size=(36, 2)) * [1e-3, 1e4]

@@ -144,7 +144,7 @@ def test_learning_curves_tell_promoted_from_stopped(layers: SearchSpace) -> None
 
 
 @given(arrays(float, st.tuples(st.integers(1, 12), st.integers(2, 3)), elements=st.integers(0, 6).map(float)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hypervolume_is_the_share_of_the_box_that_is_dominated(points: np.ndarray) -> None:
     places, volumes = hypervolumes(points)
     ideal, worst = points.min(axis=0), points.max(axis=0)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ray.cluster_utils import Cluster
 
 from hrfevo.algorithms.registry import make_algorithm
-from hrfevo.search.start import Machinery
+from hrfevo.search.machinery import Machinery
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import Resources, SearchSpace

@@ -159,7 +159,7 @@ def test_beams_and_samples(mixed: tuple[SignalLLM, SignalLLMForCausalLM]) -> Non
 
 
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), left=st.booleans(), padding=st.integers(0, 255))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_padding_changes_nothing(
     mixed: tuple[SignalLLM, SignalLLMForCausalLM], lengths: list[int], left: bool, padding: int
 ) -> None:
@@ -222,7 +222,7 @@ def test_tokenizers_are_the_same(kind: str, tokenizer: BPETokenizer, tmp_path: P
     assert (len(fast), fast.eos_token, fast.eos_token_id) == (ours.vocab_size, END_OF_TEXT, ours.end_of_text)
 
     @given(text=texts, some=st.lists(st.integers(1, ours.vocab_size - 1)))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     def check(text: str, some: list[int]) -> None:
         ids = ours.encode(text).tolist()
         assert fast(text)["input_ids"] == ids

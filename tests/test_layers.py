@@ -43,7 +43,7 @@ DISCRETE = pywt.wavelist(kind="discrete")
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_causal_convolution_is_scipys(length: int, taps: int, seed: int) -> None:
     taps = min(taps, length)
     generator = np.random.default_rng(seed)
@@ -165,7 +165,7 @@ def test_fixed_bases(width: int) -> None:
 
 @pytest.mark.parametrize("settings_", [*MIXERS, *FILTER_BANKS], ids=str)
 @given(length=st.integers(1, 80), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_two_forms_one_computation(settings_: dict[str, object], length: int, seed: int) -> None:
     """The recurrent form gives what the parallel form gives, and its state keeps its size."""
     config = ModelConfig(width=8, context=100)

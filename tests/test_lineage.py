@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -46,7 +46,6 @@ def applied(values: Mapping[str, Any], found: Sequence[Change]) -> dict[str, Any
 
 
 @given(seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)), order=st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_changes_lead_from_parent_to_child(seeds: tuple[int, int], order: random.Random) -> None:
     space = parse_space(SPACE, "questions.yaml")
     parent, other = (sample(space, np.random.default_rng(seed)).values for seed in seeds)

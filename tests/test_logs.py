@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from pymoo.indicators.hv import HV
@@ -180,7 +180,6 @@ def space(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Search
 POINTS = st.tuples(st.integers(0, 1), st.floats(0, 10), st.floats(0, 1e6), st.booleans())
 
 
-@settings(deadline=None)
 @given(points=st.lists(POINTS, min_size=1, max_size=20))
 def test_the_course_is_the_best_and_the_hypervolume_of_all_so_far(
     points: Sequence[tuple[int, float, float, bool]], space: SearchSpace

@@ -90,7 +90,7 @@ def test_at_equal_seconds_each_is_trained_for_as_long(
 
 def test_steps_are_timed_in_turn(models: list[Path]) -> None:
     sides = on_one_text((Side.read(str(models[0])), Side.read(str(models[1]))))
-    from hrfevo.search.start import Machinery
+    from hrfevo.search.machinery import Machinery
 
     assert all(0 < seconds < 10 for seconds in match.step_seconds(sides, Machinery("inline", device="cpu")))
 

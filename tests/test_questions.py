@@ -115,7 +115,7 @@ def known(space: SearchSpace, evaluations: list[Evaluation]) -> dict[str, list[l
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_conditions_choose_what_the_frame_says(
     data: st.DataObject, space: SearchSpace, evaluations: list[Evaluation], known: dict[str, list[list[Any]]]
 ) -> None:
@@ -125,7 +125,6 @@ def test_conditions_choose_what_the_frame_says(
 
 
 @given(text=st.one_of(st.text(max_size=30), st.from_regex(r"[a-z.\[\]0]{1,12}[<>=!]{1,3}.{0,8}", fullmatch=True)))
-@settings(deadline=None)
 def test_any_text_is_a_condition_or_refused(text: str, space: SearchSpace, evaluations: list[Evaluation]) -> None:
     with suppress(InputError):
         condition = parse_condition(text, space, evaluations)

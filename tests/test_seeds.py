@@ -309,7 +309,7 @@ def test_averages_stay_as_they_are_and_tables_say_of_how_many_seeds() -> None:
     assert "seeds" not in [column.header for column in as_table(space_of(), rows[:2], rows[:2]).columns]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 10))
 def test_standings_rank_as_the_results_do(seed: int, count: int) -> None:
     generator = np.random.default_rng(seed)

@@ -356,7 +356,7 @@ def genes(draw: st.DrawFn) -> BaseGene:
 
 
 @given(gene=genes(), seed=st.integers(0, 2**20), unit=st.lists(st.floats(-0.5, 1.5), min_size=2, max_size=2))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_genes_admit_what_they_make_and_know_the_way_back(gene: BaseGene, seed: int, unit: list[float]) -> None:
     value = gene.sample(np.random.default_rng(seed))
     assert gene.admits(value)
@@ -374,7 +374,7 @@ def test_genes_admit_what_they_make_and_know_the_way_back(gene: BaseGene, seed: 
 
 
 @given(seed=st.integers(0, 2**20), path=st.sampled_from(SPACES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_genomes_have_one_canonical_form(seed: int, path: Path) -> None:
     space = shipped(path)
     genome = sample(space, np.random.default_rng(seed))

@@ -1,20 +1,73 @@
-"""Algorithms by name, and what they are wrapped in."""
+"""Algorithms by name, and what they are wrapped in. What each needs is imported when it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hrfevo.algorithms.base import Algorithm, Founded, Proposal, Proposer, Result, inform
-from hrfevo.algorithms.generations import Generations
-from hrfevo.algorithms.replicates import Replicates
-from hrfevo.algorithms.seeded import Seeded
-from hrfevo.algorithms.successive_halving import SuccessiveHalving
-from hrfevo.space.search_space import SearchSpace
 from signal_model.support.errors import InputError, closest
 
-ALGORITHMS = ("evolution", "genetic", "regularized", "random", "tpe", "nsga2", "gp", "cmaes")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hrfevo.algorithms.base import Algorithm, Proposal, Proposer, Result
+    from hrfevo.space.search_space import SearchSpace
+
+    Builder = Callable[[SearchSpace, np.random.Generator], Algorithm]
+
+
+def _evolution(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.evolution import Evolution
+
+    return Evolution(space, generator)
+
+
+def _genetic(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.breeding.genetic import Genetic
+
+    return _from_rung_to_rung(Genetic(space, generator), space)
+
+
+def _regularized(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.breeding.regularized import RegularizedEvolution
+
+    return _from_rung_to_rung(RegularizedEvolution(space, generator), space)
+
+
+def _random(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.random import RandomSearch
+
+    return _from_rung_to_rung(RandomSearch(space, generator), space)
+
+
+def _optuna(sampler: str, space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.optuna_samplers import OptunaSampler
+
+    return _from_rung_to_rung(OptunaSampler(sampler, space, generator), space)
+
+
+def _survey(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+    from hrfevo.algorithms.survey import Survey
+
+    return Survey(space, generator)
+
+
+def _from_rung_to_rung(proposer: Proposer, space: SearchSpace) -> Algorithm:
+    from hrfevo.algorithms.successive_halving import SuccessiveHalving
+
+    return SuccessiveHalving(proposer, space)
+
+
+ALGORITHMS: Mapping[str, Builder] = {
+    "evolution": _evolution,
+    "genetic": _genetic,
+    "regularized": _regularized,
+    "random": _random,
+    **{sampler: partial(_optuna, sampler) for sampler in ("tpe", "nsga2", "gp", "cmaes")},
+}
+"""What `--algorithm` takes. Help and errors list them in this order."""
+
 # What benchmarks are built with; no search needs them.
 GRID, SURVEY = "grid", "survey"
 
@@ -33,23 +86,23 @@ def make_algorithm(
 
     Raises InputError for a name that is none of `ALGORITHMS`.
     """
-    algorithm: Algorithm
+    import numpy as np
+
+    from hrfevo.algorithms.base import Founded, inform
+    from hrfevo.algorithms.generations import Generations
+    from hrfevo.algorithms.replicates import Replicates
+    from hrfevo.algorithms.seeded import Seeded
+
     generator = np.random.default_rng(seed)
     replicates, proposals = seed.spawn(2)
     if name == GRID:
         from hrfevo.algorithms.grid import Grid
 
         return Grid(space)
-    if name == SURVEY:
-        from hrfevo.algorithms.survey import Survey
-
-        algorithm = Survey(space, generator)
-    elif name == "evolution":
-        from hrfevo.algorithms.evolution import Evolution
-
-        algorithm = Evolution(space, generator)
-    else:
-        algorithm = SuccessiveHalving(_proposer(name, space, generator), space)
+    build = _survey if name == SURVEY else ALGORITHMS.get(name)
+    if build is None:
+        raise unknown("algorithm", name)
+    algorithm = build(space, generator)
     if known:
         inform(algorithm, known)
     if founders:
@@ -61,21 +114,8 @@ def make_algorithm(
     return Seeded(algorithm, generator, proposals)
 
 
-def _proposer(name: str, space: SearchSpace, generator: np.random.Generator) -> Proposer:
-    if name == "genetic":
-        from hrfevo.algorithms.breeding.genetic import Genetic
-
-        return Genetic(space, generator)
-    if name == "random":
-        from hrfevo.algorithms.random import RandomSearch
-
-        return RandomSearch(space, generator)
-    if name == "regularized":
-        from hrfevo.algorithms.breeding.regularized import RegularizedEvolution
-
-        return RegularizedEvolution(space, generator)
-    if name in ALGORITHMS:
-        from hrfevo.algorithms.optuna_samplers import OptunaSampler
-
-        return OptunaSampler(name, space, generator)
-    raise InputError(f"algorithm: {name!r} is none{closest(name, ALGORITHMS)}; accepted: {', '.join(ALGORITHMS)}")
+def unknown(place: str, name: str) -> InputError:
+    """What to say of a name that is none, where it was given."""
+    return InputError(
+        f"{place} {name}: no such algorithm{closest(name, ALGORITHMS)}; accepted: {', '.join(ALGORITHMS)}"
+    )

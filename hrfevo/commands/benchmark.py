@@ -14,7 +14,7 @@ from signal_model.support.console import new_app, new_console
 from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
-    from hrfevo.search.start import Machinery
+    from hrfevo.search.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.store import Evaluation
 
@@ -55,7 +55,7 @@ def build(
     from hrfevo.benchmark.quality import judged
     from hrfevo.benchmark.survey import survey_of_run
     from hrfevo.benchmark.table import save_table, table_of_run
-    from hrfevo.search.start import Machinery
+    from hrfevo.search.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
 
     if output.exists() and not overwrite:
@@ -113,19 +113,16 @@ def run_command(
     processes: Annotated[int | None, typer.Option(min=1, help="Searches at once; the CPUs unless given")] = None,
 ) -> None:
     """Run algorithms on a table or an emulator with simulated workers, each with its own unmodified code."""
-    from hrfevo.algorithms.registry import ALGORITHMS
+    from hrfevo.algorithms.registry import ALGORITHMS, unknown
     from hrfevo.benchmark.comparison import FULL, Case, Comparison
     from hrfevo.benchmark.loading import check_benchmark
     from hrfevo.benchmark.summary import markdown, summarise
-    from signal_model.support.errors import closest
 
     names, targets = algorithms.split(","), references.split(",")
     for name in [*names, *targets]:
         bare = name.removesuffix(FULL)
         if bare not in ALGORITHMS:
-            raise InputError(
-                f"--algorithms {name}: no such algorithm{closest(bare, ALGORITHMS)}; accepted: {', '.join(ALGORITHMS)}"
-            )
+            raise unknown("--algorithms", bare)
     if measure not in ("hypervolume", "regret"):
         raise InputError(f"--measure {measure}: accepted: hypervolume, regret")
     try:

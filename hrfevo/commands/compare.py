@@ -75,8 +75,8 @@ def compare(
     """
     given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
     if not all(map(_is_run, sides)):
+        from hrfevo.search.machinery import Machinery
         from hrfevo.search.match import Terms
-        from hrfevo.search.start import Machinery
 
         if group or store:
             raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is none")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrfevo.algorithms.registry import ALGORITHMS
 from hrfevo.commands.completion import complete_genome, complete_run
 from signal_model.support.console import new_console, print_table
 
@@ -58,7 +59,7 @@ BackendOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT; local is none")
 ]
-ALGORITHM_HELP = "evolution, genetic, regularized, random, tpe, nsga2, gp or cmaes"
+ALGORITHM_HELP = ", ".join(ALGORITHMS)
 CorpusOption = Annotated[
     str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
 ]

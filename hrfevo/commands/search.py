@@ -28,7 +28,7 @@ from hrfevo.commands.options import (
 from signal_model.support.console import new_console, say
 
 if TYPE_CHECKING:
-    from hrfevo.search.start import Machinery
+    from hrfevo.search.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
 
@@ -188,8 +188,8 @@ def _given(
 
 
 def _machinery(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
+    from hrfevo.search.machinery import Machinery
     from hrfevo.search.observers.targets import parse_targets
-    from hrfevo.search.start import Machinery
     from hrfevo.workers.trainings import storage_place
     from signal_model.config.text import corpus_option
 

@@ -27,8 +27,9 @@ from hrfevo.results.confirmed import (
 from hrfevo.results.ranking import ranked
 from hrfevo.results.worth import yardsticks_of
 from hrfevo.search.baseline import baseline_of, smallest_of
+from hrfevo.search.machinery import Machinery
 from hrfevo.search.products import leave_products
-from hrfevo.search.start import CONFIRMATION, Machinery, go_on
+from hrfevo.search.start import CONFIRMATION, go_on
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace

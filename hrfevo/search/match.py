@@ -19,7 +19,8 @@ from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.ranking import find_genome, ranked
-from hrfevo.search.start import CONFIRMATION, Machinery, go_on
+from hrfevo.search.machinery import Machinery
+from hrfevo.search.start import CONFIRMATION, go_on
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RUN_FILE, STARTED, RunFolder
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.algorithms.base import Algorithm
-from hrfevo.algorithms.registry import ALGORITHMS, GRID, SURVEY, make_algorithm
+from hrfevo.algorithms.registry import ALGORITHMS, GRID, SURVEY, make_algorithm, unknown
 from hrfevo.results.agreement import agreements, in_lines
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.ranking import front, ranked
@@ -21,114 +19,30 @@ from hrfevo.results.status import failures_in_words
 from hrfevo.results.worth import measured_on, worth
 from hrfevo.search.earlier.gathering import Here, gather
 from hrfevo.search.loop import Hopeless, Search
+from hrfevo.search.machinery import Machinery, open_workers
 from hrfevo.search.observers.base import Observers
 from hrfevo.search.observers.display import make_display
-from hrfevo.search.observers.targets import Target, open_logs
+from hrfevo.search.observers.targets import open_logs
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
-from hrfevo.space.search_space import Resources, SearchSpace
-from hrfevo.store.database import without_password
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_corpus import corpus_of, with_text_at
 from hrfevo.store.run_folder import STARTED, RunFolder, versions
 from hrfevo.store.spending import spent
-from hrfevo.store.started import Backend, Started
 from hrfevo.store.store import Store, Unreachable
 from hrfevo.views.terminal.tables import as_table
 from hrfevo.workers.base import Unfit, Workers, WorkersLost
-from hrfevo.workers.cluster import local_room
-from hrfevo.workers.evaluation import Evaluator, TrainingEvaluator
-from hrfevo.workers.inline import InlineWorkers
+from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.trainings import Checkpoints
-from signal_model.config import CorpusConfig, ModelConfig
+from signal_model.config import ModelConfig
 from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.evaluation.yardsticks import listed
 from signal_model.support.console import Interruption, print_table, say
-from signal_model.support.devices import choose_device
-from signal_model.support.errors import InputError, closest, counted
+from signal_model.support.errors import InputError, counted
 from signal_model.support.processors import permitted_processors
 
 CONFIRMATION = "confirmation"
-# Devices that are no share of a GPU that Ray counts.
-NO_GPUS = ("cpu", "mps")
-
-
-@dataclass(frozen=True)
-class Machinery:
-    """Where evaluations run; may differ between a run and its resumption."""
-
-    backend: Backend = "ray"
-    workers: int | None = None
-    address: str | None = None
-    device: str = "auto"
-    store: str | None = None
-    storage: str | None = None
-    logs: tuple[Target, ...] = ()
-    corpus: CorpusConfig | None = None
-    """Where the text of a run is now, if it was moved."""
-
-    def check(self, space: SearchSpace, new: bool = True) -> None:
-        """Raises InputError for options that contradict one another or the space; a `new` run may make its store."""
-        if self.backend == "inline" and (self.address or (self.workers or 1) > 1):
-            raise InputError("--backend inline: runs one evaluation at a time here; leave out --address and --workers")
-        if self.store is not None:
-            without_password(self.store)
-            Store(self.store, create=new).close()  # one that cannot be opened is said before anything is made
-        if self.storage is not None:
-            Checkpoints(self.storage)
-        if self.address is None:
-            choose_device(self.device)
-        gpus = space.resources.gpus
-        if self.backend == "ray" and self.device.startswith("cuda") and not gpus:
-            raise InputError(
-                f"--device {self.device}: resources.gpus is 0, so workers get no GPU; "
-                "leave it out, or add --set resources.gpus=1 (or a fraction, to share one)"
-            )
-        if self.backend == "ray" and self.device in NO_GPUS and gpus not in (0, "auto"):
-            raise InputError(
-                f"--device {self.device}: resources.gpus is {gpus:g}, which no worker would use; "
-                "add --set resources.gpus=0"
-            )
-        if self.is_local_ray:
-            local_room(self.resources(space), self.workers)
-        for target in self.logs:
-            target.check()
-
-    def started(self, confirm: bool) -> Started:
-        """What a run remembers of it; `confirm` says whether its winners are trained again."""
-        return Started(
-            backend=self.backend,
-            workers=self.workers,
-            address=self.address,
-            device=self.device,
-            logs=tuple(target.text for target in self.logs),
-            confirm=confirm,
-        )
-
-    def resources(self, space: SearchSpace) -> Resources:
-        """What one evaluation occupies: of GPUs none, where `auto` is for a run on another device."""
-        if self.device in NO_GPUS and space.resources.gpus == "auto":
-            return space.resources.model_copy(update={"gpus": 0.0})
-        return space.resources
-
-    @property
-    def is_local_ray(self) -> bool:
-        """Whether workers are processes of this machine."""
-        return self.backend == "ray" and self.address is None
-
-    def machine(self, space: SearchSpace) -> str | None:
-        """Host and kind of device that evaluations run on; None where a cluster has them."""
-        if self.address is not None:
-            return None
-        kind = choose_device(self.device).type
-        hidden = kind == "cuda" and self.is_local_ray and not space.resources.gpus
-        return f"{socket.gethostname()} {'cpu' if hidden else kind}"
-
-    def leaves_gpu_idle(self, space: SearchSpace) -> bool:
-        """Whether Ray will hide a GPU of this machine from workers that did not ask for one."""
-        import torch
-
-        return self.is_local_ray and not space.resources.gpus and torch.cuda.is_available()
 
 
 def start(
@@ -151,10 +65,7 @@ def start(
     Returns the exit code and the folder.
     """
     if algorithm not in (*ALGORITHMS, GRID, SURVEY):
-        raise InputError(
-            f"--algorithm {algorithm}: no such algorithm{closest(algorithm, ALGORITHMS)}; "
-            f"accepted: {', '.join(ALGORITHMS)}"
-        )
+        raise unknown("--algorithm", algorithm)
     machinery.check(space)
     RunFolder.refuse_unwritable(parent)
     make_algorithm(algorithm, space, np.random.SeedSequence(seed), synchronous)  # what it cannot do is said now
@@ -167,7 +78,7 @@ def start(
     evaluator = _evaluator(space, read, machinery, console)
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
     known = gather(earlier, space, here, partial(say, console))
-    with _workers(evaluator, space, machinery, console) as workers:
+    with open_workers(evaluator, space, machinery, console) as workers:
         settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
         settings |= {"storage": machinery.storage, STARTED: machinery.started(confirm).to_dict()} | (
             {"from": known.record} if earlier else {}
@@ -244,7 +155,7 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
         is_confirmation = folder.settings["algorithm"] == CONFIRMATION
         read = partial(corpus_of, folder, space, partial(say, console))
         evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
-        with _workers(evaluator, space, machinery, console) as workers, store.writing():
+        with open_workers(evaluator, space, machinery, console) as workers, store.writing():
             return _execute(folder, space, store, workers, machinery, console)
 
 
@@ -278,26 +189,6 @@ def _evaluator(
             )
     say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
-
-
-@contextmanager
-def _workers(evaluator: Evaluator, space: SearchSpace, machinery: Machinery, console: Console) -> Iterator[Workers]:
-    workers: Workers
-    if machinery.backend == "inline":
-        workers = InlineWorkers(evaluator)
-    else:
-        from hrfevo.workers.ray_workers import RayWorkers
-
-        room = (machinery.resources(space), machinery.workers, machinery.address, space.limits)
-        try:
-            with console.status("Starting Ray workers …"):
-                workers = RayWorkers(evaluator, *room, partial(say, console))
-        except WorkersLost as error:
-            raise InputError(f"Ray: {error}") from None
-    try:
-        yield workers
-    finally:
-        workers.close()
 
 
 def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequence) -> Algorithm:
