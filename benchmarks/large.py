@@ -47,7 +47,8 @@ from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.loading import load_benchmark, load_survey
 from hrfevo.benchmark.summary import markdown, summarise
 from hrfevo.space.genome import Genome, sample
-from hrfevo.space.search_space import TRAINED, SearchSpace
+from hrfevo.space.metrics import TRAINED
+from hrfevo.space.search_space import SearchSpace
 
 PEERS = ("tpe:full", "gp:full", "nsga2:full", "genetic", "random")
 WORKERS, MANY_WORKERS = (1, 16), (1, 16, 64)

@@ -11,7 +11,8 @@ from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.surrogate import Surrogate
 from hrfevo.algorithms.successive_halving import SuccessiveHalving
 from hrfevo.benchmark.comparison import Factory
-from hrfevo.space.search_space import TRAINED, SearchSpace
+from hrfevo.space.metrics import TRAINED
+from hrfevo.space.search_space import SearchSpace
 
 
 class NoOffspring(Evolution):

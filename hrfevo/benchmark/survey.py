@@ -13,7 +13,8 @@ import pyarrow as pa
 from hrfevo.benchmark.ensemble import Kernels
 from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
 from hrfevo.space.genome import Genome
-from hrfevo.space.search_space import PROBED, SearchSpace
+from hrfevo.space.metrics import PROBED
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hrfevo.space.search_space import TRAINED, Metric, SearchSpace
+from hrfevo.space.metrics import TRAINED, Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 
 # Of fewer genomes nothing is said; of fewer than these nobody is warned.

@@ -10,7 +10,8 @@ import pandas as pd
 from hrfevo.results import ranking
 from hrfevo.space.genes import BaseGene, FloatGene, IntGene, LayersGene
 from hrfevo.space.genome import flat
-from hrfevo.space.search_space import METRICS, Direction, Metric, SearchSpace
+from hrfevo.space.metrics import METRICS, Direction, Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Point
 

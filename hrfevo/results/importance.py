@@ -12,7 +12,8 @@ import numpy as np
 
 from hrfevo.results.ranking import averaged
 from hrfevo.space.distributions import flat_parameters, new_study
-from hrfevo.space.search_space import Metric, SearchSpace
+from hrfevo.space.metrics import Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
 

@@ -15,7 +15,8 @@ import numpy as np
 from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
 from hrfevo.algorithms.seeds import Scores
 from hrfevo.space.genome import Genome
-from hrfevo.space.search_space import PROBED, SearchSpace
+from hrfevo.space.metrics import PROBED
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, closest
 

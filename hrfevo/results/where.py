@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
-from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.space.metrics import METRICS
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, closest, one_line
 from signal_model.support.files import parse_value

@@ -13,41 +13,11 @@ from pydantic_core import PydanticCustomError
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.genes import Gene, LayersGene
+from hrfevo.space.metrics import METRICS, PROBED, Direction, Metric
 from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
 from signal_model.support.errors import counted
 from signal_model.support.settings import Config
 
-Direction = Literal["minimize", "maximize"]
-Metric = Literal[
-    "bits_per_byte",
-    "parameters",
-    "flops_per_token",
-    "step_time",
-    "state_size",
-    "in_context_recall",
-    "selective_copying",
-    "compression",
-    "memorization",
-]
-
-# What each metric is, in the words of reports and messages.
-METRICS: dict[str, str] = {
-    "bits_per_byte": "validation loss, bits per byte",
-    "parameters": "trained parameters",
-    "flops_per_token": "forward operations per token",
-    "step_time": "training step when undisturbed, ms",
-    "state_size": "numbers held while generating",
-    "in_context_recall": "in-context recall, share right",
-    "selective_copying": "selective copying, share right",
-    "compression": "compression, share right",
-    "memorization": "memorisation, share right",
-}
-# Those that training changes; others are known from the first rung.
-TRAINED: tuple[Metric, ...] = ("bits_per_byte", "step_time")
-# Measured only where an objective or a constraint asks for them; see `signal_model.training.probes`.
-PROBED: tuple[Metric, ...] = ("in_context_recall", "selective_copying", "compression", "memorization")
-# Of qualities the better is never the other way; of costs somebody may want more.
-BETTER: dict[Metric, Direction] = {"bits_per_byte": "minimize", **dict.fromkeys(PROBED, "maximize")}
 # What a space may be called; the name of a run's folder has a date besides.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
@@ -166,8 +136,8 @@ class SearchSpace(Config):
     @classmethod
     def _better_is_better(cls, objectives: dict[Metric, Direction]) -> dict[Metric, Direction]:
         for name, direction in objectives.items():
-            if direction != (better := BETTER.get(name, direction)):
-                message = f"{METRICS[name]}: the worst would win; accepted: {better}"
+            if direction != (better := METRICS[name].better or direction):
+                message = f"{METRICS[name].heading}: the worst would win; accepted: {better}"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
         return objectives
 

@@ -19,7 +19,8 @@ import torch
 from pydantic import ValidationError
 
 from hrfevo.space.genome import express
-from hrfevo.space.search_space import Metric, SearchSpace
+from hrfevo.space.metrics import Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.base import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.trainings import fetched, kept_at

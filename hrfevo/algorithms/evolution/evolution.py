@@ -17,7 +17,8 @@ from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.space.genome import sample
-from hrfevo.space.search_space import TRAINED, SearchSpace
+from hrfevo.space.metrics import TRAINED
+from hrfevo.space.search_space import SearchSpace
 
 # Genomes that may wait for promotion, over all rungs; the others' trainings are given up.
 MAX_WAITING = 64

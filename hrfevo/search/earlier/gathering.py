@@ -10,7 +10,8 @@ from hrfevo.results.earlier import Earlier, EarlierFounder, EarlierResult, Sourc
 from hrfevo.results.ranking import front
 from hrfevo.search.earlier.transfer import Transfer, transferred
 from hrfevo.space.genome import Genome
-from hrfevo.space.search_space import PROBED, SearchSpace
+from hrfevo.space.metrics import PROBED
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import EARLIER_FILE, RunFolder, versions
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted, one_line

@@ -11,7 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from hrfevo.pareto import growth
-from hrfevo.space.search_space import METRICS, Direction, Metric, SearchSpace
+from hrfevo.space.metrics import METRICS, Direction, Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
 from hrfevo.views.words import listed
@@ -83,7 +84,7 @@ def _best(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
         best = np.minimum.accumulate(course.losses[:, 0]) * (1 if direction == "minimize" else -1)
         lines[name] = _stairs(course, np.flatnonzero(np.diff(best, prepend=np.nan)), best)
     ends = [f"{name} {measured(metric, y[-1])}" for name, (_, y) in lines.items()]
-    caption = f"{METRICS[metric].partition(',')[0]} after {first.steps:,} steps: ".capitalize() + f"{listed(ends)}."
+    caption = f"{METRICS[metric].words} after {first.steps:,} steps: ".capitalize() + f"{listed(ends)}."
     fig = _figure("Best over training time", caption)
     fig.update_yaxes(metric_axis(metric))
     return _with_lines(fig, lines, colours, metric_format(metric))
@@ -99,7 +100,7 @@ def _hypervolume(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.
         values[places] = volumes
         lines[name] = _stairs(course, places, values)
     ends = [f"{name} {y[-1]:.1%}" for name, (_, y) in lines.items()]
-    names = listed([METRICS[name].partition(",")[0] for name, _ in next(iter(group.values())).objectives])
+    names = listed([METRICS[name].words for name, _ in next(iter(group.values())).objectives])
     fig = _figure(
         "Hypervolume over training time",
         f"Share of the box from best to worst, over all runs shown, of {names} that the front covers: {listed(ends)}.",

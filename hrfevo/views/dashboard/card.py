@@ -8,11 +8,10 @@ from dash.development.base_component import Component
 from hrfevo.results import ranking
 from hrfevo.results.genome.card import Training, card_of
 from hrfevo.results.genome.costs import buildable, weighed
-from hrfevo.space.search_space import METRICS
+from hrfevo.space.metrics import METRICS, heading
 from hrfevo.views.dashboard.drawing import Screen, picture
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.style import measured
-from hrfevo.views.report.card_data import OTHER_METRICS
 from hrfevo.views.report.card_page import learning_curve
 from hrfevo.views.terminal.card import facts_of
 from hrfevo.views.terminal.tables import number
@@ -50,7 +49,7 @@ def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Comp
         html.H3("Genes"),
         *genes,
         html.H3("Measurements"),
-        html.Dl([_fact(_named(name), _written(name, value)) for name, value in metrics.items()]),
+        html.Dl([_fact(heading(name), _written(name, value)) for name, value in metrics.items()]),
         html.H3("Trainings"),
         html.Ul([html.Li(_trained(training)) for training in found.trainings]),
         *([picture(learning_curve(found), screen)] if found.curve else []),
@@ -78,11 +77,6 @@ def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]
 def _trained(training: Training) -> str:
     where = f", on {training.device}" if training.device else ""
     return f"{plural(training.steps, 'step')}, seed {training.seed}{where}: {training.status}"
-
-
-def _named(metric: str) -> str:
-    known = {name: words for name, (words, _) in OTHER_METRICS.items()} | METRICS
-    return known.get(metric, metric)
 
 
 def _written(name: str, value: float) -> str:

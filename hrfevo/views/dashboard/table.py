@@ -9,7 +9,7 @@ import dash_ag_grid
 import pandas as pd
 
 from hrfevo.results.frames import GENE, gene_columns
-from hrfevo.space.search_space import METRICS
+from hrfevo.space.metrics import METRICS
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.style import metric_format, shown
 
@@ -94,7 +94,7 @@ def _column(name: str, form: str | None) -> dict[str, Any]:
     column: dict[str, Any] = {
         "field": name,
         "headerName": name.removeprefix(GENE),
-        "headerTooltip": METRICS.get(name) or TIMES.get(name) or name.removeprefix(GENE),
+        "headerTooltip": (METRICS[name].heading if name in METRICS else TIMES.get(name)) or name.removeprefix(GENE),
         "filter": "agNumberColumnFilter" if form else "agTextColumnFilter",
         "filterParams": {
             "filterOptions": [*(NUMBER_FILTERS if form else TEXT_FILTERS), "blank", "notBlank"],

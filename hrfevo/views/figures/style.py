@@ -17,7 +17,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from hrfevo.space.search_space import METRICS, Direction
+from hrfevo.space.metrics import METRICS, RECORDED, Direction
 from signal_model.support.style import INK, Mode, base_layout
 
 SHADES = 10
@@ -30,8 +30,6 @@ PURPLE, SKY, ORANGE, YELLOW = "#CC79A7", "#56B4E9", "#E69F00", "#F0E442"
 CATEGORIES = (MANY, ORANGE, OTHER, PURPLE, SKY, BEST, YELLOW, FAINT)
 # From the lowest rung up.
 RUNGS = (FAINT, MANY, OTHER, PURPLE)
-
-COUNTED = ("parameters", "flops_per_token", "state_size")
 
 
 def scale(mode: Mode = "light", count: int = 10) -> list[str]:
@@ -136,19 +134,19 @@ def with_gaps(values: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 def colour_axis(scores: pd.Series, metric: str, direction: Direction) -> dict[str, Any]:
     """Colours with the median in their middle, the best at the end that stands out."""
     low, high = focus(scores, direction, reach=2) if len(scores) else (0.0, 1.0)
-    bar = {"title": {"text": METRICS[metric], "side": "right"}}
+    bar = {"title": {"text": METRICS[metric].heading, "side": "right"}}
     return {"cmin": low, "cmax": high, "reversescale": direction == "maximize", "colorbar": bar}
 
 
 def metric_axis(metric: str, direction: Direction | None = None) -> dict[str, Any]:
     """Title with unit, for an objective which way is better, and ticks that suit the size of the numbers."""
     aim = {"minimize": " · lower is better", "maximize": " · higher is better", None: ""}[direction]
-    return {"title": {"text": METRICS[metric] + aim}, "tickformat": "~s" if metric in COUNTED else ""}
+    return {"title": {"text": METRICS[metric].heading + aim}, "tickformat": "~s" if METRICS[metric].counted else ""}
 
 
 def metric_name(metric: str) -> str:
     """What a metric is, without its unit: `validation loss`."""
-    return METRICS[metric].partition(",")[0]
+    return METRICS[metric].words
 
 
 def measured(metric: str, value: float) -> str:
@@ -158,13 +156,14 @@ def measured(metric: str, value: float) -> str:
 
 def in_words(metric: str, figures: str) -> str:
     """A written measurement with name and unit: `validation loss 2.1043 bits per byte`."""
-    name, _, unit = METRICS[metric].partition(", ")
-    return f"{name} {figures} {unit}".strip()
+    measure = METRICS[metric]
+    return f"{measure.words} {figures} {measure.unit}".strip()
 
 
 def metric_format(metric: str) -> str:
     """How a metric is written; Python and Plotly read this alike."""
-    return ",.0f" if metric in COUNTED else ",.4g" if metric == "step_time" else ".4f"
+    measure = METRICS.get(metric) or RECORDED.get(metric)
+    return measure.format if measure else ".4f"
 
 
 def focus(values: pd.Series, direction: Direction, reach: float = 4) -> tuple[float, float]:

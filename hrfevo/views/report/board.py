@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
 from hrfevo.results.frames import Objectives
-from hrfevo.space.search_space import METRICS
+from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import caption_of, metric_name, template
 from hrfevo.views.figures.winners.front import drawable, drawn_first, front_axis, told_of_points
 from hrfevo.views.report.compact import TITLE, Drawing, apart, drawing, packed
@@ -67,7 +67,7 @@ class Board:
         for axis, label, chosen in (("y", "upward", up), ("x", "across", across)):
             marks = {chosen: " selected"}
             options = "".join(
-                f'<option value="{metric}"{marks.get(metric, "")}>{html.escape(METRICS[metric])}</option>'
+                f'<option value="{metric}"{marks.get(metric, "")}>{html.escape(METRICS[metric].heading)}</option>'
                 for metric in metrics
             )
             selects += f'<label>{label} <select name="{axis}">{options}</select></label>'

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hrfevo.space.genes import rounded
-from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.space.metrics import METRICS, RECORDED, heading
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import metric_format
 from hrfevo.views.terminal.tables import short_names
@@ -19,13 +20,6 @@ from hrfevo.workers.base import Point
 
 # Points that all curves of the page have together, and how few or many one of them has.
 POINTS, FEWEST, MOST = 40_000, 8, 40
-
-# Clock readings and counts that METRICS has no words for.
-OTHER_METRICS = {
-    "train_seconds": ("training time, s", ",.4g"),
-    "train_tokens": ("tokens trained on", ",.0f"),
-    "inherited": ("inherited from the parent, share of parameters", ".4f"),
-}
 
 
 class Table:
@@ -87,7 +81,7 @@ def card_data(
         genomes["genes"].append(list(_packed(values, short, shapes)))
         genomes["layers"].append([layers(_packed(layer, short, shapes)) for layer in found])
     genomes["parents"] = [[place.get(one, one) for one in parents] for parents in genomes["parents"]]
-    metrics = [*METRICS, *OTHER_METRICS]
+    metrics = [*METRICS, *RECORDED]
     metrics += sorted({name for evaluation in evaluations for name in evaluation.metrics} - set(metrics))
     metrics = [name for name in metrics if any(name in evaluation.metrics for evaluation in evaluations)]
     winners = {evaluation.number for evaluation in front}
@@ -97,7 +91,7 @@ def card_data(
         "peers": [peers[rung] for rung in range(len(space.rungs))],
         "steps": space.rungs,
         "objectives": dict(space.objectives),
-        "metrics": {name: OTHER_METRICS.get(name, (METRICS.get(name, name), metric_format(name))) for name in metrics},
+        "metrics": {name: (heading(name), metric_format(name)) for name in metrics},
         "genomes": genomes,
         "evaluations": {
             "number": [e.number for e in evaluations],

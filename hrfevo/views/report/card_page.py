@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.genome.card import Card, Relative
-from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.space.metrics import METRICS, heading
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
 from hrfevo.views.figures.winners.front import front
@@ -103,7 +104,7 @@ def _trainings(card: Card) -> Table:
     ]
     for name in names:
         values = [training.metrics.get(name) for training in card.trainings]
-        rows.append([METRICS.get(name, name), *("–" if value is None else number(value) for value in values)])
+        rows.append([heading(name), *("–" if value is None else number(value) for value in values)])
     return Table(heads, rows)
 
 
@@ -112,7 +113,7 @@ def _relatives(relatives: Sequence[Relative], objective: str) -> Table:
         return "–" if value is None else number(value)
 
     rows = [(r.genome, r.operator, cell(r.generation), cell(r.steps), cell(r.score)) for r in relatives]
-    return Table(["genome", "operator", "generation", "steps", METRICS[objective]], rows, words=2)
+    return Table(["genome", "operator", "generation", "steps", METRICS[objective].heading], rows, words=2)
 
 
 def _drawn(drawn: go.Figure) -> Section:

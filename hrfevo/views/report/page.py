@@ -19,7 +19,8 @@ from hrfevo.results.confirmed import NOTHING, Confirmation, Confirmed
 from hrfevo.results.earlier import begun_with
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.worth import worth, yardsticks_of
-from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.space.metrics import METRICS
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.gallery import gallery
@@ -132,7 +133,7 @@ def _front(space: SearchSpace, winners: Sequence[Evaluation]) -> str:
         said = "One genome, which no other beats in any objective."
     else:
         said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
-    heads = "".join(f'<th class="n">{html.escape(METRICS[name])}</th>' for name in space.objectives)
+    heads = "".join(f'<th class="n">{html.escape(METRICS[name].heading)}</th>' for name in space.objectives)
     several = any(winner.seeds > 1 for winner in winners)
     heads += '<th class="n">seeds</th>' if several else ""
     head = f'<thead><tr><th>genome</th>{heads}<th class="n">generation</th><th>genes</th></tr></thead>'
@@ -177,7 +178,7 @@ def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | N
 
 def _row(space: SearchSpace, winner: Evaluation, several: bool) -> str:
     scores = "".join(
-        f'<td class="n" data-label="{html.escape(METRICS[name])}">{measured(name, winner.metrics[name])}</td>'
+        f'<td class="n" data-label="{html.escape(METRICS[name].heading)}">{measured(name, winner.metrics[name])}</td>'
         for name in space.objectives
     )
     scores += f'<td class="n" data-label="seeds">{winner.seeds}</td>' if several else ""

@@ -15,6 +15,7 @@ from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.status import Status, times
+from hrfevo.space.metrics import CLOCKS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED
@@ -30,13 +31,11 @@ CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
     "seeds × steps": "right",
 }
 
-# Clock readings differ from run to run; listings that are compared must not hold them unless they are objectives.
-TIMINGS = ("step_time", "train_seconds")
-
 
 def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ()) -> dict[str, Any]:
     """What there is to say about one evaluation, free of clocks and machines but for what `also` names."""
-    hidden = set(TIMINGS) - {*space.objectives, *also}
+    # What differs from run to run is not in listings that are compared, unless it is asked for.
+    hidden = set(CLOCKS) - {*space.objectives, *also}
     metrics = {name: value for name, value in evaluation.metrics.items() if name not in hidden}
     return {
         "genome": evaluation.genome,

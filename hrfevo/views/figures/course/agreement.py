@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.agreement import agreements, pairs
-from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.space.metrics import METRICS
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
@@ -33,8 +34,9 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
         f"early is. Kendall's τ of the {metric_name(metric)}, with its 95 % interval: {taus}. Those promoted were "
         "chosen, so among all genomes it would likely be higher."
         + "".join(f" Beware: {one.warning}." for one in told if one.warning),
-        xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric]}, after {below}"}},
-        yaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric]}, after {told[0].last_steps:,} steps"}},
+        xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric].heading}, after {below}"}},
+        yaxis=metric_axis(metric)
+        | {"title": {"text": f"{METRICS[metric].heading}, after {told[0].last_steps:,} steps"}},
     )
     numbers = drawn_numbers(evaluations, [])
     kept = None if numbers is None else {*numbers}

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives, best_of, finished_at
-from hrfevo.space.search_space import Direction
+from hrfevo.space.metrics import Direction
 from hrfevo.views.figures.style import (
     BEST,
     SHADES,

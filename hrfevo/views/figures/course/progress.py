@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from hrfevo.pareto import growth
 from hrfevo.results.frames import Objectives, finished_at
-from hrfevo.space.search_space import METRICS
+from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
 from hrfevo.views.terminal.tables import duration
 from hrfevo.views.words import listed
@@ -35,7 +35,7 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     times = np.append(spent.loc[top.index].to_numpy()[places], total)
     metric = next(iter(objectives))
     if several:
-        names = listed([METRICS[name].partition(",")[0] for name in objectives])
+        names = listed([METRICS[name].words for name in objectives])
         title = f"Hypervolume over training time, after {steps}"
         caption = (
             f"The share of the box between the best and the worst {names} measured after {steps} that the front "

@@ -14,7 +14,8 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import GENE, gene_columns
 from hrfevo.space.genes import BaseGene, IntervalGene, LayersGene
-from hrfevo.space.search_space import Direction, SearchSpace
+from hrfevo.space.metrics import Direction
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.panels import small_multiples
 from hrfevo.views.figures.style import (
     BEST,

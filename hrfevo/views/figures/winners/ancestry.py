@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hrfevo.space.search_space import Direction
+from hrfevo.space.metrics import Direction
 
 # Ancestors that are drawn, and how many steps back the line of the better parents goes.
 MOST_ANCESTORS, LONGEST_LINE = 24, 100

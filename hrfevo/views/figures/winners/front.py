@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import GENE, Objectives, finished_at, gene_columns
 from hrfevo.space.genes import rounded
-from hrfevo.space.search_space import METRICS, TRAINED, Metric
+from hrfevo.space.metrics import METRICS, TRAINED, Metric
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import (
     BEST,

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives, best_of, finished_at
-from hrfevo.space.search_space import METRICS
+from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
 from hrfevo.views.figures.winners.ancestry import Ancestor, ancestry
 from hrfevo.views.words import plural
@@ -45,7 +45,7 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     columns, rows = 1 + max(p.column for p in places), 1 + max(p.row for p in places)
     generations = {place.column: place.generation for place in places}
     aim = "less" if direction == "minimize" else "more"
-    unit = f" ({METRICS[metric].partition(', ')[2]})" if ", " in METRICS[metric] else ""
+    unit = f" ({METRICS[metric].unit})" if METRICS[metric].unit else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
         f"{whose}{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
@@ -132,7 +132,7 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...
             score, after = measured(metric, value), f" after {steps:,} steps"
         labels.append(f"{'… ' if place.cut else ''}{text(place.genome)}<br>{score}")
         origin = f"{text(place.operator)}, generation {place.generation}"
-        hovers.append(f"<b>{text(place.genome)}</b>, {origin}<br>{METRICS[metric]} {score}{after}")
+        hovers.append(f"<b>{text(place.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
     colors = [BEST if place.child is None else MANY for place in places]
     fig.add_scatter(
         x=[place.column for place in places],
