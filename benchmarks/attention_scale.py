@@ -17,10 +17,10 @@ import torch
 from common import machine, print_table
 
 from signal_model.config import Recipe
-from signal_model.corpus import load_corpus
+from signal_model.data.corpus import load_corpus
 from signal_model.layers.mixers.attention import AttentionMixer
 from signal_model.model import SignalLLM, build_model
-from signal_model.training import train, validate
+from signal_model.training.trainer import train, validate
 
 WIDTH = 96
 

@@ -41,8 +41,8 @@ from pydoc_data.topics import topics
 import numpy as np
 from numpy.typing import NDArray
 
-from signal_model.coherence import coherence_of
-from signal_model.english import split_sentences
+from signal_model.evaluation.coherence.english import split_sentences
+from signal_model.evaluation.coherence.entities import coherence_of
 
 LEAST_SHARE = 0.8  # the bar, for the combination
 

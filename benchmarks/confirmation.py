@@ -27,15 +27,15 @@ import numpy as np
 import torch
 from common import end, machine, print_table
 
-from hrfevo.baseline import baseline_of
-from hrfevo.confirmed import Confirmation, Confirmed, Origin
-from hrfevo.genome import Genome, express, sample
-from hrfevo.space import SearchSpace
-from hrfevo.validation import load_space, parse_space
-from signal_model.corpus import Corpus, load_corpus
-from signal_model.files import to_yaml
+from hrfevo.results.confirmed import Confirmation, Confirmed, Origin
+from hrfevo.search.baseline import baseline_of
+from hrfevo.space.genome import Genome, express, sample
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import SearchSpace
+from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.model import build_model
-from signal_model.training import score_split, train, validate
+from signal_model.support.files import to_yaml
+from signal_model.training.trainer import score_split, train, validate
 
 SPACE = Path(__file__).parent.parent / "search_spaces" / "quick.yaml"
 DRAWN, BEST = 24, 8

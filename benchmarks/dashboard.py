@@ -32,11 +32,12 @@ from typing import Any
 import numpy as np
 from common import end, machine, print_table
 
-from hrfevo.genome import sample
-from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.run_folder import RunFolder
-from hrfevo.store import Store
-from hrfevo.validation import load_space
+from hrfevo.algorithms.base import Proposal
+from hrfevo.space.genome import sample
+from hrfevo.space.reading import load_space
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from hrfevo.workers.base import Job, Outcome, Point
 
 MOST_MS = 500.0
 MORE = 10

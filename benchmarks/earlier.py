@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 
-from hrfevo.algorithms import Algorithm, make_algorithm
+from hrfevo.algorithms.base import Algorithm, Proposal, Result
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.simulation import Trace, simulate
-from hrfevo.records import Proposal, Result
 
 LOSS = "objectives={bits_per_byte: minimize}"
 AFTER = (30, 40, 60, 80, 100)

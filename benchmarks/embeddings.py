@@ -25,10 +25,10 @@ import torch
 from common import end, machine, print_table
 
 from signal_model.config import ModelConfig, PythonCorpusConfig, TokenizerConfig, TrainingConfig
-from signal_model.corpus import Corpus, load_corpus
+from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.layers.embeddings import Embedding, build_embedding
 from signal_model.model import build_model, count_parameters
-from signal_model.training import train, validate
+from signal_model.training.trainer import train, validate
 
 VOCABULARY, WIDTH, TOKENS = 50257, 512, 512
 FEWER, FASTER = 6.0, 2.0  # the bars

@@ -37,15 +37,15 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import hrfevo.algorithms
+import hrfevo.algorithms.registry
 from benchmarks import variants
 from benchmarks.common import end, machine, print_table
 from benchmarks.external_peers import PEERS, Factory
 from benchmarks.external_results import AT, Case, Kept, Results, Score
 from benchmarks.external_tables import TABLES, Problem, problem, version
 from benchmarks.variants import VARIANTS
-from hrfevo.algorithms import make_algorithm
-from hrfevo.records import Result
+from hrfevo.algorithms.base import Result
+from hrfevo.algorithms.registry import make_algorithm
 
 OURS = "evolution"
 ALGORITHMS = (OURS, "random", *PEERS)
@@ -95,7 +95,7 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
 def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[Case]:
     """What there is to search, the quick algorithms first."""
     source = hashlib.sha256()
-    for path in sorted(Path(hrfevo.algorithms.__file__).parent.rglob("*.py")):
+    for path in sorted(Path(hrfevo.algorithms.registry.__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
     ours = f"hrfevo {source.hexdigest()[:12]}"
     source.update(Path(variants.__file__).read_bytes())

@@ -17,10 +17,10 @@ from botorch.utils.sampling import draw_sobol_samples
 from gpytorch.mlls import ExactMarginalLogLikelihood
 
 from benchmarks.external_peers import first, new_genome
-from hrfevo.genes import BaseGene, ChoiceGene, IntGene, OrderedGene, UnitGene, Value
-from hrfevo.genome import Genome, resolve
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.space.genes import BaseGene, ChoiceGene, IntGene, OrderedGene, UnitGene, Value
+from hrfevo.space.genome import Genome, resolve
+from hrfevo.space.search_space import SearchSpace
 
 # Variance of a measurement's noise, in units of the variance of all: there is none.
 EXACT = 1e-6

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hrfevo.genes import BaseGene, ChoiceGene, FloatGene, IntGene, OrderedGene, Value
-from hrfevo.genome import Genome, resolve, sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, OrderedGene, Value
+from hrfevo.space.genome import Genome, resolve, sample
+from hrfevo.space.search_space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna

@@ -23,10 +23,10 @@ from smac.multi_objective.parego import ParEGO
 from smac.runhistory.dataclasses import TrialValue
 
 from benchmarks.external_peers import first
-from hrfevo.genes import BaseGene, ChoiceGene, FloatGene, IntGene, OrderedGene, Value
-from hrfevo.genome import Genome, resolve
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, OrderedGene, Value
+from hrfevo.space.genome import Genome, resolve
+from hrfevo.space.search_space import SearchSpace
 
 # More evaluations than any search here has.
 MOST = 2**12

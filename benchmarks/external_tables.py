@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.hypervolume import growth
-from hrfevo.space import SearchSpace
+from hrfevo.pareto import growth
+from hrfevo.space.search_space import SearchSpace
 
 # What is traded against the quality of the model, unless the name says something else.
 COSTS = {"nasbench201": "latency", "hpolib": "train_time", "hpobench": "train_time"}

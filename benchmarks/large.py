@@ -39,16 +39,15 @@ from kept import Kept
 from scipy.stats import spearmanr
 from variants import VARIANTS
 
-from hrfevo.algorithms import Algorithm, make_algorithm
-from hrfevo.algorithms.base import KNOWN
+from hrfevo.algorithms.base import KNOWN, Algorithm, Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.loading import load_benchmark, load_survey
 from hrfevo.benchmark.summary import markdown, summarise
-from hrfevo.genome import Genome, sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import TRAINED, SearchSpace
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.search_space import TRAINED, SearchSpace
 
 PEERS = ("tpe:full", "gp:full", "nsga2:full", "genetic", "random")
 WORKERS, MANY_WORKERS = (1, 16), (1, 16, 64)

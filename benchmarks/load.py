@@ -23,10 +23,10 @@ import numpy as np
 import report
 from common import end, machine, print_table
 
-from hrfevo.algorithms import make_algorithm
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.simulation import Timed
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
+from hrfevo.search.loop import Search
+from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.simulated import SimulatedWorkers
 
 # The bars: milliseconds of the driver per evaluation, gigabytes of its memory.

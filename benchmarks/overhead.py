@@ -53,13 +53,13 @@ try:
     from ray import tune
     from ray.util.multiprocessing import Pool
 
-    from hrfevo.algorithms import make_algorithm
-    from hrfevo.database import sqlite_url
-    from hrfevo.individual import Fitness
-    from hrfevo.records import Job, Outcome
-    from hrfevo.search import Search
-    from hrfevo.space import SearchSpace
-    from hrfevo.store import Store
+    from hrfevo.algorithms.breeding.individual import Fitness
+    from hrfevo.algorithms.registry import make_algorithm
+    from hrfevo.search.loop import Search
+    from hrfevo.space.search_space import SearchSpace
+    from hrfevo.store.database import sqlite_url
+    from hrfevo.store.store import Store
+    from hrfevo.workers.base import Job, Outcome
     from hrfevo.workers.ray_workers import RayWorkers
 
     # tensorboardX comes with ray[tune]; without it Ray Tune would write less, and be faster.

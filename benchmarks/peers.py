@@ -7,10 +7,10 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from hrfevo.algorithms.optuna import OptunaSampler
-from hrfevo.genome import all_genomes
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.optuna_samplers import OptunaSampler
+from hrfevo.space.genome import all_genomes
+from hrfevo.space.search_space import SearchSpace
 
 
 class Hyperband(OptunaSampler):

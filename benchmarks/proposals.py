@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 
+from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.encoding import Encoding
-from hrfevo.genome import sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
-from hrfevo.validation import load_space
+from hrfevo.space.genome import sample
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import SearchSpace
 
 ROOT = Path(__file__).parent.parent
 SPACES = ("benchmarks/tabular.yaml", "search_spaces/embeddings.yaml", "search_spaces/mixers.yaml")

@@ -2,7 +2,7 @@
 
     python benchmarks/recall.py
 
-Two layers of each mixer are trained on the synthetic tasks of `signal_model.probes` from scratch, on the same
+Two layers of each mixer are trained on the synthetic tasks of `signal_model.training.probes` from scratch, on the same
 sequences for each seed; a guess is right for 1 in 16 (recall) or 1 in 30 (copying). The last column is the time of a
 step of the same layers on 12 windows of 128 bytes, steps of all mixers in turns, the least of them.
 """
@@ -20,8 +20,8 @@ from common import machine, print_table
 
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.model import SignalLLM, build_model
-from signal_model.optimization import build_optimizers
-from signal_model.probes import Probe, probe
+from signal_model.training.optimizers import build_optimizers
+from signal_model.training.probes import Probe, probe
 
 TASKS: tuple[Probe, ...] = ("in_context_recall", "selective_copying")
 MIXERS: dict[str, dict[str, Any]] = {

@@ -26,13 +26,13 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 
-from hrfevo.algorithms import make_algorithm
-from hrfevo.records import Job, Outcome, Point, Status
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.store import Store
-from hrfevo.validation import parse_space
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.loop import Search
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from hrfevo.workers.base import Job, Outcome, Point, Status
 from hrfevo.workers.inline import InlineWorkers
 
 ROOT = Path(__file__).parent.parent

@@ -22,10 +22,10 @@ import numpy as np
 import report
 from common import end, machine, print_table
 
-from hrfevo.algorithms import make_algorithm
-from hrfevo.records import Outcome
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.loop import Search
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.workers.base import Outcome
 from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.simulated import SimulatedWorkers
 

@@ -33,9 +33,9 @@ import torch
 from common import end, machine, print_table
 
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.corpus import Corpus
+from signal_model.data.corpus import Corpus
 from signal_model.model import build_model, count_parameters
-from signal_model.training import Trainer, validate
+from signal_model.training.trainer import Trainer, validate
 
 NANOGPT = 1.886  # nats per character at step 2,000, repeated
 MOST_PARAMETERS = 804_096

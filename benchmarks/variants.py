@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 
+from hrfevo.algorithms.base import Proposal
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.surrogate import Surrogate
-from hrfevo.algorithms.rungs import SuccessiveHalving
+from hrfevo.algorithms.successive_halving import SuccessiveHalving
 from hrfevo.benchmark.comparison import Factory
-from hrfevo.records import Proposal
-from hrfevo.space import TRAINED, SearchSpace
+from hrfevo.space.search_space import TRAINED, SearchSpace
 
 
 class NoOffspring(Evolution):

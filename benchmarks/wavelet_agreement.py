@@ -38,8 +38,8 @@ try:
     import pywt
     import torch
 
-    from signal_model.transforms.dwt import wavedec, waverec
-    from signal_model.transforms.extension import MODES
+    from signal_model.transforms.dwt.dwt import wavedec, waverec
+    from signal_model.transforms.dwt.extension import MODES
 
     VERSIONS = ", ".join(f"{package} {metadata.version(package)}" for package in ("torch", "PyWavelets", "ptwt"))
 except ImportError as error:

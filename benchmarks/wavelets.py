@@ -49,7 +49,7 @@ try:
     import torch
     from pytorch_wavelets import DWT1DForward, DWT1DInverse
 
-    from signal_model.transforms.dwt import wavedec, waverec
+    from signal_model.transforms.dwt.dwt import wavedec, waverec
 
     packages = ("torch", "PyWavelets", "ptwt", "pytorch_wavelets", "numpy")
     VERSIONS = ", ".join(f"{package} {metadata.version(package)}" for package in packages)

@@ -65,7 +65,7 @@ print(best.id, dict(best.values))
 print(f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,} parameters, as its training began")
 
 # %% A figure
-from hrfevo.report import fitness_over_generations  # noqa: E402  (plotly is needed only here)
+from hrfevo.views.figures import fitness_over_generations  # noqa: E402  (plotly is needed only here)
 
 page = path / "fitness.html"
 fitness_over_generations(frame, run.space.objectives).write_html(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hrfevo.loaded import LoadedRun, load
+    from hrfevo.results.run import LoadedRun, load
 
 __all__ = ["LoadedRun", "load"]
 
@@ -13,7 +13,7 @@ __all__ = ["LoadedRun", "load"]
 def __getattr__(name: str) -> Any:
     # Only on demand: every command imports this package, few need what a loaded run needs.
     if name in __all__:
-        from hrfevo import loaded
+        from hrfevo.results import run as loaded
 
         return getattr(loaded, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

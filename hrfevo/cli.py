@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hrfevo.benchmark.cli import app as benchmark_app
-from hrfevo.commands import compare, dashboard, products, questions, search, spaces, stores
-from signal_model.console import new_app, run
+from hrfevo.commands import compare, dashboard, questions, search, spaces, stores
+from hrfevo.commands import export as products
+from hrfevo.commands.benchmark import app as benchmark_app
+from signal_model.support.console import new_app, run
 
 app = new_app("Evolutionary architecture search for causal spectral language models.")
 for part in (search, questions, compare, products, spaces, dashboard, stores):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from signal_model.console import new_app, run
-from signal_model.errors import InputError
+from signal_model.support.console import new_app, run
+from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from signal_model.config import Recipe
@@ -57,11 +57,11 @@ def train(
 
     import torch
 
-    from signal_model.corpus import load_corpus
-    from signal_model.folder import refuse_occupied, train_in_folder
-    from signal_model.logs import Bar, Lines
-    from signal_model.training import Diverged
-    from signal_model.yardsticks import judged
+    from signal_model.data.corpus import load_corpus
+    from signal_model.evaluation.yardsticks import judged
+    from signal_model.training.folder import refuse_occupied, train_in_folder
+    from signal_model.training.logs import Bar, Lines
+    from signal_model.training.trainer import Diverged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
@@ -70,7 +70,7 @@ def train(
     shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:
         if workers > 1:
-            from signal_model.distributed import train_with_ray
+            from signal_model.training.distributed import train_with_ray
 
             figures = train_with_ray(
                 recipe,
@@ -117,11 +117,9 @@ def evaluate(
     threads: ThreadsOption = None,
 ) -> None:
     """Score a trained model in bits per byte, on fixed windows of a split or on files as a whole."""
-    from signal_model.checkpoints import load_checkpoint
     from signal_model.config import FilesCorpusConfig
-    from signal_model.corpus import split_tokens, whole_tokens
-    from signal_model.devices import compute_in
-    from signal_model.evaluation import (
+    from signal_model.data.corpus import split_tokens, whole_tokens
+    from signal_model.evaluation.scores import (
         TextScore,
         causality_tolerance,
         causality_violation,
@@ -130,6 +128,8 @@ def evaluate(
         score_text,
         whole_windows,
     )
+    from signal_model.support.devices import compute_in
+    from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
     trained, recipe, tokenizer = load_checkpoint(directory, chosen)
@@ -208,9 +208,9 @@ def generate(
     threads: ThreadsOption = 1,
 ) -> None:
     """Continue a prompt, one token at a time."""
-    from signal_model.checkpoints import load_checkpoint
-    from signal_model.generation import generate as sample
-    from signal_model.generation import stream_text
+    from signal_model.evaluation.generation import generate as sample
+    from signal_model.evaluation.generation import stream_text
+    from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
     trained, _, tokenizer = load_checkpoint(directory, chosen)
@@ -250,11 +250,11 @@ def analyze(
     from signal_model.analysis.activations import text_windows
     from signal_model.analysis.report import analyze as analysis_of
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
-    from signal_model.checkpoints import WEIGHTS, load_checkpoint
-    from signal_model.files import read_text
+    from signal_model.config.presets import PRESETS
+    from signal_model.data.tokenizers import ByteTokenizer, Tokenizer
     from signal_model.model import build_model, count_parameters
-    from signal_model.presets import PRESETS
-    from signal_model.tokenizers import ByteTokenizer, Tokenizer
+    from signal_model.support.files import read_text
+    from signal_model.training.checkpoints import WEIGHTS, load_checkpoint
 
     chosen = _prepare(device, threads)
     tokenizer: Tokenizer | None
@@ -292,9 +292,9 @@ def check(
     """Check parts of your own: causal, two forms that agree, any length, gradients, and what else is expected."""
     from pydantic import ValidationError
 
-    from signal_model.conformance import CHECKS, conformance, parts_in
-    from signal_model.files import explain
-    from signal_model.own_parts import imported
+    from signal_model.evaluation.conformance import CHECKS, conformance, parts_in
+    from signal_model.support.files import explain
+    from signal_model.support.own_parts import imported
 
     kinds = parts_in(imported(parts, "PARTS"))
     if not kinds:
@@ -317,8 +317,8 @@ def coherence_of_texts(
     files: Annotated[list[str], typer.Argument(help="Texts in English; - is standard input")],
 ) -> None:
     """Score how far the order of a text's sentences hangs together; about 0.5 is that of a random order."""
-    from signal_model.coherence import coherence
-    from signal_model.files import read_text
+    from signal_model.evaluation.coherence.entities import coherence
+    from signal_model.support.files import read_text
 
     names = ("combined", "entity", "lexical", "semantic", "discourse", "repetition", "function_words")
     lines = []
@@ -335,7 +335,7 @@ def coherence_of_texts(
 
 
 def _make_folder(output: Path) -> None:
-    from signal_model.files import make_folder
+    from signal_model.support.files import make_folder
 
     make_folder(output, f"--output {output}")
     if not os.access(output, os.W_OK):
@@ -351,8 +351,8 @@ def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training
     """The recipe with what the command line gave in place of what the file says."""
     from signal_model.config import FilesCorpusConfig
     from signal_model.config.text import corpus_option
-    from signal_model.files import parse_value
-    from signal_model.settings import updated
+    from signal_model.support.files import parse_value
+    from signal_model.support.settings import updated
 
     changes: dict[str, Any] = {}
     if corpus is not None:
@@ -371,8 +371,8 @@ def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training
 def _prepare(device: str, threads: int | None) -> Any:
     import torch
 
-    from signal_model.devices import choose_device
-    from signal_model.processors import permitted_processors
+    from signal_model.support.devices import choose_device
+    from signal_model.support.processors import permitted_processors
 
     torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
     return choose_device(device)

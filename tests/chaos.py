@@ -33,9 +33,9 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 
-from hrfevo.run_folder import RunFolder
-from hrfevo.store import Store
-from signal_model.errors import InputError
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from signal_model.support.errors import InputError
 
 from .conftest import TINY_SPACE
 from .services import PostgreSQL, Wire, postgresql_server

@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from hrfevo.cli import app
-from hrfevo.records import Job, Outcome
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.validation import load_space, parse_space
-from hrfevo.workers import InlineWorkers
+from hrfevo.search.loop import Search
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.inline import InlineWorkers
 
 from . import forks
 from .services import postgresql_binaries, postgresql_server

@@ -32,21 +32,21 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
-from hrfevo.card import card_of
-from hrfevo.confirmed import latest
-from hrfevo.earlier.knowledge import read_earlier
-from hrfevo.genome import express, sample
-from hrfevo.ranking import ranked
-from hrfevo.run_folder import RunFolder
-from hrfevo.status import status_of
-from hrfevo.validation import parse_space
-from signal_model.checkpoints import load_checkpoint, load_training, save_training
+from hrfevo.results.confirmed import latest
+from hrfevo.results.earlier import read_earlier
+from hrfevo.results.genome.card import card_of
+from hrfevo.results.ranking import ranked
+from hrfevo.results.status import status_of
+from hrfevo.space.genome import express, sample
+from hrfevo.space.reading import parse_space
+from hrfevo.store.run_folder import RunFolder
 from signal_model.config import Recipe
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
-from signal_model.files import to_yaml
+from signal_model.data.corpus import load_corpus
 from signal_model.model import build_model
-from signal_model.training import Trainer
+from signal_model.support.errors import InputError
+from signal_model.support.files import to_yaml
+from signal_model.training.checkpoints import load_checkpoint, load_training, save_training
+from signal_model.training.trainer import Trainer
 
 from .chaos import space_text
 from .conftest import ROOT, command

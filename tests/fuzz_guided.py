@@ -22,12 +22,12 @@ with atheris.instrument_imports(include=["hrfevo", "signal_model", "yaml", "safe
     import numpy as np
     import torch
 
-    from hrfevo.genome import express, sample
-    from hrfevo.run_folder import RunFolder
-    from hrfevo.validation import parse_space
-    from signal_model.checkpoints import load_checkpoint
+    from hrfevo.space.genome import express, sample
+    from hrfevo.space.reading import parse_space
+    from hrfevo.store.run_folder import RunFolder
     from signal_model.config import Recipe
-    from signal_model.files import to_yaml
+    from signal_model.support.files import to_yaml
+    from signal_model.training.checkpoints import load_checkpoint
 
     from .chaos import space_text
     from .conftest import ROOT, command

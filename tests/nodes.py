@@ -20,9 +20,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hrfevo.run_folder import RunFolder
-from hrfevo.store import Store
-from signal_model.errors import InputError
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from signal_model.support.errors import InputError
 
 from .chaos import space_text
 

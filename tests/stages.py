@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.run_folder import RUN_FILE, RunFolder
-from signal_model.errors import InputError
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from signal_model.support.errors import InputError
 
 from .chaos import space_text
 

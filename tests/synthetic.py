@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.genome import Genome, sample
-from hrfevo.records import Job, Outcome, Point, Proposal, Status
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation, Run
-from hrfevo.validation import parse_space
+from hrfevo.algorithms.base import Proposal
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation, Run
+from hrfevo.workers.base import Job, Outcome, Point, Status
 
 # For pages and figures, and for questions.
 LAYERS = """

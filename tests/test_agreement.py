@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hrfevo
-from hrfevo.agreement import LEAST, Agreement, agreements, in_lines, interval, pairs
-from hrfevo.report import agreement
-from hrfevo.report.style import caption_of
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
-from hrfevo.validation import read_space
+from hrfevo.results.agreement import LEAST, Agreement, agreements, in_lines, interval, pairs
+from hrfevo.space.reading import read_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures import agreement
+from hrfevo.views.figures.style import caption_of
 from tests.conftest import answer
 from tests.synthetic import LAYERS, search, write_run
 

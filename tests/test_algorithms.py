@@ -13,14 +13,15 @@ from deap import tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrfevo.algorithms import ALGORITHMS, make_algorithm
-from hrfevo.algorithms.genetic import Genetic, Population
-from hrfevo.algorithms.variation import STRUCTURAL, Variation
-from hrfevo.genome import Genome, canonical, sample
-from hrfevo.individual import Fitness, Individual, Standings, best_first, non_dominated
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
-from hrfevo.validation import load_space, parse_space
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.breeding.genetic import Genetic, Population
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
+from hrfevo.algorithms.breeding.variation import STRUCTURAL, Variation
+from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
+from hrfevo.search.standings import Standings
+from hrfevo.space.genome import Genome, canonical, sample
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import SearchSpace
 
 from .conftest import ROOT, SPACES
 

@@ -33,6 +33,7 @@ from signal_model.analysis.costs import (
     measure_cost,
     parameter_frame,
 )
+from signal_model.analysis.counting import OperationCounter, flops_per_token
 from signal_model.analysis.embeddings import (
     embedding_vectors,
     harmonic_frame,
@@ -45,12 +46,11 @@ from signal_model.analysis.embeddings import (
 from signal_model.analysis.filters import Filters, channel_filter_frame, response_frame, sequence_filters
 from signal_model.analysis.report import analyze, write
 from signal_model.config import ModelConfig
-from signal_model.cost import OperationCounter, flops_per_token
-from signal_model.errors import InputError
+from signal_model.data.tokenizers import ByteTokenizer
 from signal_model.model import SignalLLM, build_model, count_parameters
-from signal_model.tokenizers import ByteTokenizer
+from signal_model.support.errors import InputError
+from signal_model.transforms.atrous import causal_decomposition
 from signal_model.transforms.fourier import causal_convolution
-from signal_model.transforms.wavelets import causal_decomposition
 
 from .conftest import command
 from .test_causality import EMBEDDINGS, FEEDFORWARDS, FILTER_BANKS, MIXERS, POSITIONS, model_config

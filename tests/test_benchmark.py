@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrfevo.algorithms import make_algorithm
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.comparison import Case, Comparison, median_interval, seconds_to
 from hrfevo.benchmark.simulation import Trace, simulate
 from hrfevo.benchmark.summary import markdown, summarise
 from hrfevo.benchmark.table import Station, Table, load_table
-from hrfevo.genome import Genome, all_genomes
-from hrfevo.individual import Fitness, Individual, best_first
-from hrfevo.search import KEPT_WINNERS
-from hrfevo.validation import parse_space, space_size
-from signal_model.errors import InputError
+from hrfevo.search.loop import KEPT_WINNERS
+from hrfevo.space.genome import Genome, all_genomes
+from hrfevo.space.reading import parse_space, space_size
+from signal_model.support.errors import InputError
 
 from .conftest import ROOT, command
 
@@ -71,7 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
 
 
 def test_a_table_holds_what_was_measured(built: Path) -> None:
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.store.run_folder import RunFolder
 
     table = load_table(built)
     assert len(table.stations) == 36

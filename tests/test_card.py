@@ -18,26 +18,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from hrfevo.anatomy import costs_by_part, layers_in_words
-from hrfevo.card import Card, card_of
-from hrfevo.confirmed import Confirmed
-from hrfevo.genome import Genome, express, sample
-from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.report.card_page import card_page
-from hrfevo.report.portrait import portraits
-from hrfevo.report.style import caption_of
-from hrfevo.report.wavelet_figure import gains
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
-from hrfevo.sparkline import BLOCKS, place_bar, sparkline
-from hrfevo.store import Evaluation
-from hrfevo.validation import load_space
+from hrfevo.algorithms.base import Proposal
+from hrfevo.results.confirmed import Confirmed
+from hrfevo.results.genome.card import Card, card_of
+from hrfevo.results.genome.costs import costs_by_part, layers_in_words
+from hrfevo.space.genome import Genome, express, sample
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures.model.portrait import portraits
+from hrfevo.views.figures.model.wavelets import gains
+from hrfevo.views.figures.style import caption_of
+from hrfevo.views.report.card_page import card_page
+from hrfevo.views.terminal.sparkline import BLOCKS, place_bar, sparkline
+from hrfevo.workers.base import Job, Outcome, Point
+from signal_model.analysis.counting import flops_per_token
 from signal_model.analysis.filters import wavelet_responses
 from signal_model.config import ModelConfig
-from signal_model.cost import flops_per_token
-from signal_model.errors import InputError
 from signal_model.model import build_model, count_parameters
-from signal_model.transforms.wavelets import lowpass
+from signal_model.support.errors import InputError
+from signal_model.transforms.atrous import lowpass
 
 from .conftest import SPACES, command
 from .test_causality import EMBEDDINGS, FEEDFORWARDS, FILTER_BANKS, MIXERS, POSITIONS, model_config

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import Genome
-from hrfevo.records import Job
-from hrfevo.validation import load_space, parse_space
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.workers.base import Job
+from hrfevo.workers.evaluation import TrainingEvaluator
 from signal_model.config import FeedForwardConfig, FilterBankConfig, LayerConfig, MixerConfig, ModelConfig
-from signal_model.corpus import load_corpus
-from signal_model.evaluation import causality_tolerance, causality_violation
+from signal_model.data.corpus import load_corpus
+from signal_model.evaluation.scores import causality_tolerance, causality_violation
 from signal_model.layers.feedforward import build_feedforward
 from signal_model.layers.filter_bank import build_filter_bank
 from signal_model.layers.mixers import Mixer, build_mixer
@@ -224,7 +224,7 @@ def test_a_leak_that_appears_in_training_is_caught_too(tiny_space, monkeypatch: 
     """The weights that score are probed, not only the initial ones."""
     space, _ = load_space(tiny_space)
     evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
-    import hrfevo.evaluation as evaluation
+    import hrfevo.workers.evaluation as evaluation
 
     violations = iter([0.0, 0.5])
     monkeypatch.setattr(evaluation, "causality_violation", lambda *_: next(violations))

@@ -21,11 +21,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from hrfevo.validation import load_space
+from hrfevo.space.reading import load_space
 from signal_model.cli import app as signal_model
 from signal_model.config import Recipe
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
+from signal_model.data.corpus import load_corpus
+from signal_model.support.errors import InputError
 
 from .conftest import ROOT, TINY_SPACE, answer, command, only_run
 from .privileges import read_only
@@ -361,8 +361,8 @@ def test_report_can_be_made_again(run: Path) -> None:
 def test_what_is_cheap_to_check_is_checked_before_text_is_read(
     tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hrfevo.driver.load_corpus", None)
-    monkeypatch.setattr("signal_model.corpus.load_corpus", None)
+    monkeypatch.setattr("hrfevo.search.start.load_corpus", None)
+    monkeypatch.setattr("signal_model.data.corpus.load_corpus", None)
     closed, file, model = tmp_path / "closed", tmp_path / "file", tmp_path / "model.yaml"
     closed.mkdir()
     file.touch()

@@ -24,20 +24,20 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from hrfevo import limits
-from hrfevo.algorithms import make_algorithm
-from hrfevo.database import sqlite_url
-from hrfevo.limits import OverLimit, enforced
-from hrfevo.records import Job, Outcome
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
-from hrfevo.space import Budget, Limits, Resources, SearchSpace
-from hrfevo.store import Store
-from hrfevo.validation import load_space
-from hrfevo.workers import WorkersLost, ray_workers
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import Limits, Resources, SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from hrfevo.workers import limits, ray_workers
+from hrfevo.workers.base import Job, Outcome, WorkersLost
 from hrfevo.workers.cluster import refuse_without_room
+from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.ray_workers import RayWorkers
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 
 from .conftest import Scene, command, only_run
 from .services import free_port

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.coherence import LEAST_SHARE, MEASURES, Texts, compare, documents, in_half, interval, package
-from signal_model import coherence as module
-from signal_model.coherence import (
+from signal_model.evaluation.coherence import entities as module
+from signal_model.evaluation.coherence.english import FUNCTION_WORDS, Phrase, Sentence, parse, split_sentences, stem
+from signal_model.evaluation.coherence.entities import (
     coherence,
     coherence_of,
     discourse_links,
@@ -20,7 +21,6 @@ from signal_model.coherence import (
     repetition,
     semantic_links,
 )
-from signal_model.english import FUNCTION_WORDS, Phrase, Sentence, parse, split_sentences, stem
 
 ALL_LINKS = (entity_links, lexical_links, semantic_links, discourse_links)
 WORDS = ["the", "a", "cat", "dogs", "waves", "it", "they", "is", "sleeps", "of", "however", "first", "Paris", "7", "."]

@@ -15,10 +15,10 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from scipy import stats
 
-from hrfevo.compare import SHARES, compare, read_searches
-from hrfevo.confirmed import Confirmed
-from hrfevo.significance import between_groups, between_winners, grouped
-from signal_model.errors import InputError
+from hrfevo.results.comparison.compare import SHARES, compare, read_searches
+from hrfevo.results.comparison.significance import between_groups, between_winners, grouped
+from hrfevo.results.confirmed import Confirmed
+from signal_model.support.errors import InputError
 from tests.conftest import answer
 from tests.synthetic import SPACE, dominating, read, write_run
 

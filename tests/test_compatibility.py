@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.config.presets import PRESETS
 from signal_model.model import SignalLLM, build_model
-from signal_model.optimization import build_optimizers
-from signal_model.presets import PRESETS
+from signal_model.training.optimizers import build_optimizers
 
 LAYERS: dict[str, dict[str, Any]] = {
     "harmonic": {"mixer": {"kind": "harmonic", "bases": 3}},

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
-from signal_model.errors import InputError
-from signal_model.files import parse_document, to_yaml, write_atomically
+from signal_model.support.errors import InputError
+from signal_model.support.files import parse_document, to_yaml, write_atomically
 
 from .test_causality import EMBEDDINGS, FEEDFORWARDS, MIXERS
 
@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_configs_need_no_torch() -> None:
-    code = "import sys, signal_model.config, hrfevo.validation; assert not {'torch', 'ray'} & set(sys.modules)"
+    code = "import sys, signal_model.config, hrfevo.space.reading; assert not {'torch', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

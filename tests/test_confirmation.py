@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hrfevo import confirmation
-from hrfevo.baseline import baseline_of, smallest_of
-from hrfevo.confirmation import confirm
-from hrfevo.confirmed import latest
-from hrfevo.driver import Machinery
-from hrfevo.genome import Genome, express, sample
-from hrfevo.importance import gene_importances, ranges_of
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import Confirm, SearchSpace
-from hrfevo.spending import spent
-from hrfevo.store import Evaluation
-from hrfevo.validation import load_space, parse_space
+from hrfevo.results.confirmed import latest
+from hrfevo.results.importance import gene_importances, ranges_of
+from hrfevo.search import confirmation
+from hrfevo.search.baseline import baseline_of, smallest_of
+from hrfevo.search.confirmation import confirm
+from hrfevo.search.start import Machinery
+from hrfevo.space.genome import Genome, express, sample
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.spending import spent
+from hrfevo.store.store import Evaluation
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.files import to_yaml
 from signal_model.model import build_model, count_parameters
-from signal_model.probes import PROBES, TASKS, UNASKED, probe
+from signal_model.support.files import to_yaml
+from signal_model.training.probes import PROBES, TASKS, UNASKED, probe
 
 from .conftest import SPACES, answer, command
 
@@ -234,7 +234,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     evaluations = run.open_store().evaluations(run.id)
     assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
     founders = [e.genome for e in evaluations if e.operator == "founder"]
-    from hrfevo.ranking import front
+    from hrfevo.results.ranking import front
 
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
     assert set(founders[2:]) <= {w.genome for w in winners}
@@ -288,7 +288,7 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
     assert confirmed() == 0
     assert latest(run) == before
     told = console.file.getvalue()
-    assert f"go on with: hrfevo resume {run.path}" in told
+    assert f"go on with: hrfevo resume {run.path}" in told.replace("\n", "")
 
 
 def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:

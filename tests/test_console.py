@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from signal_model.console import print_table
+from signal_model.support.console import print_table
 from tests.conftest import answer, command, only_run
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ from tests.conftest import answer, command, only_run
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     """Commands print to a screen of so many columns."""
-    monkeypatch.setattr("signal_model.console.is_watched", lambda: True)
+    monkeypatch.setattr("signal_model.support.console.is_watched", lambda: True)
     for name, value in (("FORCE_COLOR", "1"), ("NO_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", str(request.param))):
         monkeypatch.setenv(name, value)
     return int(request.param)

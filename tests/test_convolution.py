@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from signal_model.config import HarmonicConfig, ModelConfig
-from signal_model.evaluation import causality_violation
+from signal_model.evaluation.scores import causality_violation
 from signal_model.layers import convolution
 from signal_model.layers.convolution import depthwise, gated_depthwise
 from signal_model.layers.mixers import build_mixer

@@ -25,9 +25,6 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from signal_model import corpus as module
-from signal_model import text as text_module
-from signal_model.checkpoints import load_checkpoint
 from signal_model.cli import app
 from signal_model.config import (
     CorpusConfig,
@@ -36,9 +33,18 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
-from signal_model.corpus import Corpus, cache_directory, load_corpus
-from signal_model.errors import InputError
-from signal_model.tokenizers import LONGEST_RUN, BPETokenizer, ByteTokenizer, tokenizer_from_json, without_long_runs
+from signal_model.data import corpus as module
+from signal_model.data import text as text_module
+from signal_model.data.corpus import Corpus, cache_directory, load_corpus
+from signal_model.data.tokenizers import (
+    LONGEST_RUN,
+    BPETokenizer,
+    ByteTokenizer,
+    tokenizer_from_json,
+    without_long_runs,
+)
+from signal_model.support.errors import InputError
+from signal_model.training.checkpoints import load_checkpoint
 
 BYTES = TokenizerConfig()
 BPE = TokenizerConfig(kind="bpe", size=300)

@@ -26,14 +26,15 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pymoo.indicators.hv import HV
 
-from hrfevo.dashboard.attained import attainment, course_of
-from hrfevo.dashboard.table import columns_of, rows_of
-from hrfevo.dashboard.watch import Runs, Snapshot
-from hrfevo.genome import Genome, sample
-from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.report.frames import curve_frame, evaluation_frame
-from hrfevo.run_folder import RunFolder
-from hrfevo.validation import parse_space
+from hrfevo.algorithms.base import Proposal
+from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.reading import parse_space
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.views.dashboard.attained import attainment, course_of
+from hrfevo.views.dashboard.table import columns_of, rows_of
+from hrfevo.views.dashboard.watch import Runs, Snapshot
+from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.config import Recipe
 from tests.conftest import command
 from tests.forks import Forked

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from signal_model.transforms.dwt import dwt, idwt, wavedec, waverec
-from signal_model.transforms.extension import MODES
+from signal_model.transforms.dwt.dwt import dwt, idwt, wavedec, waverec
+from signal_model.transforms.dwt.extension import MODES
 
 NAMES = pywt.wavelist(kind="discrete")
 # A biorthogonal bank of one's own: PyWavelets pads its filters to one even length.
@@ -122,7 +122,7 @@ def test_large_batches_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -
         return [*bands, back, *torch.autograd.grad(back.square().sum(), signal)]
 
     whole = both()
-    monkeypatch.setattr("signal_model.transforms.filter_bank.CACHED_SAMPLES", 450)
+    monkeypatch.setattr("signal_model.transforms.dwt.filter_bank.CACHED_SAMPLES", 450)
     torch.testing.assert_close(both(), whole, rtol=1e-5, atol=1e-5)
 
 

@@ -14,22 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrfevo.algorithms import ALGORITHMS, make_algorithm
+from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
-from hrfevo.card import card_of
-from hrfevo.earlier.gathering import Here, gather
-from hrfevo.earlier.knowledge import Earlier, read_earlier
-from hrfevo.earlier.transfer import transferred
-from hrfevo.genome import express, sample
-from hrfevo.lineage import lineage
-from hrfevo.ranking import front
-from hrfevo.records import Proposal, Result
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
-from hrfevo.validation import parse_space, read_space
+from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
+from hrfevo.results.earlier import Earlier, read_earlier
+from hrfevo.results.genome.card import card_of
+from hrfevo.results.genome.lineage import lineage
+from hrfevo.results.ranking import front
+from hrfevo.search.earlier.gathering import Here, gather
+from hrfevo.search.earlier.transfer import transferred
+from hrfevo.space.genome import express, sample
+from hrfevo.space.reading import parse_space, read_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation
 from signal_model.config import TrainingConfig
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 from tests.conftest import answer, only_run
 from tests.synthetic import SPACE, write_run
 

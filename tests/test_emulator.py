@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrfevo.algorithms import SURVEY, make_algorithm
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.registry import SURVEY, make_algorithm
 from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.base import Station
 from hrfevo.benchmark.comparison import Case, Comparison
@@ -20,14 +21,14 @@ from hrfevo.benchmark.quality import judged
 from hrfevo.benchmark.simulation import simulate
 from hrfevo.benchmark.survey import survey_of_run
 from hrfevo.benchmark.table import about_of, read_parquet, save_table
-from hrfevo.genome import Genome, sample
-from hrfevo.records import Job, Outcome, Proposal, Result
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
-from hrfevo.validation import parse_space
+from hrfevo.search.loop import Search
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.simulated import SimulatedWorkers
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 
 LARGE = """
 name: large
@@ -196,7 +197,7 @@ def test_noise_is_as_wide_as_measured_and_lasts_from_rung_to_rung(emulator: Emul
 
 
 def test_bounds_are_kept_by_the_model_itself_and_times_add_up(emulator: Emulator) -> None:
-    from hrfevo.genome import express
+    from hrfevo.space.genome import express
     from signal_model.model import build_model, count_parameters
 
     tight = SPACE.model_copy(

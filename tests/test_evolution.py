@@ -16,17 +16,17 @@ from scipy.stats import spearmanr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from hrfevo.algorithms import make_algorithm
+from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution.evolution import MAX_WAITING
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit, log_posterior
 from hrfevo.algorithms.evolution.ladder import Ladder
 from hrfevo.algorithms.evolution.surrogate import Surrogate
-from hrfevo.genome import Genome, canonical, sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import Bounds, SearchSpace
-from hrfevo.validation import load_space
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.space.genome import Genome, canonical, sample
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import Bounds, SearchSpace
 
 from .conftest import ROOT, SPACES
 

@@ -27,22 +27,22 @@ from optuna.trial import TrialState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from hrfevo.export.destination import new_file, new_folder
-from hrfevo.export.studies import write_study
-from hrfevo.export.tables import as_bytes, evaluations_table
-from hrfevo.genome import sample
-from hrfevo.ranking import front
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
-from hrfevo.study import flat_parameters, in_own_scale
-from signal_model.checkpoints import load_checkpoint, load_figures
+from hrfevo.results.ranking import front
+from hrfevo.space.distributions import flat_parameters, in_own_scale
+from hrfevo.space.genome import sample
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation
+from hrfevo.views.export.destination import new_file, new_folder
+from hrfevo.views.export.studies import write_study
+from hrfevo.views.export.tables import as_bytes, evaluations_table
 from signal_model.config import ModelConfig, Recipe
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
+from signal_model.data.corpus import load_corpus
 from signal_model.interchange import SignalLLMForCausalLM
 from signal_model.model import build_model
-from signal_model.training import Trainer, run_recipe
+from signal_model.support.errors import InputError
+from signal_model.training.checkpoints import load_checkpoint, load_figures
+from signal_model.training.trainer import Trainer, run_recipe
 
 from .conftest import ROOT, TINY_SPACE, command
 from .synthetic import read

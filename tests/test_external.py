@@ -19,8 +19,8 @@ from benchmarks.external import OURS, report, run, search
 from benchmarks.external_peers import OptunaPeer, new_genome, nsga2, tpe
 from benchmarks.external_results import AT, Case, Kept, Results, Score, holm
 from benchmarks.external_tables import REFERENCE, Problem, problem, space_of, tabulated
-from hrfevo.genome import Genome, canonical
-from hrfevo.records import Result
+from hrfevo.algorithms.base import Result
+from hrfevo.space.genome import Genome, canonical
 
 GENES = {
     "edge": {"type": "choice", "values": ["none", "skip", "convolution"]},

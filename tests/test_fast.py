@@ -13,9 +13,9 @@ from signal_model.layers import convolution, cross_entropy
 from signal_model.layers.convolution import _Depthwise, _GatedDepthwise
 from signal_model.layers.cross_entropy import _LinearCrossEntropy, linear_cross_entropy
 from signal_model.transforms import fourier
+from signal_model.transforms.atrous import _Decomposition, lowpass
 from signal_model.transforms.fast import Fast
 from signal_model.transforms.fourier import _CausalConvolution, _TripleConvolution
-from signal_model.transforms.wavelets import _Decomposition, lowpass
 
 ANSWERS = torch.tensor([0, 4, 2, 2, 1, 0, 3])
 Shape = tuple[int, ...] | Tensor

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hrfevo.individual import Fitness
-from hrfevo.report import (
-    curve_frame,
-    evaluation_frame,
+from hrfevo.algorithms.breeding.individual import Fitness
+from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures import (
     failures,
     fitness_over_generations,
     front,
@@ -25,11 +26,9 @@ from hrfevo.report import (
     progress,
     timeline,
 )
-from hrfevo.report.ancestry import ancestry
-from hrfevo.report.progress_figure import hypervolumes
-from hrfevo.report.style import caption_of
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
+from hrfevo.views.figures.course.progress import hypervolumes
+from hrfevo.views.figures.style import caption_of
+from hrfevo.views.figures.winners.ancestry import ancestry
 from tests.synthetic import search
 
 

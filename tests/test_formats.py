@@ -18,8 +18,8 @@ import typer
 
 import hrfevo
 from hrfevo.cli import app
-from hrfevo.run_folder import RunFolder
-from signal_model.errors import InputError
+from hrfevo.store.run_folder import RunFolder
+from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE, answer, command, only_run
 from tests.privileges import read_only
 from tests.synthetic import write_run
@@ -196,7 +196,7 @@ def test_every_kind_of_run_is_read_from_python_and_reported(
     case: tuple[Kind, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, run = case
-    monkeypatch.setattr("hrfevo.products.PICTURED", 0)  # pictures take long
+    monkeypatch.setattr("hrfevo.search.products.PICTURED", 0)  # pictures take long
     loaded = hrfevo.load(run)
     assert len(loaded.evaluations)
     assert bool(len(loaded.front)) == kind.has_scores

@@ -21,24 +21,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.cluster_utils import Cluster
 
-from hrfevo import evaluation
-from hrfevo.algorithms import make_algorithm
-from hrfevo.driver import Machinery
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import Genome
-from hrfevo.records import OUT_OF_MEMORY, Job, Outcome, Point, Unfit
-from hrfevo.space import Resources, SearchSpace
-from hrfevo.validation import load_space, parse_space
-from hrfevo.workers import InlineWorkers, Workers, WorkersLost
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.start import Machinery
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.workers import evaluation
 from hrfevo.workers import gpus as sharing
+from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Point, Unfit, Workers, WorkersLost
 from hrfevo.workers.cluster import fitting
+from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.gpus import CONTEXT_GIB, GIB, keep_to, settle, shared
+from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.places import Place, Task, Waiting, next_start
 from hrfevo.workers.ray_workers import RayWorkers
-from signal_model import devices
-from signal_model.corpus import load_corpus
-from signal_model.devices import computes, give_back, ran_out_of_memory
-from signal_model.errors import InputError
+from signal_model.data.corpus import load_corpus
+from signal_model.support import devices
+from signal_model.support.devices import computes, give_back, ran_out_of_memory
+from signal_model.support.errors import InputError
 
 from .conftest import TINY_SPACE
 

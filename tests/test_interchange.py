@@ -17,13 +17,13 @@ from safetensors.torch import save
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from signal_model.checkpoints import load_checkpoint, load_figures, save_checkpoint
 from signal_model.config import FilesCorpusConfig, ModelConfig, Recipe, TrainingConfig
-from signal_model.errors import InputError
-from signal_model.generation import generate
+from signal_model.data.tokenizers import END_OF_TEXT, BPETokenizer, ByteTokenizer
+from signal_model.evaluation.generation import generate
 from signal_model.interchange import SignalLLMConfig, SignalLLMForCausalLM, from_transformers, to_transformers
 from signal_model.model import SignalLLM, build_model
-from signal_model.tokenizers import END_OF_TEXT, BPETokenizer, ByteTokenizer
+from signal_model.support.errors import InputError
+from signal_model.training.checkpoints import load_checkpoint, load_figures, save_checkpoint
 
 from .test_causality import EMBEDDINGS, MIXERS
 
@@ -324,7 +324,7 @@ assert "transformers" not in sys.modules
 sys.modules["transformers"] = None  # as if it were not installed
 try:
     import signal_model.interchange
-except signal_model.errors.InputError as error:
+except signal_model.support.errors.InputError as error:
     print(error)
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -30,9 +30,9 @@ from signal_model.layers.mixers.fourier_attention import FourierAttention
 from signal_model.layers.mixers.harmonic import HarmonicMixer
 from signal_model.layers.positions import SignalPositions, build_positions
 from signal_model.model import build_model
+from signal_model.transforms.atrous import causal_decomposition, lowpass
 from signal_model.transforms.fourier import causal_convolution, fast_length
 from signal_model.transforms.harmonics import spaced
-from signal_model.transforms.wavelets import causal_decomposition, lowpass
 
 from .test_causality import EMBEDDINGS, FILTER_BANKS, MIXERS
 

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hrfevo.genome import Genome, sample
-from hrfevo.lineage import Change, as_tree, changes, lineage
-from hrfevo.validation import parse_space
-from signal_model.errors import InputError
+from hrfevo.results.genome.lineage import Change, changes, lineage
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.reading import parse_space
+from hrfevo.views.terminal.lineage import as_tree
+from signal_model.support.errors import InputError
 from tests.conftest import answer
 from tests.synthetic import SPACE, read
 

@@ -23,20 +23,20 @@ from mlflow import MlflowClient
 from pymoo.indicators.hv import HV
 from rich.console import Console
 
-from hrfevo.database import sqlite_url
-from hrfevo.genome import Genome, flat
-from hrfevo.logs import Target, parse_targets
-from hrfevo.logs import mlflow as mlflow_logger
-from hrfevo.logs.base import LogObserver, Observers, ended_before
-from hrfevo.logs.course import Course
-from hrfevo.records import Job, Outcome
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation, Store
-from hrfevo.validation import load_space
-from hrfevo.workers import InlineWorkers
-from signal_model.errors import InputError
+from hrfevo.search.loop import Search
+from hrfevo.search.observers import mlflow_log as mlflow_logger
+from hrfevo.search.observers.base import LogObserver, Observers, ended_before
+from hrfevo.search.observers.course import Course
+from hrfevo.search.observers.targets import Target, parse_targets
+from hrfevo.space.genome import Genome, flat
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation, Store
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.inline import InlineWorkers
+from signal_model.support.errors import InputError
 
 from .conftest import TINY_SPACE, command
 from .services import free_port
@@ -266,7 +266,7 @@ def test_a_logger_that_fails_is_given_up_once_and_the_search_is_the_same(space: 
 
 
 def test_a_search_waits_for_no_logger(space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrfevo.logs.base.PATIENCE", 0.1)
+    monkeypatch.setattr("hrfevo.search.observers.base.PATIENCE", 0.1)
     said = io.StringIO()
     slow = Scribe(hangs=0)
     started = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hrfevo.run_folder import RunFolder
+from hrfevo.store.run_folder import RunFolder
 
 from .conftest import ROOT, command
 

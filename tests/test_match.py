@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hrfevo import match
-from hrfevo.match import Side, of_one_size, on_one_text
-from hrfevo.run_folder import RunFolder
-from signal_model.errors import InputError
-from signal_model.files import to_yaml
+from hrfevo.search import match
+from hrfevo.search.match import Side, of_one_size, on_one_text
+from hrfevo.store.run_folder import RunFolder
 from signal_model.model import build_model, count_parameters
+from signal_model.support.errors import InputError
+from signal_model.support.files import to_yaml
 
 from .conftest import answer, command, only_run
 
@@ -90,7 +90,7 @@ def test_at_equal_seconds_each_is_trained_for_as_long(
 
 def test_steps_are_timed_in_turn(models: list[Path]) -> None:
     sides = on_one_text((Side.read(str(models[0])), Side.read(str(models[1]))))
-    from hrfevo.driver import Machinery
+    from hrfevo.search.start import Machinery
 
     assert all(0 < seconds < 10 for seconds in match.step_seconds(sides, Machinery("inline", device="cpu")))
 

@@ -28,15 +28,15 @@ from torchgen.gen import parse_native_yaml
 from torchgen.model import DispatchKey
 
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.corpus import Corpus
-from signal_model.evaluation import causality_violation, loss_by_position, score_text
-from signal_model.generation import generate
+from signal_model.data.corpus import Corpus
+from signal_model.data.tokenizers import ByteTokenizer
+from signal_model.evaluation.generation import generate
+from signal_model.evaluation.scores import causality_violation, loss_by_position, score_text
 from signal_model.model import build_model
-from signal_model.tokenizers import ByteTokenizer
-from signal_model.training import Trainer
-from signal_model.transforms.dwt import wavedec, waverec
-from signal_model.transforms.extension import MODES
-from signal_model.transforms.wavelets import causal_decomposition
+from signal_model.training.trainer import Trainer
+from signal_model.transforms.atrous import causal_decomposition
+from signal_model.transforms.dwt.dwt import wavedec, waverec
+from signal_model.transforms.dwt.extension import MODES
 
 from .test_causality import EMBEDDINGS, FEEDFORWARDS, FILTER_BANKS, MIXERS, POSITIONS
 

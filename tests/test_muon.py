@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from signal_model import devices, muon
-from signal_model.muon import Muon, orthogonalized
+from signal_model.support import devices
+from signal_model.training import muon
+from signal_model.training.muon import Muon, orthogonalized
 
 SHAPES = [(6, 6), (6, 24), (24, 6), (5, 8), (24, 6), (1, 7)]
 

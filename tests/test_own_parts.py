@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import Genome
-from hrfevo.records import Job
-from hrfevo.validation import parse_space
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import parse_space
+from hrfevo.workers.base import Job
+from hrfevo.workers.evaluation import TrainingEvaluator
 from signal_model.config import (
     EmbeddingConfig,
     FeedForwardConfig,
@@ -23,13 +23,13 @@ from signal_model.config import (
     ModelConfig,
     PositionsConfig,
 )
-from signal_model.conformance import CHECKS, conformance
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
+from signal_model.data.corpus import load_corpus
+from signal_model.evaluation.conformance import CHECKS, conformance
 from signal_model.layers.mixers import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.own_parts import VARIABLE
-from signal_model.settings import Part
+from signal_model.support.errors import InputError
+from signal_model.support.own_parts import VARIABLE
+from signal_model.support.settings import Part
 
 from .conftest import command, only_run
 

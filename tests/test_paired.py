@@ -9,8 +9,8 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from scipy import stats
 
-from hrfevo.fronts import dominated_share, front_pair, front_pair_by_seed
-from hrfevo.paired import difference
+from hrfevo.results.comparison.fronts import dominated_share, front_pair, front_pair_by_seed
+from hrfevo.results.comparison.paired import difference
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 5, 10])

@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from hrfevo import database, patience, schema
-from hrfevo.algorithms import make_algorithm
-from hrfevo.database import sqlite_url
-from hrfevo.patience import PatientStore
-from hrfevo.records import Job, Outcome
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.status import status_of
-from hrfevo.store import Store, Unreachable
-from hrfevo.validation import load_space
-from hrfevo.workers import InlineWorkers
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.results.status import status_of
+from hrfevo.search.loop import Search
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store import database, schema
+from hrfevo.store import retrying as patience
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.retrying import PatientStore
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store, Unreachable
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.inline import InlineWorkers
 
 from .conftest import Scene, command
 from .services import Wire

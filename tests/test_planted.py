@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from hrfevo.report.portrait import portraits
+from hrfevo.views.figures.model.portrait import portraits
 from signal_model.analysis.filters import Filters, peaks
 from signal_model.config import FilesCorpusConfig, ModelConfig, Recipe, TokenizerConfig, TrainingConfig
-from signal_model.corpus import Corpus, load_corpus
-from signal_model.training import run_recipe
-from signal_model.yardsticks import yardsticks
+from signal_model.data.corpus import Corpus, load_corpus
+from signal_model.evaluation.yardsticks import yardsticks
+from signal_model.training.trainer import run_recipe
 
 from .conftest import answer, command, only_run
 

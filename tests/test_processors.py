@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hrfevo.space import Resources
+from hrfevo.space.search_space import Resources
 from hrfevo.workers.cluster import local_room
-from signal_model import processors
-from signal_model.processors import Processors, permitted_processors
+from signal_model.support import processors
+from signal_model.support.processors import Processors, permitted_processors
 
 
 @pytest.fixture(autouse=True)

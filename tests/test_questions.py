@@ -20,19 +20,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hrfevo
-from hrfevo.filters import OPERATORS, parse_condition
-from hrfevo.genome import Genome
-from hrfevo.overview import overviews
-from hrfevo.ranking import by_metric, front
-from hrfevo.report.frames import evaluation_frame
-from hrfevo.run_folder import RunFolder
-from hrfevo.space import SearchSpace
-from hrfevo.status import status_of
-from hrfevo.store import Evaluation, Store
-from hrfevo.tables import status_table
-from hrfevo.validation import parse_space
-from signal_model.errors import InputError
+from hrfevo.results.frames import evaluation_frame
+from hrfevo.results.overview import overviews
+from hrfevo.results.ranking import by_metric, front
+from hrfevo.results.status import status_of
+from hrfevo.results.where import OPERATORS, parse_condition
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation, Store
+from hrfevo.views.terminal.tables import status_table
 from signal_model.model import SignalLLM
+from signal_model.support.errors import InputError
 from tests.conftest import ROOT, answer, command
 from tests.synthetic import SPACE, dominating, read, write_run
 

@@ -20,12 +20,14 @@ import pytest
 import ray.exceptions
 from ray.exceptions import RayError, RayTaskError
 
-from hrfevo.algorithms import make_algorithm
-from hrfevo.records import OUT_OF_MEMORY, Job, Outcome, Proposal, Unfit
-from hrfevo.search import Search
-from hrfevo.space import Budget, Resources, SearchSpace
-from hrfevo.validation import parse_space
-from hrfevo.workers import WorkersLost, cluster, ray_workers
+from hrfevo.algorithms.base import Proposal
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.workers import cluster, ray_workers
+from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, WorkersLost
 from hrfevo.workers.ray_workers import ATTEMPTS, RayWorkers
 
 from .conftest import TINY_SPACE, Scene

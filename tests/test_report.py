@@ -17,23 +17,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hrfevo import ranking
-from hrfevo.confirmed import Confirmation, Confirmed
-from hrfevo.export import recipe_of
-from hrfevo.report import (
-    curve_frame,
-    evaluation_frame,
-    gallery,
-    gene_values,
-    render,
-)
-from hrfevo.report.card_data import card_data
-from hrfevo.report.compact import apart, drawing, packed
-from hrfevo.report.headline import won
-from hrfevo.report.portrait import portraits
-from hrfevo.report.sample import drawn, drawn_numbers
-from hrfevo.space import SearchSpace
-from hrfevo.tables import short_names
+from hrfevo.results import ranking
+from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.genome.recipe import recipe_of
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.views.figures import gallery, gene_values
+from hrfevo.views.figures.model.portrait import portraits
+from hrfevo.views.figures.sampling import drawn, drawn_numbers
+from hrfevo.views.report.card_data import card_data
+from hrfevo.views.report.compact import apart, drawing, packed
+from hrfevo.views.report.headline import won
+from hrfevo.views.report.page import render
+from hrfevo.views.terminal.tables import short_names
 from signal_model.model import build_model
 
 if TYPE_CHECKING:

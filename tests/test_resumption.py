@@ -14,21 +14,23 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from hrfevo import confirmation, driver, products
-from hrfevo.algorithms import ALGORITHMS, SURVEY, Algorithm, make_algorithm
+from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.evolution import feasibility, surrogate
 from hrfevo.algorithms.evolution.gaussian_process import fit
+from hrfevo.algorithms.registry import ALGORITHMS, SURVEY, make_algorithm
 from hrfevo.cli import app
-from hrfevo.evaluation import Evaluator
-from hrfevo.genome import Genome
-from hrfevo.records import PROMOTION, Job, Outcome, Proposal, Result
-from hrfevo.run_folder import RUN_FILE, RunFolder
-from hrfevo.search import Search
-from hrfevo.space import SearchSpace
-from hrfevo.spending import spent
-from hrfevo.started import Started
-from hrfevo.validation import parse_space
-from hrfevo.workers import InlineWorkers
+from hrfevo.search import confirmation, products
+from hrfevo.search import start as driver
+from hrfevo.search.loop import Search
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.spending import spent
+from hrfevo.store.started import Started
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.evaluation import Evaluator
+from hrfevo.workers.inline import InlineWorkers
 
 from .conftest import only_run
 from .test_formats import old_run

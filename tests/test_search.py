@@ -20,22 +20,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hrfevo.algorithms import make_algorithm
-from hrfevo.database import sqlite_url
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.progress import PlainDisplay
-from hrfevo.records import Job, Outcome, Unfit
-from hrfevo.run_folder import RunFolder
-from hrfevo.search import Hopeless, Search
-from hrfevo.space import Resources, SearchSpace
-from hrfevo.status import failures_in_words, status_of
-from hrfevo.store import Store
-from hrfevo.validation import load_space
-from hrfevo.workers import InlineWorkers, Workers
-from signal_model.console import Interruption
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
-from signal_model.training import Trainer
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.results.status import failures_in_words, status_of
+from hrfevo.search.loop import Hopeless, Search
+from hrfevo.search.observers.display import PlainDisplay
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from hrfevo.workers.base import Job, Outcome, Unfit, Workers
+from hrfevo.workers.evaluation import TrainingEvaluator
+from hrfevo.workers.inline import InlineWorkers
+from signal_model.data.corpus import load_corpus
+from signal_model.support.console import Interruption
+from signal_model.support.errors import InputError
+from signal_model.training.trainer import Trainer
 
 from .conftest import PowerCut, command, only_run
 from .forks import Forked
@@ -160,7 +160,7 @@ def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, 
 def test_a_search_that_finds_one_feasible_genome_in_thousands_ends_and_says_why(
     space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hrfevo.search.HOPELESS_INFEASIBLE", 50)
+    monkeypatch.setattr("hrfevo.search.loop.HOPELESS_INFEASIBLE", 50)
     one = search(space, InlineWorkers(Scripted("one")), store, "run")
     assert one.run(QUIET) == "the last 50 genomes were infeasible, the last with: parameters 9 above 3"
     assert (one.tally.finished, one.tally.infeasible) == (1, 53)
@@ -386,7 +386,7 @@ def test_two_searches_cannot_write_to_one_run(tiny_space: Path, tmp_path: Path) 
 
 
 def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
-    from hrfevo.genome import Genome, express
+    from hrfevo.space.genome import Genome, express
     from signal_model.model import build_model, count_parameters
 
     layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
@@ -403,7 +403,7 @@ def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
 
 
 def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: SearchSpace, tmp_path: Path) -> None:
-    from hrfevo.genome import Genome
+    from hrfevo.space.genome import Genome
 
     layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
     genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
@@ -431,7 +431,7 @@ def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: 
 
 
 def test_offspring_begin_with_the_weights_that_fit(space: SearchSpace, tmp_path: Path) -> None:
-    from hrfevo.genome import Genome
+    from hrfevo.space.genome import Genome
 
     def genome(rate: float, expansion: float) -> Genome:
         layer = {"mixer.kind": "harmonic", "feedforward.expansion": expansion}
@@ -471,8 +471,8 @@ def test_a_search_with_inheritance_marks_every_result_and_its_confirmation_has_n
 
 
 def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:
-    from hrfevo.genome import Genome
-    from hrfevo.space import Bounds
+    from hrfevo.space.genome import Genome
+    from hrfevo.space.search_space import Bounds
 
     layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
     genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
@@ -486,8 +486,8 @@ def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> N
 
 
 def test_divergence_and_defects_are_outcomes_with_a_reason(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
-    import hrfevo.evaluation as evaluation
-    from hrfevo.genome import Genome
+    import hrfevo.workers.evaluation as evaluation
+    from hrfevo.space.genome import Genome
 
     layer = {"mixer.kind": "attention", "feedforward.expansion": 1.0}
     genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
@@ -538,7 +538,7 @@ def test_what_a_worker_lacks_is_nobodys_failure(
     space: SearchSpace, monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
     """A missing package, part, module of a part, or device: no genome fails or is infeasible of it."""
-    from hrfevo import evaluation
+    from hrfevo.workers import evaluation
     from signal_model.config import EmbeddingConfig
     from signal_model.layers import registry
 

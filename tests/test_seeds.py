@@ -14,30 +14,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrfevo.algorithms import ALGORITHMS, make_algorithm
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel
+from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
 from hrfevo.algorithms.replicates import MAX_SEEDS, REPLICATE, Replicates
+from hrfevo.algorithms.seeds import Scores
 from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.base import Scale
 from hrfevo.benchmark.simulation import Trace
-from hrfevo.database import sqlite_url
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import Genome, sample
-from hrfevo.individual import Fitness, Individual, Standings
-from hrfevo.logs.course import Course
-from hrfevo.overview import leader_of
-from hrfevo.ranking import averaged, find_genome, front, ranked
-from hrfevo.records import Job, Outcome, Proposal, Result
-from hrfevo.search import Search
-from hrfevo.seeds import Scores
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation, Store
-from hrfevo.tables import as_table
-from hrfevo.validation import load_space, parse_space
-from hrfevo.workers import InlineWorkers
+from hrfevo.results.overview import leader_of
+from hrfevo.results.ranking import averaged, find_genome, front, ranked
+from hrfevo.search.loop import Search
+from hrfevo.search.observers.course import Course
+from hrfevo.search.standings import Standings
+from hrfevo.space.genome import Genome, sample
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.store import Evaluation, Store
+from hrfevo.views.terminal.tables import as_table
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.evaluation import TrainingEvaluator
+from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.simulated import SimulatedWorkers
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
+from signal_model.data.corpus import load_corpus
+from signal_model.support.errors import InputError
 
 from .conftest import PowerCut
 
@@ -232,7 +234,7 @@ def test_the_algorithm_hears_the_mean_and_of_how_many() -> None:
 
 def test_a_replicate_begins_at_step_0_and_leaves_what_is_kept(tiny_space: Path, tmp_path: Path) -> None:
     """Real trainings, kept where the genome's own is: its seed decides the score, nothing else does."""
-    from hrfevo.checkpoints import Checkpoints
+    from hrfevo.workers.trainings import Checkpoints
 
     space = load_space(tiny_space, ["rungs=[2, 4]", "replicates=0.5", "objectives={bits_per_byte: minimize}"])[0]
     evaluate = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")

@@ -17,16 +17,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrfevo.editor_schema import json_schema
-from hrfevo.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
-from hrfevo.genome import Genome, canonical, express, resolve, sample
-from hrfevo.space import SearchSpace
-from hrfevo.validation import _trials, load_space, parse_space, space_size
+from hrfevo.space.editor_schema import json_schema
+from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
+from hrfevo.space.genome import Genome, canonical, express, resolve, sample
+from hrfevo.space.reading import _trials, load_space, parse_space, space_size
+from hrfevo.space.search_space import SearchSpace
 from signal_model.config import ModelConfig, Recipe
-from signal_model.errors import InputError
-from signal_model.files import parse_document
 from signal_model.model import build_model
-from signal_model.optimization import build_optimizers, learning_rate_factor
+from signal_model.support.errors import InputError
+from signal_model.support.files import parse_document
+from signal_model.training.optimizers import build_optimizers, learning_rate_factor
 
 from .conftest import ROOT, SPACES, command
 

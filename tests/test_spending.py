@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from hrfevo.algorithms import make_algorithm
-from hrfevo.database import sqlite_url
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import express, sample
-from hrfevo.records import TRAIN_STEPS, Job, Outcome
-from hrfevo.search import Search
-from hrfevo.space import Budget, SearchSpace
-from hrfevo.spending import Ledger, spent
-from hrfevo.store import Store
-from hrfevo.validation import load_space
-from hrfevo.workers import InlineWorkers
-from signal_model.corpus import load_corpus
-from signal_model.training import Trainer
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
+from hrfevo.space.genome import express, sample
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.spending import Ledger, spent
+from hrfevo.store.store import Store
+from hrfevo.workers.base import TRAIN_STEPS, Job, Outcome
+from hrfevo.workers.evaluation import TrainingEvaluator
+from hrfevo.workers.inline import InlineWorkers
+from signal_model.data.corpus import load_corpus
+from signal_model.training.trainer import Trainer
 
 from .conftest import PowerCut, answer, command, only_run
 

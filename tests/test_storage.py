@@ -15,14 +15,14 @@ from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
-from hrfevo.checkpoints import Checkpoints, fetched, kept_at, storage_place
-from hrfevo.evaluation import TrainingEvaluator
-from hrfevo.genome import Genome
-from hrfevo.records import Job
-from hrfevo.run_folder import RunFolder
-from hrfevo.validation import load_space
-from signal_model.corpus import load_corpus
-from signal_model.errors import InputError
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import load_space
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.workers.base import Job
+from hrfevo.workers.evaluation import TrainingEvaluator
+from hrfevo.workers.trainings import Checkpoints, fetched, kept_at, storage_place
+from signal_model.data.corpus import load_corpus
+from signal_model.support.errors import InputError
 
 from .conftest import command, only_run
 from .services import free_port

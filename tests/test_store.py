@@ -17,12 +17,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from hrfevo import schema
-from hrfevo.database import MIGRATIONS, migrate, sqlite_url, without_password
-from hrfevo.genome import Genome
-from hrfevo.records import Job, Outcome, Point, Proposal
-from hrfevo.store import Store
-from signal_model.errors import InputError
+from hrfevo.algorithms.base import Proposal
+from hrfevo.space.genome import Genome
+from hrfevo.store import schema
+from hrfevo.store.database import MIGRATIONS, migrate, sqlite_url, without_password
+from hrfevo.store.store import Store
+from hrfevo.workers.base import Job, Outcome, Point
+from signal_model.support.errors import InputError
 
 from .conftest import command
 

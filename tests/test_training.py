@@ -20,20 +20,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from signal_model import evaluation
-from signal_model.checkpoints import load_checkpoint, load_training, save_checkpoint, save_training
+from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import FilesCorpusConfig, ModelConfig, Recipe, TokenizerConfig, TrainingConfig
-from signal_model.corpus import Corpus, load_corpus
-from signal_model.cost import flops_per_token, recurrent_state_size
-from signal_model.errors import InputError
-from signal_model.evaluation import fixed_windows, loss_by_position, score_text
-from signal_model.generation import filter_logits, generate, stream_text
+from signal_model.config.presets import PRESETS
+from signal_model.data.corpus import Corpus, load_corpus
+from signal_model.data.tokenizers import ByteTokenizer
+from signal_model.evaluation import scores as evaluation
+from signal_model.evaluation.generation import filter_logits, generate, stream_text
+from signal_model.evaluation.scores import fixed_windows, loss_by_position, score_text
 from signal_model.model import SignalLLM, build_model, count_parameters
-from signal_model.muon import Muon
-from signal_model.optimization import build_optimizers, learning_rate_factor, set_learning_rates
-from signal_model.presets import PRESETS
-from signal_model.tokenizers import ByteTokenizer
-from signal_model.training import Diverged, Epochs, Trainer, run_recipe, train, validate
+from signal_model.support.errors import InputError
+from signal_model.training.checkpoints import load_checkpoint, load_training, save_checkpoint, save_training
+from signal_model.training.muon import Muon
+from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
+from signal_model.training.trainer import Diverged, Epochs, Trainer, run_recipe, train, validate
 from signal_model.transforms.spectra import spectral_roughness
 
 from .conftest import command
@@ -113,7 +113,7 @@ def test_a_step_is_timed_as_if_nothing_else_ran(corpus: Corpus, monkeypatch: pyt
 
     clock = [0.0]
     monkeypatch.setattr(trainer, "_take_step", held_up)
-    monkeypatch.setattr("signal_model.training.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("signal_model.training.trainer.time.perf_counter", lambda: clock[0])
     assert trainer.run().step_seconds == pytest.approx(0.25)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from signal_model.config import FilesCorpusConfig, TokenizerConfig
-from signal_model.corpus import Corpus, load_corpus
-from signal_model.yardsticks import NGrams, judged, yardsticks
+from signal_model.data.corpus import Corpus, load_corpus
+from signal_model.evaluation.yardsticks import NGrams, judged, yardsticks
 
 from .conftest import command, only_run
 
@@ -76,7 +76,7 @@ def test_counting_comes_to_the_entropy_of_a_known_source(markov: Path) -> None:
 
 def test_compression_of_text_that_was_seen_costs_next_to_nothing() -> None:
     """Both look back into training text."""
-    from signal_model import yardsticks as module
+    from signal_model.evaluation import yardsticks as module
 
     text = bytes(np.random.default_rng(0).integers(0, 256, 20_000, np.uint8))
     assert module._by_zlib(text[-5000:], text) < 500

@@ -1,12 +1,52 @@
-"""The protocol of algorithms, and the memory of what was proposed."""
+"""What algorithms propose and hear, their protocol, and the memory of what was proposed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 from typing import Protocol
 
-from hrfevo.genome import Genome
-from hrfevo.records import Proposal, Result
+from hrfevo.space.genome import Genome
+
+# Words for where a proposal comes from that say more than how its genome was made.
+FOUNDER, PROMOTION = "founder", "promotion"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A genome that an algorithm wants trained to a rung, and where it comes from.
+
+    `seed` is that of the training where it is not the search's own; a `fresh` one begins at step 0 whatever is kept and
+    known of the genome, and is not kept itself. One that `opens` is the first after a generation that could not be
+    filled.
+    """
+
+    genome: Genome
+    operator: str
+    parents: tuple[str, ...] = ()
+    rung: int = 0
+    seed: int | None = None
+    fresh: bool = False
+    opens: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an algorithm hears: a proposal, its objectives, or None if there are none, and how it keeps to the bounds.
+
+    `margins` are those of `SearchSpace.margins`; `failure` is the kind of a failure, in a word or two, empty where the
+    training ended well or was never begun for want of a bound. Objectives are the mean over as many `measurements`
+    with different seeds. `earlier` is what another search found: its training is not kept here, so the next rung
+    begins at the first step.
+    """
+
+    proposal: Proposal
+    objectives: tuple[float, ...] | None
+    margins: tuple[float, ...] = ()
+    failure: str = ""
+    measurements: int = 1
+    earlier: bool = False
+
 
 # The word for where a genome comes from that another search has measured.
 KNOWN = "known"

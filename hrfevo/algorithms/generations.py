@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from hrfevo.algorithms.base import Algorithm
-from hrfevo.records import Proposal, Result
+from hrfevo.algorithms.base import Algorithm, Proposal, Result
 
 
 class Generations:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from hrfevo.genome import Genome, all_genomes
-from hrfevo.records import PROMOTION, Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import PROMOTION, Proposal, Result
+from hrfevo.space.genome import Genome, all_genomes
+from hrfevo.space.search_space import SearchSpace
 
 
 class Grid:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrfevo.algorithms.base import Seen
-from hrfevo.genome import sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Proposal, Result, Seen
+from hrfevo.space.genome import sample
+from hrfevo.space.search_space import SearchSpace
 
 # A space in which this many draws in a row bring nothing new has, as good as surely, been searched through.
 ATTEMPTS = 2000

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrfevo.algorithms.base import Algorithm
-from hrfevo.genome import Genome
-from hrfevo.records import Proposal, Result
-from hrfevo.seeds import Scores
-from hrfevo.space import SearchSpace
+from hrfevo.algorithms.base import Algorithm, Proposal, Result
+from hrfevo.algorithms.seeds import Scores
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
 
 # The word for where such an evaluation comes from.
 REPLICATE = "replicate"

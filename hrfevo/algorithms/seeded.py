@@ -6,8 +6,7 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from hrfevo.algorithms.base import Algorithm
-from hrfevo.records import Proposal, Result
+from hrfevo.algorithms.base import Algorithm, Proposal, Result
 
 
 class Seeded:

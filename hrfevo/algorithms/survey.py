@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrfevo.algorithms.genetic import Population
+from hrfevo.algorithms.base import FOUNDER, PROMOTION, Proposal, Result
+from hrfevo.algorithms.breeding.genetic import Population
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first
 from hrfevo.algorithms.random import RandomSearch
-from hrfevo.genome import Genome
-from hrfevo.individual import Fitness, Individual, best_first
-from hrfevo.records import FOUNDER, PROMOTION, Proposal, Result
-from hrfevo.space import SearchSpace
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
 
 # One in so many trainings repeats a genome with another seed.
 EACH = 10

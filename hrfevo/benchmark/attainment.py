@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 
+from hrfevo.algorithms.seeds import Scores
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.simulation import Trace
-from hrfevo.hypervolume import growth, volume
-from hrfevo.seeds import Scores
+from hrfevo.pareto import growth, volume
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Yardstick:
         return Attained(np.array(seconds), np.array(values))
 
     def recommended(self, trace: Trace, seconds: float) -> Recommended:
-        """Of the genomes that are on the front, as `hrfevo.ranking` has it, after so many seconds of training.
+        """Of the genomes that are on the front, as `hrfevo.results.ranking` has it, after so many seconds of training.
 
         Regret and flattery are no numbers, and the hypervolume is 0, where none has come to the last rung.
         """

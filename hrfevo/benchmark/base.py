@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hrfevo.genome import Genome
-from hrfevo.records import Status
-from hrfevo.space import SearchSpace
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.workers.base import Status
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hrfevo.algorithms import Algorithm, make_algorithm
+from hrfevo.algorithms.base import Algorithm
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.attainment import Attained, Yardstick
 from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.simulation import simulate
-from hrfevo.space import SearchSpace
+from hrfevo.space.search_space import SearchSpace
 
 FULL = ":full"
 

@@ -16,10 +16,10 @@ from hrfevo.benchmark.fates import Fates
 from hrfevo.benchmark.noise import Noise
 from hrfevo.benchmark.prediction import Prediction
 from hrfevo.benchmark.survey import Survey
-from hrfevo.genome import Genome, express, sample
-from hrfevo.records import Status
-from hrfevo.space import SearchSpace
-from signal_model.errors import InputError
+from hrfevo.space.genome import Genome, express, sample
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.workers.base import Status
+from signal_model.support.errors import InputError
 
 # A full training is the mean over so many random genomes that keep to the bounds, of at most so many that are drawn.
 TYPICAL, ATTEMPTS = 100, 2000
@@ -124,7 +124,7 @@ class Emulator:
 
 def _sizes(space: SearchSpace, genome: Genome) -> dict[str, float]:
     """What is counted on the untrained model: what objectives and bounds name, and the number of parameters."""
-    from signal_model.cost import flops_per_token, recurrent_state_size
+    from signal_model.analysis.counting import flops_per_token, recurrent_state_size
     from signal_model.model import build_model, count_parameters
 
     model = build_model(express(space, genome, seed=0).model, 0)

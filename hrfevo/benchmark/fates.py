@@ -9,7 +9,7 @@ from hrfevo.benchmark.features import features
 from hrfevo.benchmark.noise import generator_of
 from hrfevo.benchmark.survey import Survey
 from hrfevo.benchmark.trees import Trees
-from hrfevo.genome import Genome
+from hrfevo.space.genome import Genome
 
 # From fewer failures nothing is learned of who fails: all are as likely to.
 LEAST = 10

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.genes import ChoiceGene, LayersGene, UnitGene, Value
-from hrfevo.genome import Genome
-from hrfevo.space import SearchSpace
+from hrfevo.space.genes import ChoiceGene, LayersGene, UnitGene, Value
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
 
 
 def features(space: SearchSpace, genomes: Sequence[Genome], parameters: np.ndarray) -> np.ndarray:

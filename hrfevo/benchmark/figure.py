@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hrfevo.benchmark.summary import MOMENTS, Measure, Summary
-from hrfevo.report.style import figure, text
+from hrfevo.views.figures.style import figure, text
 
 # Okabe & Ito, and dashes where colours end.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#808080")

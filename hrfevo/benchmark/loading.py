@@ -9,9 +9,9 @@ from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.emulator import Emulator
 from hrfevo.benchmark.survey import Survey, read_survey, survey_schema
 from hrfevo.benchmark.table import about_of, load_table, read_parquet
-from hrfevo.space import PROBED, SearchSpace
-from hrfevo.validation import parse_space
-from signal_model.errors import InputError
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import PROBED, SearchSpace
+from signal_model.support.errors import InputError
 
 
 def load_benchmark(path: Path, overrides: Sequence[str] = ()) -> Benchmark:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hrfevo.benchmark.survey import Survey
-from hrfevo.genome import Genome
+from hrfevo.space.genome import Genome
 
 
 class Noise:

@@ -9,7 +9,7 @@ import numpy as np
 from hrfevo.benchmark.ensemble import Ensemble, Kernels
 from hrfevo.benchmark.features import features
 from hrfevo.benchmark.survey import Survey
-from hrfevo.genome import Genome
+from hrfevo.space.genome import Genome
 
 
 class Prediction:

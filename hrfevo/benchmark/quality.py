@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 from hrfevo.benchmark.prediction import Prediction
 from hrfevo.benchmark.survey import Survey, read_survey
 from hrfevo.benchmark.table import ABOUT
-from hrfevo.space import SearchSpace
+from hrfevo.space.search_space import SearchSpace
 
 FOLDS = 5
 

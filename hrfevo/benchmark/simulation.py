@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hrfevo.algorithms import Algorithm
+from hrfevo.algorithms.base import Algorithm, Proposal, Result
 from hrfevo.benchmark.base import Benchmark, Station
-from hrfevo.records import Job, Outcome, Proposal, Result
-from hrfevo.search import Search
-from hrfevo.space import Budget
+from hrfevo.search.loop import Search
+from hrfevo.space.budget import Budget
+from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.simulated import SimulatedWorkers
 
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from hrfevo.benchmark.ensemble import Kernels
 from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
-from hrfevo.genome import Genome
-from hrfevo.space import PROBED, SearchSpace
-from hrfevo.store import Evaluation
-from signal_model.errors import InputError
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import PROBED, SearchSpace
+from hrfevo.store.store import Evaluation
+from signal_model.support.errors import InputError
 
 # Fewer genomes than these tell nothing of a space.
 LEAST = 20

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hrfevo.benchmark.base import Scale, Station
-from hrfevo.genome import Genome, all_genomes
-from hrfevo.records import Point
-from hrfevo.space import SearchSpace
-from hrfevo.store import Evaluation
-from hrfevo.validation import parse_space
-from signal_model.errors import InputError, one_line
+from hrfevo.space.genome import Genome, all_genomes
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.workers.base import Point
+from signal_model.support.errors import InputError, one_line
 
 # Measured once and the same at every rung.
 FIXED = ("parameters", "flops_per_token", "state_size")

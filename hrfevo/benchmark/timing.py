@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hrfevo.genome import Genome, express
-from hrfevo.space import SearchSpace
-from signal_model.corpus import Corpus
-from signal_model.devices import choose_device
+from hrfevo.space.genome import Genome, express
+from hrfevo.space.search_space import SearchSpace
+from signal_model.data.corpus import Corpus
 from signal_model.model import build_model
-from signal_model.training import Trainer
+from signal_model.support.devices import choose_device
+from signal_model.training.trainer import Trainer
 
 # In each pass the fastest counts of so many steps, after one that is not counted.
 STEPS = 5

@@ -20,12 +20,12 @@ from hrfevo.commands.options import (
     WorkersOption,
     print_rows,
 )
-from signal_model.console import new_console
-from signal_model.errors import InputError
+from signal_model.support.console import new_console
+from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
-    from hrfevo.compare import Comparison
-    from hrfevo.match import Match, Terms
+    from hrfevo.results.comparison.compare import Comparison
+    from hrfevo.search.match import Match, Terms
 
 app = typer.Typer()
 
@@ -75,8 +75,8 @@ def compare(
     """
     given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
     if not all(map(_is_run, sides)):
-        from hrfevo.driver import Machinery
-        from hrfevo.match import Terms
+        from hrfevo.search.match import Terms
+        from hrfevo.search.start import Machinery
 
         if group or store:
             raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is none")
@@ -104,7 +104,7 @@ def _is_run(told: str) -> bool:
 
 
 def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any, format_: Format) -> None:
-    from hrfevo.match import Side, play
+    from hrfevo.search.match import Side, play
 
     if len(sides) != 2:
         raise InputError(f"compare: takes two models, got {len(sides)}")
@@ -145,9 +145,9 @@ def _print_match(found: Match, format_: Format) -> None:
 
 
 def _searches(folders: list[Path], unit: str, group: bool, format_: Format, store: str | None) -> None:
-    from hrfevo.compare import compare as compare_searches
-    from hrfevo.compare import read_searches
-    from hrfevo.significance import between_groups, between_winners, grouped
+    from hrfevo.results.comparison.compare import compare as compare_searches
+    from hrfevo.results.comparison.compare import read_searches
+    from hrfevo.results.comparison.significance import between_groups, between_winners, grouped
 
     comparison = compare_searches(read_searches(folders, store), unit)  # type: ignore[arg-type]
     if group:
@@ -180,7 +180,7 @@ def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> Non
     table = [{head: row[name] for name, head in heads.items()} for row in rows]
     print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
     if comparison.reference:
-        from hrfevo.compare import IN_WORDS
+        from hrfevo.results.comparison.compare import IN_WORDS
 
         point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
         print(

@@ -31,7 +31,7 @@ def complete_genome(context: typer.Context, incomplete: str) -> list[tuple[str, 
 
 
 def _runs(folder: str) -> Iterator[str]:
-    from hrfevo.run_folder import RUN_FILE
+    from hrfevo.store.run_folder import RUN_FILE
 
     for parent in (folder, os.path.join(folder, RUNS)):
         for path in Path(parent or ".").glob(f"*/{RUN_FILE}"):
@@ -39,7 +39,7 @@ def _runs(folder: str) -> Iterator[str]:
 
 
 def _genomes(folder: Path, incomplete: str) -> Iterator[tuple[str, str]]:
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.store.run_folder import RunFolder
 
     opened = RunFolder.open(folder)
     reached = {e.genome: e for e in sorted(opened.open_store().evaluations(opened.id), key=lambda e: e.rung)}

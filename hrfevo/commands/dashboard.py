@@ -23,6 +23,6 @@ def dashboard(
     store: StoreOption = None,
 ) -> None:
     """Serve figures and tables of runs, which follow a search while it goes on, to a browser."""
-    from hrfevo.dashboard.server import serve
+    from hrfevo.views.dashboard.server import serve
 
     serve(folder, store, host, port, refresh)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.completion import complete_genome, complete_run
-from signal_model.console import new_console, print_table
+from signal_model.support.console import new_console, print_table
 
 if TYPE_CHECKING:
-    from hrfevo.run_folder import RunFolder
-    from hrfevo.space import SearchSpace
-    from hrfevo.store import Evaluation, Run
+    from hrfevo.space.search_space import SearchSpace
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.store.store import Evaluation, Run
 
 
 class Backend(StrEnum):

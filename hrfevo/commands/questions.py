@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, GenomeArgument, RunArgument, StoreOption, print_rows, read_run
-from signal_model.console import new_console, print_table, say
-from signal_model.errors import InputError
+from signal_model.support.console import new_console, print_table, say
+from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
-    from hrfevo.overview import Overview
+    from hrfevo.results.overview import Overview
 
 app = typer.Typer()
 
@@ -48,7 +48,7 @@ def list_command(
     format_: FormatOption = Format.table,
 ) -> None:
     """List the runs in a folder, newest first."""
-    from hrfevo.overview import overviews
+    from hrfevo.results.overview import overviews
 
     found, unreadable = overviews(folder, sort)
     for name, error in unreadable.items():
@@ -77,9 +77,9 @@ def status(
     """Whether a run is running, stopped, crashed, failed or finished, how far it is, and what is in flight."""
     from contextlib import closing
 
-    from hrfevo.run_folder import RunFolder
-    from hrfevo.status import status_of
-    from hrfevo.tables import status_table
+    from hrfevo.results.status import status_of
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.views.terminal.tables import status_table
 
     run = RunFolder.open(folder)
     try:
@@ -110,9 +110,10 @@ def best(
 
     Conditions choose first: the front is then of those that meet them all.
     """
-    from hrfevo import ranking, tables
-    from hrfevo.filters import parse_condition
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.results import ranking
+    from hrfevo.results.where import parse_condition
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.views.terminal import tables
 
     run = RunFolder.open(folder)
     space, _, evaluations = read_run(run, store)
@@ -135,7 +136,7 @@ def best(
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
-        from hrfevo.worth import worth
+        from hrfevo.results.worth import worth
 
         console = new_console()
         print_table(console, tables.as_table(space, chosen, winners, also))
@@ -156,12 +157,12 @@ def show(
     store: StoreOption = None,
 ) -> None:
     """All that is known about one genome, the best unless given: its card."""
-    from hrfevo import tables
-    from hrfevo.card import card_of
-    from hrfevo.confirmed import latest
-    from hrfevo.earlier.knowledge import read_earlier
-    from hrfevo.ranking import find_genome
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.results.confirmed import latest
+    from hrfevo.results.earlier import read_earlier
+    from hrfevo.results.genome.card import card_of
+    from hrfevo.results.ranking import find_genome
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.views.terminal import tables
 
     if html is not None and html.exists() and not overwrite:
         raise InputError(f"{html}: exists; name another file or add --overwrite")
@@ -172,10 +173,10 @@ def show(
     curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
     card = card_of(space, evaluations, curves, found.genome, latest(run), earlier.others(evaluations))
     if html is not None:
-        from hrfevo.anatomy import buildable, weighed
-        from hrfevo.report.card_page import card_page
-        from hrfevo.report.portrait import portraits
-        from signal_model.files import write_atomically
+        from hrfevo.results.genome.costs import buildable, weighed
+        from hrfevo.views.figures.model.portrait import portraits
+        from hrfevo.views.report.card_page import card_page
+        from signal_model.support.files import write_atomically
 
         pictures = portraits(*weighed(run, buildable(space, found), found.genome))
         page = card_page(space, evaluations, card, run.path.name, pictures)
@@ -187,19 +188,19 @@ def show(
         return
     parts = None
     if model:
-        from hrfevo.anatomy import buildable, costs_by_part
+        from hrfevo.results.genome.costs import buildable, costs_by_part
         from signal_model.model import build_model
 
         recipe = buildable(space, found)
         parts = costs_by_part(build_model(recipe.model, recipe.training.seed))
     if format_ is Format.json:
-        from hrfevo.card_text import card_data
+        from hrfevo.views.terminal.card import card_data
 
         print(json.dumps([tables.record(space, found) | card_data(card, parts)], indent=2))
     elif format_ is Format.csv:
         print(tables.as_csv(space, [found]), end="")
     else:
-        from hrfevo.card_text import print_card
+        from hrfevo.views.terminal.card import print_card
 
         print_card(new_console(), card, parts)
 
@@ -213,8 +214,8 @@ def importance(
     store: StoreOption = None,
 ) -> None:
     """Which genes matter: shares of each objective's variance that they explain."""
-    from hrfevo.importance import importances_of, ranges_of, said_of
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.results.importance import importances_of, ranges_of, said_of
+    from hrfevo.store.run_folder import RunFolder
 
     space, _, evaluations = read_run(RunFolder.open(folder), store)
     names = [objective] if objective else list(space.objectives)
@@ -247,11 +248,12 @@ def lineage(
     store: StoreOption = None,
 ) -> None:
     """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
-    from hrfevo.earlier.knowledge import read_earlier
-    from hrfevo.lineage import as_rows, as_tree
-    from hrfevo.lineage import lineage as lineage_of
-    from hrfevo.ranking import find_genome
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.results.earlier import read_earlier
+    from hrfevo.results.genome.lineage import as_rows
+    from hrfevo.results.genome.lineage import lineage as lineage_of
+    from hrfevo.results.ranking import find_genome
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.views.terminal.lineage import as_tree
 
     run = RunFolder.open(folder)
     space, _, evaluations = read_run(run, store)

@@ -25,12 +25,12 @@ from hrfevo.commands.options import (
     TrainingsOption,
     WorkersOption,
 )
-from signal_model.console import new_console, say
+from signal_model.support.console import new_console, say
 
 if TYPE_CHECKING:
-    from hrfevo.driver import Machinery
-    from hrfevo.run_folder import RunFolder
-    from hrfevo.started import Started
+    from hrfevo.search.start import Machinery
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.store.started import Started
 
 app = typer.Typer()
 
@@ -68,14 +68,14 @@ def run_command(
     log: LogOption = None,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
-    from hrfevo.validation import load_space
+    from hrfevo.space.reading import load_space
 
     overrides = [*(set_ or []), *_limits(evaluations, trainings)]
     loaded, text = load_space(space, overrides)
 
-    from hrfevo.driver import start
-    from hrfevo.run_folder import RunFolder
-    from hrfevo.started import Started
+    from hrfevo.search.start import start
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.store.started import Started
 
     started = Started().changed(**_given(backend, workers, address, device, log), confirm=confirm)
     machinery = _machinery(started, store, storage)
@@ -112,11 +112,11 @@ def resume(
     log: LogOption = None,
 ) -> None:
     """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.store.run_folder import RunFolder
 
     run = RunFolder.open(folder)
 
-    from hrfevo.driver import resume as continue_run
+    from hrfevo.search.start import resume as continue_run
 
     started = run.started.changed(**_given(backend, workers, address, device, log), confirm=confirm)
     machinery = _machinery(started, store, storage, corpus)
@@ -144,14 +144,14 @@ def confirm_command(
     log: LogOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
-    from hrfevo.run_folder import RunFolder
+    from hrfevo.store.run_folder import RunFolder
 
     run = RunFolder.open(folder)
     given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
     given["equal"] = equal.value if equal else None
     options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
 
-    from hrfevo.confirmation import confirm
+    from hrfevo.search.confirmation import confirm
 
     started = run.started.changed(**_given(backend, workers, address, device, log))
     raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
@@ -165,12 +165,12 @@ def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
 
 def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     """Confirm a search that has ended, as far as that is left to do; returns the exit code."""
-    from hrfevo.algorithms import ALGORITHMS
+    from hrfevo.algorithms.registry import ALGORITHMS
 
     if run.settings["algorithm"] not in ALGORITHMS or "stage" in run.settings:
         return 0
-    from hrfevo.confirmation import confirm
-    from hrfevo.unconfirmed import left_to_confirm
+    from hrfevo.search.confirmation import confirm
+    from hrfevo.search.unconfirmed import left_to_confirm
 
     console = new_console()
     with closing(run.open_store(machinery.store)) as store:
@@ -188,9 +188,9 @@ def _given(
 
 
 def _machinery(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
-    from hrfevo.checkpoints import storage_place
-    from hrfevo.driver import Machinery
-    from hrfevo.logs import parse_targets
+    from hrfevo.search.observers.targets import parse_targets
+    from hrfevo.search.start import Machinery
+    from hrfevo.workers.trainings import storage_place
     from signal_model.config.text import corpus_option
 
     kept = storage_place(storage) if storage is not None else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 
 app = typer.Typer()
 
@@ -18,8 +18,8 @@ def validate(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
-    from hrfevo.validation import gene_count, load_space, space_size
-    from signal_model.text import refuse_missing
+    from hrfevo.space.reading import gene_count, load_space, space_size
+    from signal_model.data.text import refuse_missing
 
     loaded, _ = load_space(space, list(set_ or []))
     try:
@@ -37,8 +37,8 @@ def schema(
     """Print the JSON Schema of search space files, for editors."""
     import json
 
-    from hrfevo.editor_schema import json_schema
-    from signal_model.files import write_json
+    from hrfevo.space.editor_schema import json_schema
+    from signal_model.support.files import write_json
 
     if output is None:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

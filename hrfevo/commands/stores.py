@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hrfevo.commands.completion import complete_run
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 
 app = typer.Typer()
 
@@ -20,9 +20,9 @@ def migrate(
     ],
 ) -> None:
     """Bring results that an earlier version wrote to this version's database schema, confirmations of a run too."""
-    from hrfevo.confirmed import stages
-    from hrfevo.database import migrate as migrate_database
-    from hrfevo.run_folder import RunFolder, bring_up_to_date
+    from hrfevo.results.confirmed import stages
+    from hrfevo.store.database import migrate as migrate_database
+    from hrfevo.store.run_folder import RunFolder, bring_up_to_date
 
     urls = [target]
     if "://" not in target:

@@ -1,6 +1,1 @@
-"""Where evaluations run. One protocol: in this process, or in Ray actors."""
-
-from hrfevo.workers.base import Workers, WorkersLost
-from hrfevo.workers.inline import InlineWorkers
-
-__all__ = ["InlineWorkers", "Workers", "WorkersLost"]
+"""Where and how a genome is measured: in this process, or in Ray's actors."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-from hrfevo.evaluation import Evaluator
-from hrfevo.records import Job, Outcome
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.gpus import keep_to, settle
 
 

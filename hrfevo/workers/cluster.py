@@ -16,12 +16,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hrfevo.space import Resources
+from hrfevo.space.search_space import Resources
 from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.gpus import gpus_here, shared
-from signal_model.errors import InputError, counted, one_line
-from signal_model.own_parts import VARIABLE
-from signal_model.processors import permitted_processors
+from signal_model.support.errors import InputError, counted, one_line
+from signal_model.support.own_parts import VARIABLE
+from signal_model.support.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
 LOOK = 2.0

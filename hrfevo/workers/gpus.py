@@ -6,9 +6,9 @@ import math
 import os
 from collections.abc import Mapping
 
-from hrfevo.records import Unfit
-from hrfevo.space import Resources
-from signal_model.devices import computes
+from hrfevo.space.search_space import Resources
+from hrfevo.workers.base import Unfit
+from signal_model.support.devices import computes
 
 GIB = 2**30
 # Small models leave a GPU idle between kernels, so `auto` lets so many share one where the CPUs can feed them …

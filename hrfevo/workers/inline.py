@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-from hrfevo.evaluation import Evaluator
-from hrfevo.records import Job, Outcome
-from hrfevo.workers.base import WorkersLost, unheard
+from hrfevo.workers.base import Job, Outcome, WorkersLost, unheard
+from hrfevo.workers.evaluation import Evaluator
 
 
 class InlineWorkers:

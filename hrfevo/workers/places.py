@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hrfevo.records import Job
+from hrfevo.workers.base import Job
 from hrfevo.workers.cluster import View
 
 # A part of the cluster: a node, or a node and GPUs of it. None of it is all of the cluster.

@@ -9,11 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from hrfevo.evaluation import Evaluator
-from hrfevo.records import OUT_OF_MEMORY, Job, Outcome, Unfit
-from hrfevo.space import Limits, Resources
+from hrfevo.space.search_space import Limits, Resources
 from hrfevo.workers.actor import Actor
-from hrfevo.workers.base import WorkersLost, unheard
+from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, WorkersLost, unheard
 from hrfevo.workers.cluster import (
     LOOK,
     View,
@@ -25,9 +23,10 @@ from hrfevo.workers.cluster import (
     shared_here,
     start_local,
 )
+from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.gpus import shared
 from hrfevo.workers.places import Part, Place, Task, Waiting, next_start
-from signal_model.errors import counted, one_line
+from signal_model.support.errors import counted, one_line
 
 # A job that has killed this many workers is the cause, not the victim.
 ATTEMPTS = 3

@@ -6,8 +6,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import replace
 
-from hrfevo.records import Job, Outcome
-from hrfevo.workers.base import unheard
+from hrfevo.workers.base import Job, Outcome, unheard
 
 
 class SimulatedWorkers:

@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from signal_model.errors import InputError
-from signal_model.evaluation import fixed_windows
+from signal_model.data.tokenizers import Tokenizer
+from signal_model.evaluation.scores import fixed_windows
 from signal_model.model import SignalLLM
-from signal_model.tokenizers import Tokenizer
-from signal_model.transforms.wavelets import causal_decomposition, reach
+from signal_model.support.errors import InputError
+from signal_model.transforms.atrous import causal_decomposition, reach
 
 EMBEDDED = "embedded"
 

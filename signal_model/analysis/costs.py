@@ -16,10 +16,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from signal_model.cost import Counts, OperationCounter, Row, Sum, context_of_tokens
+from signal_model.analysis.counting import Counts, OperationCounter, Row, Sum, context_of_tokens
+from signal_model.analysis.operations import Kind
 from signal_model.layers.constants import forget_constants
 from signal_model.model import SignalLLM
-from signal_model.operations import Kind
 
 SPECTRAL: tuple[Kind, ...] = ("Fourier transform", "complex product", "wavelet filter")
 """What counts as a spectral operation: transforms, products of spectra, filtering by wavelets. Not: matrix

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from signal_model.analysis.costs import place_name
-from signal_model.style import Mode, base_layout
+from signal_model.support.style import Mode, base_layout
 
 # After Okabe & Ito (2008), without yellow: colour-blind readers can tell the first ones apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B07D00", "#808080", "#8A63D2", "#2E8B9A", "#A0522D")

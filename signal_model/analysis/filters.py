@@ -19,7 +19,7 @@ from signal_model.layers.convolution import ShortConvolution
 from signal_model.layers.feedforward import SpectralFeedForward
 from signal_model.layers.mixers.wavelet import WaveletMixer
 from signal_model.model import SignalLLM
-from signal_model.transforms.wavelets import causal_decomposition, reach
+from signal_model.transforms.atrous import causal_decomposition, reach
 
 LEARNED = "learned"
 

@@ -13,7 +13,7 @@ from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from signal_model.analysis.figures import template
-from signal_model.style import INK, ink_variables
+from signal_model.support.style import INK, ink_variables
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from signal_model.analysis.embeddings import (
 )
 from signal_model.analysis.filters import LEARNED, channel_filter_frame, impulse_frame, response_frame, sequence_filters
 from signal_model.analysis.page import Section, Table, render
-from signal_model.files import write_atomically
 from signal_model.model import SignalLLM
+from signal_model.support.files import write_atomically
 
 WAVELET = "db2"
 

@@ -12,18 +12,14 @@ from signal_model.config.embeddings import (
     SpectralSettings,
     StandardEmbeddingConfig,
 )
+from signal_model.config.feedforward import FeedForwardConfig, MLPConfig, SpectralFeedForwardConfig
+from signal_model.config.filter_bank import FilterBankConfig, LearnedFilterBankConfig, NoFilterBankConfig
 from signal_model.config.mixers import (
     AttentionConfig,
-    FilterBankConfig,
     FourierAttentionConfig,
     HarmonicConfig,
-    LearnedFilterBankConfig,
     MixerConfig,
-    NoFilterBankConfig,
-    NoPositionsConfig,
-    PositionsConfig,
     SelectiveConfig,
-    SignalPositionsConfig,
     WaveletConfig,
 )
 from signal_model.config.model import (
@@ -32,12 +28,10 @@ from signal_model.config.model import (
     AnyFilterBank,
     AnyMixer,
     AnyPositions,
-    FeedForwardConfig,
     LayerConfig,
-    MLPConfig,
     ModelConfig,
-    SpectralFeedForwardConfig,
 )
+from signal_model.config.positions import NoPositionsConfig, PositionsConfig, SignalPositionsConfig
 from signal_model.config.recipe import Recipe
 from signal_model.config.text import (
     AnyCorpus,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from signal_model.config.types import Range, Spacing, WaveletName, ordered
-from signal_model.settings import Misfit, Part
-
-if TYPE_CHECKING:
-    from signal_model.config.model import ModelConfig
+from signal_model.support.settings import Misfit, ModelSize, Part
 
 
 class EmbeddingConfig(Part):
@@ -27,12 +24,12 @@ class SpectralSettings(EmbeddingConfig):
 
     _check_range = field_validator("frequencies")(ordered)
 
-    def check(self, model: ModelConfig) -> None:
-        if self.frequencies[1] > model.width / 2:
+    def check(self, size: ModelSize) -> None:
+        if self.frequencies[1] > size.width / 2:
             needed = f"{2 * self.frequencies[1]:g}"
             raise Misfit(
                 "frequencies",
-                f"{self.frequencies[1]:g} cycles need a width of at least {needed}, got {model.width}",
+                f"{self.frequencies[1]:g} cycles need a width of at least {needed}, got {size.width}",
             )
 
 
@@ -65,11 +62,11 @@ class BasisEmbeddingConfig(EmbeddingConfig):
             )
         return self
 
-    def check(self, model: ModelConfig) -> None:
-        if self.bases > model.width:
-            raise Misfit("bases", f"at most the width of {model.width}, got {self.bases}")
-        if self.functions == "wavelet" and model.width % 2:
-            raise Misfit("functions", f"wavelet needs an even width, got {model.width}")
+    def check(self, size: ModelSize) -> None:
+        if self.bases > size.width:
+            raise Misfit("bases", f"at most the width of {size.width}, got {self.bases}")
+        if self.functions == "wavelet" and size.width % 2:
+            raise Misfit("functions", f"wavelet needs an even width, got {size.width}")
 
 
 class HybridEmbeddingConfig(SpectralSettings):

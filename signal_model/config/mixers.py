@@ -1,75 +1,24 @@
-"""How positions are told apart and exchange information, causally."""
+"""How positions exchange information, causally."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from signal_model.config.types import Range, Spacing, WaveletName, below_nyquist, ordered
-from signal_model.settings import Misfit, Part
-
-if TYPE_CHECKING:
-    from signal_model.config.model import ModelConfig
-
-
-class PositionsConfig(Part):
-    """What a token's place adds to its vector; rotary positions belong to attention."""
-
-
-class NoPositionsConfig(PositionsConfig):
-    """Nothing: mixers tell positions apart themselves."""
-
-    kind: Literal["none"] = "none"
-
-
-class SignalPositionsConfig(PositionsConfig):
-    """A sum of sinusoids over the sequence, with frequencies and coefficients that are learned."""
-
-    kind: Literal["signal"] = "signal"
-    bases: int = Field(16, ge=1, le=2**16, description="Sinusoids shared by all channels")
-    frequencies: Range = Field((0.0005, 0.25), description="Lowest and highest frequency, cycles per token")
-    spacing: Spacing = "log"
-    learnable_frequencies: bool = True
-
-    _check_range = field_validator("frequencies")(ordered)
-
-
-class FilterBankConfig(Part):
-    """What filters the residual stream before a block."""
-
-
-class NoFilterBankConfig(FilterBankConfig):
-    """Nothing."""
-
-    kind: Literal["none"] = "none"
-
-
-class LearnedFilterBankConfig(FilterBankConfig):
-    """Learned causal filters at several scales, weighted per token, added to what enters the block."""
-
-    kind: Literal["learned"] = "learned"
-    filters: int = Field(16, ge=1, le=4096, description="Filters M of each scale")
-    scales: int = Field(3, ge=1, le=16, description="Scale s looks at every 2^s-th token")
-    taps: int = Field(8, ge=2, le=64, description="Taps of each filter")
-
-    def check(self, model: ModelConfig) -> None:
-        if (reach := (self.taps - 1) << (self.scales - 1)) >= model.context:
-            raise Misfit(
-                "taps",
-                f"{self.taps} at {self.scales} scales look {reach} tokens back, beyond the context of {model.context}",
-            )
+from signal_model.support.settings import Misfit, ModelSize, Part
 
 
 class MixerConfig(Part):
     """How positions exchange information; causal, always."""
 
 
-def _divides_width(heads: int, model: ModelConfig, least: int = 1, even: bool = False) -> None:
-    channels = model.width // heads
-    if model.width % heads or channels < least or (even and channels % 2):
+def _divides_width(heads: int, size: ModelSize, least: int = 1, even: bool = False) -> None:
+    channels = size.width // heads
+    if size.width % heads or channels < least or (even and channels % 2):
         sizes = " into even sizes" if even else f" into sizes of at least {least}" if least > 1 else ""
-        raise Misfit("heads", f"must divide the width of {model.width}{sizes}, got {heads}")
+        raise Misfit("heads", f"must divide the width of {size.width}{sizes}, got {heads}")
 
 
 class AttentionConfig(MixerConfig):
@@ -81,10 +30,10 @@ class AttentionConfig(MixerConfig):
     window: int | None = Field(None, ge=1, le=2**24, description="Tokens seen, the present one included; none is all")
     short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
 
-    def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model, least=2, even=self.rotary)
-        if self.window is not None and self.window > model.context:
-            raise Misfit("window", f"at most the context of {model.context}, got {self.window}")
+    def check(self, size: ModelSize) -> None:
+        _divides_width(self.heads, size, least=2, even=self.rotary)
+        if self.window is not None and self.window > size.context:
+            raise Misfit("window", f"at most the context of {size.context}, got {self.window}")
 
 
 class FourierAttentionConfig(MixerConfig):
@@ -96,8 +45,8 @@ class FourierAttentionConfig(MixerConfig):
 
     _check_range = field_validator("timescales")(ordered)
 
-    def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model, least=2)  # the norm of one channel would be its sign
+    def check(self, size: ModelSize) -> None:
+        _divides_width(self.heads, size, least=2)  # the norm of one channel would be its sign
 
 
 class HarmonicConfig(MixerConfig):
@@ -115,8 +64,8 @@ class HarmonicConfig(MixerConfig):
 
     _below_nyquist = field_validator("frequencies")(below_nyquist)
 
-    def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model)
+    def check(self, size: ModelSize) -> None:
+        _divides_width(self.heads, size)
 
 
 class SelectiveConfig(MixerConfig):
@@ -136,8 +85,8 @@ class SelectiveConfig(MixerConfig):
     _check_ranges = field_validator("frequencies", "timescales")(ordered)
     _below_nyquist = field_validator("frequencies")(below_nyquist)
 
-    def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model, least=2)  # the norm of one channel would be its sign
+    def check(self, size: ModelSize) -> None:
+        _divides_width(self.heads, size, least=2)  # the norm of one channel would be its sign
 
 
 class WaveletConfig(MixerConfig):
@@ -156,7 +105,7 @@ class WaveletConfig(MixerConfig):
             raise ValueError(f"{list(families)} names a family twice")
         return families
 
-    def check(self, model: ModelConfig) -> None:
-        _divides_width(self.heads, model)
-        if 2**self.levels > model.context:
-            raise Misfit("levels", f"{self.levels} needs a context of at least {2**self.levels}, got {model.context}")
+    def check(self, size: ModelSize) -> None:
+        _divides_width(self.heads, size)
+        if 2**self.levels > size.context:
+            raise Misfit("levels", f"{self.levels} needs a context of at least {2**self.levels}, got {size.context}")

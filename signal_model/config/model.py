@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
 from signal_model.config.embeddings import EmbeddingConfig, StandardEmbeddingConfig
-from signal_model.config.mixers import (
-    AttentionConfig,
-    FilterBankConfig,
-    MixerConfig,
-    NoFilterBankConfig,
-    NoPositionsConfig,
-    PositionsConfig,
-)
-from signal_model.config.types import Activation
-from signal_model.errors import InputError, closest
-from signal_model.files import dotted
-from signal_model.presets import PRESETS
-from signal_model.settings import Config, Misfit, Part
-
-
-class FeedForwardConfig(Part):
-    """What happens within a position."""
-
-    expansion: float = Field(4.0, gt=0, le=64, description="Hidden channels as a multiple of the width")
-    activation: Activation = "relu2"
-
-
-class MLPConfig(FeedForwardConfig):
-    """Two matrices (three for swiglu) and an activation."""
-
-    kind: Literal["mlp"] = "mlp"
-
-
-class SpectralFeedForwardConfig(FeedForwardConfig):
-    """`(1 - α) MLP(x) + α irfft(W ⊙ rfft(x))` along the channels, with a learned α."""
-
-    kind: Literal["spectral"] = "spectral"
-    mixing: float = Field(0.5, gt=0, lt=1, description="Share α of the spectral part at the start")
-
+from signal_model.config.feedforward import FeedForwardConfig, MLPConfig
+from signal_model.config.filter_bank import FilterBankConfig, NoFilterBankConfig
+from signal_model.config.mixers import AttentionConfig, MixerConfig
+from signal_model.config.positions import NoPositionsConfig, PositionsConfig
+from signal_model.config.presets import PRESETS
+from signal_model.support.errors import InputError, closest
+from signal_model.support.files import dotted
+from signal_model.support.settings import Config, Misfit, ModelSize, Part
 
 AnyEmbedding = Annotated[SerializeAsAny[EmbeddingConfig], BeforeValidator(EmbeddingConfig.parse)]
 AnyPositions = Annotated[SerializeAsAny[PositionsConfig], BeforeValidator(PositionsConfig.parse)]
@@ -88,9 +62,10 @@ class ModelConfig(Config):
             parts.append((("layers", index, "filter_bank"), layer.filter_bank))
             parts.append((("layers", index, "mixer"), layer.mixer))
             parts.append((("layers", index, "feedforward"), layer.feedforward))
+        size = ModelSize(self.width, self.context)
         for place, part in parts:
             try:
-                part.check(self)
+                part.check(size)
             except Misfit as misfit:
                 raise PydanticCustomError(
                     "misfit",

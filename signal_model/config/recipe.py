@@ -7,8 +7,8 @@ from pathlib import Path
 from signal_model.config.model import ModelConfig
 from signal_model.config.text import AnyCorpus, TokenizerConfig
 from signal_model.config.training import TrainingConfig
-from signal_model.files import read_document
-from signal_model.settings import Config
+from signal_model.support.files import read_document
+from signal_model.support.settings import Config
 
 
 class Recipe(Config):

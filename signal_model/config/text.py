@@ -16,8 +16,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from signal_model.files import explain, parse_value
-from signal_model.settings import Config
+from signal_model.support.files import explain, parse_value
+from signal_model.support.settings import Config
 
 
 class CorpusConfig(Config):

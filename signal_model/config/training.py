@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from signal_model.settings import Config, Part
+from signal_model.support.settings import Config, Part
 
 
 class OptimizerConfig(Part):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from signal_model.errors import closest
+from signal_model.support.errors import closest
 
 Spacing = Literal["linear", "log", "mel"]
 Activation = Literal["gelu", "relu2", "swiglu"]

@@ -4,7 +4,7 @@ Importing this package registers the model: `AutoModelForCausalLM.from_pretraine
 `to_transformers` wrote, with no code from the folder. `AutoTokenizer` needs nothing registered.
 """
 
-from signal_model.errors import InputError
+from signal_model.support.errors import InputError
 
 try:
     import transformers  # noqa: F401

@@ -13,19 +13,19 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import GenerationConfig
 
-from signal_model.checkpoints import load_checkpoint, load_figures, save_checkpoint
 from signal_model.config import Recipe
-from signal_model.errors import InputError, one_line
-from signal_model.files import explain, make_folder, read_text, write_atomically, write_json
-from signal_model.interchange.model import SignalLLMConfig, SignalLLMForCausalLM
-from signal_model.model import SignalLLM
-from signal_model.tokenizers import (
+from signal_model.data.tokenizers import (
     END_OF_TEXT,
     BPETokenizer,
     ByteTokenizer,
     byte_of_character,
     tokenizer_from_json,
 )
+from signal_model.interchange.model import SignalLLMConfig, SignalLLMForCausalLM
+from signal_model.model import SignalLLM
+from signal_model.support.errors import InputError, one_line
+from signal_model.support.files import explain, make_folder, read_text, write_atomically, write_json
+from signal_model.training.checkpoints import load_checkpoint, load_figures, save_checkpoint
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"

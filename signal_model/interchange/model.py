@@ -21,10 +21,10 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
 from signal_model.config import ModelConfig, Recipe
-from signal_model.errors import InputError
-from signal_model.files import explain
 from signal_model.layers.mixers import State
 from signal_model.model import SignalLLM, build_model
+from signal_model.support.errors import InputError
+from signal_model.support.files import explain
 
 
 class SignalLLMConfig(PreTrainedConfig):
@@ -98,8 +98,8 @@ class SignalLLMForCausalLM(PreTrainedModel, GenerationMixin):
     """`SignalLLM` behind the interface of `transformers`; `model` is the one inside.
 
     Without a cache all positions are computed at once, as in training. With one (`generate` uses it) those of a
-    beginning are too, and later tokens are taken one at a time, as by `signal_model.generation`. The head is the
-    embedding, in `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
+    beginning are too, and later tokens are taken one at a time, as by `signal_model.evaluation.generation`. The head
+    is the embedding, in `SignalLLM` itself: there is no second weight to tie. Gradient checkpointing is not supported.
     """
 
     config_class = SignalLLMConfig

@@ -8,7 +8,7 @@ from typing import TypeVar
 from torch import nn
 
 from signal_model.config import ModelConfig
-from signal_model.settings import Part
+from signal_model.support.settings import Part
 
 _M = TypeVar("_M", bound=type[nn.Module])
 _MODULES: dict[type[Part], Callable[[Part, ModelConfig], nn.Module]] = {}

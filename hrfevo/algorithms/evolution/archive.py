@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from hrfevo.algorithms.base import Result
 from hrfevo.algorithms.evolution.encoding import Encoding
-from hrfevo.genome import Genome
-from hrfevo.records import Result
-from hrfevo.space import SearchSpace
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
 
 
 class Archive:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.genes import ChoiceGene, LayersGene, UnitGene, Value
-from hrfevo.genome import Genome
-from hrfevo.space import SearchSpace
+from hrfevo.space.genes import ChoiceGene, LayersGene, UnitGene, Value
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import SearchSpace
 
 # What the order of layers counts beside what they are.
 TILT = 0.3

@@ -9,15 +9,15 @@ import moocore
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.breeding.genetic import Population
 from hrfevo.algorithms.evolution.archive import Archive
 from hrfevo.algorithms.evolution.expected_improvement import Target
 from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
-from hrfevo.algorithms.genetic import Population
 from hrfevo.algorithms.random import ATTEMPTS
-from hrfevo.genome import sample
-from hrfevo.records import Proposal, Result
-from hrfevo.space import TRAINED, SearchSpace
+from hrfevo.space.genome import sample
+from hrfevo.space.search_space import TRAINED, SearchSpace
 
 # Genomes that may wait for promotion, over all rungs; the others' trainings are given up.
 MAX_WAITING = 64

@@ -12,7 +12,7 @@ from signal_model.config import ModelConfig, WaveletConfig
 from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.wavelets import decomposition, lowpass, reach, step_decomposition
+from signal_model.transforms.atrous import decomposition, lowpass, reach, step_decomposition
 
 
 @implements(WaveletConfig)

@@ -1,0 +1,1 @@
+"""Algorithms that breed: parents, crossover, mutation."""

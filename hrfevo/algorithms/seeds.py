@@ -1,0 +1,59 @@
+"""Genomes that were measured with several seeds: means, and how far these can be trusted. Smaller values are better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrfevo.pareto import volume
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of N genomes: means over seeds (N, objectives) and counts of seeds (N,).
+
+    `noise` (objectives,) is the standard deviation of one measurement about what its genome is worth, pooled over all
+    genomes with several seeds; 0 where there is none.
+    """
+
+    means: np.ndarray
+    counts: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, measured: Sequence[np.ndarray]) -> Scores:
+        """From the measurements of each genome, (seeds, objectives) each."""
+        means = np.array([values.mean(axis=0) for values in measured])
+        counts = np.array([len(values) for values in measured])
+        squares = sum(((v - m) ** 2).sum(axis=0) for v, m in zip(measured, means, strict=True) if len(v) > 1)
+        noise = np.sqrt(np.broadcast_to(squares / max(1, int((counts - 1).sum())), means.shape[1:]))
+        return cls(means, counts, noise)
+
+    @property
+    def doubts(self) -> np.ndarray:
+        """Standard errors of the means, (N, objectives)."""
+        result: np.ndarray = self.noise / np.sqrt(self.counts)[:, None]
+        return result
+
+    @property
+    def cautious(self) -> np.ndarray:
+        """Means, worse by their standard error."""
+        result: np.ndarray = self.means + self.doubts
+        return result
+
+    def at_stake(self) -> np.ndarray:
+        """What each would add to the front, at best, if the others were what can be relied on, (N,)."""
+        import moocore
+
+        hopeful, cautious = self.means - self.doubts, self.cautious
+        low, high = hopeful.min(axis=0), cautious[moocore.is_nondominated(cautious)].max(axis=0)
+        worst = np.where(high > low, high + (high - low), low + np.maximum(np.abs(low), 1e-12))
+        gains = np.zeros(len(hopeful))
+        for index in np.flatnonzero((hopeful < worst).all(axis=1)):
+            others = np.delete(cautious, index, axis=0)
+            if not ((others <= hopeful[index]).all(axis=1) & (others < hopeful[index]).any(axis=1)).any():
+                before = volume(others, low, worst) if len(others) else 0.0
+                gains[index] = volume(np.vstack([others, hopeful[index]]), low, worst) - before
+        return gains

@@ -1,0 +1,194 @@
+"""hrfevo export | report."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hrfevo.commands.options import CorpusOption, DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
+from signal_model.support.errors import InputError
+
+if TYPE_CHECKING:
+    from hrfevo.space.search_space import SearchSpace
+    from hrfevo.store.run_folder import RunFolder
+    from hrfevo.store.store import Evaluation, Run
+
+app = typer.Typer()
+
+
+class ExportFormat(StrEnum):
+    """What is written: of one genome, or (csv, parquet, optuna) of the whole run."""
+
+    recipe = "recipe"
+    model = "model"
+    huggingface = "huggingface"
+    csv = "csv"
+    parquet = "parquet"
+    optuna = "optuna"
+
+
+TABLES = (ExportFormat.csv, ExportFormat.parquet)
+OF_THE_RUN = (*TABLES, ExportFormat.optuna)
+
+
+@app.command()
+def export(
+    folder: RunArgument,
+    output: Annotated[str, typer.Option(help="File or folder to write; for optuna a database, sqlite:///PATH")],
+    genome: GenomeArgument = None,
+    format_: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="A genome as recipe, model or huggingface; the run as csv, parquet or optuna"),
+    ] = ExportFormat.recipe,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="The recipe with its weights: a folder that `signal-model evaluate` reads")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Weights at this rung's steps; at the highest measured unless given")
+    ] = None,
+    curves: Annotated[bool, typer.Option("--curves", help="Learning curves instead: csv, parquet")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+    device: DeviceOption = "auto",
+    corpus: CorpusOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Take results away: a genome as a recipe, config or trained model; a run as a table or an Optuna study."""
+    trains = weights or format_ is ExportFormat.huggingface
+    if weights and format_ not in (ExportFormat.recipe, ExportFormat.huggingface):
+        raise InputError(f"--weights: goes with --format recipe or huggingface, got {format_}")
+    for option, value in (("--steps", steps), ("--corpus", corpus)):
+        if value is not None and not trains:
+            raise InputError(f"{option} {value}: goes with --weights or --format huggingface")
+    if curves and format_ not in TABLES:
+        raise InputError(f"--curves: goes with --format csv or parquet, got {format_}")
+    if genome is not None and format_ in OF_THE_RUN:
+        raise InputError(f"--format {format_}: is of the whole run; leave out the genome {genome}")
+    if "://" in output and format_ is not ExportFormat.optuna:
+        raise InputError(f"--output {output}: is a database, which goes with --format optuna; expected a path")
+
+    from hrfevo.store.run_folder import RunFolder
+
+    opened = RunFolder.open(folder)
+    if format_ in OF_THE_RUN:
+        _export_run(opened, store, output, format_, curves, overwrite)
+    elif trains:
+        _export_weights(opened, store, genome, Path(output), format_, steps, device, corpus, overwrite)
+    else:
+        _export_settings(opened, store, genome, Path(output), format_, overwrite)
+
+
+def _export_run(
+    folder: RunFolder, store: str | None, output: str, format_: ExportFormat, curves: bool, overwrite: bool
+) -> None:
+    results = folder.open_store(store)
+    space, record, evaluations = folder.space(), folder.record(results), results.evaluations(folder.id)
+    if format_ is ExportFormat.optuna:
+        from hrfevo.views.export.studies import write_study
+
+        where = write_study(output, record, space, evaluations, results.curves(folder.id), overwrite)
+        print(f"{where}: study {record.name} of {len(evaluations)} trials; look at it with: optuna-dashboard {where}")
+        return
+
+    from hrfevo.views.export.destination import refuse_occupied, write_file
+    from hrfevo.views.export.tables import as_bytes, curves_table, evaluations_table
+
+    refuse_occupied(Path(output), overwrite)
+    table = curves_table(results.curves(folder.id)) if curves else evaluations_table(space, evaluations)
+    write_file(Path(output), as_bytes(table, format_.value))  # type: ignore[arg-type]
+    print(f"{output}: {len(table)} {'points of learning curves' if curves else 'evaluations'} of run {record.name}")
+
+
+def _export_settings(
+    folder: RunFolder, store: str | None, genome: str | None, output: Path, format_: ExportFormat, overwrite: bool
+) -> None:
+    from hrfevo.results.genome.recipe import as_json, model_yaml, recipe_of, recipe_yaml
+    from hrfevo.views.export.destination import refuse_occupied, write_file
+
+    refuse_occupied(output, overwrite)
+    space, record, found, _ = _feasible(folder, store, genome)
+    whole = format_ is ExportFormat.recipe
+    if output.suffix == ".json":
+        recipe = recipe_of(space, found)
+        write_file(output, as_json((recipe if whole else recipe.model).to_dict()))
+    else:
+        write_file(output, (recipe_yaml if whole else model_yaml)(space, found, record.name))
+    corpus = "" if whole else " --corpus python"
+    print(f"{output}: genome {found.genome}; train it with: signal-model train {output}{corpus} --output DIR")
+
+
+def _export_weights(
+    folder: RunFolder,
+    store: str | None,
+    genome: str | None,
+    output: Path,
+    format_: ExportFormat,
+    steps: int | None,
+    device: str,
+    corpus: str | None,
+    overwrite: bool,
+) -> None:
+    space, _, found, evaluations = _feasible(folder, store, genome)
+    if format_ is ExportFormat.huggingface:
+        from signal_model.interchange import folders
+
+    from hrfevo.store.run_corpus import corpus_of
+    from hrfevo.views.export.destination import new_folder, refuse_occupied
+    from hrfevo.views.export.weights import FILES, measured_at, trained
+    from signal_model.config.text import corpus_option
+    from signal_model.support.devices import choose_device
+    from signal_model.training.logs import Bar, Lines
+
+    if corpus is not None:
+        space = space.model_copy(update={"corpus": corpus_option(corpus)})
+    to_huggingface = format_ is ExportFormat.huggingface
+    refuse_occupied(output, overwrite, folders.FILES if to_huggingface else FILES)
+    rung, measured = measured_at(space, evaluations, found, steps)
+    text, chosen = corpus_of(folder, space), choose_device(device)
+    with new_folder(output) as new:
+        log = Bar(space.rungs[rung]) if sys.stdout.isatty() else Lines()
+        model = trained(folder, space, found, rung, measured, text, chosen, log)
+        if to_huggingface:
+            with tempfile.TemporaryDirectory() as checkpoint:
+                model.save(Path(checkpoint))
+                folders.to_transformers(Path(checkpoint), new)
+        else:
+            model.save(new)
+    if to_huggingface:
+        print("import signal_model.interchange, then AutoModelForCausalLM.from_pretrained loads it")
+    print(f"{output}: genome {found.genome}, {model.in_words()}")
+
+
+def _feasible(
+    folder: RunFolder, store: str | None, genome: str | None
+) -> tuple[SearchSpace, Run, Evaluation, list[Evaluation]]:
+    """Space and record of a run, the evaluation asked for, and all."""
+    from hrfevo.results.ranking import find_genome
+
+    space, record, evaluations = read_run(folder, store)
+    found = find_genome(space, evaluations, genome)
+    if found.status == "infeasible":
+        raise InputError(f"genome {found.genome}: is infeasible ({found.reason})")
+    return space, record, found, evaluations
+
+
+@app.command()
+def report(
+    folder: RunArgument,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own unless given")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write report.html and best.yaml into the run folder, as they stand now."""
+    from hrfevo.search.products import leave_products
+    from hrfevo.store.run_folder import RunFolder
+
+    opened = RunFolder.open(folder)
+    try:
+        print(leave_products(opened, opened.space(), opened.open_store(store), output))
+    except OSError as error:
+        remedy = "" if output else "; name another folder with --output"
+        raise InputError(f"{output or folder}: the report cannot be written there: {error.strerror}{remedy}") from None

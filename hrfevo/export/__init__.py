@@ -1,5 +1,0 @@
-"""Taking results away: recipes, weights, tables, Optuna studies."""
-
-from hrfevo.export.recipes import recipe_of, recipe_yaml
-
-__all__ = ["recipe_of", "recipe_yaml"]

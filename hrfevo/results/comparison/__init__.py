@@ -1,0 +1,1 @@
+"""What the difference between runs, or between genomes, is worth."""

@@ -1,0 +1,188 @@
+"""What a run knew before it began: results and founders of earlier runs, kept in its own folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from hrfevo.algorithms.base import FOUNDER, PROMOTION, Proposal, Result
+from hrfevo.space.genome import Genome, canonical
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import EARLIER_FILE, RUN_FILE, RunFolder
+from hrfevo.store.store import Evaluation
+from hrfevo.workers.base import Status
+from signal_model.support.errors import InputError, counted
+from signal_model.support.files import explain
+from signal_model.support.settings import Config
+
+
+class Source(Config):
+    """An earlier run: its folder as it was named, and its id."""
+
+    run: str
+    id: str
+
+    @property
+    def words(self) -> str:
+        """`from quick-20261126-043144`."""
+        return f"from {Path(self.run).name}"
+
+
+class EarlierResult(Config):
+    """What an earlier evaluation came to, of a genome of this space at a rung of it. `source` is a place in a list."""
+
+    source: int
+    values: dict[str, Any]
+    rung: int
+    seed: int
+    status: Status
+    reason: str = ""
+    metrics: dict[str, float]
+    worker: str = ""
+    device: str = ""
+
+
+class EarlierFounder(Config):
+    """A genome of an earlier front, that is trained again to a rung before anything else."""
+
+    source: int
+    values: dict[str, Any]
+    rung: int = 0
+
+
+class Earlier(Config):
+    """All that a run was told. `left_out` says of genomes why they are none of its space."""
+
+    sources: tuple[Source, ...] = ()
+    results: tuple[EarlierResult, ...] = ()
+    founders: tuple[EarlierFounder, ...] = ()
+    left_out: dict[str, str] = Field(default_factory=dict)
+
+    def told(self, space: SearchSpace) -> list[Result]:
+        """For an algorithm, lower rungs first."""
+        return [_result(space, one) for one in sorted(self.results, key=lambda one: one.rung)]
+
+    def proposals(self, space: SearchSpace) -> list[Proposal]:
+        """Founders that the space names, then those of earlier fronts.
+
+        Who has been measured is trained to the same rung: what is known already tells nobody to go on from a lower one.
+        """
+        reached = {Genome(one.values): one.rung for one in sorted(self.results, key=lambda one: one.rung)}
+        named = (canonical(space, values) for values in space.founders.values())
+        proposals = [Proposal(genome, FOUNDER, rung=reached.get(genome, 0)) for genome in named]
+        return proposals + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
+
+    @property
+    def record(self) -> list[dict[str, Any]]:
+        """For `run.json`: each source, and how much came from it."""
+        return [
+            source.to_dict()
+            | {
+                "results": sum(one.source == place for one in self.results),
+                "founders": sum(one.source == place for one in self.founders),
+            }
+            for place, source in enumerate(self.sources)
+        ]
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where genomes come from, by id: `from` the run that measured them last."""
+        return {Genome(one.values).id: self.sources[one.source].words for one in self._everyone}
+
+    @model_validator(mode="after")
+    def _sources_are_there(self) -> Self:
+        for one in self._everyone:
+            if not 0 <= one.source < len(self.sources):
+                raise ValueError(f"source {one.source} is none; accepted: 0 to {len(self.sources) - 1}")
+        return self
+
+    @property
+    def _everyone(self) -> list[EarlierResult | EarlierFounder]:
+        return [*self.results, *self.founders]
+
+    def named(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+        """The evaluations of a run, with earlier runs as origin of what came from there."""
+        origins = self.origins
+        return [
+            replace(e, operator=origins[e.genome]) if e.operator in (FOUNDER, PROMOTION) and e.genome in origins else e
+            for e in evaluations
+        ]
+
+    def others(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+        """Earlier results of genomes that a run has not evaluated itself, born before all of its own."""
+        own = {evaluation.genome for evaluation in evaluations}
+        found = ((Genome(one.values).id, one) for one in self.results)
+        return [_before(self.sources[one.source], genome, one) for genome, one in found if genome not in own]
+
+
+def read_earlier(folder: RunFolder) -> Earlier:
+    """What a run was told. Raises InputError if that is damaged or gone."""
+    text = folder.earlier_text()
+    file = folder.path / (RUN_FILE if text is None else EARLIER_FILE)
+    try:
+        return Earlier.model_validate(_of_old(folder.settings) if text is None else json.loads(text))
+    except ValidationError as error:
+        raise explain(error, str(file)) from None
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{file}: not valid JSON") from None
+
+
+def begun_with(settings: Mapping[str, Any]) -> str:
+    """What a run was told, in words, from its `run.json`; empty if nothing."""
+    told = settings.get("from", [])
+    if isinstance(told, dict):
+        return f"the front of {Path(told['run']).name}"
+    return ", ".join(
+        f"{counted(one['results'], 'result')} and {counted(one['founders'], 'founder')} of {Path(one['run']).name}"
+        for one in told
+    )
+
+
+def _result(space: SearchSpace, one: EarlierResult) -> Result:
+    within = one.status == "finished" and not space.violation(one.metrics)
+    return Result(
+        Proposal(canonical(space, one.values), FOUNDER, rung=one.rung),
+        tuple(one.metrics[name] for name in space.objectives) if within else None,
+        space.margins(one.metrics),
+        one.reason.partition(":")[0] if one.status == "failed" else "",
+        earlier=True,
+    )
+
+
+def _before(source: Source, genome: str, one: EarlierResult) -> Evaluation:
+    return Evaluation(
+        number=-1,
+        genome=genome,
+        values=one.values,
+        birth=-1,
+        operator=source.words,
+        parents=(),
+        rung=one.rung,
+        seed=one.seed,
+        status=one.status,
+        reason=one.reason,
+        detail="",
+        metrics=one.metrics,
+        worker=one.worker,
+        device=one.device,
+        submitted=0.0,
+        started=None,
+        ended=None,
+        submitted_event=-1,
+        ended_event=-1,
+    )
+
+
+def _of_old(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a run that has no file of its own: `run.json` then has all, which was a front at most."""
+    values, source = settings.get("founders", []), settings.get("from", {"run": "an earlier run", "id": ""})
+    if not isinstance(values, list):
+        raise InputError(f"founders: expected a list, got {type(values).__name__}")
+    return {"sources": [source], "founders": [{"source": 0, "values": one} for one in values]} if values else {}

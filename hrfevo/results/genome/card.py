@@ -1,0 +1,206 @@
+"""All that is known about one genome: its genes, origin, trainings, standing, relatives and confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hrfevo.results import ranking
+from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.workers.base import Point
+
+
+@dataclass(frozen=True)
+class Training:
+    """One evaluation of the genome. `curve` begins where a training that it continued ended."""
+
+    number: int
+    rung: int
+    steps: int
+    seed: int
+    status: str
+    reason: str
+    metrics: Mapping[str, float]
+    device: str
+    curve: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the genome compares with all that finished at its rung, itself included."""
+
+    rank: int
+    """Non-dominated rank: 1 for what nothing there dominates, 2 for what only rank 1 does, …"""
+    place: int
+    """By the first objective, 1 for the best; equal scores share a place."""
+    peers: int
+    front: bool
+    """On the front of the run, which is rank 1 of the highest rung that any genome reached."""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A parent or a child, with its score in the first objective at the highest rung that it finished.
+
+    Only the name is known of a parent that no run evaluated, no generation of one that only an earlier run did.
+    """
+
+    genome: str
+    operator: str = ""
+    generation: int | None = None
+    status: str = ""
+    steps: int | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured of it; None where the genome did not come that far."""
+
+    train_seconds: float | None
+    """From the first step to the last of its longest training, stations at lower rungs included."""
+    parameters: float | None
+    flops_per_token: float | None
+    """Floating-point operations of a forward pass."""
+    state_size: float | None
+    """Numbers held while generating."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One genome of a run. `status`, `reason` and `detail` are those of the evaluation that counts: the highest
+    rung that it finished, or else the highest that it tried.
+    """
+
+    genome: str
+    number: int
+    """Of that evaluation."""
+    genes: Mapping[str, Any]
+    status: str
+    reason: str
+    detail: str
+    steps: int
+    seed: int
+    birth: int
+    generation: int
+    operator: str
+    objectives: tuple[str, ...]
+    """Of the run, the first first."""
+    fitness: Mapping[str, float]
+    """Objective values; empty if it has none."""
+    standing: Standing | None
+    """None if it has not finished."""
+    parents: tuple[Relative, ...]
+    children: tuple[Relative, ...]
+    trainings: tuple[Training, ...]
+    """Lowest rung first."""
+    curve: tuple[Point, ...]
+    """Training loss from the first step to the last, over all rungs."""
+    cost: Cost
+    confirmed: Confirmed | None
+    baseline: Confirmed | None
+    """The transformer that was confirmed beside it."""
+
+
+def card_of(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    curves: Mapping[int, Sequence[Point]],
+    genome: str | None,
+    confirmed: Sequence[Confirmed] = (),
+    earlier: Sequence[Evaluation] = (),
+) -> Card:
+    """The card of the genome whose id starts with `genome`, or of the best; parents may be of `earlier` runs.
+
+    Raises InputError if none or several match.
+    """
+    found = ranking.find_genome(space, evaluations, genome)
+    own = sorted((e for e in evaluations if e.genome == found.genome), key=lambda e: (e.rung, e.number))
+    children = dict.fromkeys(e.genome for e in evaluations if found.genome in e.parents)
+    finished = found.status == "finished"
+    return Card(
+        genome=found.genome,
+        number=found.number,
+        genes=found.values,
+        status=found.status,
+        reason=found.reason,
+        detail=found.detail,
+        steps=space.rungs[found.rung],
+        seed=found.seed,
+        birth=found.birth,
+        generation=found.birth // space.population,
+        operator=found.operator,
+        objectives=tuple(space.objectives),
+        fitness={name: found.metrics[name] for name in space.objectives} if finished else {},
+        standing=_standing(space, evaluations, found) if finished else None,
+        parents=tuple(_relative(space, [*evaluations, *earlier], parent) for parent in dict.fromkeys(found.parents)),
+        children=tuple(_relative(space, evaluations, child) for child in children),
+        trainings=tuple(_training(space, evaluation, curves) for evaluation in own),
+        curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
+        cost=Cost(**{name: found.metrics.get(name) for name in Cost.__dataclass_fields__}),
+        confirmed=next((c for c in confirmed if c.origin != "baseline" and c.genome == found.genome), None),
+        baseline=Confirmation(tuple(confirmed)).transformer,
+    )
+
+
+def _standing(space: SearchSpace, evaluations: Sequence[Evaluation], found: Evaluation) -> Standing:
+    import moocore
+
+    own = ranking.averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == found.rung])
+    peers = {evaluation.genome: evaluation for evaluation in own}
+    names = list(peers)
+    # Larger is better, whatever the directions.
+    values = np.array([[peers[name].metrics[metric] for metric in space.objectives] for name in names]) * space.weights
+    own = values[names.index(found.genome)]
+    ranks = moocore.pareto_rank(values, maximise=True)
+    winners = {winner.genome for winner in ranking.front(space, evaluations)}
+    return Standing(
+        rank=int(ranks[names.index(found.genome)]) + 1,
+        place=int((values[:, 0] > own[0]).sum()) + 1,
+        peers=len(peers),
+        front=found.genome in winners,
+    )
+
+
+def _relative(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) -> Relative:
+    own = [evaluation for evaluation in evaluations if evaluation.genome == genome]
+    if not own:
+        return Relative(genome)
+    best = ranking.find_genome(space, own, genome)
+    return Relative(
+        genome,
+        best.operator,
+        best.birth // space.population if best.birth >= 0 else None,
+        best.status,
+        space.rungs[best.rung],
+        best.metrics[next(iter(space.objectives))] if best.status == "finished" else None,
+    )
+
+
+def _training(space: SearchSpace, evaluation: Evaluation, curves: Mapping[int, Sequence[Point]]) -> Training:
+    return Training(
+        evaluation.number,
+        evaluation.rung,
+        space.rungs[evaluation.rung],
+        evaluation.seed,
+        evaluation.status,
+        evaluation.reason,
+        evaluation.metrics,
+        evaluation.device,
+        tuple(curves.get(evaluation.number, ())),
+    )
+
+
+def _joined(curves: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
+    """Curves of rising rungs as one. A training that could not continue the one below it began again, and counts."""
+    joined: list[Point] = []
+    for curve in curves:
+        if curve:
+            joined = [point for point in joined if point.step < curve[0].step]
+        joined += curve
+    return tuple(joined)

@@ -1,0 +1,48 @@
+"""A genome as a recipe that `signal-model train` reads, or as a bare model config."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hrfevo.space.genome import Genome, express
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from signal_model.config import Recipe
+from signal_model.support.files import to_yaml
+
+
+def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
+    """Model, training up to the last rung, corpus and tokenizer of an evaluation, seed included."""
+    return express(space, Genome(evaluation.values), seed=evaluation.seed)
+
+
+def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
+    """The recipe as YAML under a comment that says where it comes from and how to train it."""
+    steps, last = space.rungs[evaluation.rung], space.rungs[-1]
+    command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
+    header = (
+        _origin(evaluation, run_name)
+        + (f"# That was after {steps:,} steps. To the last of {last:,}" if steps < last else "# The same score again")
+        + f": {command}\n"
+        f"# Longer: add --steps N\n"
+    )
+    return header + to_yaml(recipe_of(space, evaluation).to_dict())
+
+
+def model_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
+    """The model config alone as YAML, under a comment that says where it comes from."""
+    return _origin(evaluation, run_name) + to_yaml(recipe_of(space, evaluation).model.to_dict())
+
+
+def as_json(settings: dict[str, Any]) -> str:
+    """Settings as JSON, which has no comments."""
+    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+
+
+def _origin(evaluation: Evaluation, run_name: str) -> str:
+    score = evaluation.metrics.get("bits_per_byte")
+    measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
+    return (
+        f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
+    )

@@ -1,0 +1,52 @@
+"""What a run leaves in its folder: the report and the best model's recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from hrfevo.results.confirmed import confirmation_of
+from hrfevo.results.earlier import read_earlier
+from hrfevo.results.genome.costs import weighed
+from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
+from hrfevo.results.ranking import front
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Evaluation, Store
+from hrfevo.views.figures.model.portrait import portraits
+from hrfevo.views.figures.sampling import drawn_numbers
+from hrfevo.views.report.page import render
+from signal_model.support.files import write_atomically
+
+# So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte and two
+# seconds. Models of more parameters take long to build; `hrfevo show --html` draws any.
+PICTURED, LARGEST = 3, 20_000_000
+
+
+def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: Path | None = None) -> Path:
+    """Write `report.html`, and `best.yaml` if anything has finished, into the run folder or another `place`.
+
+    Returns the report's path.
+    """
+    place = place or folder.path
+    evaluations = read_earlier(folder).named(store.evaluations(folder.id))
+    winners = front(space, evaluations)
+    if winners:
+        write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
+    report = place / "report.html"
+    numbers = drawn_numbers(evaluations, winners)
+    small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
+    # The page of a long search takes long to make without them.
+    pictured = small[:PICTURED] if numbers is None else []
+    pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
+    curves = store.curves(folder.id, numbers)
+    found = confirmation_of(folder, space, evaluations)
+    page = render(folder.record(store), space, evaluations, curves, found, pictures)
+    write_atomically(report, page)
+    return report
+
+
+def _pictures(folder: RunFolder, space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:
+    return portraits(*weighed(folder, recipe_of(space, winner), winner.genome))

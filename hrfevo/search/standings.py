@@ -1,0 +1,103 @@
+"""Who stands where in a search: fronts, best, logbook."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+from deap import tools
+
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, new_archive
+from hrfevo.algorithms.seeds import Scores
+from hrfevo.space.genome import Genome
+
+
+class Standings:
+    """Who is best so far at the highest rung, and DEAP's logbook of generations.
+
+    A genome that comes again, trained with another seed, counts for its mean; from then on all are ranked as
+    `hrfevo.results.ranking` ranks them.
+    """
+
+    def __init__(self, population: int) -> None:
+        self._population = population
+        self._rung = -1
+        self._measured: dict[Genome, list[Fitness]] = {}
+        self._archive = new_archive()
+        self._best: Individual | None = None
+        self._again = self._stale = False
+        self._front: list[Individual] = []
+        self._scores: list[float] = []
+        self.leaders: list[Individual] = []
+        """At the end of each generation, the best of all, as many as a population has."""
+        self._newcomers: list[Individual] = []
+        self.logbook = tools.Logbook()
+        self.logbook.header = ["generation", "evaluations", "best", "median", "front"]
+
+    def add(self, individual: Individual) -> None:
+        """Count a finished evaluation; at the end of each generation, write the logbook."""
+        if individual.rung > self._rung:
+            self._rung, self._measured, self._archive = individual.rung, {}, new_archive()
+            self._best, self._again, self._stale = None, False, False
+        if individual.rung == self._rung:
+            self._enter(individual)
+        if individual.rung < self._rung or len(self._measured[individual.genome]) == 1:
+            self._newcomers.append(individual)
+        self._scores.append(individual.fitness.values[0])
+        if len(self._scores) % self._population == 0:
+            by_rung = sorted([*self.leaders, *self._newcomers], key=lambda one: one.rung)
+            self.leaders = best_first(list({one.genome: one for one in by_rung}.values()), self._population)
+            self._newcomers = []
+            assert self.best is not None
+            self.logbook.record(
+                generation=len(self._scores) // self._population - 1,
+                evaluations=len(self._scores),
+                best=self.best.fitness.values[0],
+                median=statistics.median(self._scores[-self._population :]),
+                front=len(self.front),
+            )
+
+    @property
+    def best(self) -> Individual | None:
+        """The first of the front by the first objective; None before anything has finished."""
+        self._settle()
+        return self._best
+
+    @property
+    def front(self) -> list[Individual]:
+        """The non-dominated individuals of the highest rung reached."""
+        self._settle()
+        return self._front if self._again else list(self._archive)
+
+    def first(self, count: int) -> list[Individual]:
+        """The first of the front by the first objective."""
+        return sorted(self.front, key=lambda one: (-one.fitness.wvalues[0], one.genome.id))[:count]
+
+    def _enter(self, individual: Individual) -> None:
+        own = self._measured.setdefault(individual.genome, [])
+        own.append(individual.fitness)
+        self._again |= len(own) > 1
+        self._stale = self._again
+        if not self._again:
+            self._archive.update([individual])
+            if self._best is None or individual.fitness.wvalues[0] > self._best.fitness.wvalues[0]:
+                self._best = individual
+
+    def _settle(self) -> None:
+        """Rank all anew, once some have several seeds: what was behind a lucky one may be on the front."""
+        if not self._stale:
+            return
+        import moocore
+
+        self._stale = False
+        scores = Scores.of([-np.array([one.wvalues for one in own]) for own in self._measured.values()])
+        relied_on = scores.cautious
+        genomes, weights = list(self._measured), next(iter(self._measured.values()))[0].weights
+        places = np.flatnonzero(moocore.is_nondominated(relied_on, keep_weakly=True))
+        places = places[np.argsort(relied_on[places, 0], kind="stable")]
+        means = -scores.means[places] * np.array(weights)
+        self._front = [
+            Individual(genomes[place], Fitness(weights, mean.tolist()), self._rung)
+            for place, mean in zip(places, means, strict=True)
+        ]
+        self._best = self._front[0]

@@ -1,0 +1,53 @@
+"""What of a run's confirmation is still to be done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hrfevo.results.confirmed import PLAN, attempts
+from hrfevo.results.ranking import ranked
+from hrfevo.search.confirmation import DONE
+from hrfevo.space.search_space import Confirm
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.spending import spent
+from hrfevo.store.store import Evaluation
+from signal_model.support.errors import InputError
+from signal_model.support.files import read_text
+
+
+def left_to_confirm(
+    run: RunFolder, evaluations: list[Evaluation], wanted: bool, say: Callable[[str], None]
+) -> Confirm | None:
+    """Of a run that has these evaluations, the confirmation that was interrupted, as it was asked for; else the one of
+    its space, where that is `wanted` and the last was of another state of the search. None if there is none.
+    """
+    usual, before = run.space().confirm, attempts(run)
+    last = _plan(before[-1]) if before else None
+    if last is not None and not (before[-1] / DONE).exists():
+        say(f"run {run.path}: goes on with its confirmation")
+        return _options(last)
+    if not wanted or not usual.top:
+        return None
+    if last is not None and last.get("evaluations") == spent(run.space().rungs, evaluations).evaluations:
+        winners = ranked(run.space(), evaluations, _options(last).top)
+        if last.get("winners") == [winner.genome for winner in winners]:
+            say(f"run {run.path}: its winners are confirmed; nothing of it is done again")
+            return None
+    return usual
+
+
+def _plan(place: Path) -> dict[str, Any] | None:
+    """What a confirmation is of; None where that cannot be read, as where it was killed before it had begun."""
+    try:
+        told = json.loads(read_text(place / PLAN))
+        _options(told)
+    except (InputError, ValueError):
+        return None
+    return dict(told)
+
+
+def _options(plan: dict[str, Any]) -> Confirm:
+    return Confirm.model_validate({name: value for name, value in plan.items() if name in Confirm.model_fields})

@@ -1,0 +1,1 @@
+"""What may vary: genes, conditions, genomes, and the file that says so."""

@@ -1,0 +1,255 @@
+"""Reading a search space file: every gene is tried before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hrfevo.space.conditions import active
+from hrfevo.space.genes import BaseGene, LayersGene, Value
+from hrfevo.space.genome import Genome, canonical, combinations, express, resolve, sample
+from hrfevo.space.search_space import SearchSpace
+from signal_model.config import TrainingConfig
+from signal_model.support.errors import InputError
+from signal_model.support.files import (
+    Document,
+    Place,
+    dotted,
+    error_message,
+    error_place,
+    parse_document,
+    parse_value,
+    read_text,
+)
+
+RANDOM_TRIALS = 300
+
+
+def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchSpace, str]:
+    """Read, override (`key=value`), validate; returns the space and the text of the file.
+
+    Raises InputError naming file, line, value and what is accepted.
+    """
+    text = read_text(path)
+    return parse_space(text, str(path), overrides), text
+
+
+def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
+    """As `load_space`, from text."""
+    document = _document(text, name, overrides)
+    space = SearchSpace.from_document(document)
+    _try_genes(space, document)
+    return space
+
+
+def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
+    """As `parse_space`, ten times as fast: no gene is tried, so its values may not fit together."""
+    return SearchSpace.from_document(_document(text, name, overrides))
+
+
+def _document(text: str, name: str, overrides: Sequence[str]) -> Document:
+    document = parse_document(text, name)
+    for override in overrides:
+        document.options[_override(document.data, override)] = f"--set {override}"
+    return document
+
+
+def _override(data: dict[str, Any], override: str) -> Place:
+    """Set `model.width=64`; dots inside a gene's name are found by the longest key that matches. Returns the place."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set {override}: expected key=value")
+    parts, place = key.split("."), list[str]()
+    while True:
+        length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in data), None)
+        if length is None and len(parts) > 1 and parts[0] not in data:
+            data[parts[0]] = {}
+            length = 1
+        if length is None or length == len(parts):
+            data[".".join(parts)] = parse_value(text)
+            return (*place, ".".join(parts))
+        parent = data[".".join(parts[:length])]
+        if not isinstance(parent, dict):
+            raise InputError(f"--set {override}: {'.'.join(parts[:length])} is {parent!r}, which has no settings")
+        place.append(".".join(parts[:length]))
+        data, parts = parent, parts[length:]
+
+
+def _try_genes(space: SearchSpace, document: Document) -> None:
+    """Build a config from the extremes of every gene, then from random genomes."""
+    simple_fits = _misfit(space, simplest(space)) is None
+    random = ((sample(space, np.random.default_rng(seed)), ()) for seed in range(RANDOM_TRIALS))
+    for genome, tried in itertools.chain(_trials(space), random):
+        try:
+            misfit = _misfit(space, genome)
+        except ValueError as error:
+            raise document.error(("genes",), str(error)) from None
+        if misfit is None:
+            continue
+        section, detail = misfit
+        place, message = _in_space(space, genome, section, error_place(detail)), error_message(detail)
+        if place[0] == "genes":
+            raise document.error(place, message + _advice(space, place, detail))
+        if tried and simple_fits:  # the fixed setting is well but for what this gene makes of it
+            raise document.error(("genes", *tried[0]), f"with {tried[1]!r}, {dotted(place)}: {message}")
+        raise document.error(place, message)
+    for name, values in space.founders.items():
+        try:
+            express(space, canonical(space, values), seed=0)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            raise document.error(("founders", name), error_message(detail)) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise document.error(("founders", name), str(error)) from None
+
+
+def _misfit(space: SearchSpace, genome: Genome) -> tuple[str, ErrorDetails] | None:
+    """The first setting of a genome that does not fit, behind the section that it is of; None if all do."""
+    try:
+        express(space, genome, seed=0)
+    except ValidationError as error:
+        section = "training" if error.title == TrainingConfig.__name__ else "model"
+        return section, error.errors(include_url=False)[0]
+    return None
+
+
+def _advice(space: SearchSpace, place: Place, detail: ErrorDetails) -> str:
+    """For a gene that some alternatives of a part do not have: the condition under which it may be searched."""
+    *outer, name = map(str, place)
+    genes = space.genes["layers"].genes if "layers" in outer else space.genes  # type: ignore[union-attr]
+    kind = f"{name.rpartition('.')[0]}.kind"
+    if detail["type"] != "unknown_key" or kind not in genes or kind == name:
+        return ""
+    fitting = []
+    for value in genes[kind].extremes():
+        forced = _forced(genes, {name: genes[name].extremes()[0], kind: value})
+        whole = _forced(space.genes, {"layers": [forced]}) if "layers" in outer else forced
+        if name in forced and _misfit(space, Genome(whole)) is None:
+            fitting.append(str(value))
+    return f"; searched only where it is one: when: {{{kind}: [{', '.join(fitting)}]}}" if fitting else ""
+
+
+def _trials(space: SearchSpace) -> Iterator[tuple[Genome, tuple[Place, Value]]]:
+    """Genomes in which each gene in turn is active and at each of its extremes; with that gene's place and value."""
+    for name, gene in space.genes.items():
+        if isinstance(gene, LayersGene):
+            for inner_name, inner in gene.genes.items():
+                for value in inner.extremes():
+                    layer = _forced(gene.genes, {inner_name: value})
+                    tried: Place = (name, "genes", inner_name)
+                    yield Genome(_forced(space.genes, {name: [layer] * gene.min})), (tried, value)
+        else:
+            for value in gene.extremes():
+                yield Genome(_forced(space.genes, {name: value})), ((name,), value)
+
+
+def simplest(space: SearchSpace) -> Genome:
+    """Every gene at its first value: numbers at their lowest, as few layers as there may be."""
+    return Genome(_forced(space.genes, {}))
+
+
+def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Value]:
+    """Values in which `wanted` is active; other genes take the first value that allows it."""
+    required: dict[str, Value] = {}
+    waiting = list(wanted)
+    while waiting:
+        for other, values in genes[waiting.pop()].conditions.items():
+            if other not in wanted and other not in required:
+                required[other] = values[0]
+                waiting.append(other)
+
+    def choose(name: str, gene: BaseGene) -> Value:
+        if name in wanted or name in required:
+            return wanted.get(name, required.get(name))
+        if isinstance(gene, LayersGene):
+            return [_forced(gene.genes, {})] * gene.min
+        return gene.extremes()[0]
+
+    return resolve(genes, choose)
+
+
+def _in_space(space: SearchSpace, genome: Genome, section: str, place: Place) -> Place:
+    """Where the file says what stands at `place` of a model or training: a gene, or a fixed setting."""
+    words = [str(part) for part in place]
+    layers = space.genes.get("layers")
+    if section == "model" and words[:1] == ["layers"] and isinstance(layers, LayersGene):
+        found = _matching(layers.genes, ".".join(words[2:]))
+        return ("genes", "layers", "genes", found) if found else ("genes", "layers", "fixed", *words[2:])
+    found = _matching(genome.values, ".".join(["training", *words] if section == "training" else words))
+    return ("genes", found) if found else (section, *place)
+
+
+def _matching(names: Mapping[str, Any], path: str) -> str | None:
+    """The gene that decides `path`, or one inside it, or one it lies inside."""
+    return next(
+        (n for n in names if n == path or path.startswith(f"{n}.") or (path and n.startswith(f"{path}."))), None
+    )
+
+
+# --- size ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SpaceSize:
+    """How many different genomes there are: `discrete` of them, times a continuum of `continuous` dimensions."""
+
+    discrete: int
+    continuous: int
+
+    def __str__(self) -> str:
+        count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
+        if not self.continuous:
+            return f"{count} genomes"
+        return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
+
+
+def gene_count(space: SearchSpace) -> int:
+    """Genes of a space; those of layers count once, however many layers there are."""
+    return sum(1 + len(gene.genes) if isinstance(gene, LayersGene) else 1 for gene in space.genes.values())
+
+
+def space_size(space: SearchSpace) -> SpaceSize:
+    """Count the genomes of a space, conditions included."""
+    return _size(space.genes)
+
+
+def _size(genes: Mapping[str, Any]) -> SpaceSize:
+    deciding = {other for gene in genes.values() for other in gene.conditions}
+    discrete = continuous = 0
+    for values in _decisions(genes, deciding):
+        product, dimensions = 1, 0
+        for name, gene in genes.items():
+            if name in deciding or not active(gene, values):
+                continue
+            size = _gene_size(gene)
+            product *= size.discrete
+            dimensions += size.continuous
+        discrete += product
+        continuous = max(continuous, dimensions)
+    return SpaceSize(discrete, continuous)
+
+
+def _decisions(genes: Mapping[str, Any], deciding: set[str]) -> Iterator[dict[str, Value]]:
+    """Every combination of values of the genes that conditions name."""
+    for name in deciding:
+        if genes[name].size is None:
+            raise InputError(f"genes.{name}: a condition cannot depend on a continuous gene")
+    return combinations(genes, [name for name in genes if name in deciding])
+
+
+def _gene_size(gene: BaseGene) -> SpaceSize:
+    if isinstance(gene, LayersGene):
+        one = _size(gene.genes)
+        counts = range(gene.min, gene.max + 1)
+        return SpaceSize(sum(one.discrete**n for n in counts), one.continuous * gene.max)
+    if gene.size is None:
+        return SpaceSize(1, getattr(gene, "dimensions", 1))
+    return SpaceSize(gene.size, 0)

@@ -1,0 +1,268 @@
+"""What a search space file says: typed, conditional genes, objectives, constraints, budget."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from hrfevo.space.budget import Budget
+from hrfevo.space.conditions import in_order
+from hrfevo.space.genes import Gene, LayersGene
+from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.support.errors import counted
+from signal_model.support.settings import Config
+
+Direction = Literal["minimize", "maximize"]
+Metric = Literal[
+    "bits_per_byte",
+    "parameters",
+    "flops_per_token",
+    "step_time",
+    "state_size",
+    "in_context_recall",
+    "selective_copying",
+    "compression",
+    "memorization",
+]
+
+# What each metric is, in the words of reports and messages.
+METRICS: dict[str, str] = {
+    "bits_per_byte": "validation loss, bits per byte",
+    "parameters": "trained parameters",
+    "flops_per_token": "forward operations per token",
+    "step_time": "training step when undisturbed, ms",
+    "state_size": "numbers held while generating",
+    "in_context_recall": "in-context recall, share right",
+    "selective_copying": "selective copying, share right",
+    "compression": "compression, share right",
+    "memorization": "memorisation, share right",
+}
+# Those that training changes; others are known from the first rung.
+TRAINED: tuple[Metric, ...] = ("bits_per_byte", "step_time")
+# Measured only where an objective or a constraint asks for them; see `signal_model.training.probes`.
+PROBED: tuple[Metric, ...] = ("in_context_recall", "selective_copying", "compression", "memorization")
+# Of qualities the better is never the other way; of costs somebody may want more.
+BETTER: dict[Metric, Direction] = {"bits_per_byte": "minimize", **dict.fromkeys(PROBED, "maximize")}
+# What a space may be called; the name of a run's folder has a date besides.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+
+
+class Bounds(Config):
+    """What a metric must keep to."""
+
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Resources(Config):
+    """What one evaluation occupies."""
+
+    cpus: int = Field(1, ge=1, le=1024, description="CPU cores and threads")
+    gpus: Literal["auto"] | Annotated[FiniteFloat, Field(ge=0, le=1024)] = Field(
+        "auto", description="GPUs; a fraction shares one. auto: none where there is none, else a fraction"
+    )
+
+    @property
+    def gpus_each(self) -> float:
+        """GPUs of one evaluation, where it is known how many there are: `auto` is no number."""
+        assert self.gpus != "auto"
+        return self.gpus
+
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return f"{counted(self.cpus, 'CPU')} and {self.gpus_each:g} GPUs"
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _a_fraction_or_whole(cls, gpus: Any) -> Any:
+        if gpus == "auto":
+            return gpus
+        is_number = isinstance(gpus, int | float) and not isinstance(gpus, bool)
+        if not is_number or not 0 <= gpus <= 1024 or (gpus > 1 and gpus != int(gpus)):
+            raise ValueError(f"auto, a fraction up to 1 or a whole number up to 1024, got {gpus!r}")
+        return gpus
+
+
+class Limits(Config):
+    """What one evaluation may take at most; one that takes more has failed."""
+
+    minutes: FiniteFloat | None = Field(None, gt=0, description="Of wall-clock time")
+    memory_gib: FiniteFloat | None = Field(None, gt=0, description="Of main memory held by its process, GiB")
+
+
+class Confirm(Config):
+    """What is trained again at the end, from scratch, with fresh seeds."""
+
+    top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
+    seeds: int = Field(5, ge=1, le=1000, description="Trainings of each")
+    steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
+    baseline: bool = Field(True, description="Tune a transformer as long as was searched, and train it again too")
+    equal: Literal["seconds", "steps"] = Field(
+        "seconds", description="Of training, as many of which the transformer is tuned for as the search had"
+    )
+
+
+class SearchSpace(Config):
+    """A search space file.
+
+    A gene is named by the setting it decides, as a dotted path into the model config
+    (`embedding.bases`), or into the training config behind `training.`.
+    """
+
+    name: str = Field(description="Names the run folder", json_schema_extra={"pattern": NAME})
+    description: str = ""
+    corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
+        PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
+    )
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
+    model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
+    training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
+    genes: dict[str, Gene] = Field(min_length=1)
+    founders: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Genomes to begin with, by name: a value for every active gene"
+    )
+    objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
+    constraints: dict[Metric, Bounds] = Field(default_factory=dict)
+    inherit: bool = Field(
+        False, description="Offspring begin with the weights of their first parent, where names and shapes agree"
+    )
+    rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
+    promote: float = Field(
+        1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; with evolution, the least"
+    )
+    replicates: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
+    )
+    population: int = Field(16, ge=4)
+    probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
+    budget: Budget
+    resources: Resources = Resources()
+    limits: Limits = Limits()
+    confirm: Confirm = Confirm()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            told = repr(name) if len(name) <= 40 else f"one of {len(name)} characters"
+            raise ValueError(f"accepted: up to 100 letters, digits, - and _, a letter or digit first; got {told}")
+        return name
+
+    @field_validator("objectives")
+    @classmethod
+    def _better_is_better(cls, objectives: dict[Metric, Direction]) -> dict[Metric, Direction]:
+        for name, direction in objectives.items():
+            if direction != (better := BETTER.get(name, direction)):
+                message = f"{METRICS[name]}: the worst would win; accepted: {better}"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
+        return objectives
+
+    @field_validator("rungs")
+    @classmethod
+    def _growing(cls, rungs: list[int]) -> list[int]:
+        if any(steps < 1 for steps in rungs) or sorted(set(rungs)) != rungs:
+            raise ValueError(f"rungs are training steps that grow, got {rungs}")
+        return rungs
+
+    @field_validator("training")
+    @classmethod
+    def _steps_and_seed_come_from_elsewhere(cls, training: dict[str, Any]) -> dict[str, Any]:
+        for name, source in (("steps", "rungs"), ("seed", "--seed")):
+            if name in training:
+                raise PydanticCustomError(
+                    "misfit", "is set by {source}, not here", {"place": (name,), "source": source}
+                )
+        return training
+
+    @field_validator("model")
+    @classmethod
+    def _vocabulary_comes_from_the_tokenizer(cls, model: dict[str, Any]) -> dict[str, Any]:
+        if "vocab_size" in model:
+            raise PydanticCustomError("misfit", "is set by the tokenizer, not here", {"place": ("vocab_size",)})
+        return model
+
+    @field_validator("genes")
+    @classmethod
+    def _conditions_decided_first(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
+        for name, gene in genes.items():
+            if isinstance(gene, LayersGene) and name != "layers":
+                message = "a gene of type layers must be named layers"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
+        return in_order(genes)
+
+    @model_validator(mode="after")
+    def _fresh_seeds_begin_at_nothing(self) -> Self:
+        if self.inherit and self.replicates:
+            message = "a fresh seed begins without inherited weights, so its score compares with none; accepted: 0"
+            raise PydanticCustomError("misfit", "{message}", {"place": ("replicates",), "message": message})
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_fixed_and_searched(self) -> Self:
+        for name, gene in self.genes.items():
+            section = "training" if name.startswith("training.") else "model"
+            path = name.removeprefix("training.").split(".")
+            if _holds(getattr(self, section), path):
+                raise _shadowed((section, *path), name)
+            if isinstance(gene, LayersGene):
+                for inner in gene.genes:
+                    if _holds(gene.fixed, inner.split(".")):
+                        raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
+        return self
+
+    def margins(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """By which share of a bound each metric is beyond it, at most 0 where it keeps to it, NaN where unknown."""
+        found = []
+        for name, bounds in self.constraints.items():
+            value = metrics.get(name, math.nan)
+            for bound, sign in ((bounds.max, 1), (bounds.min, -1)):
+                if bound is not None:
+                    found.append(sign * (value - bound) / (abs(bound) or 1.0))
+        return tuple(found)
+
+    def violation(self, metrics: Mapping[str, float]) -> str:
+        """The first bound that a known metric breaks, in words; empty if there is none."""
+        for name, bounds in self.constraints.items():
+            value = metrics.get(name)
+            if value is not None and bounds.max is not None and value > bounds.max:
+                return f"{name} {value:,.6g} above {bounds.max:,.6g}"
+            if value is not None and bounds.min is not None and value < bounds.min:
+                return f"{name} {value:,.6g} below {bounds.min:,.6g}"
+        return ""
+
+    @property
+    def probes(self) -> list[Metric]:
+        """Synthetic probes that an objective or a constraint asks for."""
+        return [name for name in PROBED if name in self.objectives or name in self.constraints]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """-1 for an objective to minimise, 1 for one to maximise, in order."""
+        return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
+
+
+def _holds(settings: Any, path: list[str]) -> bool:
+    for key in path:
+        if not isinstance(settings, dict) or key not in settings:
+            return False
+        settings = settings[key]
+    return True
+
+
+def _shadowed(place: tuple[str, ...], gene: str) -> PydanticCustomError:
+    message = f"is fixed here and searched as gene {gene}; remove one of the two"
+    return PydanticCustomError("misfit", "{message}", {"place": place, "message": message})

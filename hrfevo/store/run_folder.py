@@ -1,0 +1,335 @@
+"""The folder of a run: what it was started with, its store, its report, its best model."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hrfevo.space.reading import read_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_url, without_password
+from hrfevo.store.started import Started
+from hrfevo.store.store import Run, State, Store
+from signal_model.config import FilesCorpusConfig
+from signal_model.support.errors import InputError
+from signal_model.support.files import explain, read_text, write_atomically, write_json
+from signal_model.support.own_parts import digests
+
+RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
+PAUSED_FILE = ".paused"
+CHECKPOINTS = "checkpoints"
+LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
+SPACE_HASH, STARTED = "space_hash", "started"
+# What the run was told of earlier ones, where it was.
+EARLIER_FILE, EARLIER_HASH = "earlier.json", "earlier_hash"
+_ID = re.compile("[0-9a-f]{1,32}")
+RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk. `settings` is what `run.json` says."""
+
+    path: Path
+    settings: dict[str, Any]
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        space: SearchSpace,
+        text: str,
+        settings: dict[str, Any],
+        store: str | None,
+        name: str | None = None,
+        earlier: str | None = None,
+    ) -> RunFolder:
+        """A new folder with the space as it was written, and `run.json`; NAME-TIMESTAMP unless it has a name.
+
+        `earlier` is what it is told of earlier runs, as JSON.
+        """
+        settings = settings | ({} if earlier is None else {EARLIER_HASH: _hash(earlier)})
+        settings |= {
+            "id": f"{time.time_ns():x}",
+            "directory": os.getcwd(),
+            "versions": versions(),
+            SPACE_HASH: _hash(text),
+            "store": _written(store),
+        }
+        name = name or f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        for attempt in range(100):
+            path = parent / f"{name}{f'-{attempt + 1}' if attempt else ''}"
+            try:
+                path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                if not parent.is_dir():
+                    raise InputError(f"--out {parent}: is not a folder") from None
+            except OSError as error:
+                raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
+        else:
+            raise InputError(f"--out {parent}: cannot make a new folder there")
+        try:
+            write_atomically(path / SPACE_FILE, text)
+            if earlier is not None:
+                write_atomically(path / EARLIER_FILE, earlier)
+            write_json(path / RUN_FILE, settings)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)  # it is no run yet
+            raise InputError(f"--out {parent}: {error.filename or path}: {error.strerror}") from None
+        return cls(path, settings)
+
+    @staticmethod
+    def refuse_unwritable(parent: Path) -> None:
+        """Raise InputError if no run folder can be made in `parent`, before much is done that would be in vain."""
+        there = next(place for place in (parent.absolute(), *parent.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise InputError(f"--out {parent}: {there} is not a folder")
+        if not os.access(there, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise InputError(f"--out {parent}: {there} may not be written to")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Raises InputError if `path` is no run folder."""
+        for file in (path / SPACE_FILE, path / DATABASE, path / LOCK_FILE, path / EARLIER_FILE):
+            # A pipe would be waited for without end; a lock that lies elsewhere is another's.
+            if (file.exists() and not file.is_file()) or (file.name == LOCK_FILE and file.is_symlink()):
+                raise InputError(f"{file}: is no regular file")
+        settings = _read_settings(path)
+        needed = {
+            "id": str,
+            "corpus": dict,
+            "seed": int,
+            "algorithm": str,
+            "synchronous": bool,
+            "set": list,
+            "directory": str,
+        }
+        for key, kind in needed.items():
+            if not isinstance(settings.get(key), kind):
+                raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
+        if SPACE_HASH not in settings:
+            raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
+        for key in (SPACE_HASH, EARLIER_HASH, "store", "storage"):
+            if not isinstance(settings.get(key), str | None):
+                raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
+        if not _is_source(settings.get("from", [])):
+            raise InputError(f"{path / RUN_FILE}: from: expected a list of earlier runs")
+        if not _ID.fullmatch(settings["id"]):  # it names a folder, too
+            raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
+        try:
+            Started.model_validate(settings.get(STARTED, {}))
+        except ValidationError as error:
+            raise explain(error, f"{path / RUN_FILE}: {STARTED}") from None
+        if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
+            raise InputError(f"{path / RUN_FILE}: seed must be at least 0 and set a list of key=value")
+        return cls(path, settings)
+
+    @property
+    def id(self) -> str:
+        """The run's key in its store."""
+        return str(self.settings["id"])
+
+    @property
+    def started(self) -> Started:
+        """How it was started, or went on last; the usual for a run of before this was kept."""
+        return Started.model_validate(self.settings.get(STARTED, {}))
+
+    def space_text(self) -> str:
+        """The search space file as it was when the run began. Raises InputError if it has changed."""
+        return self._text(SPACE_FILE, SPACE_HASH)
+
+    def earlier_text(self) -> str | None:
+        """What the run was told of earlier ones, None if nothing. Raises InputError if that has changed."""
+        return self._text(EARLIER_FILE, EARLIER_HASH) if self.settings.get(EARLIER_HASH) else None
+
+    def _text(self, file: str, key: str) -> str:
+        path = self.path / file
+        text = read_text(path)
+        if _hash(text) != self.settings[key]:
+            raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
+        return text
+
+    def space(self) -> SearchSpace:
+        """The space it searches, overrides applied, paths as they were meant where it was started."""
+        space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings["set"])  # tried when it began
+        if isinstance(space.corpus, FilesCorpusConfig):
+            space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
+        return space
+
+    def overridden(self, override: str) -> RunFolder:
+        """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""
+        key, _, _ = override.partition("=")
+        others = [earlier for earlier in self.settings["set"] if not earlier.startswith(f"{key}=")]
+        return self._changed({"set": [*others, override]})
+
+    def kept_in(self, store: str) -> RunFolder:
+        """The same run with its results in another store, from now on: one that has not begun."""
+        return self._changed({"store": _written(store)})
+
+    def going_on(self, started: Started, storage: str | None) -> RunFolder:
+        """The same run in another place or with other company, from now on; trainings in another storage if given."""
+        return self._changed({STARTED: started.to_dict()} | ({"storage": storage} if storage is not None else {}))
+
+    def _changed(self, settings: dict[str, Any]) -> RunFolder:
+        changed = RunFolder(self.path, self.settings | settings)
+        if changed.settings == self.settings:
+            return self
+        write_json(self.path / RUN_FILE, changed.settings)
+        return changed
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one search at a time writes to a run. Raises InputError if another process does."""
+        with open(self.path / LOCK_FILE, "a") as file:
+            # Whoever only asks whether it is locked holds it for a moment, too.
+            for patience in range(LOCK_ATTEMPTS, -1, -1):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if not patience:
+                        raise InputError(f"{self.path}: another hrfevo is running this search") from None
+                    time.sleep(0.1)
+            yield
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a process is searching here now, on this machine or on one that shares the folder."""
+        try:
+            with open(self.path / LOCK_FILE) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def pause(self, reason: str) -> None:
+        """Note beside the store, which may be what is away, why a search waits; an empty reason ends the pause."""
+        with suppress(OSError):  # a disk that is full is told of by the search alone
+            if reason:
+                (self.path / PAUSED_FILE).write_text(reason, encoding="utf-8")
+            else:
+                (self.path / PAUSED_FILE).unlink(missing_ok=True)
+
+    @property
+    def paused(self) -> str:
+        """Why the search that is running here waits; empty if it does not."""
+        try:
+            return (self.path / PAUSED_FILE).read_text(encoding="utf-8", errors="replace") if self.in_hand else ""
+        except OSError:
+            return ""
+
+    def state(self, told: State) -> State:
+        """What the run is, given what its store was told last: one that runs in nobody's hand has crashed."""
+        return "crashed" if told == "running" and not self.in_hand else told
+
+    def open_store(self, url: str | None = None, create: bool = False) -> Store:
+        """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
+        if url is None and not create and not self.settings.get("store") and not (self.path / DATABASE).is_file():
+            raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+        return Store(url or self.store_url(), create)
+
+    def store_url(self) -> str:
+        """Where `run.json` says that its results are, without the password if there is one."""
+        return str(self.settings.get("store") or sqlite_url(self.path / DATABASE))
+
+    def checkpoints(self, storage: str | None = None) -> str:
+        """Where its trainings are kept between rungs: below `storage` if given, else where `run.json` says."""
+        where = storage or self.settings.get("storage")
+        return f"{where}/{self.id}" if where else str(self.path.absolute() / CHECKPOINTS)
+
+    @property
+    def began(self) -> bool:
+        """Whether the run has been entered into its store."""
+        return (self.path / BEGAN_FILE).exists()
+
+    def begin(self, store: Store) -> None:
+        """Enter the run into its store, and note that it is there."""
+        store.create_run(self.id, self.path.name, self.settings)
+        (self.path / BEGAN_FILE).touch()
+
+    def record(self, store: Store) -> Run:
+        """The run as its store knows it, or as crashed."""
+        run = store.run(self.id)
+        return replace(run, state=self.state(run.state))
+
+
+def bring_up_to_date(path: Path) -> None:
+    """Add to `run.json` what the first hrfevo did not write: which space it was begun with, and that it has begun.
+
+    Raises InputError for what is no run folder.
+    """
+    settings = _read_settings(path)
+    if SPACE_HASH not in settings:
+        write_json(path / RUN_FILE, settings | {SPACE_HASH: _hash(read_text(path / SPACE_FILE))})
+        (path / BEGAN_FILE).touch()
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """What a run's `run.json` says. Raises InputError where there is none, or no JSON of a mapping in it."""
+    file = path / RUN_FILE
+    if not path.is_dir():
+        raise InputError(f"{path}: no such run folder")
+    if not file.is_file():
+        raise InputError(f"{path}: is not a run folder (no {RUN_FILE} in it)")
+    try:
+        settings = json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}: not valid JSON: {error.msg}") from None
+    except RecursionError:
+        raise InputError(f"{file}: not valid JSON: nested too deep") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: expected a mapping of settings, got {type(settings).__name__}")
+    return settings
+
+
+def _is_source(told: Any) -> bool:
+    """Whether this names earlier runs: a list of them with counts, or the one of hrfevo before it told results."""
+    if isinstance(told, dict):
+        return isinstance(told.get("run"), str)
+    kinds = {"run": str, "results": int, "founders": int}
+    return isinstance(told, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(name), kind) for name, kind in kinds.items()) for one in told
+    )
+
+
+def _written(store: str | None) -> str | None:
+    return without_password(store) if store is not None else None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on, and the machine's kind."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed as a package"
+    return found | {f"parts {file}": digest for file, digest in digests().items()}
+
+
+def find_runs(parent: Path) -> list[Path]:
+    """Run folders directly inside `parent`, newest first."""
+    if not parent.is_dir():
+        raise InputError(f"{parent}: no such folder")
+    return sorted((path.parent for path in parent.glob(f"*/{RUN_FILE}")), key=lambda p: p.name, reverse=True)

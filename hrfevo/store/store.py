@@ -1,0 +1,363 @@
+"""The results store: every run, genome, evaluation and learning curve, in any SQL database.
+
+One transaction per event, so that what a worker finished is kept before anybody hears of it. Each
+event has a number within its run; telling the events in that order rebuilds the search. A number that no evaluation has
+is the end of a generation that could not be filled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from hrfevo.algorithms.base import Proposal
+from hrfevo.space.genome import Genome
+from hrfevo.store import schema
+from hrfevo.store.database import identity, open_database, reason, writing_ahead
+from hrfevo.workers.base import Job, Outcome, Point, Status
+from signal_model.support.errors import InputError, one_line
+
+# A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
+State = Literal["running", "stopped", "finished", "failed", "crashed"]
+_STATUSES = ("running", "finished", "failed", "infeasible")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search. `settings` is everything it was started with, as JSON."""
+
+    id: str
+    name: str
+    state: State
+    reason: str
+    created: float
+    seconds: float
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """How far a run is: `event` is the last, -1 before the first."""
+
+    state: State
+    reason: str
+    seconds: float
+    event: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended.
+
+    The store gives each as it was measured. `ranking.averaged` makes one of several `seeds`: `metrics` are means then,
+    and `doubts` the standard errors of objectives, as far as seeds have told of them.
+    """
+
+    number: int
+    genome: str
+    values: dict[str, Any]
+    birth: int
+    operator: str
+    parents: tuple[str, ...]
+    rung: int
+    seed: int
+    status: Status | Literal["running"]
+    reason: str
+    detail: str
+    metrics: dict[str, float]
+    worker: str
+    device: str
+    submitted: float
+    started: float | None
+    ended: float | None
+    submitted_event: int
+    ended_event: int | None
+    seeds: int = 1
+    doubts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """That its worker spent on it; 0 until it ended."""
+        return max(0.0, (self.ended or 0.0) - (self.started or 0.0))
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best genome of a run by its first objective, whose value this is."""
+
+    genome: str
+    rung: int
+    value: float
+
+
+class Unreachable(InputError):
+    """A database that does not answer, or has no room, now."""
+
+
+class Store:
+    """Results of runs. Raises InputError if the database cannot be opened or has another schema."""
+
+    def __init__(self, url: str, create: bool = True) -> None:
+        self._engine = open_database(url, create)
+        self._file = identity(self._engine)
+        self._events: dict[str, int] = {}
+        self._genomes: dict[str, set[str]] = {}
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def writing(self) -> AbstractContextManager[None]:
+        """While this is entered, a search writes and others read at the same time."""
+        return writing_ahead(self._engine)
+
+    def create_run(self, run_id: str, name: str, settings: dict[str, Any]) -> None:
+        """Begin a run; one that has begun is left as it is."""
+        with self._writing() as connection:
+            if connection.scalar(sa.select(schema.runs.c.id).where(schema.runs.c.id == run_id)) is not None:
+                return
+            connection.execute(
+                schema.runs.insert().values(
+                    id=run_id,
+                    name=name,
+                    state="running",
+                    created=time.time(),
+                    settings=settings,
+                    seconds=0.0,
+                    reason="",
+                )
+            )
+
+    def set_state(self, run_id: str, state: State, reason: str = "") -> None:
+        """Note that a run is running, stopped, finished or failed, and why."""
+        with self._writing() as connection:
+            connection.execute(
+                schema.runs.update().where(schema.runs.c.id == run_id).values(state=state, reason=reason)
+            )
+
+    def submitted(self, run_id: str, job: Job, proposal: Proposal) -> None:
+        """Keep a job before a worker gets it, and its genome if it is new."""
+        with self._writing() as connection:
+            known = self._known_genomes(connection, run_id)
+            event = self._next_event(connection, run_id) + proposal.opens
+            if job.genome.id not in known:
+                genome = {
+                    "run_id": run_id,
+                    "id": job.genome.id,
+                    "birth": len(known),
+                    "operator": proposal.operator,
+                    "parents": list(proposal.parents),
+                    "values": dict(job.genome.values),
+                }
+                connection.execute(schema.NEW_GENOME, genome)
+            evaluation = {
+                "run_id": run_id,
+                "number": job.number,
+                "genome_id": job.genome.id,
+                "rung": job.rung,
+                "seed": job.seed,
+                "status": "running",
+                "submitted": time.time(),
+                "submitted_event": event,
+            }
+            connection.execute(schema.NEW_EVALUATION, evaluation)
+        known.add(job.genome.id)
+        self._events[run_id] = event
+
+    def recall(self, run_id: str, number: int) -> bool:
+        """Whether a job is kept. What was remembered of the run is read again: a write's answer may have been lost."""
+        self._events.pop(run_id, None)
+        self._genomes.pop(run_id, None)
+        key = (schema.evaluations.c.run_id == run_id, schema.evaluations.c.number == number)
+        with self._writing() as connection:
+            return connection.scalar(sa.select(schema.evaluations.c.number).where(*key)) is not None
+
+    def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
+        """Keep what became of a job, in one transaction; `seconds` is how long the run has lasted.
+
+        Returns False, and changes nothing, if the job has ended already: a late or repeated result
+        never overwrites the first.
+        """
+        with self._writing() as connection:
+            event = self._next_event(connection, run_id)
+            ended = {
+                "of_run": run_id,
+                "of_number": outcome.job.number,
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "detail": outcome.detail,
+                "metrics": outcome.metrics,
+                "worker": outcome.worker,
+                "device": outcome.device,
+                "started": outcome.started,
+                "ended": outcome.ended,
+                "ended_event": event,
+            }
+            if connection.execute(schema.EVALUATION_ENDED, ended).rowcount != 1:
+                return False
+            if outcome.curve:
+                key = {"run_id": run_id, "number": outcome.job.number}
+                connection.execute(schema.curves.insert(), [key | vars(point) for point in outcome.curve])
+            connection.execute(schema.RUN_LASTED, {"of_run": run_id, "seconds": seconds})
+        self._events[run_id] = event
+        return True
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        if identity(self._engine) != self._file:
+            # SQLite would write on into a file that nobody finds.
+            raise Unreachable(f"store: {self._engine.url.database} has been moved or removed")
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError as error:
+            told = "another search writes to the same run, as from a copy of its folder"
+            raise InputError(f"store: {told}: {reason(error)}") from None
+        except sa.exc.DataError as error:
+            raise InputError(f"store: {reason(error)}") from None
+        except sa.exc.DBAPIError as error:
+            self._events.clear()  # a write whose answer was lost may have been kept
+            raise Unreachable(f"store: {reason(error)}") from None
+
+    def _next_event(self, connection: sa.Connection, run_id: str) -> int:
+        if run_id not in self._events:
+            columns = schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event
+            query = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
+            self._events[run_id] = max((n for n in connection.execute(query).one() if n is not None), default=-1)
+        return self._events[run_id] + 1
+
+    def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
+        if run_id not in self._genomes:
+            query = sa.select(schema.genomes.c.id).where(schema.genomes.c.run_id == run_id)
+            self._genomes[run_id] = set(connection.scalars(query))
+        return self._genomes[run_id]
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def run(self, run_id: str) -> Run:
+        """One run. Raises InputError if the store has no such run."""
+        with self._reading(run_id) as connection:
+            row = connection.execute(schema.RUN, {"of_run": run_id}).mappings().one_or_none()
+        if row is None:
+            raise InputError(f"store: has no run {run_id}")
+        return Run(**row)
+
+    def version(self, run_id: str) -> Version:
+        """What differs as soon as anything has changed that the store knows of a run; cheap to ask for.
+
+        Raises InputError if the store has no such run.
+        """
+        columns = (schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event)
+        events = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
+        told = sa.select(schema.runs.c.state, schema.runs.c.reason, schema.runs.c.seconds).where(
+            schema.runs.c.id == run_id
+        )
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(told).one_or_none()
+                known = [number for number in connection.execute(events).one() if number is not None]
+        except sa.exc.DatabaseError as error:
+            raise InputError(f"store: run {run_id} cannot be read: {reason(error)}") from None
+        if row is None:
+            raise InputError(f"store: has no run {run_id}")
+        return Version(row.state, row.reason, row.seconds, max(known, default=-1))
+
+    def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
+        """Evaluations of a run in the order of submission: all, or those with something new after an event."""
+        table = schema.evaluations
+        columns = [column for column in table.c if column.name not in ("run_id", "genome_id")]
+        wanted = table.c.run_id == run_id
+        genomes = sa.select(*(schema.genomes.c[name] for name in ("id", "values", "birth", "operator", "parents")))
+        genomes = genomes.where(schema.genomes.c.run_id == run_id)
+        if after >= 0:
+            wanted &= (table.c.submitted_event > after) | (table.c.ended_event > after)
+            genomes = genomes.where(schema.genomes.c.id.in_(sa.select(table.c.genome_id).where(wanted)))
+        query = sa.select(table.c.genome_id.label("genome"), *columns).where(wanted).order_by(table.c.number)
+        with self._reading(run_id) as connection:
+            rows = connection.execute(query).mappings().all()
+            # Read after them, so that none is missing; each once, however often it was trained.
+            born = {row["id"]: _birth(dict(row)) for row in connection.execute(genomes).mappings()}
+        return [_evaluation(dict(row), born) for row in rows]
+
+    def tally(self, run_id: str) -> dict[str, int]:
+        """Evaluations by status, counted by the database."""
+        with self._reading(run_id) as connection:
+            found = {str(name): int(count) for name, count in connection.execute(schema.TALLY, {"of_run": run_id})}
+        if unknown := set(found) - set(_STATUSES):
+            raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
+        return dict.fromkeys(_STATUSES, 0) | found
+
+    def repeated(self, run_id: str) -> bool:
+        """Whether any genome was trained to a rung with several seeds: no one training of it is its score then."""
+        with self._reading(run_id) as connection:
+            return connection.execute(schema.REPEATED, {"of_run": run_id}).one_or_none() is not None
+
+    def leader(self, run_id: str, objectives: Mapping[Any, str]) -> Leader | None:
+        """The best finished evaluation of the highest rung by the first objective, then by the next, found by the
+        database; None where nothing has finished. Directions are `minimize` or `maximize`.
+        """
+        with self._reading(run_id) as connection:
+            row = connection.execute(schema.leading(tuple(objectives.items())), {"of_run": run_id}).one_or_none()
+        if row is None:
+            return None
+        genome, rung, value = row
+        if value is None:
+            raise InputError(f"store: the results of run {run_id} are damaged: genome {genome} has no score")
+        return Leader(genome, rung, float(value))
+
+    def curves(self, run_id: str, numbers: Sequence[int] | None = None, after: int = -1) -> dict[int, list[Point]]:
+        """Learning curves by evaluation number: all, of these, or of evaluations that ended after an event."""
+        query = (
+            sa.select(schema.curves)
+            .where(schema.curves.c.run_id == run_id)
+            .order_by(schema.curves.c.number, schema.curves.c.step)
+        )
+        if numbers is not None:
+            query = query.where(schema.curves.c.number.in_(numbers))
+        if after >= 0:
+            own = (schema.evaluations.c.run_id == run_id) & (schema.evaluations.c.ended_event > after)
+            query = query.where(schema.curves.c.number.in_(sa.select(schema.evaluations.c.number).where(own)))
+        curves: dict[int, list[Point]] = {}
+        with self._reading(run_id) as connection:
+            for row in connection.execute(query):
+                curves.setdefault(row.number, []).append(Point(row.step, row.seconds, row.bits_per_byte))
+        return curves
+
+    @contextmanager
+    def _reading(self, run_id: str) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise Unreachable(f"store: run {run_id} cannot be read: {reason(error)}") from None
+        except (ValueError, sa.exc.DatabaseError) as error:
+            raise InputError(f"store: the results of run {run_id} are damaged: {one_line(error)}") from None
+
+
+def _birth(row: dict[str, Any]) -> dict[str, Any] | None:
+    """What a row says of a genome; None if that is nothing that this store wrote."""
+    identity, values, parents = row.pop("id"), row["values"], row["parents"]
+    sound = isinstance(values, dict) and isinstance(parents, list) and Genome(values).id == identity
+    return row | {"parents": tuple(parents)} if sound else None
+
+
+def _evaluation(row: dict[str, Any], born: Mapping[str, dict[str, Any] | None]) -> Evaluation:
+    """A row as a record. Raises InputError if it, or its genome, is none that this store wrote."""
+    metrics, genome = row["metrics"], born.get(row["genome"])
+    sound = (
+        isinstance(metrics, dict)
+        and all(isinstance(value, int | float) for value in metrics.values())
+        and (metrics or row["status"] != "finished")
+        and row["status"] in _STATUSES
+        and (row["status"] == "running") == (row["ended_event"] is None)
+    )
+    if genome is None or not sound:
+        raise InputError(f"store: evaluation {row['number']} is damaged")
+    return Evaluation(**row, **genome)

@@ -1,0 +1,1 @@
+"""Taking results away: weights, tables, Optuna studies, and where they go."""

@@ -1,0 +1,1 @@
+"""How a search went: fitness, progress, learning curves, failures, workers."""

@@ -1,0 +1,80 @@
+"""All figures of a search, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from hrfevo.results.importance import LEAST, Method, importances_of, peers_of, ranges_of
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures.course.agreement import agreement
+from hrfevo.views.figures.course.failures import failures
+from hrfevo.views.figures.course.fitness import fitness_over_generations
+from hrfevo.views.figures.course.learning_curves import learning_curves
+from hrfevo.views.figures.course.progress import progress
+from hrfevo.views.figures.course.timeline import timeline
+from hrfevo.views.figures.genes.distributions import gene_distributions
+from hrfevo.views.figures.genes.importance import importances
+from hrfevo.views.figures.genes.parallel import parallel_coordinates
+from hrfevo.views.figures.genes.values import gene_values
+from hrfevo.views.figures.winners.front import front
+from hrfevo.views.figures.winners.genealogy import genealogy
+from signal_model.evaluation.yardsticks import Yardsticks
+
+# Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
+SAMPLE = 250
+# PED-ANOVA compares the best tenth with all, which is faster than fANOVA and needs more.
+ENOUGH = 100
+
+
+def gallery(
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    scores: Yardsticks = MappingProxyType({}),
+) -> dict[str, go.Figure]:
+    """Name -> figure, in the order they are read; those without data are left out.
+
+    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves, `scores` are
+    losses that need no model.
+    """
+    objectives = space.objectives
+    finished = frame[frame["status"] == "finished"]
+    found: dict[str, go.Figure | None] = {}
+    if len(finished) >= 2:
+        top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
+        found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
+        if bottom < top:
+            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
+        found["progress"] = progress(frame, objectives)
+        found["front"] = front(frame, objectives)
+        found["genealogy"] = genealogy(frame, objectives)
+    if finished["number"].isin(curves["number"]).any():
+        found["curves"] = learning_curves(curves, frame, objectives)
+    found["agreement"] = agreement(space, evaluations)
+    if len(finished) >= 2:
+        found["genes"] = gene_values(frame, space)
+        found["distributions"] = gene_distributions(frame, space)
+        found["parallel"] = parallel_coordinates(frame, space)
+        found["importance"] = gene_importance(space, evaluations)
+    found["timeline"] = timeline(frame)
+    found["failures"] = failures(frame)
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+    """Which genes matter for each objective; None where too few evaluations have finished."""
+    peers = peers_of(space, evaluations)
+    if len(peers) < LEAST:
+        return None
+    some = peers[:: -(-len(peers) // SAMPLE)]
+    # What the best tenth have in common takes more than a few of them to say.
+    method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
+    names = [*space.objectives]
+    shares, ranges = importances_of(space, some, names, method), ranges_of(space, some, names, method)
+    return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)

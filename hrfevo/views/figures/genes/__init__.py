@@ -1,0 +1,1 @@
+"""Which values of genes are good: distributions, values, importance."""

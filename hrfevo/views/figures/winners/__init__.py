@@ -1,0 +1,1 @@
+"""Who won, and where they come from."""

@@ -1,0 +1,158 @@
+"""The genealogy of the winner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from hrfevo.results.frames import Objectives, best_of, finished_at
+from hrfevo.space.search_space import METRICS
+from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
+from hrfevo.views.figures.winners.ancestry import Ancestor, ancestry
+from hrfevo.views.words import plural
+
+# Pixels of a column and of a row; where in a gap between columns an edge leaves its row and arrives at another, so
+# that it meets neither its own words, which begin at the parent, nor those below the child.
+COLUMN, ROW, LEAVES, ARRIVES = 230, 66, 0.56, 0.78
+
+
+def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
+    """The ancestors of the best genome by generation, with operator and gain on each edge.
+
+    Where the best has no parents, those of the best that has; None if there is no such genome.
+    """
+    metric, direction = next(iter(objectives.items()))
+    top = finished_at(frame)
+    if top.empty:
+        return None
+    best = best_of(top, metric, direction)
+    children = top[top["parents"].map(len) > 0]
+    if children.empty:
+        return None
+    winner = best_of(children, metric, direction) if len(best["parents"]) == 0 else best
+    found = ancestry(frame, winner["genome"], metric, direction)
+    if found.total == 0:
+        return None
+    whose = f"The best, {text(best['genome'])}, has no parents; this is the best of those that have. "
+    whose = "" if winner["genome"] == best["genome"] else whose
+    places = found.places
+    shown = len({place.genome for place in places}) - 1
+    fewer = "" if shown == found.total else f"; the nearest {shown} of {found.total:,} are drawn, “…” has more"
+    repeated = "; hollow ones are drawn elsewhere too" if any(place.again for place in places) else ""
+    columns, rows = 1 + max(p.column for p in places), 1 + max(p.row for p in places)
+    generations = {place.column: place.generation for place in places}
+    aim = "less" if direction == "minimize" else "more"
+    unit = f" ({METRICS[metric].partition(', ')[2]})" if ", " in METRICS[metric] else ""
+    fig = figure(
+        f"Where genome {winner['genome']} comes from",
+        f"{whose}{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
+        f"child, and how its {metric_name(metric)} changed from that parent after equal training{unit}: {aim} is "
+        f"better, a dash stands where the two were never trained equally far{fewer}{repeated}.",
+        xaxis={
+            "title": {"text": "generation"},
+            "tickvals": list(generations),
+            "ticktext": [str(generation) for generation in generations.values()],
+            "range": [-0.35, columns - 0.5],
+            "showgrid": False,
+        },
+        yaxis={"visible": False, "range": [rows - 0.3, -0.55]},
+        legend={"x": 1, "xanchor": "right"},
+        height=190 + ROW * rows,
+        width=max(480, 60 + COLUMN * columns),
+        # Where there is not room for all, the winner is what a page shows first.
+        meta={"scroll": "end"},
+    )
+    better = -1 if direction == "minimize" else 1
+    styles: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("better than this parent", {"color": OTHER, "width": 2.5}),
+        ("no better", {"color": FAINT, "width": 2}),
+        ("not comparable", {"color": FAINT, "width": 1.5, "dash": "dot"}),
+    )
+    for name, line in styles:
+        edges = [p for p in places if p.child is not None and _kind(p.gain, better) == name]
+        if edges:
+            paths = [_path(edge, places[edge.child]) for edge in edges if edge.child is not None]
+            x, y = (np.concatenate([np.append(path[axis], np.nan) for path in paths]) for axis in (0, 1))
+            fig.add_scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", showlegend=True)
+    _write_edges(fig, places, metric)
+    _draw_nodes(fig, frame, places, metric)
+    return fig
+
+
+def _kind(gain: float | None, better: int) -> str:
+    if gain is None:
+        return "not comparable"
+    return "better than this parent" if gain * better > 0 else "no better"
+
+
+def _path(parent: Ancestor, child: Ancestor) -> tuple[np.ndarray, np.ndarray]:
+    """Along the parent's row as far as the last gap, then over to the child."""
+    start, end = child.column - 1 + LEAVES, child.column - 1 + ARRIVES
+    share = np.linspace(0, 1, 16)
+    bend = share * share * (3 - 2 * share)
+    x = np.concatenate([[parent.column], start + share * (end - start), [child.column]])
+    y = np.concatenate([[parent.row], parent.row + bend * (child.row - parent.row), [child.row]])
+    return x, y
+
+
+def _write_edges(fig: go.Figure, places: tuple[Ancestor, ...], metric: str) -> None:
+    edges = [place for place in places if place.child is not None]
+    labels = []
+    for edge in edges:
+        assert edge.child is not None
+        gain = "–" if edge.gain is None else measured(metric, edge.gain).replace("-", "−")
+        sign = "+" if edge.gain is not None and edge.gain > 0 else ""
+        labels.append(f"{text(places[edge.child].operator)} {sign}{gain}")
+    fig.add_scatter(
+        x=[edge.column + 0.08 for edge in edges],
+        y=[edge.row - 0.05 for edge in edges],
+        mode="text",
+        text=labels,
+        textposition="top right",
+        textfont={"size": 11},
+        hoverinfo="skip",
+        showlegend=False,
+        name="edges",
+    )
+
+
+def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...], metric: str) -> None:
+    finished = frame[frame["status"] == "finished"].sort_values("rung", kind="stable")
+    last = finished.drop_duplicates("genome", keep="last")
+    scores = dict(zip(last["genome"], zip(last[metric], last["steps"], strict=True), strict=True))
+    numbers = frame.drop_duplicates("genome", keep="last").set_index("genome")["number"]
+    labels, hovers = [], []
+    for place in places:
+        score, after = "no score", ""
+        if place.genome in scores:
+            value, steps = scores[place.genome]
+            score, after = measured(metric, value), f" after {steps:,} steps"
+        labels.append(f"{'… ' if place.cut else ''}{text(place.genome)}<br>{score}")
+        origin = f"{text(place.operator)}, generation {place.generation}"
+        hovers.append(f"<b>{text(place.genome)}</b>, {origin}<br>{METRICS[metric]} {score}{after}")
+    colors = [BEST if place.child is None else MANY for place in places]
+    fig.add_scatter(
+        x=[place.column for place in places],
+        y=[place.row for place in places],
+        mode="markers+text",
+        marker={
+            "opacity": 1,
+            "size": [16 if place.child is None else 12 for place in places],
+            "color": colors,
+            "symbol": ["circle-open" if place.again else "circle" for place in places],
+            "line": {"width": [2 if place.again else 0 for place in places], "color": colors},
+        },
+        text=labels,
+        textposition="bottom center",
+        textfont={"size": 11},
+        # One drawn again needs another id: of points with the same, plotly.js draws only one.
+        ids=[f"{numbers[place.genome]}{f'.{index}' if place.again else ''}" for index, place in enumerate(places)],
+        customdata=hovers,
+        hovertemplate="%{customdata}<extra></extra>",
+        showlegend=False,
+        cliponaxis=False,
+        name="genomes",
+    )

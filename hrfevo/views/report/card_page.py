@@ -1,0 +1,122 @@
+"""A genome's card as one HTML file that opens offline, on any screen, light or dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+
+import plotly.graph_objects as go
+
+from hrfevo.results.frames import evaluation_frame
+from hrfevo.results.genome.card import Card, Relative
+from hrfevo.space.search_space import METRICS, SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
+from hrfevo.views.figures.winners.front import front
+from hrfevo.views.terminal.card import facts_of, gene_rows
+from hrfevo.views.terminal.tables import number
+from hrfevo.views.words import plural
+from signal_model.analysis.page import Section, Table, render
+
+COLOURS = (MANY, BEST, OTHER, FAINT)
+
+
+def card_page(
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    card: Card,
+    run_name: str,
+    pictures: Mapping[str, go.Figure],
+) -> str:
+    """The whole page, with `pictures` of the model. Everything that comes from data is escaped."""
+    facts = dict(facts_of(card))
+    lead = facts.get("standing", f"It has no score: {facts['status']}")
+    sections = [
+        Section("What is known", "", None, Table([], list(facts.items()), words=2)),
+        Section("Genes", "", None, Table([], [*gene_rows(card.genes)], words=2)),
+        *(_drawn(drawn) for drawn in _figures(space, evaluations, card)),
+        Section("Trainings", "", None, _trainings(card)),
+        *(
+            Section(title, plural(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
+            for title, relatives in (("Parents", card.parents), ("Children", card.children))
+            if relatives
+        ),
+        *map(_drawn, pictures.values()),
+    ]
+    footer = f"Run {run_name}, genome {card.genome}, made with hrfevo {metadata.version('hrfevo')}."
+    return render(f"Genome {card.genome}", f"of run {run_name}", f"{lead[0].upper()}{lead[1:]}.", sections, footer)
+
+
+def learning_curve(card: Card) -> go.Figure:
+    """Training loss over steps: a line for each training."""
+    first, last = card.curve[0], card.curve[-1]
+    fig = figure(
+        "Learning curve",
+        f"Training loss from {first.bits_per_byte:.4f} at step {first.step:,} to {last.bits_per_byte:.4f} bits per "
+        f"byte at step {last.step:,}.",
+        xaxis={"title": {"text": "training step"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "training loss, bits per byte"}},
+        height=380,
+    )
+    for index, training in enumerate(one for one in card.trainings if one.curve):
+        fig.add_scatter(
+            x=[point.step for point in training.curve],
+            y=[point.bits_per_byte for point in training.curve],
+            mode="lines+markers" if len(training.curve) < 40 else "lines",
+            name=f"to {training.steps:,} steps, seed {training.seed}",
+            showlegend=True,
+            line={"color": COLOURS[index % len(COLOURS)], "width": 2},
+            hovertemplate="step %{x}: %{y:.4f}<extra></extra>",
+        )
+    return fig
+
+
+def _figures(space: SearchSpace, evaluations: Sequence[Evaluation], card: Card) -> Iterator[go.Figure]:
+    if card.standing and card.standing.peers > 1:
+        frame = evaluation_frame(evaluations, space)
+        drawn = front(frame, space.objectives)
+        metric, across = [*space.objectives, "flops_per_token" if "parameters" in space.objectives else "parameters"][
+            :2
+        ]
+        metrics = next(e.metrics for e in evaluations if e.number == card.number)
+        drawn.add_scatter(
+            x=[metrics[across]],
+            y=[metrics[metric]],
+            mode="markers",
+            name=text(card.genome),
+            showlegend=True,
+            marker={"symbol": "circle-open", "size": 20, "color": MANY, "line": {"width": 3}},
+            hovertemplate=f"this genome: {measured(metric, metrics[metric])}<extra></extra>",
+        )
+        yield drawn.update_layout(height=460)
+    if card.curve:
+        yield learning_curve(card)
+
+
+def _trainings(card: Card) -> Table:
+    names = list(dict.fromkeys(name for training in card.trainings for name in training.metrics))
+    heads = ["", *(f"{training.steps:,} steps" for training in card.trainings)]
+    rows = [
+        ["status", *(f"{t.status}{': ' if t.reason else ''}{t.reason}" for t in card.trainings)],
+        ["seed", *(str(training.seed) for training in card.trainings)],
+        ["device", *(training.device for training in card.trainings)],
+    ]
+    for name in names:
+        values = [training.metrics.get(name) for training in card.trainings]
+        rows.append([METRICS.get(name, name), *("–" if value is None else number(value) for value in values)])
+    return Table(heads, rows)
+
+
+def _relatives(relatives: Sequence[Relative], objective: str) -> Table:
+    def cell(value: float | None) -> str:
+        return "–" if value is None else number(value)
+
+    rows = [(r.genome, r.operator, cell(r.generation), cell(r.steps), cell(r.score)) for r in relatives]
+    return Table(["genome", "operator", "generation", "steps", METRICS[objective]], rows, words=2)
+
+
+def _drawn(drawn: go.Figure) -> Section:
+    """A figure whose title and caption are HTML, which wraps on narrow screens."""
+    title, caption = drawn.layout.title.text, caption_of(drawn)
+    plain = go.Figure(drawn).update_layout(title=None, margin={"t": 40}, height=(drawn.layout.height or 430) - 50)
+    return Section(title, caption, plain)

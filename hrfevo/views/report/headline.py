@@ -1,0 +1,52 @@
+"""The first words of a report: what was searched, on what, for how long, and what won by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from hrfevo.results.confirmed import Confirmation
+from hrfevo.space.genes import LayersGene
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation, Run
+from hrfevo.views.terminal.tables import duration, short_names
+from hrfevo.views.verdicts import first_choice, rivals
+from hrfevo.views.words import listed, plural
+from signal_model.evaluation.yardsticks import Yardsticks, judged
+
+# So many genes are named.
+MOST_NAMED = 6
+
+
+def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+    """`Searched 7 genes (embedding, bases, …) with 61 genomes on the corpus python for 12 min 3 s on cpu, …`"""
+    genes = [name for name in space.genes if name != "layers"]
+    if isinstance(layers := space.genes.get("layers"), LayersGene):
+        genes += ["layers", *layers.genes]
+    names = list(short_names(genes).values())
+    told = listed(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])}, …"
+    tried = len({evaluation.genome for evaluation in evaluations})
+    devices = listed(sorted({evaluation.device for evaluation in evaluations if evaluation.device}))
+    where = f" on {devices}" if devices else ""
+    lengths = listed([f"{steps:,}" for steps in space.rungs])
+    return (
+        f"Searched {plural(len(genes), 'gene')} ({told}) with {plural(tried, 'genome')} on the corpus "
+        f"{corpus_name(run, space)} for {duration(run.seconds)}{where}, in trainings of {lengths} steps."
+    )
+
+
+def corpus_name(run: Run, space: SearchSpace) -> str:
+    """The corpus as the run recorded it, or as the space says."""
+    recorded = run.settings.get("corpus")
+    if isinstance(recorded, dict):
+        recorded = recorded.get("name", recorded)
+    return str(recorded) if recorded is not None else ", ".join(map(str, space.corpus.to_dict().values()))
+
+
+def won(found: Confirmation, scores: Yardsticks = MappingProxyType({})) -> str:
+    """What was chosen and trained again, how it compares with the transformer and the best founder, with intervals, and
+    what that is worth beside `scores` that need no model; empty if nothing was."""
+    if found.winner is None:
+        return ""
+    value = judged(found.winner.mean, scores)
+    return " ".join([first_choice(found.winner), *([f"That is {value}."] if value else []), *rivals(found)])

@@ -1,0 +1,226 @@
+"""Evaluations as a terminal table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from rich.markup import escape
+from rich.table import Table
+
+from hrfevo.results.agreement import in_lines
+from hrfevo.results.comparison.paired import Difference
+from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.status import Status, times
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.workers.base import INHERITED
+
+CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "genome": "left",
+    "from": "left",
+    "validation": "right",
+    "± seeds": "right",
+    "− transformer ± 95 %": "right",
+    "test": "right",
+    "parameters": "right",
+    "seeds × steps": "right",
+}
+
+# Clock readings differ from run to run; listings that are compared must not hold them unless they are objectives.
+TIMINGS = ("step_time", "train_seconds")
+
+
+def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ()) -> dict[str, Any]:
+    """What there is to say about one evaluation, free of clocks and machines but for what `also` names."""
+    hidden = set(TIMINGS) - {*space.objectives, *also}
+    metrics = {name: value for name, value in evaluation.metrics.items() if name not in hidden}
+    return {
+        "genome": evaluation.genome,
+        "status": evaluation.status,
+        **({"reason": evaluation.reason} if evaluation.reason else {}),
+        "steps": space.rungs[evaluation.rung],
+        "seed": evaluation.seed,
+        **({"seeds": evaluation.seeds} if evaluation.seeds > 1 else {}),
+        "metrics": metrics,
+        "birth": evaluation.birth,
+        "generation": evaluation.birth // space.population,
+        "operator": evaluation.operator,
+        "parents": list(evaluation.parents),
+        "genes": evaluation.values,
+    }
+
+
+def as_json(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
+    """A JSON list of records."""
+    return json.dumps([record(space, evaluation, also) for evaluation in evaluations], indent=2)
+
+
+def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
+    """One row per evaluation, one column per metric and gene; lists as JSON."""
+    rows = []
+    for evaluation in evaluations:
+        row = record(space, evaluation, also)
+        metrics, genes = row.pop("metrics"), row.pop("genes")
+        flat = row | metrics | {f"gene:{name}": value for name, value in genes.items()}
+        rows.append({key: json.dumps(v) if isinstance(v, list | dict) else v for key, v in flat.items()})
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_table(
+    space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
+) -> Table:
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, and where scores
+    are means, of how many seeds.
+
+    `also` are metrics to show besides the objectives.
+    """
+    metrics = list(dict.fromkeys([*space.objectives, *([INHERITED] if space.inherit else []), *also]))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("")
+    table.add_column("genome")
+    for name in metrics:
+        table.add_column(name, justify="right")
+    several = any(evaluation.seeds > 1 for evaluation in evaluations)
+    if several:
+        table.add_column("seeds", justify="right")
+    table.add_column("gen", justify="right")
+    table.add_column("genes", overflow="fold")
+    for evaluation in evaluations:
+        table.add_row(
+            "*" if evaluation in front else "",
+            evaluation.genome,
+            *(number(evaluation.metrics[name]) for name in metrics),
+            *([str(evaluation.seeds)] if several else []),
+            str(evaluation.birth // space.population),
+            escape(genes_in_words(evaluation.values)),
+        )
+    return table
+
+
+def confirmed_table(found: Confirmation) -> Table:
+    """Best mean first, in bits per byte; the difference is to the tuned transformer, paired by seed."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column, justify in CONFIRMED_COLUMNS.items():
+        table.add_column(column, justify=justify)
+    for row in found.rows:
+        table.add_row(
+            row.genome,
+            origin_in_words(row),
+            f"{row.mean:.4f}",
+            f"{row.spread:.4f}" if len(row.validation) > 1 else "–",
+            with_reach(None if found.transformer in (None, row) else row.less(found.transformer)),
+            f"{row.test_mean:.4f}",
+            number(row.parameters),
+            f"{len(row.validation)} × {row.steps:,}",
+        )
+    return table
+
+
+def origin_in_words(one: Confirmed) -> str:
+    """Where it comes from, with the place that its own search gave it: `search 1`, `transformer 2`, `founder`."""
+    if one.origin == "founder":
+        return "founder"
+    return f"{'search' if one.origin == 'search' else 'transformer'} {one.place + 1}"
+
+
+def with_reach(found: Difference | None) -> str:
+    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none."""
+    if found is None:
+        return ""
+    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((place for place, (count, _) in enumerate(units) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count or first == 3)
+
+
+def trained_in_words(steps: int, trainings: float, seconds: float) -> str:
+    """`12,960 steps (72 full trainings), 12 min 4 s undisturbed`."""
+    return f"{steps:,} steps ({trainings:,.4g} full trainings), {duration(seconds)} undisturbed"
+
+
+def status_table(status: Status) -> Table:
+    """How a run is doing, a fact to a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
+    facts = [
+        ("run", status.run),
+        (
+            "state",
+            f"paused: {status.paused}" if status.paused else ": ".join(filter(None, [status.state, status.reason])),
+        ),
+        ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("training", trained_in_words(status.steps, status.trainings, status.training_seconds)),
+        ("budget", status.budget),
+        ("searched for", duration(status.seconds)),
+        ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
+        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
+        *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
+        *in_lines(status.agreements),
+    ]
+    flying = "in flight" if status.state == "running" else "was in flight"
+    facts += (
+        (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
+        for one in status.in_flight
+    )
+    if status.worth:
+        facts.append(("worth", status.worth))
+    if status.advice:
+        facts.append(("go on with", status.advice))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, fact in facts:
+        table.add_row(name, escape(fact))
+    return table
+
+
+def number(value: float) -> str:
+    """Whole and large numbers with separators, others to five digits."""
+    return f"{value:,.0f}" if float(value).is_integer() or 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
+
+
+def genes_in_words(values: Mapping[str, Any]) -> str:
+    """`name value` of every gene, layers in brackets."""
+    inner = {name for layer in values.get("layers", ()) for name in layer}
+    names = short_names([*values, *sorted(inner)])
+    words = []
+    for name, value in values.items():
+        if name == "layers":
+            words += [f"[{genes_in_words(layer)}]" for layer in value]
+        else:
+            words.append(f"{names[name]} {_shown(value)}")
+    return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ("+" if any(isinstance(item, str) for item in value) else "–").join(map(str, value))
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each dotted name cut to the shortest end that no other has; `mixer.kind` is just `mixer`."""
+    whole = {name: name.removesuffix(".kind") for name in names}
+    short = {}
+    for name, plain in whole.items():
+        parts = plain.split(".")
+        ends = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+        short[name] = next(
+            (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in whole.values()) == 1), plain
+        )
+    return short

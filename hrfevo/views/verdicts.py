@@ -1,0 +1,102 @@
+"""What a confirmation says, in sentences: the same in a terminal, on a report and in a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.views.terminal.tables import duration
+from signal_model.support.errors import counted
+
+# So many standard errors of the paired difference are asked of a winner that is to beat the best founder.
+ERRORS_OVER_FOUNDER = 3.0
+
+
+def verdicts(found: Confirmation) -> Iterator[str]:
+    """A sentence for each comparison; none where nothing of the search was trained again."""
+    if found.winner is None:
+        return
+    yield from (first_choice(found.winner), *rivals(found), *in_general(found))
+
+
+def first_choice(winner: Confirmed) -> str:
+    """How the winner scored."""
+    return (
+        f"The search's first choice, {winner.genome}: {score(winner)} bits per byte on validation, "
+        f"{winner.test_mean:.4f} on test, trained again from scratch for {winner.steps:,} steps with "
+        f"{counted(len(winner.seeds), 'fresh seed')}."
+    )
+
+
+def rivals(found: Confirmation) -> Iterator[str]:
+    """The winner beside the transformer, and beside the best founder."""
+    if found.winner is None:
+        return
+    if other := found.transformer:
+        yield f"Beside a transformer tuned as long ({_scores(other)}): {beside(found.winner, other)}."
+    else:
+        yield "No transformer was trained to compare it with."
+    if found.founder:
+        yield over_founder(found.winner, found.founder)
+
+
+def in_general(found: Confirmation) -> Iterator[str]:
+    """Front beside front, what was spent on either side, and which score is flattered."""
+    if found.fronts:
+        yield f"Trained again, {found.fronts.words}."
+    if found.as_searched:
+        yield f"As searched, with one seed, {found.as_searched.words}."
+    if effort := efforts(found):
+        yield effort
+    best = next(one for one in found.rows if one.origin != "baseline")
+    if found.winner and best.genome != found.winner.genome:
+        yield (
+            f"{best.genome} has the lowest mean of the search's; it was chosen by these very scores, so they flatter "
+            "it: more seeds (`hrfevo confirm`) are added to these."
+        )
+
+
+def score(one: Confirmed) -> str:
+    """`2.3901 ± 0.0068`, the standard deviation over seeds, if there are several."""
+    return f"{one.mean:.4f} ± {one.spread:.4f}" if len(one.validation) > 1 else f"{one.mean:.4f}"
+
+
+def beside(one: Confirmed, other: Confirmed) -> str:
+    """How one compares with another on validation and on test, paired by seed, with intervals."""
+    validation, test = one.less(other), one.less(other, "test")
+    if validation is None or test is None:
+        return "trained with other seeds, so nothing is said of the two"
+    return f"on validation {validation.words()}; on the test split, which chose nothing, {test.words()}"
+
+
+def over_founder(winner: Confirmed, founder: Confirmed) -> str:
+    """Whether the winner beats the best of the genomes that its search began with, and by how many standard errors."""
+    if winner.genome == founder.genome:
+        return "It is the best of the genomes that the search began with: nothing that was found is chosen before it."
+    told = f"Beside the best founder, {founder.genome} ({_scores(founder)}): {beside(winner, founder)}"
+    found = winner.less(founder)
+    if found is None or found.pairs < 2 or not found.error:
+        return f"{told}."
+    errors = -found.mean / found.error
+    says = "at least" if errors >= ERRORS_OVER_FOUNDER else "less than"
+    return (
+        f"{told}. It is {errors:.1f} standard errors of the paired difference better on validation, {says} the "
+        f"{ERRORS_OVER_FOUNDER:g} that are asked of a search."
+    )
+
+
+def efforts(found: Confirmation) -> str:
+    """What was spent on either side; empty where there is one side alone."""
+    if found.tuned is None:
+        return ""
+    sides = {"The search": found.searched, "tuning of the transformer": found.tuned}
+    told = [
+        f"{name} took {counted(side.evaluations, 'evaluation')}, {side.steps:,} training steps, "
+        f"{duration(side.training_seconds)} of undisturbed training, {duration(side.seconds)} of workers"
+        for name, side in sides.items()
+    ]
+    return f"{'; '.join(told)}."
+
+
+def _scores(one: Confirmed) -> str:
+    return f"{score(one)} on validation, {one.test_mean:.4f} on test"

@@ -1,0 +1,268 @@
+"""Genome → measurements: build, probe for leaks, train to a rung, probe again, measure."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import math
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from hrfevo.space.genome import express
+from hrfevo.space.search_space import Metric, SearchSpace
+from hrfevo.workers.base import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
+from hrfevo.workers.limits import OverLimit, enforced
+from hrfevo.workers.trainings import fetched, kept_at
+from signal_model.analysis.counting import flops_per_token, recurrent_state_size
+from signal_model.config import Recipe
+from signal_model.data.corpus import Corpus
+from signal_model.evaluation.scores import (
+    causality_tolerance,
+    causality_violation,
+    disagreement_of_forms,
+    forms_tolerance,
+)
+from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.support.devices import choose_device, computes, give_back, ran_out_of_memory
+from signal_model.support.errors import InputError, one_line
+from signal_model.support.files import explain
+from signal_model.support.own_parts import VARIABLE
+from signal_model.training.checkpoints import load_training, load_weights, save_training
+from signal_model.training.probes import probe
+from signal_model.training.trainer import Diverged, Trainer, score_split, validate
+
+# Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
+FORMS_COMPARED = 24
+
+
+class Evaluator(Protocol):
+    """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
+
+    def __call__(self, job: Job) -> Outcome:
+        """Evaluate one job. Raises Unfit where no genome could be."""
+
+
+class _Stopped(Exception):
+    """An evaluation that ends without a score, and why."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+def _unfit(error: Exception) -> Unfit:
+    return Unfit(f"worker {_worker()}: {one_line(error)}")
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _release_memory(device: torch.device) -> None:
+    """Give back what the last model held, to the system too: glibc keeps pieces of every size that models ever had."""
+    gc.collect()
+    if computes(device):
+        give_back(device)
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@dataclass(frozen=True)
+class TrainingEvaluator:
+    """Trains what a genome stands for. Occupies `space.resources.cpus` threads of the process.
+
+    Where the job names a checkpoint, the training is kept there at its rung: the evaluation at the next rung
+    goes on from it, and pictures of a winner are of its weights. Where it is not found, that evaluation begins at the
+    first step, to the same result.
+    Where the job names a parent, the model begins with its weights as far as they fit, and the metric `inherited` says
+    how far that was; a parent that is not found gives none.
+    """
+
+    space: SearchSpace
+    corpus: Corpus
+    device: str = "auto"
+    test: bool = False
+    """Whether the test split is scored too: for confirmation only."""
+
+    def in_memory(self) -> Self:
+        """The same with the tokens as plain arrays, which an object store can share between processes."""
+        corpus = replace(
+            self.corpus,
+            train=np.asarray(self.corpus.train),
+            validation=np.asarray(self.corpus.validation),
+            test=np.asarray(self.corpus.test),
+        )
+        return replace(self, corpus=corpus)
+
+    def __call__(self, job: Job) -> Outcome:
+        started = time.time()
+        torch.set_num_threads(self.space.resources.cpus)
+        try:
+            device = choose_device(self.device)
+        except InputError as error:
+            raise _unfit(error) from None
+        metrics: dict[str, float] = {}
+        curve: list[Point] = []
+        status: Status = "finished"
+        reason = detail = ""
+        try:
+            with enforced(self.space.limits):
+                detail = self._measure(job, device, metrics, curve)
+        except OverLimit as error:
+            status, reason = "failed", str(error)
+        except _Stopped as stopped:
+            status, reason = stopped.status, stopped.reason
+        except Diverged as error:
+            status, reason = "failed", f"diverged: {error}"
+        except Unfit:
+            raise
+        except ImportError as error:
+            raise _unfit(error) from None
+        except Exception as error:
+            if ran_out_of_memory(error):
+                status, reason, detail = "failed", OUT_OF_MEMORY, str(error)
+            else:
+                # A defect in a part of the model must not end the search; it is kept with its traceback.
+                status, reason = "failed", f"error: {type(error).__name__}: {one_line(error)}"
+                detail = traceback.format_exc()
+        finally:
+            _release_memory(device)
+        return Outcome(
+            job,
+            status,
+            metrics,
+            reason,
+            detail,
+            tuple(curve),
+            started,
+            time.time(),
+            _worker(),
+            str(device),
+            ends_worker=not computes(device),
+        )
+
+    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:
+        """Fill `metrics` and `curve`; returns what else is to be known."""
+        try:
+            recipe = express(self.space, job.genome, seed=job.seed)
+        except ValidationError as error:
+            if any(detail["type"] == "unknown_kind" for detail in error.errors()):
+                # Whoever began the search knows all kinds of the space.
+                raise _unfit(explain(error, f"a part is not known there (${VARIABLE} names files of parts)")) from None
+            raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
+        metrics[TRAIN_STEPS] = 0
+        model = build_model(recipe.model, recipe.training.seed)
+        metrics["parameters"] = count_parameters(model)
+        _keep_to(self.space, metrics)
+        # These run the model, which takes several times as long as building it.
+        metrics |= {"flops_per_token": flops_per_token(model), "state_size": recurrent_state_size(model)}
+        _keep_to(self.space, metrics)
+        model.to(device)
+        _refuse_leak(model, device)
+        for name in self.space.probes:
+            metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
+        _keep_to(self.space, metrics)
+        trainer = Trainer(model, self.corpus, recipe.training, device)
+        if self._continues(job, trainer, recipe):
+            metrics |= {name: value for name, value in job.known.items() if name == INHERITED}
+        elif self.space.inherit:
+            metrics[INHERITED] = _inherit(model, job.parent) if job.parent else 0.0
+        begun_at = trainer.step
+        try:
+            training = trainer.run(
+                lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
+                until=self.space.rungs[job.rung],
+            )
+        finally:  # a training that diverges has cost what it took
+            metrics[TRAIN_STEPS] = trainer.step - begun_at
+        note = self._keep(job, trainer, recipe)
+        _refuse_leak(model, device)
+        _refuse_disagreement(model, device)
+        score = validate(model, self.corpus, recipe.training, device)
+        metrics |= {
+            "bits_per_byte": score.bits_per_byte,
+            "step_time": training.step_seconds * 1000,
+            "train_seconds": training.seconds,
+            "train_tokens": training.tokens,
+        }
+        if self.test:
+            metrics["test_bits_per_byte"] = score_split(
+                model, self.corpus, "test", recipe.training, device
+            ).bits_per_byte
+        _keep_to(self.space, metrics)
+        return note
+
+    def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
+        return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
+
+    def _continues(self, job: Job, trainer: Trainer, recipe: Recipe) -> bool:
+        """Set `trainer` to where the rung below ended; False if that is not known here."""
+        if job.checkpoint is None or job.rung == 0:
+            return False
+        # A missing or damaged checkpoint costs time, not truth: the training then begins at its first step.
+        try:
+            with fetched(job.checkpoint) as folder:
+                load_training(folder, trainer, recipe, self.corpus.content_hash)
+        except (InputError, OSError):
+            return False
+        return True
+
+    def _keep(self, job: Job, trainer: Trainer, recipe: Recipe) -> str:
+        """Keep the training for the rung above, for offspring that inherit, and for pictures of a winner.
+
+        Returns why that was not possible, as on a full disk: what was measured is true all the same.
+        """
+        if job.checkpoint is not None:
+            try:
+                with kept_at(job.checkpoint) as folder:
+                    save_training(folder, trainer, recipe, self.corpus.content_hash)
+            except OSError as error:
+                then = "" if job.rung + 1 == len(self.space.rungs) else ", its next rung will begin at the first step"
+                return f"the training was not kept{then}: {one_line(error)}"
+        return ""
+
+
+def _inherit(model: SignalLLM, parent: str) -> float:
+    """Copy the weights of another training wherever name and shape agree; returns the share of parameters copied."""
+    with suppress(InputError, OSError):
+        with fetched(parent) as folder:
+            weights = load_weights(folder)
+        own = dict(model.named_parameters())
+        fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
+        model.load_state_dict(fitting, strict=False)
+        return sum(own[name].numel() for name in fitting) / count_parameters(model)
+    return 0.0
+
+
+def _keep_to(space: SearchSpace, metrics: Mapping[str, float]) -> None:
+    """Raise _Stopped for the first known metric out of bounds."""
+    if violation := space.violation(metrics):
+        raise _Stopped("infeasible", violation)
+
+
+def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
+    """Before training a leak costs nothing to find; after it, the weights that score are the ones probed."""
+    violation = causality_violation(model, model.config.vocab_size, model.config.context)
+    if math.isnan(violation):
+        raise Diverged("the logits are not numbers")
+    if violation > causality_tolerance(device):
+        raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")
+
+
+def _refuse_disagreement(model: SignalLLM, device: torch.device) -> None:
+    """A model that generates with another function than the one that is scored would be ranked for what it is not."""
+    found = disagreement_of_forms(model, min(model.config.context, FORMS_COMPARED))
+    if not found <= forms_tolerance(device):
+        raise _Stopped(
+            "failed", f"two forms: step() and forward() disagree (logits differ by {found:.2g} of the largest)"
+        )

@@ -1,0 +1,91 @@
+"""The documents in a file: one text, or the rows of a table, compressed or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from signal_model.support.errors import InputError, closest, one_line
+
+COMPRESSED = (".gz", ".bz2", ".zst")
+LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
+
+
+def read_documents(file: Path, column: str = "text") -> Iterator[str]:
+    """The texts of a file. Rows of `.jsonl` and `.parquet` hold theirs in `column`; those that hold null are left out.
+
+    Raises InputError for what is no text, no table or has no such column, OSError for what cannot be read.
+    """
+    kind = Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
+    if kind == PARQUET:
+        yield from _rows_of_parquet(file, column)
+        return
+    try:
+        text = _bytes(file).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"path: {file}: is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "to pick some files of a folder, give a glob such as folder/**/*.txt"
+        ) from None
+    if kind in LINES:
+        yield from _rows_of_lines(file, text, column)
+    else:
+        yield text
+
+
+def _bytes(file: Path) -> bytes:
+    if file.suffix not in COMPRESSED:
+        return file.read_bytes()
+    import pyarrow
+
+    try:
+        with pyarrow.input_stream(str(file), compression="detect") as stream:
+            return bytes(stream.read())
+    except (OSError, EOFError, pyarrow.ArrowException) as error:
+        if getattr(error, "errno", None):
+            raise
+        raise InputError(f"path: {file}: cannot be decompressed: {one_line(error)}") from None
+
+
+def _rows_of_lines(file: Path, text: str, column: str) -> Iterator[str]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"path: {file}:{number}: not valid JSON: {one_line(error)}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"path: {file}:{number}: expected a mapping with {column!r}, got {type(row).__name__}")
+        if column not in row:
+            raise _without(f"path: {file}:{number}", column, row)
+        yield from _text(f"path: {file}:{number}", column, row[column])
+
+
+def _rows_of_parquet(file: Path, column: str) -> Iterator[str]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(file)
+        if column not in table.schema_arrow.names:
+            raise _without(f"path: {file}", column, table.schema_arrow.names)
+        for batch in table.iter_batches(columns=[column]):
+            for value in batch.column(0).to_pylist():
+                yield from _text(f"path: {file}", column, value)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"path: {file}: is no Parquet file: {one_line(error)}") from None
+
+
+def _text(place: str, column: str, value: Any) -> Iterator[str]:
+    if value is not None:
+        if not isinstance(value, str):
+            raise InputError(f"{place}: column {column!r} holds {type(value).__name__}, not text")
+        yield value
+
+
+def _without(place: str, column: str, columns: Any) -> InputError:
+    hint = closest(column, columns)
+    return InputError(f"{place}: there is no column {column!r}{hint}; `text: NAME` names one of {', '.join(columns)}")

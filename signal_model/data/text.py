@@ -1,0 +1,252 @@
+"""Documents and their splits: the running Python, files, or a Hugging Face data set.
+
+Text is never normalised: what the bytes of a file say is what a model reads. A *document* is a file, or
+a row of a data set. Equal documents count once, and none is in two splits. Where the source has no
+splits of its own, documents are dealt out in the order of their SHA-256, so that a split depends on what
+they say and not on their names, their order or the machine.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from signal_model.config import CorpusConfig, DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.data.documents import read_documents
+from signal_model.support.errors import InputError
+
+Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
+SPLITS = ("train", "validation", "test")
+
+
+def _documents(texts: Iterable[str]) -> Documents:
+    """Distinct texts by digest; texts of nothing but white space are left out."""
+    found = {hashlib.sha256(text.encode()).digest(): text for text in texts if text and not text.isspace()}
+    return dict(sorted(found.items()))
+
+
+def _carve(documents: Documents, names: Sequence[str], what: str, remedy: str) -> dict[str, Documents]:
+    """Take 5 % of the bytes, in whole documents, for each of `names`; the rest is for training.
+
+    In the order of their digests, a document goes to the split that has most room left, if that brings
+    it closer to its 5 %, or else to training. A split that is empty then gets the document whose size
+    is nearest to its 5 %. Raises InputError for too few documents, naming `what` and the `remedy`.
+    """
+    if len(documents) <= len(names):
+        raise InputError(f"{what}: too few distinct documents to split by document ({len(documents)}); {remedy}")
+    sizes = {digest: len(text.encode()) for digest, text in documents.items()}
+    share = sum(sizes.values()) / 20
+    room = dict.fromkeys(names, share)
+    parts: dict[str, Documents] = {"train": {}, **{name: {} for name in names}}
+    for digest, text in documents.items():
+        emptiest = max(names, key=room.__getitem__)
+        if sizes[digest] < 2 * room[emptiest]:
+            room[emptiest] -= sizes[digest]
+            parts[emptiest][digest] = text
+        else:
+            parts["train"][digest] = text
+    for name in names:
+        if not parts[name]:
+            nearest = min(parts["train"], key=lambda digest: abs(sizes[digest] - share))
+            parts[name][nearest] = parts["train"].pop(nearest)
+    return parts
+
+
+def python_splits() -> dict[str, Documents]:
+    """The .py, .txt and .rst files of the standard library: its source, and the documentation in pydoc_data.
+
+    Tests and installed packages are left out; so is what the build of this Python generated, which would
+    make one version's text differ from machine to machine, and files that are not UTF-8.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    others = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "_bundled"}
+    texts = []
+    for file in _files_under(root, lambda n: n in others or n.startswith(("config-", "_sysconfigdata"))):
+        if file.suffix in (".py", ".txt", ".rst"):
+            try:
+                texts.append(file.read_bytes().decode())
+            except UnicodeDecodeError:
+                continue
+    remedy = "this Python comes without its library's source; use `path` or `dataset`"
+    return _carve(_documents(texts), ("validation", "test"), f"python: {root}", remedy)
+
+
+def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
+    """Files as documents, split as `corpus` says. Raises InputError, naming what cannot be used."""
+    if isinstance(corpus.path, dict):
+        return _given_splits(corpus.path, corpus.split, corpus.text)
+    paths = _listed(corpus.path)
+    what = f"path: {', '.join(paths)}"
+    documents = _documents(text for _, text in _read_files(paths, corpus.text))
+    if not documents:
+        raise InputError(f"{what}: there is no text, only emptiness")
+    if corpus.split == "file":
+        one = paths[0] if len(documents) == len(paths) == 1 else "FILE"
+        remedy = (
+            f"it takes 3: give train, validation and test, or cut one by position: {{path: {one}, split: position}}"
+        )
+        return _carve(documents, ("validation", "test"), what, remedy)
+    if len(documents) > 1:
+        raise InputError(f"{what}: `split: position` is for one file, not {len(documents)}; use `split: file`")
+    (text,) = documents.values()
+    if len(text) < 20:
+        raise InputError(f"{what}: {len(text)} characters are too few to split by position; it takes 20")
+    start, end = len(text) * 90 // 100, len(text) * 95 // 100
+    parts = zip(SPLITS, (text[:start], text[start:end], text[end:]), strict=True)
+    return _without_empty({name: _documents([part]) for name, part in parts}, what)
+
+
+def whole_text(corpus: FilesCorpusConfig) -> Documents:
+    """Every document of files, whatever split it would be in. Raises InputError where there is none."""
+    paths = corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]
+    documents = _documents(text for given in paths for _, text in _read_files(_listed(given), corpus.text))
+    if not documents:
+        raise InputError("path: there is no text, only emptiness")
+    return documents
+
+
+def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: str) -> dict[str, Documents]:
+    if split == "position":
+        raise InputError("path: `split: position` is for one file, not for train, validation and test")
+    if missing := [name for name in SPLITS if name not in paths]:
+        raise InputError(f"path: train, validation and test are all needed, {' and '.join(missing)} missing")
+    parts: dict[str, Documents] = {}
+    for name in SPLITS:
+        texts = _read_files(_listed(paths[name]), column)
+        parts[name] = _documents(text for _, text in texts)
+        for other in parts.keys() - {name}:
+            for shared in parts[name].keys() & parts[other].keys():
+                file = next(file for file, text in texts if text == parts[name][shared])
+                raise InputError(f"path: {file}: the same text is in {other} and in {name}")
+    return _without_empty(parts, "path")
+
+
+def _listed(paths: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else paths
+
+
+def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
+    """Documents of files, of all files of folders that are not hidden, and of what globs match, each with its file.
+
+    Folders are read to any depth; links to folders are not followed. A table (`.jsonl`, `.parquet`) holds a document in
+    each row, in `column`; any other file is one, in UTF-8. Compressed ones (`.gz`, `.bz2`, `.zst`) are read too.
+    Raises InputError naming the path that is missing, without files, unreadable or not text.
+    """
+    texts: list[tuple[Path, str]] = []
+    for given in paths:
+        try:
+            for file in _found(given):
+                texts += ((file, text) for text in read_documents(file, column))
+        except OSError as error:
+            raise InputError(f"path: {error.filename or given}: cannot be read: {error.strerror or error}") from None
+    return texts
+
+
+def refuse_missing(corpus: CorpusConfig) -> None:
+    """Raise InputError for a path of a corpus at which there is no file; nothing is read."""
+    if isinstance(corpus, FilesCorpusConfig):
+        for paths in corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]:
+            for given in _listed(paths):
+                _found(given)
+
+
+def _found(given: str) -> list[Path]:
+    """The files that a path or glob stands for, in order. Raises InputError if there is none."""
+    path = Path(given).expanduser()
+    if path.is_dir():
+        found = list(_files_under(path, lambda name: name.startswith(".")))
+    else:
+        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
+        found = [match for match in matches if match.is_file()]
+    if not found:
+        problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
+        raise InputError(f"path: {given}: {problem}")
+    return sorted(found)
+
+
+def _files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:
+    """Files at any depth, except where the name of the file or of a folder on the way is left out."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(root, onerror=fail):
+        folders[:] = [name for name in folders if not is_left_out(name)]
+        files = (Path(folder) / name for name in names if not is_left_out(name))
+        yield from (file for file in files if file.is_file())
+
+
+def dataset_splits(corpus: DatasetCorpusConfig) -> dict[str, Documents]:
+    """The data set's own splits; validation and test are carved out of train where it has none.
+
+    A row is a document. Two exceptions keep running text together: text files are whole documents, not
+    rows of one line; and where every row is one line that kept its newline (wikitext), the rows of a
+    split, in their order, are one document. A row that a data set has in several of its splits stays in
+    test, or else in validation. Raises InputError when the data set, configuration or column is not there.
+    """
+    what = f"dataset: {dataset_name(corpus)}"
+    rows = _read_dataset(corpus, what)
+    remedy = "save it as text files and use `path`"
+    if all(row.find("\n") == len(row) - 1 for texts in rows.values() for row in texts):
+        remedy = f"its rows are lines of one text: {remedy}"
+        rows = {name: ["".join(texts)] for name, texts in rows.items()}
+    parts = {name: _documents(rows[name]) for name in SPLITS if name in rows}
+    for name, others in (("train", ("validation", "test")), ("validation", ("test",))):
+        for digest in [digest for other in others for digest in parts.get(other, ())]:
+            parts.get(name, {}).pop(digest, None)
+    parts = _without_empty(parts, what)
+    if missing := [name for name in SPLITS if name not in parts]:
+        parts |= _carve(parts["train"], missing, f"{what}: no {' and '.join(missing)} split", remedy)
+    return parts
+
+
+def dataset_name(corpus: DatasetCorpusConfig) -> str:
+    return f"{corpus.dataset}/{corpus.config}" if corpus.config else corpus.dataset
+
+
+def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]]:
+    """The rows of each split that are not empty. Raises InputError with what `datasets` says."""
+    import datasets
+
+    folder = Path(corpus.dataset).expanduser()
+    place = str(folder) if folder.exists() else corpus.dataset
+    if folder.is_file():
+        raise InputError(f"{what}: is a file, not a data set; as a file it is read by `path: {corpus.dataset}`")
+    if corpus.dataset.startswith((".", "/", "~")) and not folder.exists():
+        raise InputError(f"{what}: there is no such folder")
+    try:
+        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+            loaded = datasets.load_from_disk(place)
+        else:
+            is_text = datasets.load_dataset_builder(place, corpus.config).name == "text"
+            options = {"sample_by": "document"} if is_text else {}
+            loaded = datasets.load_dataset(place, corpus.config, **options)
+    except Exception as error:  # of any of a dozen libraries, and always about this data set
+        because = f": {error.__cause__}" if error.__cause__ else ""
+        problem = " ".join(f"{error}{because}".split())
+        raise InputError(f"{what}: cannot be loaded: {problem[:300]}") from error
+    parts = loaded if isinstance(loaded, dict) else {"train": loaded}
+    if "train" not in parts:
+        raise InputError(f"{what}: there is no train split; there is {', '.join(map(str, parts))}")
+    rows: dict[str, list[str]] = {}
+    for name in [name for name in SPLITS if name in parts]:
+        columns = parts[name].features
+        if corpus.text not in columns:
+            raise InputError(f"{what}: there is no column {corpus.text!r}; there is {', '.join(columns)}")
+        if (kind := getattr(columns[corpus.text], "dtype", "lists")) not in ("string", "large_string"):
+            raise InputError(f"{what}: column {corpus.text!r} holds {kind}, not text")
+        batches = parts[name].select_columns([corpus.text]).with_format("arrow").iter(10_000)
+        rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
+    return rows
+
+
+def _without_empty(parts: dict[str, Documents], what: str) -> dict[str, Documents]:
+    for name, documents in parts.items():
+        if not documents:
+            raise InputError(f"{what}: the {name} split holds no text of its own")
+    return parts

@@ -1,0 +1,1 @@
+"""What all parts lean on: errors, files, devices, settings, the console."""

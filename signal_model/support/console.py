@@ -1,0 +1,186 @@
+"""How both command lines start and how they report what the user can mend."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import typer
+
+from signal_model.support.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+# A disk that is full or closed to us is no defect of the program.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# By these a process is asked to end: Ctrl-C, `kill`, a terminal that was closed.
+_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Output for nobody's screen, and the least width of text that is folded on one, columns.
+_PAGE_WIDTH, _LEAST_TEXT = 113, 16
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A typer app with plain tracebacks and no command of its own."""
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"hrfevo {version('hrfevo')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line. An InputError is one line on standard error and exit code 2."""
+    _prepare_streams()
+    app.callback()(_options)
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    finally:
+        # All is done and kept. A Ctrl-C that comes as Python takes itself down ends it there, without a traceback.
+        _heed(signal.SIG_DFL)
+
+
+class _Screen(io.FileIO):
+    """A terminal. What is written to one that has gone is lost; that it has gone a signal says (SIGHUP)."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(data).nbytes
+
+
+def _prepare_streams() -> None:
+    """What was closed by who started us (`>&-`) leads nowhere; a terminal without Unicode shows question marks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # so that no other file gets its number, too
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+        elif mode == "w" and stream.isatty():
+            binary = io.BufferedWriter(_Screen(stream.fileno(), mode, closefd=False))
+            setattr(sys, name, io.TextIOWrapper(binary, stream.encoding, "replace", line_buffering=True))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def is_watched() -> bool:
+    """Whether standard output is a screen on which lines can be drawn again; that of a notebook only looks like one."""
+    return sys.stdout.isatty() and "JPY_PARENT_PID" not in os.environ
+
+
+def new_console() -> Console:
+    """A console for a command that lasts: by whichever of `_REQUESTS` it is asked to end, it ends alike and cleanly."""
+    from rich.console import Console
+
+    class Told(Console):
+        def on_broken_pipe(self) -> None:
+            # The reader of our output has gone: an error like others, which a search can end with.
+            raise BrokenPipeError
+
+    _heed(signal.default_int_handler)
+    if is_watched():
+        return Told()
+    # Where nobody looks, as in a log file, nothing is drawn again, though $FORCE_COLOR may ask for colours.
+    colours: Literal["standard"] | None = "standard" if os.environ.get("FORCE_COLOR") else None
+    return Told(width=_PAGE_WIDTH, force_terminal=False, color_system=colours)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of which no name and no number is cut.
+
+    Columns that fold share the width that the others leave. Where that is too little, the last columns go that have
+    heads, and a line says which; where nobody looks the table is as wide as it needs to be.
+    """
+    from rich.measure import Measurement
+    from rich.segment import Segments
+
+    for column in table.columns:
+        column.no_wrap = column.overflow != "fold"
+
+    def needed() -> int:
+        for column in table.columns:
+            column.max_width = None if column.no_wrap else _LEAST_TEXT
+        least = Measurement.get(console, console.options.update(max_width=100_000), table).maximum
+        for column in table.columns:
+            column.max_width = None
+        return least
+
+    gone: list[str] = []
+    while console.is_terminal and table.show_header and len(table.columns) > 1 and needed() > console.width:
+        gone.insert(0, str(table.columns.pop().header))
+    wide = console.options.update_width(max(console.width, needed()))
+    console.print(Segments(console.render(table, wide)), soft_wrap=True, end="")
+    if gone:
+        say(console, f"not shown for want of width: {', '.join(gone)}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is: what stands in it is no markup, and it is not cut to the screen's width."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class Interruption:
+    """A request to end while this is entered: KeyboardInterrupt, at once and again at the next `check`.
+
+    An exception that strikes inside a callback of a library is lost; the request to end is not.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = _heed(self._strike)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one was asked for."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _strike(self, *_: object) -> None:
+        self.requested = True
+        raise KeyboardInterrupt
+
+
+def _heed(handler: Any) -> dict[signal.Signals, Any]:
+    """Give the requests to end to a handler; who had them before. A hang-up that is ignored (nohup) stays so."""
+    ours = [n for n in _REQUESTS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in ours}

@@ -1,0 +1,231 @@
+"""Reading YAML and JSON with line numbers, explaining what is wrong in them, writing atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from yaml.composer import ComposerError
+
+from signal_model.support.errors import InputError, closest, one_line
+
+Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that also reads `1e-3` as a number, as YAML 1.2 does, and no aliases: a short file of
+    aliases to aliases would stand for more values than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            problem = "YAML aliases (*name) are not read; write the values out"
+            raise ComposerError(None, None, problem, self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+# What is read as a number though PyYAML does not; text that looks like one is written in quotes.
+_FLOAT = re.compile(
+    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML or JSON file that remembers on which line each value stands, or what option put it there."""
+
+    path: str
+    data: Any
+    lines: dict[Place, int]
+    options: dict[Place, str] = field(default_factory=dict)
+
+    def error(self, place: Place, message: str) -> InputError:
+        """An `InputError` that names the file, the line of the nearest known place, and the place."""
+        starts = [place[:n] for n in range(len(place), -1, -1)]
+        option = next((self.options[start] for start in starts if start in self.options), None)
+        line = next((self.lines[start] for start in starts if start in self.lines), None)
+        where = option or (f"{self.path}:{line}" if line else self.path)
+        if not option and place:  # a part of what is wrong may come from an option
+            parts = [told for start, told in self.options.items() if start[: len(place)] == place]
+            where += f" with {parts[0]}" if parts else ""
+        name = dotted(place)
+        return InputError(f"{where}: {name}: {message}" if name else f"{where}: {message}")
+
+    def explain(self, error: ValidationError, prefix: Place = ()) -> InputError:
+        """The first problem of a pydantic `ValidationError`, as one line about this file."""
+        detail = error.errors(include_url=False)[0]
+        return self.error(prefix + error_place(detail), error_message(detail))
+
+
+def dotted(place: Sequence[str | int]) -> str:
+    """`("layers", 2, "mixer")` as `layers[2].mixer`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def error_place(detail: ErrorDetails) -> Place:
+    """Where a pydantic error stands in the data, down to the setting that the error itself names."""
+    place = tuple(part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-"))
+    named: Place = detail.get("ctx", {}).get("place", ())
+    return place + named
+
+
+def error_message(detail: ErrorDetails) -> str:
+    """What a pydantic error says, with the value that caused it."""
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "misfit":  # says where by itself, for those who read pydantic's text
+        return str(detail.get("ctx", {}).get("message", message))
+    if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
+        return message
+    value = repr(detail["input"])
+    if detail["type"] == "literal_error":
+        accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
+        return f"{value} is none{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
+    return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
+
+
+def explain(error: ValidationError, what: str) -> InputError:
+    """The first problem of a `ValidationError` about data that came from no file."""
+    detail = error.errors(include_url=False)[0]
+    place = dotted(error_place(detail))
+    return InputError(f"{what}: {place}: {error_message(detail)}" if place else f"{what}: {error_message(detail)}")
+
+
+def read_text(path: Path | str) -> str:
+    """A text file in UTF-8. Raises InputError if there is none or it is something else."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, not a file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_document(path: Path | str) -> Document:
+    """Parse a YAML (or JSON, its subset) file that holds a mapping.
+
+    Raises InputError for a missing file, a syntax error, a repeated key or anything but a mapping.
+    """
+    return parse_document(read_text(path), str(path))
+
+
+def parse_document(text: str, name: str) -> Document:
+    """As `read_document`, from text; `name` stands for the file in messages."""
+    lines: dict[Place, int] = {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _index(node, (), lines, name, depth=0)
+        data = loader.construct_document(node) if node is not None else None
+    except InputError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise InputError(f"{where}: not valid YAML: {one_line(error.problem or error.context)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{name}: not valid YAML: {one_line(error)}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{name}: expected a mapping of settings, got {type(data).__name__}")
+    return Document(name, data, lines)
+
+
+def _index(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, depth: int) -> None:
+    if depth > 50:
+        raise InputError(f"{name}:{node.start_mark.line + 1}: nested more than 50 deep")
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise InputError(f"{name}:{key.start_mark.line + 1}: a key must be a plain word")
+            if key.value in seen:
+                raise InputError(f"{name}:{key.start_mark.line + 1}: {dotted((*place, key.value))} stands twice")
+            seen.add(key.value)
+            lines[(*place, key.value)] = key.start_mark.line + 1
+            _index(value, (*place, key.value), lines, name, depth + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _index(value, (*place, index), lines, name, depth + 1)
+
+
+def parse_value(text: str) -> Any:
+    """One YAML value from a command line, such as `8`, `1e-3`, `[db2, db4]`."""
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise InputError(f"{text!r} is not a YAML value") from None
+
+
+def to_yaml(data: Any) -> str:
+    """`data` as YAML: mappings in the order given, lists of plain values on one line."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        plain = all(isinstance(item, str | int | float | bool | type(None)) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=plain)
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data))
+
+
+def make_folder(path: Path, name: str) -> None:
+    """Make a folder unless it is there. Raises InputError, calling it `name`, where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be made a folder: {error.strerror}") from None
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with naming(path), os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Where the system says that a disk is full and does not say of which file, it is of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON, indented, atomically."""
+    write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,148 @@
+"""What all settings have in common: frozen, nothing unknown, YAML and JSON both ways, parts by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from signal_model.support.errors import InputError, closest
+from signal_model.support.files import Document, explain, parse_document, read_document, to_yaml
+from signal_model.support.own_parts import own_parts
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, and a key that nobody reads is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            accepted = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in accepted:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown setting{hint}; accepted: {accepted}",
+                        {"place": (str(key),), "hint": closest(key, accepted), "accepted": ", ".join(accepted)},
+                    )
+        return data
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """Validate a parsed file. Raises InputError naming file, line, value and what is accepted."""
+        try:
+            return cls.model_validate(document.data)
+        except ValidationError as error:
+            raise document.explain(error) from None
+
+    @classmethod
+    def from_yaml(cls, source: Path | str) -> Self:
+        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`)."""
+        document = read_document(source) if isinstance(source, Path) else parse_document(source, cls.__name__)
+        return cls.from_document(document)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as YAML and JSON hold it."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """YAML text that `from_yaml` reads back to an equal object."""
+        return to_yaml(self.to_dict())
+
+    def to_json(self) -> str:
+        """JSON text that `from_yaml` reads back to an equal object."""
+        return self.model_dump_json(indent=2)
+
+
+class Misfit(ValueError):
+    """A setting is fine in itself but does not fit the rest of the model."""
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class ModelSize(NamedTuple):
+    """What parts of a model have to fit: channels of the residual stream, and tokens seen at once."""
+
+    width: int
+    context: int
+
+
+class Part(Config):
+    """Settings of one part of a model, told apart from its alternatives by `kind`.
+
+    A new alternative is a subclass with a `kind` of its own, plus the module that
+    `signal_model.layers.registry` ties to it.
+    """
+
+    kind: str
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[Self]]:
+        """The alternatives of this part, by kind, those of `own_parts` among them.
+
+        A class that is defined again, as in a notebook, takes the place of the former. Raises InputError where two
+        classes have one kind: in silence, one would be built where the other is meant.
+        """
+        own_parts()
+        found: dict[str, type[Self]] = {}
+        for child in cls._descendants():
+            kind = child.model_fields["kind"].default
+            if not isinstance(kind, str):
+                continue
+            there = found.get(kind, child)
+            if (there.__module__, there.__qualname__) != (child.__module__, child.__qualname__):
+                names = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (there, child))
+                raise InputError(f"kind {kind!r}: is that of two parts, {names}; give one of them another")
+            found[kind] = child
+        return found
+
+    @classmethod
+    def _descendants(cls) -> Iterator[type[Self]]:
+        for child in cls.__subclasses__():
+            yield child
+            yield from child._descendants()
+
+    @classmethod
+    def parse(cls, data: Any) -> Any:
+        """The alternative that `data["kind"]` names, or `data` itself when it already is one."""
+        if isinstance(data, str):
+            message = f"expected a mapping such as {{kind: {data}}}, got {data!r}"
+            raise PydanticCustomError("misfit", "{message}", {"place": (), "message": message})
+        if not isinstance(data, dict):
+            return data
+        kinds = cls.kinds()
+        kind = data.get("kind")
+        if not isinstance(kind, str) or kind not in kinds:
+            raise PydanticCustomError(
+                "unknown_kind",
+                "{value}{hint}; accepted: {accepted}",
+                {
+                    "place": ("kind",),
+                    "value": "is missing" if kind is None else f"{kind!r} is no kind",
+                    "hint": closest(kind, kinds),
+                    "accepted": ", ".join(kinds),
+                },
+            )
+        return kinds[kind].model_validate(data)
+
+    def check(self, size: ModelSize) -> None:
+        """Raise Misfit for a setting that does not fit a model of this size."""
+
+
+_C = TypeVar("_C", bound=Config)
+
+
+def updated(config: _C, changes: dict[str, Any], what: str) -> _C:
+    """`config` with some settings changed and validated again. Raises InputError naming `what`."""
+    try:
+        return type(config).model_validate(config.to_dict() | changes)
+    except ValidationError as error:
+        raise explain(error, what) from None

@@ -1,0 +1,364 @@
+"""One training loop, for a three-second evaluation and for a three-day training alike."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from signal_model.config import ModelConfig, Recipe, TrainingConfig
+from signal_model.data.corpus import Corpus
+from signal_model.evaluation.scores import LN2, TextScore, fixed_windows, score_text
+from signal_model.model import SignalLLM, build_model
+from signal_model.support.devices import compute_in, wait_for
+from signal_model.support.errors import InputError
+from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
+from signal_model.transforms.spectra import spectral_roughness
+
+CURVE_POINTS = 20
+# Other programs only ever lengthen a step, so a low quantile says what it costs by itself.
+UNDISTURBED = 0.1
+MOST_STEPS_BETWEEN_POINTS = 1000
+
+
+class Diverged(ArithmeticError):
+    """The loss stopped being a number."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Mean training loss over the steps since the point before; `seconds` since the start."""
+
+    step: int
+    seconds: float
+    nats_per_token: float
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training left behind besides the weights. `step_seconds` is what a step takes undisturbed."""
+
+    curve: tuple[CurvePoint, ...]
+    seconds: float
+    step_seconds: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One of `count` processes that train the same model, each on its share of every batch."""
+
+    rank: int = 0
+    count: int = 1
+
+    def wrapped(self, model: SignalLLM) -> nn.Module:
+        """The model, with gradients averaged over all replicas."""
+        return model if self.count == 1 else DistributedDataParallel(model)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Average over all replicas."""
+        if self.count > 1:
+            torch.distributed.all_reduce(value)
+            value /= self.count
+        return value
+
+
+class Windows:
+    """Endless batches (batch_size, context + 1) of windows that start anywhere; the seed fixes all of them."""
+
+    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
+        if len(tokens) <= context:
+            raise InputError(
+                f"corpus: the training split of {len(tokens)} tokens is shorter than "
+                f"one window of context + 1 = {context + 1}"
+            )
+        self.tokens, self.batch_size = tokens, batch_size
+        self.offsets = np.arange(context + 1)
+        self.generator = np.random.default_rng(np.random.SeedSequence(seed))
+
+    def next(self) -> np.ndarray:
+        """The next batch, int64."""
+        return np.asarray(self.tokens[self._starts()[:, None] + self.offsets], dtype=np.int64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides what comes next, as JSON can hold it."""
+        return dict(self.generator.bit_generator.state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where the windows that gave `state` were."""
+        self.generator.bit_generator.state = state
+
+    def _starts(self) -> np.ndarray:
+        return self.generator.integers(0, len(self.tokens) - len(self.offsets) + 1, self.batch_size)
+
+
+class Epochs(Windows):
+    """The same windows in epochs: each cuts the text into windows side by side, from a new place on, and shuffles them.
+
+    So every token but a few at either end is a target once before any is again. An epoch that ends within a batch
+    is followed by the next.
+    """
+
+    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
+        super().__init__(tokens, context, batch_size, seed)
+        self._shuffle()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self._began, "taken": self._taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state["epoch"])
+        self._shuffle()
+        self._taken = state["taken"]
+
+    def _starts(self) -> np.ndarray:
+        taken: list[np.ndarray] = []
+        while (missing := self.batch_size - sum(map(len, taken))) > 0:
+            if self._taken == len(self._epoch):
+                self._shuffle()
+            taken.append(self._epoch[self._taken : self._taken + missing])
+            self._taken += len(taken[-1])
+        return np.concatenate(taken)
+
+    def _shuffle(self) -> None:
+        self._began, self._taken = super().state_dict(), 0
+        context = len(self.offsets) - 1
+        first = int(self.generator.integers(0, min(context, len(self.tokens) - context)))
+        count = (len(self.tokens) - 1 - first) // context
+        self._epoch = self.generator.permutation(count) * context + first
+
+
+WINDOWS: dict[str, type[Windows]] = {"random": Windows, "epochs": Epochs}
+
+
+class Trainer:
+    """A training in progress: `run` takes it to its last step, or to an earlier one and later on.
+
+    AdamW or Muon, a learning rate that warms up and falls, clipped gradients, batches computed in
+    `accumulation` parts and shared between replicas. `state_dict` holds all that decides what comes
+    next: a trainer that loads it goes on to the same losses, to the bit on a CPU.
+    """
+
+    def __init__(
+        self,
+        model: SignalLLM,
+        corpus: Corpus,
+        config: TrainingConfig,
+        device: torch.device,
+        replica: Replica | None = None,
+    ) -> None:
+        """Raises InputError if the corpus is too short, its vocabulary not the model's, or a batch cannot be shared."""
+        check_vocabulary(model.config, corpus)
+        self.replica = replica or Replica()
+        parts = config.accumulation * self.replica.count
+        if config.batch_size % parts:
+            raise InputError(
+                f"training.batch_size: {config.batch_size} windows cannot be shared by {self.replica.count} processes "
+                f"in {config.accumulation} parts each"
+            )
+        self.model = model.to(device).train()
+        self.config, self.device, self.byte_lengths = config, device, corpus.tokenizer.byte_lengths
+        self.windows = WINDOWS[config.windows](corpus.train, model.config.context, config.batch_size, config.seed)
+        self.optimizers = build_optimizers(model, config)
+        self.interval = min(MOST_STEPS_BETWEEN_POINTS, max(1, config.steps // CURVE_POINTS))
+        self.step = 0
+        self.seconds = 0.0
+        self.curve: list[CurvePoint] = []
+        self.paces: list[float] = []
+        self._since_point = _Since(torch.zeros((), device=device))
+        self._wrapped = self.replica.wrapped(model)
+
+    def run(
+        self,
+        on_point: Callable[[CurvePoint], None] | None = None,
+        *,
+        until: int | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Training:
+        """Train up to step `until` (default: the last); `on_point` hears of each point of the curve, `on_step`
+        of each step.
+
+        Where a step ends with its work done, as on a CPU, each interval of the curve counts by its fastest step;
+        elsewhere by the mean of its steps, the device waited for at its end.
+        Raises Diverged when the loss of an interval is not finite.
+        """
+        last = self.config.steps if until is None else min(until, self.config.steps)
+        self.model.train()
+        mark = time.perf_counter()
+        while self.step < last:
+            set_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
+            began = time.perf_counter()
+            self._take_step()
+            self._since_point.fastest = min(self._since_point.fastest, time.perf_counter() - began)
+            if on_step:
+                on_step(self.step)
+            if self.step % self.interval == 0 or self.step == self.config.steps:
+                nats = (
+                    float(self.replica.mean(self._since_point.nats)) / self._since_point.steps
+                )  # waits for the device
+                if not math.isfinite(nats):
+                    raise Diverged(f"the loss is {nats} at step {self.step}")
+                mark = self._clock(mark)
+                self._add_point(nats)
+                if on_point:
+                    on_point(self.curve[-1])
+                    mark = time.perf_counter()
+        wait_for(self.device)
+        self._clock(mark)
+        return self.training()
+
+    def training(self) -> Training:
+        """What there is so far."""
+        tokens = self.step * self.config.batch_size * self.model.config.context
+        pace = float(np.quantile(self.paces, UNDISTURBED)) if self.paces else self.seconds / max(1, self.step)
+        return Training(tuple(self.curve), self.seconds, pace, tokens)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, what optimisers keep, the place in the text, the curve and the sums since its last point.
+
+        The tensors are no copies: training goes on to change them.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
+            "windows": self.windows.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "curve": [*self.curve],
+            "paces": [*self.paces],
+            "since_point": vars(self._since_point) | {"nats": float(self._since_point.nats)},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where the trainer that gave `state` was."""
+        self.model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.windows.load_state_dict(state["windows"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.curve, self.paces = list(state["curve"]), list(state["paces"])
+        since = state["since_point"]
+        self._since_point = _Since(**(since | {"nats": torch.tensor(since["nats"], device=self.device)}))
+
+    def _take_step(self) -> None:
+        batch = self.windows.next()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        parts = np.split(batch[self.replica.rank :: self.replica.count], self.config.accumulation)
+        for index, part in enumerate(parts):
+            windows = torch.from_numpy(part).to(self.device)
+            with self._synchronised(last=index + 1 == len(parts)):
+                loss = self._loss(windows) / len(parts)
+                loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self._since_point.count(batch[:, 1:], self.byte_lengths)
+
+    def _loss(self, windows: Tensor) -> Tensor:
+        """What is minimised; what is reported leaves the regulariser out."""
+        with compute_in(self.device, self.config.precision):
+            loss: Tensor = self._wrapped(windows[:, :-1], windows[:, 1:])
+        self._since_point.nats += loss.detach() / self.config.accumulation
+        if self.config.spectral_loss_weight:
+            loss = loss + self.config.spectral_loss_weight * spectral_roughness(self.model.embedding(windows[:, :-1]))
+        return loss
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[object]:
+        """Replicas exchange gradients once per step, with the last part of the batch."""
+        return (
+            nullcontext() if last or not isinstance(self._wrapped, DistributedDataParallel) else self._wrapped.no_sync()
+        )
+
+    def _clock(self, mark: float) -> float:
+        now = time.perf_counter()
+        self.seconds += now - mark
+        self._since_point.seconds += now - mark
+        return now
+
+    def _add_point(self, nats: float) -> None:
+        since = self._since_point
+        self.paces.append(since.fastest if self.device.type == "cpu" else since.seconds / since.steps)
+        bits = nats * since.tokens / LN2 / max(1, since.bytes)
+        self.curve.append(CurvePoint(self.step, self.seconds, nats, bits))
+        self._since_point = _Since(torch.zeros((), device=self.device))
+
+
+@dataclass
+class _Since:
+    """Sums since the last point of the curve."""
+
+    nats: Tensor
+    steps: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    fastest: float = math.inf
+
+    def count(self, targets: np.ndarray, byte_lengths: np.ndarray) -> None:
+        self.steps += 1
+        self.tokens += targets.size
+        self.bytes += int(byte_lengths[targets].sum())
+
+
+def train(
+    model: SignalLLM,
+    corpus: Corpus,
+    config: TrainingConfig,
+    device: torch.device,
+    on_point: Callable[[CurvePoint], None] | None = None,
+) -> Training:
+    """Train `model` in place on `corpus.train`, from its first step to its last. Raises what `Trainer` does."""
+    return Trainer(model, corpus, config, device).run(on_point)
+
+
+def validate(model: SignalLLM, corpus: Corpus, config: TrainingConfig, device: torch.device) -> TextScore:
+    """Score on the validation split's fixed windows, in the precision of training.
+
+    Raises Diverged when the score is not finite.
+    """
+    return score_split(model, corpus, "validation", config, device)
+
+
+def score_split(
+    model: SignalLLM,
+    corpus: Corpus,
+    split: Literal["validation", "test"],
+    config: TrainingConfig,
+    device: torch.device,
+) -> TextScore:
+    """As `validate`, on either split that is not trained on."""
+    windows = fixed_windows(getattr(corpus, split), model.config.context, config.validation_tokens)
+    with compute_in(device, config.precision):
+        score = score_text(model, windows, corpus.tokenizer.byte_lengths, device)
+    if not math.isfinite(score.nats):
+        raise Diverged(f"the {split} loss is {score.nats}")
+    return score
+
+
+def run_recipe(
+    recipe: Recipe, corpus: Corpus, device: torch.device, on_point: Callable[[CurvePoint], None] | None = None
+) -> tuple[SignalLLM, Training, TextScore]:
+    """Build from the seed, train, score: what a search does with a genome and a user with its export."""
+    model = build_model(recipe.model, recipe.training.seed)
+    training = train(model, corpus, recipe.training, device, on_point)
+    return model, training, validate(model, corpus, recipe.training, device)
+
+
+def check_vocabulary(model: ModelConfig, corpus: Corpus) -> None:
+    """Raise InputError if the model's vocabulary is not the tokenizer's."""
+    if model.vocab_size != corpus.tokenizer.vocab_size:
+        raise InputError(
+            f"model.vocab_size: {model.vocab_size} does not match the tokenizer's {corpus.tokenizer.vocab_size}; "
+            "give the model that size, or the tokenizer this one, as in --tokenizer '{kind: bpe, size: …}'"
+        )

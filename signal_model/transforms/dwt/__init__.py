@@ -1,0 +1,1 @@
+"""The discrete wavelet transform in all of PyWavelets' families and modes; no model uses it."""
