@@ -138,6 +138,46 @@ def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
         assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
 
 
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_the_baseline_is_as_free_as_the_space(path: Path) -> None:
+    space, _ = load_space(path)
+    content = baseline_of(space, {"trainings": 2.5}, None)
+    baseline = parse_space(to_yaml(content), "baseline")
+    own, other = (
+        {name: gene.to_dict() | {"when": gene.conditions} for name, gene in s.genes.items() if "training." in name}
+        for s in (space, baseline)
+    )
+    assert own == other, "rates and optimiser in the same ranges; what is fixed is fixed"
+    assert baseline.training == space.training
+    assert (baseline.budget.trainings, baseline.budget.evaluations) == (2.5, None)
+    seen = [[len(m.layers) for m in models(s)] for s in (space, baseline)]
+    assert {*seen[0]} == {*seen[1]}, "as many layers"
+    sizes = [{layer.feedforward.expansion for m in models(s) for layer in m.layers} for s in (space, baseline)]
+    assert sizes[0] == sizes[1]
+
+
+def models(space: SearchSpace) -> list[ModelConfig]:
+    generator = np.random.default_rng(0)
+    return [express(space, sample(space, generator), seed=0).model for _ in range(60)]
+
+
+def test_settings_in_which_fixed_layers_differ_are_searched_among_their_values(tiny_space: Path) -> None:
+    layers = (
+        "[{mixer: {kind: attention, heads: 2, window: 8}, feedforward: {kind: mlp, expansion: 1}},"
+        " {mixer: {kind: harmonic}, feedforward: {kind: spectral, expansion: 3, activation: gelu}}]"
+    )
+    text = tiny_space.read_text()
+    text = text[: text.index("  layers:")] + text[text.index("objectives:") :]
+    space = parse_space(text.replace("width: 16", f"width: 16, layers: {layers}"), "fixed")
+    found = models(parse_space(to_yaml(baseline_of(space, {"evaluations": 2}, None)), "baseline"))
+    assert {len(model.layers) for model in found} == {2}
+    mixers = {(layer.mixer.heads, layer.mixer.window) for model in found for layer in model.layers}  # type: ignore[attr-defined]
+    assert mixers == {(2, 8)}, "as the attention there is"
+    free = {(layer.feedforward.expansion, layer.feedforward.activation) for model in found for layer in model.layers}
+    assert free == {(1.0, "relu2"), (1.0, "gelu"), (3.0, "relu2"), (3.0, "gelu")}
+    assert {layer.feedforward.kind for model in found for layer in model.layers} == {"mlp"}
+
+
 @pytest.mark.parametrize(
     ("bounds", "largest", "bound"),
     [
