@@ -31,7 +31,7 @@ class Kept:
         shared = [
             json.dumps([*overrides, trainings]).encode(),
             benchmark.read_bytes(),
-            _code("benchmark", "algorithms"),
+            _code("benchmark", "algorithms", "algorithms/breeding"),
             *(file.read_bytes() for file in code),
         ]
         self._of_peers = hashlib.sha256(b"".join(shared)).hexdigest()
