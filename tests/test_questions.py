@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hrfevo
+import signal_model
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.overview import overviews
 from hrfevo.results.ranking import by_metric, front
@@ -358,8 +359,14 @@ def test_a_loaded_run_is_what_its_store_holds(written_run: Path) -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = f"import sys, hrfevo\nfrom hrfevo import load\nassert not {HEAVY!r} & set(sys.modules), sys.modules\n"
+    code = f"import sys, hrfevo, signal_model\nassert not {HEAVY!r} & set(sys.modules), sys.modules\n"
     subprocess.run([sys.executable, "-c", code], check=True)
+    for package in (hrfevo, signal_model):
+        for name in package.__all__:
+            assert name in dir(package)
+            assert getattr(package, name).__name__ == name
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            package.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("given_a_run", [True, pytest.param(False, marks=pytest.mark.slow)])
