@@ -319,7 +319,7 @@ def test_registered_by_import_and_only_then(tmp_path: Path) -> None:
     assert type(AutoConfig.from_pretrained(tmp_path / "hub")) is SignalLLMConfig
     script = """
 import sys
-import signal_model, signal_model.cli, signal_model.checkpoints
+import signal_model, signal_model.cli, signal_model.training.checkpoints
 assert "transformers" not in sys.modules
 sys.modules["transformers"] = None  # as if it were not installed
 try:

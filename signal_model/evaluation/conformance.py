@@ -1,6 +1,6 @@
 """What is expected of every part of a model: a check for parts of your own, as a command and in tests.
 
-from signal_model.conformance import conformance
+from signal_model.evaluation.conformance import conformance
 
 def test_my_mixer_is_a_mixer() -> None:
     assert conformance(MovingAverageConfig(decay=0.5)) == {}
