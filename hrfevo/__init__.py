@@ -13,9 +13,9 @@ __all__ = ["LoadedRun", "load"]
 def __getattr__(name: str) -> Any:
     # Only on demand: every command imports this package, few need what a loaded run needs.
     if name in __all__:
-        from hrfevo.results import run as loaded
+        from hrfevo.results import run
 
-        return getattr(loaded, name)
+        return getattr(run, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

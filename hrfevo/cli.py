@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from hrfevo.commands import compare, dashboard, questions, search, spaces, stores
-from hrfevo.commands import export as products
-from hrfevo.commands.benchmark import app as benchmark_app
+from hrfevo.commands import benchmark, compare, dashboard, export, questions, search, spaces, stores
 from signal_model.support.console import new_app, run
 
 app = new_app("Evolutionary architecture search for causal spectral language models.")
-for part in (search, questions, compare, products, spaces, dashboard, stores):
+for part in (search, questions, compare, export, spaces, dashboard, stores):
     app.add_typer(part.app)
-app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:

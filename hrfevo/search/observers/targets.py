@@ -49,13 +49,12 @@ class Target:
 
     def check(self) -> None:
         """Raises InputError if its package is missing or it cannot write there."""
-        from hrfevo.search.observers import mlflow_log as mlflow
-        from hrfevo.search.observers import tensorboard_log as tensorboard
+        from hrfevo.search.observers import mlflow_log, tensorboard_log
 
         if self.name == "mlflow":
-            mlflow.check(self.where)
+            mlflow_log.check(self.where)
         else:
-            tensorboard.check(Path(self.where) if self.where else None)
+            tensorboard_log.check(Path(self.where) if self.where else None)
 
 
 def parse_targets(texts: Sequence[str]) -> tuple[Target, ...]:
