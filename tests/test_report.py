@@ -225,7 +225,7 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     said = won(Confirmation((lucky, winner, baseline)))
     assert "first choice, aa: 2.1000 ± 0.1000 bits per byte on validation" in said
     low, high = stats.ttest_rel((2.0, 2.2, 2.1), (2.3, 2.51, 2.39)).confidence_interval(0.95)
-    assert f"on validation 0.3000 better (95 % interval {low:+.4f} to {high:+.4f}, 3 seeds)" in said
+    assert f"on validation 0.3000 better (95 % interval {-high:.4f} to {-low:.4f}, 3 seeds)" in said
     assert "on the test split, which chose nothing, no difference seen, +0.0333 (95 % interval" in said
     founder = replace(baseline, origin="founder", is_founder=True)
     assert "52.0 standard errors of the paired difference better on validation, at least the 3" in won(

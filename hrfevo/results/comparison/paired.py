@@ -38,11 +38,13 @@ class Difference:
         return f"95 % interval {self.low:+.4f} to {self.high:+.4f}, {self.pairs} seeds"
 
     def words(self, lower_is_better: bool = True) -> str:
-        """`0.0361 better (95 % interval …)`, or `no difference seen, +0.0361 (95 % interval …)`."""
+        """`0.0361 better (95 % interval 0.0120 to 0.0602, 5 seeds)`, or `no difference seen, +0.0361 (…)`."""
         if not self.seen:
             return f"no difference seen, {self.mean:+.4f} ({self.interval})"
         better = (self.mean < 0) == lower_is_better
-        return f"{abs(self.mean):.4f} {'better' if better else 'worse'} ({self.interval})"
+        least, most = sorted((abs(self.low), abs(self.high)))
+        reach = f"95 % interval {least:.4f} to {most:.4f}, {self.pairs} seeds"
+        return f"{abs(self.mean):.4f} {'better' if better else 'worse'} ({reach})"
 
 
 def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:

@@ -61,7 +61,8 @@ def render(
     winners = ranking.front(space, evaluations)
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
-    lead, value = won(confirmed, scores), worth(run.settings, evaluations)
+    lead = won(confirmed, scores)
+    value = "" if lead else worth(run.settings, evaluations)  # the lead says it of the confirmed
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
     scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
     cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
