@@ -35,7 +35,9 @@ class Forked:
     """A command that runs: of `subprocess.Popen` what tests ask for, its output in files. It leads a session."""
 
     def __init__(self, module: str, arguments: Sequence[object], stdout: Path, stderr: Path) -> None:
-        given = (module, [*map(str, arguments)], os.getcwd(), dict(os.environ), str(stdout), str(stderr))
+        # A Ray of this process leaves its token here; that one is over, and the command makes its own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
+        given = (module, [*map(str, arguments)], os.getcwd(), environment, str(stdout), str(stderr))
         self._process = _context().Process(target=_main, args=given)
         self._process.start()
         assert self._process.pid is not None

@@ -332,7 +332,7 @@ def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
 @pytest.mark.parametrize("method", ["fanova", "ped-anova"])
 def test_importance_finds_the_genes_that_decide(method: str) -> None:
     space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
-    shares = gene_importances(space, judged(space, 300), "bits_per_byte", method)  # type: ignore[arg-type]
+    shares = gene_importances(space, judged(space, 600), "bits_per_byte", method)  # type: ignore[arg-type]
     assert sum(shares.values()) == pytest.approx(1)
     assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
     assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]

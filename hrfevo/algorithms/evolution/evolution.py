@@ -144,6 +144,8 @@ class Evolution:
         for _ in range(self.refinements if children else 0):
             best_rung = _weighed(gains, success, safe).max(axis=1)
             mutants = self._mutants(children, best_rung[len(waiting) :])
+            if not mutants:  # all of them are known
+                break
             appraised = self._appraised(view, waiting[:0], mutants)
             gains, success = np.concatenate([gains, appraised[0]]), np.append(success, appraised[1])
             children += mutants
