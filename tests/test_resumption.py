@@ -32,7 +32,7 @@ from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.inline import InlineWorkers
 
-from .conftest import only_run
+from .conftest import command, only_run
 from .test_formats import old_run
 from .test_search import QUIET, Scripted
 
@@ -359,3 +359,21 @@ def test_who_is_told_a_long_history_fits_nothing_until_it_is_asked(monkeypatch: 
     assert algorithm.ask() is not None
     assert 0 < len(fits) < 12
     assert max(fits) <= 1.2 * surrogate.MAX_TO_FIT
+
+
+def test_a_refused_resumption_changes_nothing_of_a_run(tmp_path: Path, tiny_space: Path) -> None:
+    inline = ("--backend", "inline", "--no-confirm")
+    assert command("hrfevo", "run", tiny_space, "--out", tmp_path, "--evaluations", 2, *inline).returncode == 0
+    (run,) = (path for path in tmp_path.iterdir() if (path / "run.json").is_file())
+    before = (run / "run.json").read_text()
+    for options in (
+        ("--evaluations", 9, "--trainings", 1),
+        ("--evaluations", 9, "--device", "cuda:9"),
+        ("--device", "cuda:9"),
+        ("--confirm",),
+    ):
+        result = command("hrfevo", "resume", run, *options)
+        assert result.returncode == 2, result.stdout
+        assert (run / "run.json").read_text() == before, options
+    assert "finished" in command("hrfevo", "status", run).stdout
+    assert command("hrfevo", "resume", run).returncode == 0

@@ -112,15 +112,19 @@ def resume(
     log: LogOption = None,
 ) -> None:
     """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
+    from hrfevo.search.start import resume as continue_run
     from hrfevo.store.run_folder import RunFolder
+    from signal_model.support.errors import InputError
 
     run = RunFolder.open(folder)
 
-    from hrfevo.search.start import resume as continue_run
-
     started = run.started.changed(**_given(backend, workers, address, device, log), confirm=confirm)
     machinery = _machinery(started, store, storage, corpus)
+    if confirm and not run.space().confirm.top:
+        raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
     code, run = continue_run(folder, evaluations, machinery, new_console(), started.confirm, trainings)
+    if confirm is False:  # one that was interrupted waits too
+        raise typer.Exit(code)
     raise typer.Exit(code or _confirm(run, machinery, started.confirm))
 
 

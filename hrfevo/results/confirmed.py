@@ -26,7 +26,7 @@ from signal_model.support.files import read_text
 FOLDER, WINNERS, BASELINE, BASELINE_WINNER = "confirmation", "winners", "baseline", "baseline-winner"
 PLAN = "plan.json"
 # The key of the best founder in the settings of the winners' trainings, and of where a transformer was tuned in a plan.
-FOUNDER, TUNED = "founder", "tuned"
+FOUNDER, TUNED, DONE = "founder", "tuned", "done"
 Origin = Literal["search", "founder", "baseline"]
 
 
@@ -162,8 +162,9 @@ def confirmation_of(folder: RunFolder, space: SearchSpace, evaluations: Sequence
 
 
 def tuning_of(folder: RunFolder) -> RunFolder | None:
-    """The search for a transformer that the last confirmation with one took its own from; None if there is none."""
-    for place in reversed(attempts(folder)):
+    """The search for a transformer that the last confirmation with one took its own from, of those that have ended if
+    any has; None if there is none."""
+    for place in sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)), reverse=True):
         if (tuned_at(place) / RUN_FILE).is_file():
             return RunFolder.open(tuned_at(place))
     return None

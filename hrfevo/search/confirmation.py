@@ -15,6 +15,7 @@ from rich.console import Console
 from hrfevo.results.confirmed import (
     BASELINE,
     BASELINE_WINNER,
+    DONE,
     FOLDER,
     FOUNDER,
     PLAN,
@@ -23,6 +24,7 @@ from hrfevo.results.confirmed import (
     attempts,
     confirmation_of,
     plan_of,
+    stages,
 )
 from hrfevo.results.ranking import ranked
 from hrfevo.results.worth import yardsticks_of
@@ -44,7 +46,6 @@ from signal_model.support.console import print_table, say
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml, write_json
 
-DONE = "done"
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
 SLACK = 1.1
 
@@ -93,7 +94,7 @@ class _Place:
             "constraints={}",
             "inherit=false",
         ]
-        fresh = np.random.SeedSequence([seed, len(attempts(self.run))]).generate_state(seeds)
+        fresh = np.random.SeedSequence([seed, int(self.path.name)]).generate_state(seeds)
         settings = {
             "algorithm": CONFIRMATION,
             "set": overrides,
@@ -117,6 +118,9 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
+    if any(stage.in_hand for stage in stages(run)):
+        raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
+    machinery.check(run.space(), new=False)
     run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
     store = run.open_store(machinery.store)
     space, evaluations = run.space(), store.evaluations(run.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -111,11 +111,15 @@ def resume(
     """
     folder = RunFolder.open(path)
     with folder.locked():
-        for name, limit in {"evaluations": evaluations, "trainings": trainings}.items():
-            if limit is not None:
-                if folder.began:
-                    _extend(folder, name, limit, machinery)
-                folder = folder.overridden(f"budget.{name}={limit}")
+        asked = {"evaluations": evaluations, "trainings": trainings}
+        budget = {name: limit for name, limit in asked.items() if limit is not None}
+        if budget or machinery.started(confirm) != folder.started:
+            # What cannot be is refused before anything of the run is changed.
+            machinery.check(folder.space(), new=not folder.began)
+        if folder.began:
+            _extend(folder, budget, machinery)
+        for name, limit in budget.items():
+            folder = folder.overridden(f"budget.{name}={limit}")
         folder = folder.going_on(machinery.started(confirm), machinery.storage)
         if folder.began:
             with closing(folder.open_store(machinery.store)) as store:
@@ -127,15 +131,18 @@ def resume(
     return go_on(folder, machinery, console), folder
 
 
-def _extend(folder: RunFolder, name: str, limit: float, machinery: Machinery) -> None:
+def _extend(folder: RunFolder, budget: Mapping[str, float], machinery: Machinery) -> None:
     """Have a run that has finished go on. Raises InputError for a budget below what is done."""
+    if not budget:
+        return
     rungs = folder.space().rungs
     with closing(folder.open_store(machinery.store)) as store:
         used = spent(rungs, store.evaluations(folder.id))
-        done = used.evaluations if name == "evaluations" else used.steps / rungs[-1]
-        if limit < done:
-            raise InputError(f"--{name} {limit:g}: {folder.path} has {done:g} already; name as many or more")
-        if limit > done and store.run(folder.id).state == "finished":
+        done = {"evaluations": used.evaluations, "trainings": used.steps / rungs[-1]}
+        for name, limit in budget.items():
+            if limit < done[name]:
+                raise InputError(f"--{name} {limit:g}: {folder.path} has {done[name]:g} already; name as many or more")
+        if any(limit > done[name] for name, limit in budget.items()) and store.run(folder.id).state == "finished":
             store.set_state(folder.id, "stopped", "its budget has grown")
 
 

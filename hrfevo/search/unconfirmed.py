@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrfevo.results.confirmed import PLAN, attempts
+from hrfevo.results.confirmed import DONE, PLAN, WINNERS, attempts
 from hrfevo.results.ranking import ranked
-from hrfevo.search.confirmation import DONE
 from hrfevo.space.search_space import Confirm
-from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
@@ -31,7 +30,8 @@ def left_to_confirm(
         return _options(last)
     if not wanted or not usual.top:
         return None
-    if last is not None and last.get("evaluations") == spent(run.space().rungs, evaluations).evaluations:
+    kept = bool(before) and (before[-1] / WINNERS / RUN_FILE).is_file()
+    if last is not None and kept and last.get("evaluations") == spent(run.space().rungs, evaluations).evaluations:
         winners = ranked(run.space(), evaluations, _options(last).top)
         if last.get("winners") == [winner.genome for winner in winners]:
             say(f"run {run.path}: its winners are confirmed; nothing of it is done again")
