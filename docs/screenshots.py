@@ -52,7 +52,7 @@ def main(run: Path) -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             page = browser.new_page()
-            take(page, (run / "report.html").absolute().as_uri(), "report.png", 2000, ".plot .main-svg")
+            take(page, (run / "report.html").absolute().as_uri(), "report.png", 2000, "h2")
             take(page, card.as_uri(), "card.png", 1800, ".plot .main-svg")
             assert server.stdout is not None
             address = server.stdout.readline().split()[1]

@@ -173,8 +173,10 @@ def _confirmed_row(row: Confirmed, heads: Sequence[str], baseline: Confirmed | N
     cells = "".join(
         f'<td class="n" data-label="{name}">{value}</td>' for name, value in zip(heads, figures, strict=True)
     )
-    genes = f"{origin_in_words(row)}: {genes_in_words(row.values)}"
-    return f'<tr><td><code>{html.escape(row.genome)}</code></td>{cells}<td class="genes">{html.escape(genes)}</td></tr>'
+    # Folded: there are many, and a line for each model is what is read first.
+    summary, genes = html.escape(origin_in_words(row)), html.escape(genes_in_words(row.values))
+    genes = f"<details><summary>{summary}</summary>{genes}</details>"
+    return f'<tr><td><code>{html.escape(row.genome)}</code></td>{cells}<td class="genes">{genes}</td></tr>'
 
 
 def _row(space: SearchSpace, winner: Evaluation, several: bool) -> str:
