@@ -19,8 +19,7 @@ from hrfevo.algorithms.evolution import feasibility, surrogate
 from hrfevo.algorithms.evolution.gaussian_process import fit
 from hrfevo.algorithms.registry import ALGORITHMS, SURVEY, make_algorithm
 from hrfevo.cli import app
-from hrfevo.search import confirmation, products
-from hrfevo.search import start as driver
+from hrfevo.search import confirmation, machinery, products
 from hrfevo.search.loop import Search
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
@@ -196,7 +195,7 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> type[Mortal]:
         (folder.path / "report.html").touch()
         return folder.path / "report.html"
 
-    monkeypatch.setattr(driver, "InlineWorkers", Mortal)
+    monkeypatch.setattr(machinery, "InlineWorkers", Mortal)
     monkeypatch.setattr(products, "leave_products", leave_products)
     monkeypatch.setattr(confirmation, "leave_products", leave_products)
     Mortal.trained, Mortal.stop_at, Mortal.how = [], None, Stopped
