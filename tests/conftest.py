@@ -18,6 +18,8 @@ from hrfevo.cli import app
 from hrfevo.search.loop import Search
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_url
+from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
 
@@ -88,6 +90,14 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
     return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """One that knows of a run called `run`."""
+    opened = Store(sqlite_url(tmp_path / "results.db"))
+    opened.create_run("run", "run", {})
+    return opened
 
 
 @pytest.fixture(scope="session")

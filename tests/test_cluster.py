@@ -29,7 +29,6 @@ from hrfevo.search.loop import Search
 from hrfevo.space.budget import Budget
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import Limits, Resources, SearchSpace
-from hrfevo.store.database import sqlite_url
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers
@@ -92,13 +91,6 @@ class Fragile:
 @pytest.fixture
 def space(tiny_space: Path) -> SearchSpace:
     return load_space(tiny_space)[0].model_copy(update={"budget": Budget(evaluations=40)})
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(sqlite_url(tmp_path / "results.db"))
-    opened.create_run("run", "run", {})
-    return opened
 
 
 @pytest.fixture

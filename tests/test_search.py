@@ -82,13 +82,6 @@ def space(tiny_space: Path) -> SearchSpace:
     return load_space(tiny_space)[0]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(sqlite_url(tmp_path / "results.db"))
-    opened.create_run("run", "run", {})
-    return opened
-
-
 def statuses(store: Store) -> list[str]:
     return [evaluation.status for evaluation in store.evaluations("run")]
 

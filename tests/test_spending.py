@@ -55,13 +55,6 @@ def searched(space: SearchSpace, workers: InlineWorkers, store: Store, resumed: 
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(sqlite_url(tmp_path / "results.db"))
-    opened.create_run("run", "run", {})
-    return opened
-
-
-@pytest.fixture
 def space(tiny_space: Path) -> SearchSpace:
     return load_space(tiny_space, ["rungs=[3, 9]", "promote=0.5"])[0]
 

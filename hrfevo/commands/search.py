@@ -70,7 +70,8 @@ def run_command(
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.space.reading import load_space
 
-    overrides = [*(set_ or []), *_limits(evaluations, trainings)]
+    limits = [f"budget.{name}={limit}" for name, limit in _budget(evaluations, trainings).items()]
+    overrides = [*(set_ or []), *limits]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.search.start import start
@@ -122,7 +123,7 @@ def resume(
     machinery = _machinery(started, store, storage, corpus)
     if confirm and not run.space().confirm.top:
         raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
-    code, run = continue_run(folder, evaluations, machinery, new_console(), started.confirm, trainings)
+    code, run = continue_run(folder, _budget(evaluations, trainings), machinery, new_console(), started.confirm)
     if confirm is False:  # one that was interrupted waits too
         raise typer.Exit(code)
     raise typer.Exit(code or _confirm(run, machinery, started.confirm))
@@ -161,10 +162,10 @@ def confirm_command(
     raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
 
 
-def _limits(evaluations: int | None, trainings: float | None) -> list[str]:
-    """Overrides of the limits of a budget that are given."""
+def _budget(evaluations: int | None, trainings: float | None) -> dict[str, float]:
+    """The limits of a budget that are given, by name."""
     given = {"evaluations": evaluations, "trainings": trainings}
-    return [f"budget.{name}={limit}" for name, limit in given.items() if limit is not None]
+    return {name: limit for name, limit in given.items() if limit is not None}
 
 
 def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:

@@ -154,7 +154,7 @@ def confirmation_of(folder: RunFolder, space: SearchSpace, evaluations: Sequence
     tuning = tuning_of(folder)
     if not rows or tuning is None:
         return Confirmation(rows, searched)
-    transformers, others = _read(tuning)
+    transformers, others = tuning.space(), tuning.evaluations()
     as_searched = None
     if len(space.objectives) > 1:
         as_searched = front_pair(_front(space, evaluations), _front(transformers, others))
@@ -191,13 +191,6 @@ def _front(space: SearchSpace, evaluations: Sequence[Evaluation]) -> np.ndarray:
     return signed
 
 
-def _read(folder: RunFolder) -> tuple[SearchSpace, list[Evaluation]]:
-    store = folder.open_store()
-    evaluations = store.evaluations(folder.id)
-    store.close()
-    return folder.space(), evaluations
-
-
 def _trained(place: Path) -> Iterator[Confirmed]:
     """What one confirmation has trained."""
     for name in (WINNERS, BASELINE_WINNER):
@@ -207,7 +200,7 @@ def _trained(place: Path) -> Iterator[Confirmed]:
 
 def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
     """The genomes of one run of given genomes with given seeds, in the order they were given."""
-    space, evaluations = _read(folder)
+    space, evaluations = folder.space(), folder.evaluations()
     signs = -np.array(space.weights)
     finished = [e for e in evaluations if e.status == "finished"]
     # As they were given; a genome all of whose trainings failed keeps its place.

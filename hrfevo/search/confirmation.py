@@ -31,12 +31,12 @@ from hrfevo.results.worth import yardsticks_of
 from hrfevo.search.baseline import baseline_of, smallest_of
 from hrfevo.search.machinery import Machinery
 from hrfevo.search.products import leave_products
-from hrfevo.search.start import CONFIRMATION, go_on
+from hrfevo.search.start import CONFIRMATION, go_on, new_stage
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
-from hrfevo.store.run_folder import RUN_FILE, STARTED, RunFolder
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.terminal.tables import confirmed_table
@@ -67,9 +67,8 @@ class _Place:
             folder = RunFolder.open(path)
         else:
             shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
-            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")} | {"stage": name}
-            own[STARTED] = self.machinery.started(confirm=False).to_dict()
-            folder = RunFolder.create(self.path, space, text, {**own, **settings}, None, name)
+            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")}
+            folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
         return go_on(folder, self.machinery, self.console), folder
 
     def train_again(
@@ -202,9 +201,7 @@ def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[
         code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
         if code:
             return code
-    store = folder.open_store()
-    best = ranked(folder.space(), store.evaluations(folder.id), len(winners))
-    store.close()
+    best = ranked(folder.space(), folder.evaluations(), len(winners))
     return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)
 
 

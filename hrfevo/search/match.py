@@ -20,9 +20,9 @@ from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.ranking import find_genome, ranked
 from hrfevo.search.machinery import Machinery
-from hrfevo.search.start import CONFIRMATION, go_on
+from hrfevo.search.start import CONFIRMATION, go_on, new_stage
 from hrfevo.space.reading import parse_space
-from hrfevo.store.run_folder import RUN_FILE, STARTED, RunFolder
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
 from signal_model.data.corpus import load_corpus
@@ -52,9 +52,8 @@ class Side:
         if not (Path(path) / RUN_FILE).is_file():
             return cls(told, Recipe.load(told))
         folder = RunFolder.open(Path(path))
-        space, store = folder.space(), folder.open_store()
-        found = find_genome(space, store.evaluations(folder.id), genome or None)
-        store.close()
+        space = folder.space()
+        found = find_genome(space, folder.evaluations(), genome or None)
         return cls(f"{folder.path.name}:{found.genome}", recipe_of(space, found))
 
 
@@ -115,9 +114,7 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
         if code:
             return code
         (found,) = trained_in(folder, is_baseline=False)
-        store = folder.open_store()
-        metrics = [e.metrics for e in store.evaluations(folder.id) if e.status == "finished"]
-        store.close()
+        metrics = [e.metrics for e in folder.evaluations() if e.status == "finished"]
         trained.append(replace(found, steps=steps))
         paces.append(float(np.median([one["step_time"] for one in metrics])) / 1000)
         tokens.append(int(metrics[0]["train_tokens"]))
@@ -245,14 +242,8 @@ class _Stages:
                 raise InputError(f"{path}: was trained on other terms; name another folder with --output")
         else:
             corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
-            own = {
-                "corpus": {"name": corpus.name, "hash": corpus.content_hash},
-                "synchronous": False,
-                "set": [],
-                "stage": name,
-                STARTED: self.machinery.started(confirm=False).to_dict(),
-            }
-            folder = RunFolder.create(self.place, space, text, {**own, **settings}, None, path.name)
+            own = {"corpus": {"name": corpus.name, "hash": corpus.content_hash}, "synchronous": False, "set": []}
+            folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
         return go_on(folder, self.machinery, self.console), folder
 
 
@@ -266,9 +257,7 @@ def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[int, 
         code, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
         if code:
             return code, folder
-        store, space = folder.open_store(), folder.space()
-        best = ranked(space, store.evaluations(folder.id), 1)
-        store.close()
+        best = ranked(folder.space(), folder.evaluations(), 1)
         if not best:
             raise InputError(f"compare: no training of {side.name} has finished; see `hrfevo status {folder.path}`")
         content, genome = tuned, best[0].values

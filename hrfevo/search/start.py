@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -97,22 +98,15 @@ def start(
 
 
 def resume(
-    path: Path,
-    evaluations: int | None,
-    machinery: Machinery,
-    console: Console,
-    confirm: bool = True,
-    trainings: float | None = None,
+    path: Path, budget: Mapping[str, float], machinery: Machinery, console: Console, confirm: bool = True
 ) -> tuple[int, RunFolder]:
-    """Continue a run where its store says it was, with a larger budget if given; of one that has finished, only the
-    report is made again. The run remembers the machinery, and whether it is to `confirm`.
+    """Continue a run where its store says it was, with limits of a larger `budget`, if any; of one that has finished, only
+    the report is made again. The run remembers the machinery, and whether it is to `confirm`.
 
     Returns the exit code and the folder.
     """
     folder = RunFolder.open(path)
     with folder.locked():
-        asked = {"evaluations": evaluations, "trainings": trainings}
-        budget = {name: limit for name, limit in asked.items() if limit is not None}
         if budget or machinery.started(confirm) != folder.started:
             # What cannot be is refused before anything of the run is changed.
             machinery.check(folder.space(), new=not folder.began)
@@ -129,6 +123,14 @@ def resume(
                         folder, with_text_at(folder, machinery.corpus).space(), store, console
                     ), folder
     return go_on(folder, machinery, console), folder
+
+
+def new_stage(
+    parent: Path, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any], machinery: Machinery
+) -> RunFolder:
+    """A run that is part of something larger, in `parent/name`: `go_on` begins it, and none of its own confirms it."""
+    own = {"stage": name, STARTED: machinery.started(confirm=False).to_dict()}
+    return RunFolder.create(parent, space, text, {**own, **settings}, None, name)
 
 
 def _extend(folder: RunFolder, budget: Mapping[str, float], machinery: Machinery) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrfevo.results.confirmed import DONE, PLAN, WINNERS, attempts
+from hrfevo.results.confirmed import DONE, WINNERS, attempts, plan_of
 from hrfevo.results.ranking import ranked
 from hrfevo.space.search_space import Confirm
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
-from signal_model.support.errors import InputError
-from signal_model.support.files import read_text
 
 
 def left_to_confirm(
@@ -41,12 +38,12 @@ def left_to_confirm(
 
 def _plan(place: Path) -> dict[str, Any] | None:
     """What a confirmation is of; None where that cannot be read, as where it was killed before it had begun."""
+    told = plan_of(place)
     try:
-        told = json.loads(read_text(place / PLAN))
         _options(told)
-    except (InputError, ValueError):
+    except ValueError:
         return None
-    return dict(told)
+    return told or None
 
 
 def _options(plan: dict[str, Any]) -> Confirm:

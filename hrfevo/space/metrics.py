@@ -74,7 +74,6 @@ PROBED: tuple[Metric, ...] = tuple(name for name in get_args(Metric) if METRICS[
 CLOCKS = tuple(name for name, measure in {**METRICS, **RECORDED}.items() if measure.clock)
 
 
-def heading(name: str) -> str:
-    """What a column of this is called; the name itself where it is unknown."""
-    known = METRICS.get(name) or RECORDED.get(name)
-    return known.heading if known else name
+def measure(name: str) -> Measure:
+    """What is known of a metric; of one that is unknown, its name."""
+    return METRICS.get(name) or RECORDED.get(name) or Measure(name)

@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +23,7 @@ from hrfevo.space.reading import read_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
 from hrfevo.store.started import Started
-from hrfevo.store.store import Run, State, Store
+from hrfevo.store.store import Evaluation, Run, State, Store
 from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import explain, read_text, write_atomically, write_json
@@ -244,6 +244,11 @@ class RunFolder:
         if url is None and not create and not self.settings.get("store") and not (self.path / DATABASE).is_file():
             raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
         return Store(url or self.store_url(), create)
+
+    def evaluations(self) -> list[Evaluation]:
+        """What its own store has now."""
+        with closing(self.open_store()) as store:
+            return store.evaluations(self.id)
 
     def store_url(self) -> str:
         """Where `run.json` says that its results are, without the password if there is one."""

@@ -35,7 +35,7 @@ class Difference:
         """`95 % interval +0.0120 to +0.0602, 5 seeds`."""
         if self.pairs < 2:
             return "one seed, so nothing is known of its doubt"
-        return f"95 % interval {self.low:+.4f} to {self.high:+.4f}, {self.pairs} seeds"
+        return self._between(f"{self.low:+.4f}", f"{self.high:+.4f}")
 
     def words(self, lower_is_better: bool = True) -> str:
         """`0.0361 better (95 % interval 0.0120 to 0.0602, 5 seeds)`, or `no difference seen, +0.0361 (…)`."""
@@ -43,8 +43,11 @@ class Difference:
             return f"no difference seen, {self.mean:+.4f} ({self.interval})"
         better = (self.mean < 0) == lower_is_better
         least, most = sorted((abs(self.low), abs(self.high)))
-        reach = f"95 % interval {least:.4f} to {most:.4f}, {self.pairs} seeds"
+        reach = self._between(f"{least:.4f}", f"{most:.4f}")
         return f"{abs(self.mean):.4f} {'better' if better else 'worse'} ({reach})"
+
+    def _between(self, low: str, high: str) -> str:
+        return f"95 % interval {low} to {high}, {self.pairs} seeds"
 
 
 def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:

@@ -17,7 +17,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from hrfevo.space.metrics import METRICS, RECORDED, Direction
+from hrfevo.space.metrics import METRICS, Direction, measure
 from signal_model.support.style import INK, Mode, base_layout
 
 SHADES = 10
@@ -156,14 +156,13 @@ def measured(metric: str, value: float) -> str:
 
 def in_words(metric: str, figures: str) -> str:
     """A written measurement with name and unit: `validation loss 2.1043 bits per byte`."""
-    measure = METRICS[metric]
-    return f"{measure.words} {figures} {measure.unit}".strip()
+    known = METRICS[metric]
+    return f"{known.words} {figures} {known.unit}".strip()
 
 
 def metric_format(metric: str) -> str:
     """How a metric is written; Python and Plotly read this alike."""
-    measure = METRICS.get(metric) or RECORDED.get(metric)
-    return measure.format if measure else ".4f"
+    return measure(metric).format
 
 
 def focus(values: pd.Series, direction: Direction, reach: float = 4) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hrfevo.space.genes import rounded
-from hrfevo.space.metrics import METRICS, RECORDED, heading
+from hrfevo.space.metrics import METRICS, RECORDED, measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import metric_format
@@ -91,7 +91,7 @@ def card_data(
         "peers": [peers[rung] for rung in range(len(space.rungs))],
         "steps": space.rungs,
         "objectives": dict(space.objectives),
-        "metrics": {name: (heading(name), metric_format(name)) for name in metrics},
+        "metrics": {name: (measure(name).heading, metric_format(name)) for name in metrics},
         "genomes": genomes,
         "evaluations": {
             "number": [e.number for e in evaluations],

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.genome.card import Card, Relative
-from hrfevo.space.metrics import METRICS, heading
+from hrfevo.space.metrics import METRICS, measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
@@ -104,7 +104,7 @@ def _trainings(card: Card) -> Table:
     ]
     for name in names:
         values = [training.metrics.get(name) for training in card.trainings]
-        rows.append([heading(name), *("–" if value is None else number(value) for value in values)])
+        rows.append([measure(name).heading, *("–" if value is None else number(value) for value in values)])
     return Table(heads, rows)
 
 
