@@ -100,8 +100,10 @@ def start(
 def resume(
     path: Path, budget: Mapping[str, float], machinery: Machinery, console: Console, confirm: bool = True
 ) -> tuple[int, RunFolder]:
-    """Continue a run where its store says it was, with limits of a larger `budget`, if any; of one that has finished, only
-    the report is made again. The run remembers the machinery, and whether it is to `confirm`.
+    """Continue a run where its store says it was, with limits of a larger `budget`, if any.
+
+    Of one that has finished, only the report is made again. The run remembers the machinery, and whether it is to
+    `confirm`.
 
     Returns the exit code and the folder.
     """
