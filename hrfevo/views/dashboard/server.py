@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,16 @@ def serve(folder: Path, url: str | None, host: str, port: int, refresh: float) -
             print(f"{folder} is not there yet: its runs are shown as soon as they are", flush=True)
         if not local:
             print("anyone who can reach this address can read these runs", flush=True)
-        with Interruption():
-            server.serve_forever()
+        # Beside the main thread, where an interruption strikes: inside the server it could close a connection under
+        # the thread that had just been given it.
+        with ThreadPoolExecutor(1) as beside, Interruption(), suppress(KeyboardInterrupt):
+            serving = beside.submit(server.serve_forever)
+            try:
+                while wait([serving], timeout=0.2).not_done:
+                    pass  # awake now and then: a signal that another thread received does not wake this one
+                serving.result()
+            finally:
+                server.shutdown()
 
 
 def _bound(host: str, port: int) -> socket.socket:
