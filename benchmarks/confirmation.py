@@ -28,7 +28,7 @@ import torch
 from common import end, machine, print_table
 
 from hrfevo.results.confirmed import Confirmation, Confirmed, Origin
-from hrfevo.search.baseline import baseline_of
+from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace

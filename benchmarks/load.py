@@ -25,7 +25,7 @@ from common import end, machine, print_table
 
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.simulation import Timed
-from hrfevo.search.loop import Search
+from hrfevo.runner.loop import Search
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.simulated import SimulatedWorkers
 

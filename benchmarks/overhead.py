@@ -55,7 +55,7 @@ try:
 
     from hrfevo.algorithms.breeding.individual import Fitness
     from hrfevo.algorithms.registry import make_algorithm
-    from hrfevo.search.loop import Search
+    from hrfevo.runner.loop import Search
     from hrfevo.space.search_space import SearchSpace
     from hrfevo.store.database import sqlite_url
     from hrfevo.store.store import Store

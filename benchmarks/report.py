@@ -27,7 +27,7 @@ import numpy as np
 from common import end, machine, print_table
 
 from hrfevo.algorithms.registry import make_algorithm
-from hrfevo.search.loop import Search
+from hrfevo.runner.loop import Search
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder

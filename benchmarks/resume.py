@@ -23,7 +23,7 @@ import report
 from common import end, machine, print_table
 
 from hrfevo.algorithms.registry import make_algorithm
-from hrfevo.search.loop import Search
+from hrfevo.runner.loop import Search
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.base import Outcome
 from hrfevo.workers.inline import InlineWorkers

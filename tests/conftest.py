@@ -15,17 +15,16 @@ from hypothesis import settings
 from typer.testing import CliRunner
 
 from hrfevo.cli import app
-from hrfevo.search.loop import Search
+from hrfevo.runner.loop import Search
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
-
-from . import forks
-from .services import postgresql_binaries, postgresql_server
-from .synthetic import LAYERS, write_run
+from tests.tools import forks
+from tests.tools.services import postgresql_binaries, postgresql_server
+from tests.tools.synthetic import LAYERS, write_run
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", deadline=None)

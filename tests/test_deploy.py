@@ -14,8 +14,7 @@ import typer
 import yaml
 
 from hrfevo.cli import app
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 CLUSTER, JOB = ROOT / "deploy" / "cluster.yaml", ROOT / "deploy" / "rayjob.yaml"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "deploy").iterdir())]

@@ -17,7 +17,7 @@ FLOORS = {
         "cli",
         "commands",
         "benchmark",
-        "search",
+        "runner",
         "views",
         "results",
         "store",

@@ -10,7 +10,7 @@ import numpy as np
 
 from hrfevo.algorithms.base import Algorithm, Proposal, Result
 from hrfevo.benchmark.base import Benchmark, Station
-from hrfevo.search.loop import Search
+from hrfevo.runner.loop import Search
 from hrfevo.space.budget import Budget
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.simulated import SimulatedWorkers

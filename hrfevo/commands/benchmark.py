@@ -14,7 +14,7 @@ from signal_model.support.console import new_app, new_console
 from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
-    from hrfevo.search.machinery import Machinery
+    from hrfevo.runner.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.store import Evaluation
 
@@ -55,7 +55,7 @@ def build(
     from hrfevo.benchmark.quality import judged
     from hrfevo.benchmark.survey import survey_of_run
     from hrfevo.benchmark.table import save_table, table_of_run
-    from hrfevo.search.machinery import Machinery
+    from hrfevo.runner.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
 
     if output.exists() and not overwrite:
@@ -190,7 +190,7 @@ def _train(
 ) -> RunFolder:
     from hrfevo.algorithms.registry import GRID, SURVEY
     from hrfevo.algorithms.survey import EACH
-    from hrfevo.search.start import start
+    from hrfevo.runner.start import start
     from hrfevo.space.reading import load_space, space_size
 
     loaded, _ = load_space(space, overrides)

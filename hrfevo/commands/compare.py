@@ -25,7 +25,7 @@ from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from hrfevo.results.comparison.compare import Comparison
-    from hrfevo.search.match import Match, Terms
+    from hrfevo.runner.match import Match, Terms
 
 app = typer.Typer()
 
@@ -75,8 +75,8 @@ def compare(
     """
     given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
     if not all(map(_is_run, sides)):
-        from hrfevo.search.machinery import Machinery
-        from hrfevo.search.match import Terms
+        from hrfevo.runner.machinery import Machinery
+        from hrfevo.runner.match import Terms
 
         if group or store:
             raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is none")
@@ -104,7 +104,7 @@ def _is_run(told: str) -> bool:
 
 
 def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any, format_: Format) -> None:
-    from hrfevo.search.match import Side, play
+    from hrfevo.runner.match import Side, play
 
     if len(sides) != 2:
         raise InputError(f"compare: takes two models, got {len(sides)}")

@@ -183,7 +183,7 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write report.html and best.yaml into the run folder, as they stand now."""
-    from hrfevo.search.products import leave_products
+    from hrfevo.runner.products import leave_products
     from hrfevo.store.run_folder import RunFolder
 
     opened = RunFolder.open(folder)

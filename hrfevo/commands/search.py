@@ -28,7 +28,7 @@ from hrfevo.commands.options import (
 from signal_model.support.console import new_console, say
 
 if TYPE_CHECKING:
-    from hrfevo.search.machinery import Machinery
+    from hrfevo.runner.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
 
@@ -74,7 +74,7 @@ def run_command(
     overrides = [*(set_ or []), *limits]
     loaded, text = load_space(space, overrides)
 
-    from hrfevo.search.start import start
+    from hrfevo.runner.start import start
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
 
@@ -113,7 +113,7 @@ def resume(
     log: LogOption = None,
 ) -> None:
     """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
-    from hrfevo.search.start import resume as continue_run
+    from hrfevo.runner.start import resume as continue_run
     from hrfevo.store.run_folder import RunFolder
     from signal_model.support.errors import InputError
 
@@ -156,7 +156,7 @@ def confirm_command(
     given["equal"] = equal.value if equal else None
     options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
 
-    from hrfevo.search.confirmation import confirm
+    from hrfevo.runner.confirmation import confirm
 
     started = run.started.changed(**_given(backend, workers, address, device, log))
     raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
@@ -174,8 +174,8 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
 
     if run.settings["algorithm"] not in ALGORITHMS or "stage" in run.settings:
         return 0
-    from hrfevo.search.confirmation import confirm
-    from hrfevo.search.unconfirmed import left_to_confirm
+    from hrfevo.runner.confirmation import confirm
+    from hrfevo.runner.unconfirmed import left_to_confirm
 
     console = new_console()
     with closing(run.open_store(machinery.store)) as store:
@@ -193,8 +193,8 @@ def _given(
 
 
 def _machinery(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
-    from hrfevo.search.machinery import Machinery
-    from hrfevo.search.observers.targets import parse_targets
+    from hrfevo.runner.machinery import Machinery
+    from hrfevo.runner.observers.targets import parse_targets
     from hrfevo.workers.trainings import storage_place
     from signal_model.config.text import corpus_option
 

@@ -1,0 +1,229 @@
+"""The end of a search: winners trained again from scratch with fresh seeds, beside a transformer tuned as long."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from hrfevo.results.confirmed import (
+    BASELINE,
+    BASELINE_WINNER,
+    DONE,
+    FOLDER,
+    FOUNDER,
+    PLAN,
+    TUNED,
+    WINNERS,
+    attempts,
+    confirmation_of,
+    plan_of,
+    stages,
+)
+from hrfevo.results.ranking import ranked
+from hrfevo.results.worth import yardsticks_of
+from hrfevo.runner.baseline import baseline_of, smallest_of
+from hrfevo.runner.machinery import Machinery
+from hrfevo.runner.products import leave_products
+from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.space.budget import Spent
+from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.store.run_corpus import with_text_at
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.spending import spent
+from hrfevo.store.store import Evaluation
+from hrfevo.views.terminal.tables import confirmed_table
+from hrfevo.views.verdicts import verdicts
+from signal_model.evaluation.yardsticks import judged
+from signal_model.support.console import print_table, say
+from signal_model.support.errors import InputError
+from signal_model.support.files import to_yaml, write_json
+
+# How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
+SLACK = 1.1
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One confirmation of a run: a folder with a run folder for each stage."""
+
+    path: Path
+    run: RunFolder
+    options: Confirm
+    machinery: Machinery
+    console: Console
+
+    def stage(self, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any]) -> tuple[int, RunFolder]:
+        """Run a stage, or go on with it; returns the exit code and its folder."""
+        path = self.path / name
+        if (path / RUN_FILE).is_file():
+            folder = RunFolder.open(path)
+        else:
+            shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
+            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")}
+            folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
+        return go_on(folder, self.machinery, self.console), folder
+
+    def train_again(
+        self,
+        name: str,
+        source: RunFolder,
+        space: SearchSpace,
+        winners: Sequence[Evaluation],
+        seed: int,
+        founder: Evaluation | None = None,
+    ) -> int:
+        """Train genomes of another run from scratch, each with all seeds, and its best founder if there is one."""
+        if not winners:
+            return 0
+        genomes = {one.genome: one.values for one in [*winners, *([founder] if founder else [])]}
+        steps, seeds = self.options.steps or space.rungs[-1], self.options.seeds
+        text = source.space_text()
+        overrides = [
+            *source.settings["set"],
+            f"rungs=[{steps}]",
+            f"budget={{evaluations: {len(genomes) * seeds}}}",
+            "constraints={}",
+            "inherit=false",
+        ]
+        fresh = np.random.SeedSequence([seed, int(self.path.name)]).generate_state(seeds)
+        settings = {
+            "algorithm": CONFIRMATION,
+            "set": overrides,
+            "seed": seed,
+            "genomes": [*genomes.values()],
+            "winners": len(winners),
+            FOUNDER: founder.genome if founder else None,
+            "seeds": [int(number) for number in fresh],
+            "directory": source.settings["directory"],
+        }
+        return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
+
+
+def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> int:
+    """Confirm a run in a new folder `RUN/confirmation/N`, or go on with one that was interrupted.
+
+    Returns the exit code. Raises InputError for a run without a finished evaluation, and where nothing is to be
+    confirmed.
+    """
+    if not options.top:
+        raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
+    if run.in_hand:
+        raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
+    if any(stage.in_hand for stage in stages(run)):
+        raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
+    machinery.check(run.space(), new=False)
+    run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+    store = run.open_store(machinery.store)
+    space, evaluations = run.space(), store.evaluations(run.id)
+    winners = ranked(space, evaluations, options.top)
+    if not winners:
+        raise InputError(f"{run.path}: has no finished evaluation to confirm")
+    founder, used = best_founder(space, evaluations), spent(space.rungs, evaluations)
+    plan = {
+        **options.model_dump(),
+        "winners": [winner.genome for winner in winners],
+        FOUNDER: founder.genome if founder else None,
+        "evaluations": used.evaluations,
+    }
+    place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
+    seed = int(run.settings["seed"])
+    try:
+        code = place.train_again(WINNERS, run, space, winners, seed, founder)
+        if not code and options.baseline:
+            code = _baseline(place, space, used, winners, seed)
+        if not code:
+            leave_products(run, space, store)
+    except KeyboardInterrupt:  # between two stages, or while the report is written
+        code = 130
+    if code:
+        say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
+        return code
+    (place.path / DONE).touch()
+    found = confirmation_of(run, space, evaluations)
+    if not found.rows:
+        say(console, "no training of the confirmation has finished; `hrfevo status` of its folders says why")
+        return 0
+    print_table(console, confirmed_table(found))
+    for line in verdicts(found):
+        say(console, line)
+    if said := judged(found.rows[0].mean, yardsticks_of(run.settings)):
+        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
+    return 0
+
+
+def best_founder(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """The best by the first objective of the genomes that a search began with, of those that came furthest."""
+    named = {e.genome for e in evaluations if e.operator == FOUNDER}
+    best = ranked(space, [e for e in evaluations if e.genome in named], 1)
+    return best[0] if best else None
+
+
+def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
+    """The folder of the last confirmation if it was interrupted and had this plan, else of a new one.
+
+    Trainings of another plan, as of a run that has gone on since, could not stand beside these.
+    """
+    before = attempts(run)
+    if before and not (before[-1] / DONE).exists():
+        told = plan_of(before[-1])
+        if {name: value for name, value in told.items() if name != TUNED} == plan:
+            return before[-1]
+        say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
+    path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
+    path.mkdir(parents=True)
+    write_json(path / PLAN, plan)
+    return path
+
+
+def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> int:
+    """Tune transformers as long as was searched, and train as many of the best again as of the winners."""
+    budget = _as_much(space, used, place.options)
+    largest = max(winner.metrics["parameters"] for winner in winners)
+    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None)), BASELINE))
+    bound = space.constraints.get("parameters")
+    if bound is not None and bound.max is not None and smallest > bound.max:
+        told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
+        say(place.console, f"{told}: the winners are confirmed without one")
+        return 0
+    # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
+    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
+    settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
+    folder = _tuned_before(place, text)
+    if folder is None:
+        code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
+        if code:
+            return code
+    best = ranked(folder.space(), folder.evaluations(), len(winners))
+    return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)
+
+
+def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, float]:
+    """The budget that is as much training as a search has had, to six digits."""
+    amounts = {
+        "seconds": ("training_minutes", used.training_seconds / 60),
+        "steps": ("trainings", used.steps / space.rungs[-1]),
+    }
+    name, amount = amounts[options.equal]
+    return {name: float(f"{amount:.6g}")}
+
+
+def _tuned_before(place: _Place, text: str) -> RunFolder | None:
+    """Transformers that an earlier confirmation has searched on the same terms: more seeds do not need others."""
+    for earlier in reversed(attempts(place.run)):
+        path = earlier / BASELINE
+        if earlier == place.path or not (path / RUN_FILE).is_file():
+            continue
+        folder = RunFolder.open(path)
+        if folder.space_text() == text and (earlier / DONE).exists():
+            write_json(place.path / PLAN, plan_of(place.path) | {TUNED: earlier.name})
+            say(place.console, f"the transformers are those that were tuned as long in {earlier}")
+            return folder
+    return None

@@ -1,0 +1,312 @@
+"""Two models trained with the same seeds, and what their difference says: a recipe or genome against another.
+
+Each side is a search space of its own recipe, so that its trainings are those of a run: kept as they end, on any
+workers, and gone on with where they were cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+
+from hrfevo.results.comparison.paired import Difference
+from hrfevo.results.confirmed import Confirmed, trained_in
+from hrfevo.results.genome.recipe import recipe_of
+from hrfevo.results.ranking import find_genome, ranked
+from hrfevo.runner.machinery import Machinery
+from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.space.reading import parse_space
+from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
+from signal_model.config.training import MuonConfig
+from signal_model.data.corpus import load_corpus
+from signal_model.support.console import say
+from signal_model.support.errors import InputError
+from signal_model.support.files import to_yaml
+
+Equal = Literal["steps", "seconds", "parameters", "evaluations"]
+TUNING, TRAINING = "tuning", "training"
+# How far rates are searched to either side of a recipe's own, and by how many genomes at once.
+REACH, POPULATION = 4.0, 4
+# Steps of both sides in turn by which they are timed, and how often.
+TIMED_STEPS, ROUNDS = 5, 5
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name in tables, and what it is trained by."""
+
+    name: str
+    recipe: Recipe
+
+    @classmethod
+    def read(cls, told: str) -> Side:
+        """A recipe or model config file, a run folder, which stands for its best genome, or `RUN:GENOME`."""
+        path, _, genome = told.rpartition(":") if not Path(told).exists() else (told, "", "")
+        if not (Path(path) / RUN_FILE).is_file():
+            return cls(told, Recipe.load(told))
+        folder = RunFolder.open(Path(path))
+        space = folder.space()
+        found = find_genome(space, folder.evaluations(), genome or None)
+        return cls(f"{folder.path.name}:{found.genome}", recipe_of(space, found))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is made equal, and how long is trained: `steps` of the first side, `seeds` of both.
+
+    `evaluations` of each side tune its rates before, where these are made equal.
+    """
+
+    equal: Equal = "steps"
+    steps: int | None = None
+    seeds: int = 5
+    evaluations: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Match:
+    """Both sides trained, and the first's losses less the second's, paired by seed."""
+
+    names: tuple[str, str]
+    sides: tuple[Confirmed, Confirmed]
+    step_seconds: tuple[float, float]
+    """What a step takes undisturbed, the median over seeds."""
+    tokens: tuple[int, int]
+    """Read in a training."""
+    terms: Terms
+
+    def difference(self, split: Literal["validation", "test"]) -> Difference:
+        """Of the losses in bits per byte."""
+        found = self.sides[0].less(self.sides[1], split)
+        assert found is not None
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """Which is better, on validation; or that no difference is seen."""
+        found = self.difference("validation")
+        if not found.seen:
+            return f"no difference seen at equal {self.terms.equal}"
+        return f"{self.names[found.mean > 0]} is better at equal {self.terms.equal}"
+
+
+def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console) -> Match | int:
+    """Train both sides in the folder `place`, or go on where that was cut off; the exit code where it is again.
+
+    Raises InputError for sides that cannot be compared.
+    """
+    sides = on_one_text(sides)
+    names = (sides[0].name, sides[1].name)
+    if terms.equal == "parameters":
+        sides = of_one_size(sides)
+    lengths = _lengths(sides, terms, place, machinery, console)
+    trained, paces, tokens = [], [], []
+    for number, (side, steps) in enumerate(zip(sides, lengths, strict=True), start=1):
+        code, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
+        if code:
+            return code
+        (found,) = trained_in(folder, is_baseline=False)
+        metrics = [e.metrics for e in folder.evaluations() if e.status == "finished"]
+        trained.append(replace(found, steps=steps))
+        paces.append(float(np.median([one["step_time"] for one in metrics])) / 1000)
+        tokens.append(int(metrics[0]["train_tokens"]))
+    return Match(names, (trained[0], trained[1]), (paces[0], paces[1]), (tokens[0], tokens[1]), terms)
+
+
+def on_one_text(sides: tuple[Side, Side]) -> tuple[Side, Side]:
+    """Both on the text that either names, scored on as much of it. Raises InputError where they name two."""
+    texts = [side.recipe.corpus for side in sides if side.recipe.corpus is not None]
+    if len(texts) == 2 and texts[0] != texts[1]:
+        raise InputError(
+            f"compare: {sides[0].name} is about another text than {sides[1].name} ({texts[0].to_dict()}; "
+            f"{texts[1].to_dict()}); losses on different text cannot be compared"
+        )
+    text = texts[0] if texts else PythonCorpusConfig()
+    most = max(side.recipe.training.validation_tokens for side in sides)
+    first, second = (
+        replace(
+            side,
+            recipe=side.recipe.model_copy(
+                update={
+                    "corpus": text,
+                    "training": side.recipe.training.model_copy(update={"validation_tokens": most}),
+                }
+            ),
+        )
+        for side in sides
+    )
+    return first, second
+
+
+def of_one_size(sides: tuple[Side, Side]) -> tuple[Side, Side]:
+    """The larger made as narrow as it must be to have no more parameters than the smaller.
+
+    Raises InputError where no width does that.
+    """
+    sizes = [_parameters(side.recipe.model) for side in sides]
+    larger = int(sizes[1] > sizes[0])
+    side, most = sides[larger], min(sizes)
+    narrowed = _narrowed(side.recipe.model, most) if sizes[0] != sizes[1] else side.recipe.model
+    if narrowed is None:
+        raise InputError(f"compare: {side.name} has more than {most:,} parameters at any width that its parts divide")
+    changed = replace(side, recipe=side.recipe.model_copy(update={"model": narrowed}))
+    return (changed, sides[1]) if larger == 0 else (sides[0], changed)
+
+
+def _narrowed(model: ModelConfig, most: int) -> ModelConfig | None:
+    """The widest with at most so many parameters."""
+    for width in range(model.width, 1, -1):
+        try:
+            narrower = ModelConfig.model_validate(model.to_dict() | {"width": width})
+        except ValueError:  # heads that do not divide it
+            continue
+        if _parameters(narrower) <= most:
+            return narrower
+    return None
+
+
+def _parameters(model: ModelConfig) -> int:
+    import torch
+
+    from signal_model.model import build_model, count_parameters
+
+    with torch.device("meta"):
+        return count_parameters(build_model(model, 0))
+
+
+def _lengths(
+    sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console
+) -> tuple[int, int]:
+    """Training steps of both. Those of a match that goes on are what they were."""
+    steps = terms.steps or sides[0].recipe.training.steps
+    if terms.equal != "seconds":
+        return steps, steps
+    known = [place / f"{TRAINING}-{number}" for number in (1, 2)]
+    if all((path / RUN_FILE).is_file() for path in known):
+        first, second = (RunFolder.open(path).space().rungs[-1] for path in known)
+        return first, second
+    with console.status("Timing both …"):
+        own, other = step_seconds(sides, machinery)
+    say(console, f"a step takes {1000 * own:.3g} ms and {1000 * other:.3g} ms, undisturbed and in turn")
+    return steps, max(1, round(steps * own / other))
+
+
+def step_seconds(sides: tuple[Side, Side], machinery: Machinery) -> tuple[float, float]:
+    """What a step of each takes undisturbed, here, both in turn."""
+    from signal_model.model import build_model
+    from signal_model.support.devices import choose_device
+    from signal_model.training.trainer import Trainer
+
+    device = choose_device(machinery.device)
+    trainers = []
+    for recipe in (side.recipe for side in sides):
+        assert recipe.corpus is not None
+        corpus = load_corpus(recipe.corpus, recipe.tokenizer)
+        training = recipe.training.model_copy(update={"steps": ROUNDS * TIMED_STEPS})
+        trainers.append(Trainer(build_model(recipe.model, 0), corpus, training, device))
+    fastest = [float("inf"), float("inf")]
+    for number in range(1, ROUNDS + 1):
+        for which, trainer in enumerate(trainers):
+            before = trainer.seconds
+            trainer.run(until=number * TIMED_STEPS)
+            if number > 1:  # the first round warms up
+                fastest[which] = min(fastest[which], (trainer.seconds - before) / TIMED_STEPS)
+    return fastest[0], fastest[1]
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """The runs of one side."""
+
+    place: Path
+    number: int
+    machinery: Machinery
+    console: Console
+
+    def run(self, name: str, content: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[int, RunFolder]:
+        """Run what a space file says, or go on with it; returns the exit code and the folder."""
+        path = self.place / f"{name}-{self.number}"
+        text = to_yaml(dict(content))
+        space = parse_space(text, name)
+        if (path / RUN_FILE).is_file():
+            folder = RunFolder.open(path)
+            if folder.space_text() != text:
+                raise InputError(f"{path}: was trained on other terms; name another folder with --output")
+        else:
+            corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
+            own = {"corpus": {"name": corpus.name, "hash": corpus.content_hash}, "synchronous": False, "set": []}
+            folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
+        return go_on(folder, self.machinery, self.console), folder
+
+
+def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[int, RunFolder]:
+    """Tune a side's rates if that is asked for, and train it with all seeds."""
+    content = _space_of(side, steps)
+    if terms.equal == "evaluations":
+        free = _rates(side.recipe)
+        tuned = content | {"genes": free, "budget": {"evaluations": terms.evaluations}}
+        tuned |= {"training": _without(content["training"], [*free])}
+        code, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
+        if code:
+            return code, folder
+        best = ranked(folder.space(), folder.evaluations(), 1)
+        if not best:
+            raise InputError(f"compare: no training of {side.name} has finished; see `hrfevo status {folder.path}`")
+        content, genome = tuned, best[0].values
+    else:
+        content = content | {"genes": _fixed_rate(side.recipe)}
+        content |= {"training": _without(content["training"], [*content["genes"]])}
+        genome = {"training.learning_rate": side.recipe.training.learning_rate}
+    seeds = [int(one) for one in np.random.SeedSequence([terms.seed, 1]).generate_state(terms.seeds)]
+    settings = {"algorithm": CONFIRMATION, "seed": terms.seed, "genomes": [genome], "seeds": seeds}
+    return stages.run(TRAINING, content | {"budget": {"evaluations": terms.seeds}}, settings)
+
+
+def _space_of(side: Side, steps: int) -> dict[str, Any]:
+    recipe = side.recipe
+    assert recipe.corpus is not None
+    return {
+        "name": "side",
+        "description": side.name,
+        "corpus": recipe.corpus.to_dict(),
+        "tokenizer": recipe.tokenizer.to_dict(),
+        "model": _without(recipe.model.to_dict(), ["vocab_size"]),
+        "training": _without(recipe.training.to_dict(), ["steps", "seed"]),
+        "rungs": [steps],
+        "population": POPULATION,
+        "confirm": {"top": 0},
+    }
+
+
+def _fixed_rate(recipe: Recipe) -> dict[str, Any]:
+    return {"training.learning_rate": {"type": "choice", "values": [recipe.training.learning_rate]}}
+
+
+def _rates(recipe: Recipe) -> dict[str, Any]:
+    """Genes of the learning rate, and of the matrices' own where these have one."""
+    own = {"training.learning_rate": recipe.training.learning_rate}
+    if isinstance(recipe.training.optimizer, MuonConfig):
+        own["training.optimizer.learning_rate"] = recipe.training.optimizer.learning_rate
+    return {
+        name: {"type": "float", "low": rate / REACH, "high": rate * REACH, "log": True} for name, rate in own.items()
+    }
+
+
+def _without(settings: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Settings without those that dotted names, such as `training.optimizer.learning_rate`, say."""
+    inner = {name.removeprefix("training.") for name in names}
+    return {
+        name: _without(value, [one.removeprefix(f"{name}.") for one in inner if one.startswith(f"{name}.")])
+        if isinstance(value, dict)
+        else value
+        for name, value in settings.items()
+        if name not in inner
+    }

@@ -1,0 +1,178 @@
+"""What a running search shows: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hrfevo.algorithms.breeding.individual import Individual
+from hrfevo.runner.loop import Search
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.views.terminal.tables import genes_in_words, trained_in_words
+from hrfevo.workers.base import Job, Outcome
+from signal_model.support.console import say
+from signal_model.support.errors import counted
+
+
+class Display(Protocol):
+    """An observer of a search that is shown for as long as its context lasts."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def submitted(self, job: Job) -> None: ...
+
+    def ended(self, outcome: Outcome, search: Search) -> None: ...
+
+
+def make_display(console: Console, space: SearchSpace, search: Search) -> Display:
+    """Live on a terminal, plain lines elsewhere."""
+    return LiveDisplay(console, space, search) if console.is_terminal else PlainDisplay(console, space)
+
+
+def seconds_left(search: Search) -> float | None:
+    """Until the budget is spent, at the pace so far; None before anything has ended."""
+    shares = [share for share in search.shares.values() if share]
+    return search.seconds * max(0.0, 1 / max(shares) - 1) if shares else None
+
+
+def worker_use(search: Search) -> float:
+    """Share of the workers' time spent on evaluations that have ended."""
+    total = search.seconds * search.workers.capacity
+    return min(1.0, search.spent.seconds / total) if total else 0.0
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _steps(space: SearchSpace, rung: int) -> str:
+    """` (60 steps)`, where there is more than one length of training; their scores are never compared."""
+    return f" ({counted(space.rungs[rung], 'step')})" if len(space.rungs) > 1 else ""
+
+
+def _best(space: SearchSpace, best: Individual) -> str:
+    return f"best {best.fitness.values[0]:.6g}{_steps(space, best.rung)}"
+
+
+class PlainDisplay:
+    """One line per evaluation, one per generation; for logs and pipes."""
+
+    def __init__(self, console: Console, space: SearchSpace) -> None:
+        self._console, self._space = console, space
+        self._generations = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to take down."""
+
+    def submitted(self, job: Job) -> None:
+        """Plain lines tell of results only."""
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """Print what became of one evaluation."""
+        budget, spent = self._space.budget, search.spent
+        count = f"{spent.evaluations}{f'/{budget.evaluations}' if budget.evaluations else ''}"
+        if budget.trainings:
+            count += f", {spent.steps / self._space.rungs[-1]:.1f}/{budget.trainings:g} full"
+        line = f"[{count}] {outcome.job.genome.id}{_steps(self._space, outcome.job.rung)} "
+        if outcome.status == "finished":
+            scores = " ".join(f"{name} {outcome.metrics[name]:.6g}" for name in self._space.objectives)
+            best = search.standings.best
+            assert best is not None
+            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  {_best(self._space, best)}"
+            line += f"; {outcome.detail}" if outcome.detail else ""
+        else:
+            line += f"{outcome.status}: {outcome.reason}"
+        left = seconds_left(search)
+        say(self._console, f"{line}, {clock(left)} left")
+        logbook = search.standings.logbook
+        if len(logbook) > self._generations:
+            self._generations = len(logbook)
+            entry, best = logbook[-1], search.standings.best
+            assert best is not None
+            say(
+                self._console,
+                f"generation {entry['generation']}: {_best(self._space, best)}, median {entry['median']:.6g}, "
+                f"front {entry['front']}",
+            )
+
+
+class LiveDisplay:
+    """A bar, the counts, the best so far, the front's size, worker use and the time left."""
+
+    def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
+        self._space, self._search = space, search
+        self._started: dict[int, float] = {}
+        self._noted: set[str] = set()
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), expand=True
+        )
+        self._task = self._bar.add_task(space.name, total=1.0)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def submitted(self, job: Job) -> None:
+        """Count it as running."""
+        self._started[job.number] = time.monotonic()
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """It runs no longer. What is to be known of one that finished is said once."""
+        self._started.pop(outcome.job.number, None)
+        if outcome.status == "finished" and outcome.detail and outcome.detail not in self._noted:
+            self._noted.add(outcome.detail)
+            say(self._live.console, outcome.detail)
+
+    def _render(self) -> Group:
+        search, tally = self._search, self._search.tally
+        budget = self._space.budget
+        self._bar.update(self._task, completed=min(1.0, max(search.shares.values())))
+        table = Table.grid(padding=(0, 2))
+        total = f" of {budget.evaluations}" if budget.evaluations else ""
+        table.add_row(
+            "evaluations",
+            f"{tally.finished} finished, {tally.failed} failed, {tally.infeasible} infeasible, "
+            f"{len(self._started)} running{total and f' ({search.spent.evaluations}{total})'}",
+        )
+        best = search.standings.best
+        if best is not None:
+            name = next(iter(self._space.objectives))
+            table.add_row(name, f"{_best(self._space, best)}, genome {best.genome.id}")
+            genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
+            table.add_row("", genes)
+            table.add_row("front", counted(len(search.standings.front), "genome"))
+        spent = search.spent
+        trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.training_seconds)
+        table.add_row("training", trained)
+        table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
+        left = clock(seconds_left(search))
+        table.add_row("time", f"{clock(search.seconds)} so far, {left} left")
+        return Group(self._bar, table)

@@ -1,0 +1,440 @@
+"""The end of a search: confirmation beside a baseline, importance of genes, probes, warm starts."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hrfevo.results.confirmed import latest
+from hrfevo.results.importance import gene_importances, ranges_of
+from hrfevo.runner import confirmation
+from hrfevo.runner.baseline import baseline_of, smallest_of
+from hrfevo.runner.confirmation import confirm
+from hrfevo.runner.machinery import Machinery
+from hrfevo.space.genome import Genome, express, sample
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.spending import spent
+from hrfevo.store.store import Evaluation
+from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.model import build_model, count_parameters
+from signal_model.support.files import to_yaml
+from signal_model.training.probes import PROBES, TASKS, UNASKED, probe
+from tests.conftest import SPACES, answer, command
+
+# One that no search would choose.
+FOUNDERS = """
+founders:
+  slow:
+    training.learning_rate: 0.001
+    embedding.kind: standard
+    layers: [{mixer.kind: harmonic, feedforward.expansion: 1.0}]
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
+    """A run with its confirmation, by the command."""
+    from tests.conftest import TINY_SPACE
+
+    folder = tmp_path_factory.mktemp("confirmed")
+    space = folder / "tiny.yaml"
+    space.write_text(
+        TINY_SPACE.replace("TEXT", str(text_folder)).replace(
+            "confirm: {top: 0}", "confirm: {top: 2, seeds: 2, equal: steps}"
+        )
+        + FOUNDERS
+    )
+    result = command("hrfevo", "run", space, "--out", folder / "runs", "--backend", "inline", timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert "transformer" in result.stdout
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finished: Path) -> None:
+    run = RunFolder.open(finished)
+    searched = run.open_store().evaluations(run.id)
+    confirmed = latest(run)
+    assert sorted(c.origin for c in confirmed) == ["baseline", "baseline", "founder", "search", "search"]
+    assert len({row.seeds for row in confirmed}) == 1, "the same seeds for all, so that differences are paired"
+    assert confirmed == sorted(confirmed, key=lambda c: (c.mean, c.genome))
+    for row in confirmed:
+        assert len(row.validation) == len(row.test) == 2
+        assert row.validation[0] != row.validation[1]
+        assert row.validation != row.test
+    winners = RunFolder.open(finished / "confirmation" / "1" / "winners")
+    again = winners.open_store().evaluations(winners.id)
+    assert {e.seed for e in again}.isdisjoint({e.seed for e in searched})
+    assert {e.genome for e in again} <= {e.genome for e in searched}
+    assert not any("test_bits_per_byte" in e.metrics for e in searched)
+    baseline = RunFolder.open(finished / "confirmation" / "1" / "baseline")
+    tuned = baseline.open_store().evaluations(baseline.id)
+    assert spent([3], tuned).steps == spent([3], searched).steps == 30
+    assert all(layer.mixer.kind == "attention" for e in tuned for layer in _model(baseline.space(), e).layers)
+
+
+def _model(space: SearchSpace, evaluation: Evaluation) -> ModelConfig:
+    return express(space, Genome(evaluation.values), seed=0).model
+
+
+def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finished: Path) -> None:
+    command_line = ("hrfevo", "confirm", finished, "--top", 1, "--seeds", 3, "--steps", 5, "--no-baseline")
+    result = command(*command_line, "--backend", "inline")
+    assert result.returncode == 0, result.stderr
+    row, founder = sorted(latest(RunFolder.open(finished)), key=lambda one: one.place)
+    assert (row.steps, len(row.validation)) == (5, 3)
+    assert (founder.origin, founder.is_founder) == ("founder", True)
+    second = finished / "confirmation" / "2"
+    (second / "done").unlink()
+    before = latest(RunFolder.open(finished))
+    assert command(*command_line, "--backend", "inline").returncode == 0
+    assert latest(RunFolder.open(finished)) == before
+    (second / "done").unlink()
+    (second / "winners" / "run.json").unlink()  # as where it was killed just after it had made the folder
+    assert command(*command_line, "--backend", "inline").returncode == 0
+    assert latest(RunFolder.open(finished)) == before
+    assert not (finished / "confirmation" / "3").exists()
+    (second / "done").unlink()
+    other = command(*command_line[:4], 3, *command_line[5:], "--backend", "inline")
+    assert (other.returncode, "of other options or winners; beginning anew" in other.stdout) == (0, True), other.stderr
+    pooled = {one.genome: one for one in latest(RunFolder.open(finished))}
+    assert sorted(len(one.validation) for one in pooled.values()) == [3, 3, 6, 6], "of both, where both trained it"
+    for one in before:
+        assert pooled[one.genome].seeds[:3] == one.seeds
+        assert pooled[one.genome].validation[:3] == one.validation
+        assert len({*pooled[one.genome].seeds}) == 6
+    told = command("hrfevo", "migrate", finished).stdout
+    for database in finished.rglob("results.db"):
+        assert f"{database}: schema revision" in told
+
+
+def test_the_report_ranks_by_confirmed_mean(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    assert "Confirmed" in page
+    for row in latest(RunFolder.open(finished)):
+        assert f"{row.mean:.4f}" in page
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
+    space, _ = load_space(path)
+    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, 1e6)), "baseline")
+    assert baseline.rungs == space.rungs
+    assert "parameters" in baseline.constraints
+    for seed in range(20):
+        recipe = express(baseline, sample(baseline, np.random.default_rng(seed)), seed=0)
+        assert {layer.mixer.kind for layer in recipe.model.layers} == {"attention"}
+        assert recipe.model.embedding.kind == "standard"
+        assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_the_baseline_is_as_free_as_the_space(path: Path) -> None:
+    space, _ = load_space(path)
+    content = baseline_of(space, {"trainings": 2.5}, None)
+    baseline = parse_space(to_yaml(content), "baseline")
+    own, other = (
+        {name: gene.to_dict() | {"when": gene.conditions} for name, gene in s.genes.items() if "training." in name}
+        for s in (space, baseline)
+    )
+    assert own == other, "rates and optimiser in the same ranges; what is fixed is fixed"
+    assert baseline.training == space.training
+    assert (baseline.budget.trainings, baseline.budget.evaluations) == (2.5, None)
+    seen = [[len(m.layers) for m in models(s)] for s in (space, baseline)]
+    assert {*seen[0]} == {*seen[1]}, "as many layers"
+    sizes = [{layer.feedforward.expansion for m in models(s) for layer in m.layers} for s in (space, baseline)]
+    assert sizes[0] == sizes[1]
+
+
+def models(space: SearchSpace) -> list[ModelConfig]:
+    generator = np.random.default_rng(0)
+    return [express(space, sample(space, generator), seed=0).model for _ in range(60)]
+
+
+def test_settings_in_which_fixed_layers_differ_are_searched_among_their_values(tiny_space: Path) -> None:
+    layers = (
+        "[{mixer: {kind: attention, heads: 2, window: 8}, feedforward: {kind: mlp, expansion: 1}},"
+        " {mixer: {kind: harmonic}, feedforward: {kind: spectral, expansion: 3, activation: gelu}}]"
+    )
+    text = tiny_space.read_text()
+    text = text[: text.index("  layers:")] + text[text.index("objectives:") :]
+    space = parse_space(text.replace("width: 16", f"width: 16, layers: {layers}"), "fixed")
+    found = models(parse_space(to_yaml(baseline_of(space, {"evaluations": 2}, None)), "baseline"))
+    assert {len(model.layers) for model in found} == {2}
+    mixers = {(layer.mixer.heads, layer.mixer.window) for model in found for layer in model.layers}  # type: ignore[attr-defined]
+    assert mixers == {(2, 8)}, "as the attention there is"
+    free = {(layer.feedforward.expansion, layer.feedforward.activation) for model in found for layer in model.layers}
+    assert free == {(1.0, "relu2"), (1.0, "gelu"), (3.0, "relu2"), (3.0, "gelu")}
+    assert {layer.feedforward.kind for model in found for layer in model.layers} == {"mlp"}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "largest", "bound"),
+    [
+        ({"max": 50_000}, 20_008, 20_008),
+        ({"max": 50_000, "min": 900}, 20_008, 20_008),
+        ({"min": 900}, 20_008, 20_008),
+        ({"max": 50_000}, 60_000, 50_000),
+        ({"max": 50_000}, None, 50_000),
+    ],
+)
+def test_the_tighter_of_both_bounds_holds_for_the_baseline(
+    tiny_space: Path, bounds: dict[str, int], largest: float | None, bound: float
+) -> None:
+    space, _ = load_space(tiny_space, [f"constraints={json.dumps({'parameters': bounds})}"])
+    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, largest)), "baseline")
+    assert baseline.constraints["parameters"].max == bound
+    assert baseline.constraints["parameters"].min == bounds.get("min")
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path) -> None:
+    space = parse_space(to_yaml(baseline_of(load_space(path)[0], {"evaluations": 5}, None)), "baseline")
+    generator = np.random.default_rng(0)
+    sizes = []
+    for _ in range(12):
+        recipe = express(space, sample(space, generator), seed=0)
+        sizes.append(count_parameters(build_model(recipe.model, seed=0)))
+    assert smallest_of(space) <= min(sizes)
+
+
+def test_winners_that_no_transformer_is_as_small_as_are_confirmed_without_one(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--set", "constraints={parameters: {max: 5670}}", "--set", "confirm={top: 1, seeds: 1}"]
+    result = command(
+        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--evaluations", 2, *options
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no transformer of this width has at most 5,670 parameters (the smallest 5,681)" in result.stdout
+
+
+def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
+    space = (finished / "space.yaml").read_text()
+    named = tmp_path / "named.yaml"
+    layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
+    named.write_text(
+        space + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: [" + layer + "]}\n"
+    )
+    result = command(
+        "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
+        "--evaluations", 6,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (path,) = (tmp_path / "runs").iterdir()
+    run, earlier = RunFolder.open(path), RunFolder.open(finished)
+    evaluations = run.open_store().evaluations(run.id)
+    assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
+    founders = [e.genome for e in evaluations if e.operator == "founder"]
+    from hrfevo.results.ranking import front
+
+    winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
+    assert set(founders[2:]) <= {w.genome for w in winners}
+    assert len(founders) == min(6, 2 + len(winners))
+    (source,) = run.settings["from"]
+    assert (source["run"], source["id"], source["founders"]) == (str(finished), earlier.id, len(winners))
+    assert f"from {finished.name}" in answer("lineage", path, founders[-1])
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("founders:\n  odd: {embedding.kind: standard}\n", "founders.odd"),
+        ("confirm: {tops: 3}\n", "did you mean 'top'"),
+        ("confirm: {seeds: 0}\n", "confirm.seeds"),
+    ],
+)
+def test_mistakes_in_a_space_name_their_line(tiny_space: Path, addition: str, message: str) -> None:
+    text = tiny_space.read_text().replace("confirm: {top: 0}\n", "")
+    tiny_space.write_text(text + addition)
+    result = command("hrfevo", "validate", tiny_space)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert f"{tiny_space}:" in result.stderr
+
+
+def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:
+    with RunFolder.open(finished).locked():
+        result = command("hrfevo", "confirm", finished, "--backend", "inline")
+    assert result.returncode == 2
+    assert "is being searched" in result.stderr
+
+
+def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_nothing_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.open(Path(shutil.copytree(finished, tmp_path / "copy")))
+    console = Console(file=io.StringIO(), width=200)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def confirmed() -> int:
+        options = Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps")
+        return confirm(run, options, Machinery("inline"), console)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(confirmation, "leave_products", interrupted)
+        assert confirmed() == 130
+    before = latest(run)
+    assert confirmed() == 0
+    assert latest(run) == before
+    told = console.file.getvalue()
+    assert f"go on with: hrfevo resume {run.path}" in told.replace("\n", "")
+
+
+def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:
+    command("hrfevo", "run", tiny_space, "--out", tmp_path / "runs", "--backend", "inline", "--evaluations", 2)
+    (run,) = (tmp_path / "runs").iterdir()
+    result = command("hrfevo", "confirm", run, "--backend", "inline")
+    assert (result.returncode, "name a number of winners with --top" in result.stderr) == (2, True), result.stderr
+
+
+def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    command("hrfevo", "run", tiny_space, "--out", out, "--backend", "inline", "--evaluations", 2)
+    (run,) = out.iterdir()
+    result = command("hrfevo", "importance", run)
+    assert result.returncode == 2
+    assert "2 finished evaluations say nothing of genes; 10 are needed" in result.stderr
+    assert "accepted: bits_per_byte, parameters" in command("hrfevo", "importance", run, "--objective", "speed").stderr
+
+
+# --- importance ----------------------------------------------------------------------------------
+
+
+def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
+    """Random genomes of the embeddings space whose score depends on the kind, and on bases where there are any."""
+    generator = np.random.default_rng(seed)
+    evaluations = []
+    for number in range(count):
+        genome = sample(space, generator)
+        score = {"standard": 3.0, "spectral": 2.0, "basis": 2.5, "hybrid": 2.2}[genome.values["embedding.kind"]]
+        score -= 0.3 * np.log(genome.values.get("embedding.bases", 1))
+        evaluations.append(
+            Evaluation(
+                number, genome.id, dict(genome.values), number, "random", (), 0, 0, "finished", "", "",
+                {"bits_per_byte": float(score), "parameters": 1.0}, "", "cpu", 0.0, 0.0, 1.0,
+                2 * number, 2 * number + 1,
+            )
+        )  # fmt: skip
+    return evaluations
+
+
+@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
+def test_importance_finds_the_genes_that_decide(method: str) -> None:
+    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
+    shares = gene_importances(space, judged(space, 600), "bits_per_byte", method)  # type: ignore[arg-type]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
+    assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
+def test_ranges_hold_the_shares_and_narrow_with_more_evaluations(method: str) -> None:
+    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
+    widths = []
+    for count in (30, 300):
+        ranges = ranges_of(space, judged(space, count), ["bits_per_byte"], method)["bits_per_byte"]  # type: ignore[arg-type]
+        assert all(0 <= low <= high <= 1 for low, high in ranges.values())
+        widths.append(sum(high - low for low, high in ranges.values()))
+    assert widths[1] < widths[0]
+    shares = gene_importances(space, judged(space, 300), "bits_per_byte", method)  # type: ignore[arg-type]
+    low, high = ranges["embedding.kind"]
+    assert low - 0.1 < shares["embedding.kind"] < high + 0.1
+    assert ranges_of(space, judged(space, 19), ["bits_per_byte"], method) == {}  # type: ignore[arg-type]
+
+
+def test_the_importance_command_says_method_rung_count_and_certainty(finished: Path) -> None:
+    for method, other in (("fanova", "ped-anova"), ("ped-anova", "fanova")):
+        told = command("hrfevo", "importance", finished, "--method", method).stdout
+        assert re.search(rf"{method}, from \d+ genomes after \d+ steps: how much", told.replace("\n", " "))
+        assert f"--method {other} asks another question" in told.replace("\n", " ")
+
+
+def test_the_importance_command(finished: Path) -> None:
+    result = command("hrfevo", "importance", finished, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert sum(row["parameters"] for row in rows) == pytest.approx(1)
+    assert {row["gene"] for row in rows} <= {
+        "training.learning_rate", "embedding.kind", "embedding.bases", "embedding.frequencies", "layers",
+        "layers.mixer.kind", "layers.mixer.levels", "layers.feedforward.expansion",
+    }  # fmt: skip
+
+
+# --- probes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", PROBES)
+def test_questions_of_probes_can_be_answered(task: str) -> None:
+    """Whatever is asked follows from what stands before it, by the rule of the task."""
+    tokens, answers = TASKS[task](200, 64, np.random.default_rng(0))  # type: ignore[index]
+    asked = answers != UNASKED
+    assert asked.any(axis=1).mean() > 0.9
+    if task == "in_context_recall":
+        for row, wanted in zip(tokens, answers, strict=True):
+            seen: dict[int, int] = {}
+            for place in range(0, 64, 2):
+                key, value = int(row[place]), int(row[place + 1])
+                assert wanted[place] == seen.get(key, UNASKED)
+                seen[key] = value
+    elif task == "selective_copying":
+        for row, wanted in zip(tokens, answers, strict=True):
+            assert [t for t in row if t < 30] == [w for w in wanted if w != UNASKED]
+    elif task == "memorization":
+        facts = {
+            (int(k), int(w))
+            for row, want in zip(tokens, answers, strict=True)
+            for k, w in zip(row[::2], want[1::2], strict=True)
+        }
+        assert len(facts) == len({key for key, _ in facts}) == 12
+    else:
+        assert (tokens[:, :-1] == answers).all()
+
+
+def test_probes_tell_architectures_apart() -> None:
+    """Attention recalls what it saw, a window of two tokens cannot; both can learn facts by heart."""
+    import torch
+
+    training = TrainingConfig(learning_rate=8e-3)
+    whole, blind = (
+        ModelConfig.model_validate(
+            {
+                "width": 64,
+                "context": 32,
+                "layers": [{"mixer": {"kind": "attention", "short_convolution": 3} | window}] * 2,
+            }
+        )
+        for window in ({}, {"window": 2})
+    )
+    device = torch.device("cpu")
+    recall = [probe("in_context_recall", model, training, device, steps=250) for model in (whole, blind)]
+    assert recall[0] > recall[1] + 0.4
+    assert probe("memorization", blind, training, device, steps=100) > 0.9
+    assert probe("memorization", blind, training, device, steps=1) < 0.5
+
+
+def test_a_probe_is_an_objective_measured_once(tiny_space: Path, tmp_path: Path) -> None:
+    settings = ("objectives={bits_per_byte: minimize, memorization: maximize}", "probe_steps=5", "rungs=[2, 4]")
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    result = command(
+        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--algorithm", "random",
+        "--evaluations", 9, *arguments,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (path,) = tmp_path.glob("tiny-*")
+    run = RunFolder.open(path)
+    evaluations = run.open_store().evaluations(run.id)
+    promoted = [e for e in evaluations if e.rung == 1]
+    assert promoted
+    for upper in promoted:
+        lower = next(e for e in evaluations if e.genome == upper.genome and e.rung == 0)
+        assert upper.metrics["memorization"] == lower.metrics["memorization"]

@@ -1,0 +1,354 @@
+"""Ray clusters whose nodes come and go, and evaluations that take more than they may."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.runner.loop import Search
+from hrfevo.space.budget import Budget
+from hrfevo.space.reading import load_space
+from hrfevo.space.search_space import Limits, Resources, SearchSpace
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.store import Store
+from hrfevo.workers import limits, ray_workers
+from hrfevo.workers.base import Job, Outcome, WorkersLost
+from hrfevo.workers.cluster import refuse_without_room
+from hrfevo.workers.limits import OverLimit, enforced
+from hrfevo.workers.ray_workers import RayWorkers
+from signal_model.support.errors import InputError
+from tests.conftest import Scene, command, only_run
+from tests.tools.services import free_port
+
+
+@dataclass(frozen=True)
+class Slow:
+    """An evaluator that takes a while, and says on which process and with which code."""
+
+    seconds: float
+
+    def __call__(self, job: Job) -> Outcome:
+        began = time.time()
+        time.sleep(self.seconds)
+        quality = int(job.genome.id, 16) / 16**12
+        metrics = {"bits_per_byte": quality, "parameters": 1.0, "train_seconds": self.seconds}
+        code = str(ray.get_runtime_context().runtime_env.get("py_modules", ""))
+        return Outcome(job, "finished", metrics, "", code, (), began, time.time(), worker=str(os.getpid()))
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """An evaluator whose third job stops its process, as a defect of a driver might."""
+
+    def __call__(self, job: Job) -> Outcome:
+        if job.number == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return Slow(0.0)(job)
+
+
+@dataclass
+class Fragile:
+    """An evaluator that ends the first processes it comes to, or cannot come to any."""
+
+    folder: Path
+    deaths: int = 0
+    missing: str = ""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.missing:
+            raise ImportError(self.missing)
+        for number in range(self.deaths):
+            with suppress(FileExistsError):
+                (self.folder / str(number)).touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self, job: Job) -> Outcome:
+        return Slow(0.0)(job)
+
+
+@pytest.fixture
+def space(tiny_space: Path) -> SearchSpace:
+    return load_space(tiny_space)[0].model_copy(update={"budget": Budget(evaluations=40)})
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def searched(space: SearchSpace, workers: RayWorkers, store: Store, scene: Scene) -> None:
+    algorithm = make_algorithm("random", space, np.random.SeedSequence(0))
+    try:
+        Search("run", space, algorithm, workers, store, training_seed=5).run(scene)
+    finally:
+        workers.close()
+
+
+def test_nodes_that_come_are_used_and_those_that_go_take_nothing_with_them(
+    space: SearchSpace, store: Store, cluster: Cluster
+) -> None:
+    space = space.model_copy(update={"budget": Budget(evaluations=80)})
+    node = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    workers = RayWorkers(Slow(0.7), Resources(), address=cluster.address)
+    assert workers.capacity == 3
+    acts = {6: lambda: cluster.remove_node(node), 14: lambda: cluster.add_node(num_cpus=3)}
+    scene = Scene(dict(acts))
+    searched(space, workers, store, scene)
+    evaluations = store.evaluations("run")
+    assert [e.status for e in evaluations] == ["finished"] * 80
+    assert len({(e.genome, e.rung) for e in evaluations}) == 80
+    assert not scene.acts
+    assert scene.most_at_once == 4
+    assert len({e.worker for e in evaluations[-8:]}) >= 3
+    assert all(e.detail.count("gcs://") == 2 for e in evaluations), "both packages come from the driver"
+
+
+def test_a_cluster_that_has_lost_all_its_workers_is_waited_for(
+    space: SearchSpace, store: Store, cluster: Cluster
+) -> None:
+    # The head alone, with one CPU, has no room for workers of two.
+    node = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    said: list[str] = []
+    workers = RayWorkers(Slow(0.2), Resources(cpus=2), address=cluster.address, say=said.append)
+
+    is_to_go = threading.Event()
+    scene = Scene({3: is_to_go.set})
+    searching = threading.Thread(target=searched, args=(space, workers, store, scene))
+    searching.start()
+    assert is_to_go.wait(60)
+    cluster.remove_node(node)
+    time.sleep(3)
+    cluster.add_node(num_cpus=4)
+    searching.join(120)
+    assert not searching.is_alive()
+    assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
+    assert scene.most_at_once == 2
+    lost, paused, again = said
+    assert lost == "1 node of the cluster lost, 1 node left: what ran there runs again"
+    assert paused == "paused, the cluster has no worker left: waiting for a node to come"
+    assert re.fullmatch("the cluster has (1 worker|2 workers) again: going on", again)
+
+
+def test_a_cluster_that_others_occupy_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_workers, "START", 1.0)
+    other = f"""
+import ray
+ray.init({cluster.address!r}, log_to_driver=False)
+
+@ray.remote(num_cpus=1)
+class Occupant:
+    def ready(self):
+        return "ready"
+
+occupant = Occupant.remote()
+print(ray.get(occupant.ready.remote()), flush=True)
+input()
+"""
+    said: list[str] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with subprocess.Popen(
+        [sys.executable, "-c", other], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as occupant:
+        assert occupant.stdout
+        assert occupant.stdin
+        assert occupant.stdout.readline() == "ready\n"
+
+        def say(text: str) -> None:
+            said.append(text)
+            occupant.communicate("\n")
+
+        workers = RayWorkers(Slow(0.1), Resources(), address=cluster.address, say=say)
+    assert workers.capacity == 1
+    assert signal.getsignal(signal.SIGTERM) == before, "who waits can still be asked to end"
+    assert said == ["no worker has started yet: others may occupy the cluster; waiting for room"]
+    workers.close()
+
+
+def test_a_worker_that_hangs_is_replaced(space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_workers, "GRACE", 1.0)
+    few = space.model_copy(update={"budget": Budget(evaluations=6)})
+    workers = RayWorkers(Stuck(), Resources(), 2, limits=Limits(minutes=0.02))
+    searched(few, workers, store, Scene({}))
+    found = {e.number: (e.status, e.reason) for e in store.evaluations("run")}
+    assert found.pop(2) == ("failed", "hung: no answer 1 s after the limit of 0.02 minutes")
+    assert {status for status, _ in found.values()} == {"finished"}
+
+
+def test_a_worker_that_dies_as_it_starts_is_replaced(space: SearchSpace, store: Store, tmp_path: Path) -> None:
+    workers = RayWorkers(Fragile(tmp_path, deaths=3), Resources(), 2)
+    assert workers.capacity == 2
+    searched(space, workers, store, Scene({}))
+    assert [e.status for e in store.evaluations("run")] == ["finished"] * 40
+
+
+def test_workers_that_never_start_are_told_of(tmp_path: Path) -> None:
+    with pytest.raises(WorkersLost, match=r"no worker will start: .*libcuda is not here"):
+        RayWorkers(Fragile(tmp_path, missing="libcuda is not here"), Resources(), 2)
+    assert not ray.is_initialized()
+
+
+def test_time_and_memory_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "AGAIN", 0.5)
+    before = signal.getsignal(signal.SIGUSR1)
+    with pytest.raises(OverLimit, match=r"over the limit of 0\.005 minutes"), enforced(Limits(minutes=0.005)):
+        time.sleep(5)
+    held = []
+    with pytest.raises(OverLimit, match="GiB of memory"), enforced(Limits(memory_gib=1e-3)):  # noqa: PT012
+        while True:
+            held.append(bytearray(2**20))
+    with pytest.raises(OverLimit), enforced(Limits(minutes=0.005)), suppress(Exception):
+        time.sleep(5)  # whoever expects errors of a file system does not take it for one
+    with pytest.raises(OverLimit), enforced(Limits(minutes=0.005)):  # noqa: PT012
+        with suppress(OverLimit):
+            time.sleep(5)  # as in a callback of a library, where it is lost
+        time.sleep(10)
+    with enforced(Limits(minutes=1, memory_gib=1000)):
+        time.sleep(0.3)
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = command(
+        "hrfevo",
+        "run",
+        tiny_space,
+        "--out",
+        tmp_path / "out",
+        "--address",
+        "auto",
+        environment={"RAY_ADDRESS": "127.0.0.1:9"},
+    )
+    assert result.returncode == 2
+    assert "--address auto: no Ray cluster answers there" in result.stderr
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
+def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "hrfevo.cli", "run", tiny_space, "--out", tmp_path / "out"]
+    with subprocess.Popen([*map(str, arguments)], stderr=subprocess.PIPE, text=True) as process:
+        nodes: list[psutil.Process] = []
+        while not nodes and process.poll() is None:
+            family = psutil.Process(process.pid).children(recursive=True)
+            nodes = [child for child in family if child.name() == "raylet"]
+        nodes[0].kill()
+        assert process.stderr
+        said = process.stderr.read()
+    assert process.returncode == 2
+    assert said.startswith("error: Ray: it does not start on this machine:")
+    assert not (tmp_path / "out").exists(), "nothing has begun"
+
+
+@pytest.mark.slow
+def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
+    tiny_space: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    arguments = ["run", tiny_space, "--out", tmp_path / "out", "--address", cluster.address, "--evaluations", 400]
+    command_line = [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("[5/400]"):
+                break
+        cluster.head_node.kill_gcs_server()
+        said = process.stdout.read()
+    assert process.returncode == 1
+    assert "has not answered for" in said
+    run = RunFolder.open(only_run(tmp_path / "out"))
+    store = run.open_store()
+    assert store.run(run.id).state == "stopped"
+    before = [e for e in store.evaluations(run.id) if e.status == "finished"]
+    store.close()
+    count = len(before) + 3
+    result = command("hrfevo", "resume", run.path, "--backend", "inline", "--evaluations", count)
+    assert result.returncode == 0, result.stderr
+    evaluations = run.open_store().evaluations(run.id)
+    assert [e.status for e in evaluations].count("finished") == count
+    assert [e for e in evaluations if e.number in {b.number for b in before}] == before
+
+
+def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_space: Path, tmp_path: Path) -> None:
+    options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
+    clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
+    confirmed = ["--set", "confirm={top: 1, seeds: 1, baseline: false}"]  # a second Ray in the same process
+    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean)
+    assert result.returncode == 0, result.stderr
+    assert not any("auth_token" in str(path) for path in tmp_path.rglob("*"))
+    deep = tmp_path / ("a" * 90)
+    deep.mkdir()
+    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)})
+    assert refused.returncode == 2
+    assert "AF_UNIX path length cannot exceed" in refused.stderr
+    assert "RAY_TMPDIR names another folder for its files and sockets" in refused.stderr
+
+
+def test_room_is_refused_in_words_of_what_was_asked() -> None:
+    total = {"CPU": 4.0}
+    with pytest.raises(InputError, match=r"^resources: 8 CPUs and 0 GPUs for each worker: the cluster at auto"):
+        refuse_without_room(total, Resources(cpus=8, gpus=0), None, "auto")
+    with pytest.raises(InputError, match=r"^--workers 3: .*room for 2 workers of 2 CPUs and 0 GPUs"):
+        refuse_without_room(total, Resources(cpus=2, gpus=0), 3, "auto")
+    refuse_without_room(total, Resources(cpus=2, gpus=0), None, "auto")
+
+
+def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> None:
+    """By Ray's client, as `--address ray://HEAD:10001` is documented."""
+    if find_spec("grpc") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must install the extra `client`")
+        pytest.skip("grpcio is not installed (extra `client`)")
+    port, door = free_port(), free_port()
+    ports = ["--port", port, "--ray-client-server-port", door, "--include-dashboard", "false"]
+    # A folder of its own: sockets need a short path.
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        start = [
+            Path(sys.executable).parent / "ray",
+            "start",
+            "--head",
+            "--block",
+            "--num-cpus",
+            1,
+            *ports,
+            "--temp-dir",
+            folder,
+        ]
+        free = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+        head = subprocess.Popen([*map(str, start)], env=free, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(120):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", door), timeout=1):
+                    break
+                time.sleep(0.5)
+            options = ["--evaluations", 3, "--out", tmp_path / "runs", "--address", f"ray://127.0.0.1:{door}"]
+            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"})
+            assert result.returncode == 0, result.stderr
+            assert "[3/3]" in result.stdout
+        finally:
+            head.terminate()
+            head.wait(60)

@@ -1,0 +1,217 @@
+"""Parts of one's own: known in every process, checked as a command and in tests, never ranked where they are broken."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import parse_space
+from hrfevo.workers.base import Job
+from hrfevo.workers.evaluation import TrainingEvaluator
+from signal_model.config import (
+    EmbeddingConfig,
+    FeedForwardConfig,
+    FilterBankConfig,
+    MixerConfig,
+    ModelConfig,
+    PositionsConfig,
+)
+from signal_model.data.corpus import load_corpus
+from signal_model.evaluation.conformance import CHECKS, conformance
+from signal_model.layers.mixers import Mixer, State
+from signal_model.layers.registry import implements
+from signal_model.support.errors import InputError
+from signal_model.support.own_parts import VARIABLE
+from signal_model.support.settings import Part
+from tests.conftest import command, only_run
+
+AVERAGE = """
+from typing import Literal
+import torch
+from signal_model.config import MixerConfig
+from signal_model.layers.mixers import Mixer
+from signal_model.layers.registry import implements
+
+
+class MovingAverageConfig(MixerConfig):
+    kind: Literal["moving_average"] = "moving_average"
+    decay: float = 0.9
+
+
+@implements(MovingAverageConfig)
+class MovingAverage(Mixer):
+    def __init__(self, config, model):
+        super().__init__()
+        self.decay = config.decay
+        self.output = torch.nn.Linear(model.width, model.width, bias=False)
+
+    def forward(self, x):
+        state, ys = self.start(len(x)), []
+        for t in range(x.shape[1]):
+            y, state = self.step(x[:, t], state)
+            ys.append(y)
+        return torch.stack(ys, 1)
+
+    def start(self, batch):
+        return [self.output.weight.new_zeros(batch, self.output.in_features)]
+
+    def step(self, x, state):
+        mean = self.decay * state[0] + (1 - self.decay) * x
+        return self.output(mean), [mean]
+"""
+
+
+class BrokenConfig(MixerConfig):
+    kind: Literal["broken"] = "broken"
+    defect: str = ""
+
+
+@implements(BrokenConfig)
+class Broken(Mixer):
+    """A causal mean of the last two positions, with one defect."""
+
+    def __init__(self, config: BrokenConfig, model: ModelConfig) -> None:
+        super().__init__()
+        self.defect = config.defect
+        self.output = nn.Linear(model.width, model.width, bias=False)
+        self.scale = nn.Parameter(torch.ones(model.width))
+        if self.defect == "weights from the seed":
+            self.noise = nn.Parameter(torch.tensor([secrets.randbits(20)], dtype=torch.float32), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+        if self.defect == "causal":
+            before = before + 1e-6 * x.mean(1, keepdim=True)
+        if self.defect == "rows alone":
+            before = before - 1e-3 * x.mean(0, keepdim=True)
+        if self.defect == "half precision" and x.dtype == torch.float32 and torch.is_autocast_enabled("cpu"):
+            before = before / 0
+        if self.defect == "any length":
+            before = before[:, : x.shape[1] // 2 * 2]
+        scale = self.scale.detach() if self.defect == "gradients" else self.scale
+        if self.defect == "learns":
+            scale = scale + (self.scale * 0 + 1e4 * self.output.weight.mean()) * torch.rand(())
+        result: Tensor = self.output(scale * (x + before))
+        return result
+
+    def start(self, batch: int) -> State:
+        return [self.scale.new_zeros(1 if self.defect == "states of a batch" else batch, len(self.scale))]
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        before = torch.zeros_like(x) if self.defect == "two forms" else state[0]
+        return self.output(self.scale * (x + before)), [x]
+
+
+BUILT_IN = [
+    kind
+    for part in (MixerConfig, EmbeddingConfig, FeedForwardConfig, FilterBankConfig, PositionsConfig)
+    for kind in part.kinds().values()
+    if kind.__module__.startswith("signal_model.")
+]
+
+
+def test_two_parts_of_one_kind_are_refused_and_a_part_may_be_defined_again() -> None:
+    class Family(Part):
+        pass
+
+    def member(name: str) -> type[Family]:
+        return type(name, (Family,), {"kind": "one", "__annotations__": {"kind": str}, "__module__": "notebook"})
+
+    first, again = member("First"), member("First")
+    assert Family.parse({"kind": "one"}) == again() != first()
+    member("Second")
+    with pytest.raises(InputError, match=r"kind 'one': is that of two parts, notebook\.First and notebook\.Second"):
+        Family.parse({"kind": "one"})
+
+
+@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.__name__)
+def test_the_librarys_own_parts_keep_what_is_expected(kind: type[Part]) -> None:
+    assert conformance(kind()) == {}
+
+
+@pytest.mark.parametrize("defect", ["", *(name for name in CHECKS if name not in ("settings", "learns"))])
+def test_each_defect_is_found_by_the_check_of_its_name(defect: str) -> None:
+    found = conformance(BrokenConfig(defect=defect))
+    assert defect in found or not defect
+    # A wrong length is seen by nearly all, a glance at other sequences by all that compare; the rest by one check.
+    assert set(found) <= {defect} or defect in ("any length", "rows alone")
+
+
+def test_a_mixer_that_ignores_its_state_fails_and_is_not_ranked(tiny_space: Path) -> None:
+    text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[attention, wavelet, broken]")
+    space = parse_space(text, "space")
+    evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
+    layer = {"mixer.kind": "broken", "feedforward.expansion": 1.0}
+    job = Job(0, Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]}), 0, 0)
+    assert evaluator(job).status == "finished"
+    step = Broken.step
+    Broken.step = lambda self, x, state: step(self, x, [torch.zeros_like(x)])  # type: ignore[method-assign]
+    try:
+        outcome = evaluator(job)
+    finally:
+        Broken.step = step  # type: ignore[method-assign]
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("two forms: step() and forward() disagree")
+    assert "bits_per_byte" not in outcome.metrics
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    path = tmp_path / "my_parts.py"
+    path.write_text(AVERAGE)
+    return path
+
+
+def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> None:
+    result = command("signal-model", "check", parts)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"moving_average: keeps {len(CHECKS)} of {len(CHECKS)}" in result.stdout
+
+    parts.write_text(AVERAGE.replace("mean = self.decay * state[0] +", "mean = 0 * state[0] +").replace(
+        "ys.append(y)", "ys.append(y + 1e-3 * x[:, :t].sum(1))"))  # fmt: skip
+    broken = command("signal-model", "check", parts)
+    assert broken.returncode == 1
+    assert "NO   two forms: step() and forward() disagree by" in broken.stdout
+
+    for text, said in (
+        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("x = 1", "defines no part"),
+    ):
+        parts.write_text(text)
+        refused = command("signal-model", "check", parts)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_a_search_and_all_commands_know_parts_of_ones_own(
+    backend: str, parts: Path, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = "      mixer.levels: {type: int, low: 1, high: 4, when: {mixer.kind: wavelet}}\n"
+    text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[moving_average]")
+    tiny_space.write_text(text.replace(levels, ""))
+    monkeypatch.setenv(VARIABLE, str(parts))
+    arguments = ("run", tiny_space, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
+    arguments += ("--workers", 1) if backend == "ray" else ()
+    result = command("hrfevo", *arguments)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert result.stdout.count("moving_average") >= 2
+    run = only_run(tmp_path / "out")
+    assert f"parts {parts}" in json.loads((run / "run.json").read_text())["versions"]
+    assert "moving_average" in command("hrfevo", "show", run, "--model").stdout
+    monkeypatch.delenv(VARIABLE)
+    unknown = command("hrfevo", "show", run, "--model")
+    assert unknown.returncode == 2
+    assert "'moving_average' is no kind" in unknown.stderr
+    monkeypatch.setenv(VARIABLE, "nowhere.py")
+    missing = command("hrfevo", "validate", tiny_space)
+    assert missing.returncode == 2
+    assert f"${VARIABLE}: nowhere.py: FileNotFoundError: no such file" in missing.stderr
