@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from hrfevo.algorithms.breeding.individual import Fitness
 from hrfevo.results.frames import curve_frame, evaluation_frame
@@ -26,7 +23,6 @@ from hrfevo.views.figures import (
     progress,
     timeline,
 )
-from hrfevo.views.figures.course.progress import hypervolumes
 from hrfevo.views.figures.style import caption_of
 from hrfevo.views.figures.winners.ancestry import ancestry
 from tests.tools.synthetic import search
@@ -141,23 +137,6 @@ def test_learning_curves_tell_promoted_from_stopped(layers: SearchSpace) -> None
     assert len(trace(figure, "stops").x) == len(stopped)
     best = trace(figure, f"best: {min((e.metrics['bits_per_byte'], e.genome) for e in finished if e.rung)[1]}")
     assert np.all(np.diff(best.x) > 0), "one line through all rungs, each step once"
-
-
-@given(arrays(float, st.tuples(st.integers(1, 12), st.integers(2, 3)), elements=st.integers(0, 6).map(float)))
-@settings(max_examples=60)
-def test_hypervolume_is_the_share_of_the_box_that_is_dominated(points: np.ndarray) -> None:
-    places, volumes = hypervolumes(points)
-    ideal, worst = points.min(axis=0), points.max(axis=0)
-    sides = np.where(worst > ideal, worst - ideal, 1.0)
-    # Unit cells, counted: corners are whole numbers, and a side without extent has the length 1.
-    cells = np.stack(np.meshgrid(*(np.arange(side) + 0.5 for side in sides), indexing="ij"), -1).reshape(-1, len(sides))
-
-    def share(count: int) -> float:
-        return float(((points[:count, None] - ideal <= cells).all(axis=2).any(axis=0)).mean())
-
-    for place, volume in zip(places, volumes, strict=True):
-        assert volume == pytest.approx(share(place + 1))
-    assert volumes[-1] == pytest.approx(share(len(points)))
 
 
 def test_progress_counts_each_second_of_training_once(embeddings: SearchSpace) -> None:
