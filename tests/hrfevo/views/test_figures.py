@@ -9,6 +9,7 @@ import pytest
 
 from hrfevo.algorithms.breeding.individual import Fitness
 from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.genome.lineage import lineage
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures import (
@@ -24,7 +25,7 @@ from hrfevo.views.figures import (
     timeline,
 )
 from hrfevo.views.figures.style import caption_of
-from hrfevo.views.figures.winners.ancestry import ancestry
+from hrfevo.views.figures.winners.tree import tree
 from tests.tools.synthetic import search
 
 
@@ -162,41 +163,40 @@ def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace
     parents = {e.genome: e.parents for e in evaluations}
     scores = {(e.genome, e.rung): e.metrics["bits_per_byte"] for e in evaluations if e.status == "finished"}
     for winner in [e.genome for e in evaluations[300:340]]:
-        found = ancestry(frame, winner, "bits_per_byte", "minimize")
+        found = tree(lineage(layers, evaluations, winner))
         every, waiting = set(), [winner]
         while waiting:
             new = set(parents[waiting.pop()]) - every
             every |= new
             waiting += new
-        assert found.total == len(every)
-        assert len({(place.row, place.column) for place in found.places}) == len(found.places)
-        for place in found.places[1:]:
-            child = found.places[place.child]  # type: ignore[index]
-            assert place.genome in parents[child.genome]
+        assert {place.ancestor.genome for place in found[1:]} <= every
+        assert len({(place.row, place.column) for place in found}) == len(found)
+        for place in found[1:]:
+            child, own = found[place.child], place.ancestor.genome  # type: ignore[index]
+            genome = child.ancestor.genome
+            assert own in parents[genome]
             assert place.column < child.column
             assert place.row >= child.row
-            common = [r for r in (0, 1) if (place.genome, r) in scores and (child.genome, r) in scores]
-            assert (place.gain is None) == (not common)
-            if common:
-                expected = scores[child.genome, common[-1]] - scores[place.genome, common[-1]]
-                assert place.gain == pytest.approx(expected)
-        originals = [place.genome for place in found.places if not place.again]
+            common = [r for r in (0, 1) if (own, r) in scores and (genome, r) in scores]
+            gain = scores[own, common[-1]] - scores[genome, common[-1]] if common else None
+            assert place.descent.gain == pytest.approx(gain)  # type: ignore[union-attr]
+        originals = [place.ancestor.genome for place in found if not place.again]
         assert len(set(originals)) == len(originals)
-    figure = genealogy(frame, layers.objectives)
+    figure = genealogy(frame, layers, evaluations)
     best = min((e.metrics["bits_per_byte"], e.genome) for e in evaluations if (e.genome, 1) in scores and e.rung)[1]
     assert figure is not None
     assert parents[best]
     assert trace(figure, "genomes").text[0].startswith(best)
-    line = max(len({place.generation for place in ancestry(frame, e.genome, "bits_per_byte", "minimize").places})
+    line = max(len({place.ancestor.generation for place in tree(lineage(layers, evaluations, e.genome))})
                for e in evaluations[300:])  # fmt: skip
     assert line > 12, "back to the first generation"
     orphaned = [replace(e, parents=()) if e.genome == best else e for e in evaluations]
-    figure = genealogy(evaluation_frame(orphaned, layers), layers.objectives)
+    figure = genealogy(evaluation_frame(orphaned, layers), layers, orphaned)
     assert figure is not None
     assert f"The best, {best}, has no parents" in caption_of(figure)
     assert not trace(figure, "genomes").text[0].startswith(best)
-    first = {e.genome: replace(e, parents=()) for e in evaluations}.values()
-    assert genealogy(evaluation_frame([*first], layers), layers.objectives) is None
+    first = [*{e.genome: replace(e, parents=()) for e in evaluations}.values()]
+    assert genealogy(evaluation_frame(first, layers), layers, first) is None
 
 
 def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpace) -> None:
