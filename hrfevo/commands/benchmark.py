@@ -64,16 +64,16 @@ def build(
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
         folder = RunFolder.open(source)
-        if folder.settings["algorithm"] not in (GRID, SURVEY):
+        if folder.settings.algorithm not in (GRID, SURVEY):
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
         folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
     store = folder.open_store()
     about: dict[str, Any] = {"space": folder.space_text()}
-    about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
-    about["versions"] = {name: version for name, version in about["versions"].items() if name != "platform"}
+    about |= {key: value for key, value in folder.settings.to_dict().items() if key in ("set", "seed", "corpus")}
+    about["versions"] = {n: version for n, version in folder.settings.versions.items() if n != "platform"}
     evaluations = store.evaluations(folder.id)
-    if folder.settings["algorithm"] == GRID:
+    if folder.settings.algorithm == GRID:
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
         told = f"{table.num_rows:,} genomes"
     else:

@@ -172,7 +172,7 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     """Confirm a search that has ended, as far as that is left to do; returns the exit code."""
     from hrfevo.algorithms.registry import ALGORITHMS
 
-    if run.settings["algorithm"] not in ALGORITHMS or "stage" in run.settings:
+    if run.settings.algorithm not in ALGORITHMS or run.settings.stage is not None:
         return 0
     from hrfevo.runner.confirmation import confirm
     from hrfevo.runner.unconfirmed import left_to_confirm

@@ -27,16 +27,16 @@ from hrfevo.results.confirmed import (
     stages,
 )
 from hrfevo.results.ranking import ranked
-from hrfevo.results.worth import yardsticks_of
 from hrfevo.runner.baseline import baseline_of, smallest_of
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
-from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.runner.start import go_on, new_stage
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.terminal.tables import confirmed_table
@@ -67,7 +67,7 @@ class _Place:
             folder = RunFolder.open(path)
         else:
             shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
-            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")}
+            own = {"corpus": self.run.settings.corpus, "synchronous": self.run.settings.synchronous}
             folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
         return go_on(folder, self.machinery, self.console), folder
 
@@ -87,7 +87,7 @@ class _Place:
         steps, seeds = self.options.steps or space.rungs[-1], self.options.seeds
         text = source.space_text()
         overrides = [
-            *source.settings["set"],
+            *source.settings.overrides,
             f"rungs=[{steps}]",
             f"budget={{evaluations: {len(genomes) * seeds}}}",
             "constraints={}",
@@ -96,13 +96,13 @@ class _Place:
         fresh = np.random.SeedSequence([seed, int(self.path.name)]).generate_state(seeds)
         settings = {
             "algorithm": CONFIRMATION,
-            "set": overrides,
+            "overrides": overrides,
             "seed": seed,
             "genomes": [*genomes.values()],
             "winners": len(winners),
-            FOUNDER: founder.genome if founder else None,
+            "founder": founder.genome if founder else None,
             "seeds": [int(number) for number in fresh],
-            "directory": source.settings["directory"],
+            "directory": source.settings.directory,
         }
         return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
 
@@ -134,7 +134,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         "evaluations": used.evaluations,
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
-    seed = int(run.settings["seed"])
+    seed = run.settings.seed
     try:
         code = place.train_again(WINNERS, run, space, winners, seed, founder)
         if not code and options.baseline:
@@ -154,7 +154,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     print_table(console, confirmed_table(found))
     for line in verdicts(found):
         say(console, line)
-    if said := judged(found.rows[0].mean, yardsticks_of(run.settings)):
+    if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
         say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
     return 0
 
@@ -195,7 +195,7 @@ def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[
         return 0
     # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
     text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
-    settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
+    settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
     folder = _tuned_before(place, text)
     if folder is None:
         code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)

@@ -20,9 +20,10 @@ from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.ranking import find_genome, ranked
 from hrfevo.runner.machinery import Machinery
-from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.runner.start import go_on, new_stage
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.settings import CONFIRMATION, CorpusRecord
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
 from signal_model.data.corpus import load_corpus
@@ -242,7 +243,7 @@ class _Stages:
                 raise InputError(f"{path}: was trained on other terms; name another folder with --output")
         else:
             corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
-            own = {"corpus": {"name": corpus.name, "hash": corpus.content_hash}, "synchronous": False, "set": []}
+            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash)}
             folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
         return go_on(folder, self.machinery, self.console), folder
 

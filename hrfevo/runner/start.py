@@ -29,7 +29,8 @@ from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_corpus import corpus_of, with_text_at
-from hrfevo.store.run_folder import STARTED, RunFolder, versions
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import CorpusRecord, RunSettings, versions
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Store, Unreachable
 from hrfevo.views.terminal.tables import as_table
@@ -42,8 +43,6 @@ from signal_model.evaluation.yardsticks import listed
 from signal_model.support.console import Interruption, print_table, say
 from signal_model.support.errors import InputError, counted
 from signal_model.support.processors import permitted_processors
-
-CONFIRMATION = "confirmation"
 
 
 def start(
@@ -80,14 +79,20 @@ def start(
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
     known = gather(earlier, space, here, partial(say, console))
     with open_workers(evaluator, space, machinery, console) as workers:
-        settings = {"seed": seed, "algorithm": algorithm, "synchronous": synchronous, "set": overrides}
-        settings |= {"storage": machinery.storage, STARTED: machinery.started(confirm).to_dict()} | (
-            {"from": known.record} if earlier else {}
-        )
         corpus = evaluator.corpus
         scores = measured_on(space, corpus)
         say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
-        settings["corpus"] = {"name": corpus.name, "hash": corpus.content_hash, "yardsticks": scores}
+        settings = RunSettings.new(
+            text,
+            seed=seed,
+            algorithm=algorithm,
+            synchronous=synchronous,
+            overrides=overrides,
+            corpus=CorpusRecord(name=corpus.name, hash=corpus.content_hash, yardsticks=scores),
+            storage=machinery.storage,
+            started=machinery.started(confirm),
+            earlier=known.record,
+        )
         told = known.to_json() if earlier else None
         folder = RunFolder.create(parent, space, text, settings, machinery.store, earlier=told)
         with folder.locked():
@@ -131,8 +136,8 @@ def new_stage(
     parent: Path, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any], machinery: Machinery
 ) -> RunFolder:
     """A run that is part of something larger, in `parent/name`: `go_on` begins it, and none of its own confirms it."""
-    own = {"stage": name, STARTED: machinery.started(confirm=False).to_dict()}
-    return RunFolder.create(parent, space, text, {**own, **settings}, None, name)
+    told = RunSettings.new(text, stage=name, started=machinery.started(confirm=False), **settings)
+    return RunFolder.create(parent, space, text, told, name=name)
 
 
 def _extend(folder: RunFolder, budget: Mapping[str, float], machinery: Machinery) -> None:
@@ -163,7 +168,7 @@ def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> int:
             folder.begin(store)
         folder.record(store)
         _say_where(folder, store, machinery, console)
-        is_confirmation = folder.settings["algorithm"] == CONFIRMATION
+        is_confirmation = folder.settings.is_confirmation
         read = partial(corpus_of, folder, space, partial(say, console))
         evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
         with open_workers(evaluator, space, machinery, console) as workers, store.writing():
@@ -178,9 +183,9 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
     say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
     say(console, f"goes on: {machinery.started(True).words}")
-    before, now = folder.settings.get("versions"), versions()
+    before, now = folder.settings.versions, versions()
     for name in ("hrfevo", "torch", "platform"):
-        if isinstance(before, dict) and before.get(name) != now[name]:
+        if before and before.get(name) != now[name]:
             say(console, f"note: begun with {name} {before.get(name)}, goes on with {now[name]}")
 
 
@@ -204,13 +209,13 @@ def _evaluator(
 
 def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequence) -> Algorithm:
     settings = folder.settings
-    if settings["algorithm"] == CONFIRMATION:
+    if settings.is_confirmation:
         from hrfevo.algorithms.given import FixedList
 
-        return FixedList([canonical(space, values) for values in settings["genomes"]], settings["seeds"])
+        return FixedList([canonical(space, values) for values in settings.genomes or ()], settings.seeds)
     earlier = read_earlier(folder)
     founders, known = earlier.proposals(space), earlier.told(space)
-    return make_algorithm(settings["algorithm"], space, seed, settings["synchronous"], founders, known)
+    return make_algorithm(settings.algorithm, space, seed, settings.synchronous, founders, known)
 
 
 def _execute(
@@ -222,8 +227,8 @@ def _execute(
     console: Console,
 ) -> int:
     run, patient = folder.record(store), PatientStore(store, partial(say, console), folder.pause)
-    is_confirmation = folder.settings["algorithm"] == CONFIRMATION
-    algorithm_seed, training_seed = np.random.SeedSequence(folder.settings["seed"]).spawn(2)
+    is_confirmation = folder.settings.is_confirmation
+    algorithm_seed, training_seed = np.random.SeedSequence(folder.settings.seed).spawn(2)
     search = Search(
         folder.id,
         space,
@@ -272,12 +277,12 @@ def _execute(
 
 def _advice(folder: RunFolder) -> str:
     """How to go on; empty for a stage of a confirmation, which says it itself."""
-    return "" if "stage" in folder.settings else f" Go on with: hrfevo resume {folder.path}"
+    return "" if folder.settings.stage is not None else f" Go on with: hrfevo resume {folder.path}"
 
 
 def _leave_products(folder: RunFolder, space: SearchSpace, store: Store, console: Console) -> int:
     """Write the report and say what was found; returns the exit code. Winners that are trained again leave nothing."""
-    if folder.settings["algorithm"] == CONFIRMATION:
+    if folder.settings.is_confirmation:
         return 0
     try:
         _make_products(folder, space, store, console)
@@ -299,7 +304,7 @@ def _make_products(folder: RunFolder, space: SearchSpace, store: Store, console:
         say(console, line)
     if best := ranked(space, evaluations, 5):
         print_table(console, as_table(space, best, front(space, evaluations)))
-        if said := worth(folder.settings, evaluations):
+        if said := worth(folder.settings.corpus.yardsticks, evaluations):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
     for name, fact in in_lines(agreements(space, evaluations)):

@@ -21,6 +21,7 @@ from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.worth import worth, yardsticks_of
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.settings import EarlierRun
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.gallery import gallery
@@ -62,7 +63,7 @@ def render(
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
     lead = won(confirmed, scores)
-    value = "" if lead else worth(run.settings, evaluations)  # the lead says it of the confirmed
+    value = "" if lead else worth(scores, evaluations)  # the lead says it of the confirmed
     # What the page runs is named by its digest: no other script would be run, whatever the data says.
     scripts = {"plotly": get_plotlyjs(), "draw": _file("page.js"), "card": _file("cards.js")}
     cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
@@ -119,7 +120,7 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
     ]
     if settings("algorithm") is not None:
         facts.append(("Algorithm", f"{settings('algorithm')}, population {space.population}"))
-    if told := begun_with(run.settings):
+    if told := begun_with([EarlierRun.model_validate(one) for one in settings("from", [])]):
         facts.append(("Knew from the start", told))
     if settings("seed") is not None:
         facts.append(("Seed", str(settings("seed"))))

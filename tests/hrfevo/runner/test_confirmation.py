@@ -238,8 +238,8 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
     assert set(founders[2:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 2 + len(winners))
-    (source,) = run.settings["from"]
-    assert (source["run"], source["id"], source["founders"]) == (str(finished), earlier.id, len(winners))
+    (source,) = run.settings.earlier
+    assert (source.run, source.id, source.founders) == (str(finished), earlier.id, len(winners))
     assert f"from {finished.name}" in answer("lineage", path, founders[-1])
 
 
