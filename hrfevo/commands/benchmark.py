@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from hrfevo.commands.ending import leave
 from signal_model.support.console import new_app, new_console
 from signal_model.support.errors import InputError
 
@@ -190,7 +191,7 @@ def _train(
 ) -> RunFolder:
     from hrfevo.algorithms.registry import GRID, SURVEY
     from hrfevo.algorithms.survey import EACH
-    from hrfevo.runner.start import start
+    from hrfevo.runner.start import Asked, start
     from hrfevo.space.reading import load_space, space_size
 
     loaded, _ = load_space(space, overrides)
@@ -202,17 +203,8 @@ def _train(
     trainings = size.discrete if genomes is None else math.ceil(genomes * (1 + 1 / EACH))
     overrides = [*overrides, f"budget={{evaluations: {trainings * len(loaded.rungs)}}}"]
     loaded, text = load_space(space, overrides)
-    code, folder = start(
-        loaded,
-        text,
-        parent=out,
-        seed=seed,
-        algorithm=GRID if genomes is None else SURVEY,
-        synchronous=False,
-        overrides=overrides,
-        machinery=machinery,
-        console=new_console(),
-    )
-    if code:
+    asked, console = Asked(loaded, text, tuple(overrides), seed, GRID if genomes is None else SURVEY), new_console()
+    ending, folder = start(asked, out, machinery, console)
+    if code := leave(ending, folder, machinery.store, console):
         raise typer.Exit(code)
     return folder

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hrfevo.commands.ending import exit_code
 from hrfevo.results.confirmed import latest
 from hrfevo.results.importance import gene_importances, ranges_of
 from hrfevo.runner import confirmation
@@ -278,7 +279,7 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
 
     def confirmed() -> int:
         options = Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps")
-        return confirm(run, options, Machinery("inline"), console)
+        return exit_code(confirm(run, options, Machinery("inline"), console))
 
     with monkeypatch.context() as patched:
         patched.setattr(confirmation, "leave_products", interrupted)
