@@ -24,8 +24,9 @@ class Config(BaseModel):
     def _no_unknown_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
             accepted = [field.alias or name for name, field in cls.model_fields.items()]
+            by_name = cls.model_fields if cls.model_config.get("populate_by_name") else ()
             for key in data:
-                if key not in accepted:
+                if key not in accepted and key not in by_name:
                     raise PydanticCustomError(
                         "unknown_key",
                         "unknown setting{hint}; accepted: {accepted}",
