@@ -24,8 +24,9 @@ class Config(BaseModel):
     def _no_unknown_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
             accepted = [field.alias or name for name, field in cls.model_fields.items()]
+            by_name = cls.model_fields if cls.model_config.get("populate_by_name") else ()
             for key in data:
-                if key not in accepted:
+                if key not in accepted and key not in by_name:
                     raise PydanticCustomError(
                         "unknown_key",
                         "unknown setting{hint}; accepted: {accepted}",
@@ -43,7 +44,17 @@ class Config(BaseModel):
 
     @classmethod
     def from_yaml(cls, source: Path | str) -> Self:
-        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`)."""
+        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`).
+
+        Examples:
+            >>> from signal_model.config import LayerConfig
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonic, bases: 4}").mixer.bases
+            4
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonics}")
+            Traceback (most recent call last):
+                ...
+            signal_model.support.errors.InputError: ...did you mean 'harmonic'?...
+        """
         document = read_document(source) if isinstance(source, Path) else parse_document(source, cls.__name__)
         return cls.from_document(document)
 

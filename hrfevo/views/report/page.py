@@ -14,6 +14,7 @@ from hrfevo.results.earlier import begun_with
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.worth import worth, yardsticks_of
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.settings import EarlierRun
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.gallery import gallery
@@ -63,7 +64,7 @@ def render(
         summary=[
             ("lead", lead or found),
             ("", found if lead else ""),
-            ("worth", "" if lead else worth(run.settings, evaluations)),  # the lead says it of the confirmed
+            ("worth", "" if lead else worth(scores, evaluations)),  # the lead says it of the confirmed
             ("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         ],
         confirmed=confirmed_table(confirmed) if confirmed.rows else None,
@@ -97,7 +98,7 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
     ]
     if settings("algorithm") is not None:
         facts.append(("Algorithm", f"{settings('algorithm')}, population {space.population}"))
-    if told := begun_with(run.settings):
+    if told := begun_with([EarlierRun.model_validate(one) for one in settings("from", [])]):
         facts.append(("Knew from the start", told))
     if settings("seed") is not None:
         facts.append(("Seed", str(settings("seed"))))
