@@ -220,6 +220,15 @@ class SearchSpace(Config):
         return [name for name in PROBED if name in self.objectives or name in self.constraints]
 
     @property
+    def first_objective(self) -> tuple[Metric, Direction]:
+        """The one that decides who is best where one genome is meant, and its direction."""
+        return next(iter(self.objectives.items()))
+
+    def generation_of(self, birth: int) -> int:
+        """Of the genome that was born as number `birth`, from 0: births are counted in populations."""
+        return birth // self.population
+
+    @property
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())

@@ -81,7 +81,7 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
 def _front(run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
     if snapshot.front is None:
         return []
-    frame, (metric, direction) = snapshot.frame, next(iter(snapshot.space.objectives.items()))
+    frame, (metric, direction) = snapshot.frame, snapshot.space.first_objective
     leaders = frame[frame["front"]].sort_values(metric, ascending=direction == "minimize").head(LISTED)
     buttons = [
         genome_button(run, genome, "front", f" {measured(metric, score)}")

@@ -192,7 +192,7 @@ def _row(space: SearchSpace, winner: Evaluation, several: bool) -> str:
         + "</div>"
         for line, pairs in gene_lines(winner.values, space)
     )
-    generation = winner.birth // space.population
+    generation = space.generation_of(winner.birth)
     genome = html.escape(winner.genome)
     return (
         f'<tr><td><button type="button" class="link" data-genome="{genome}"><code>{genome}</code></button></td>{scores}'
