@@ -85,6 +85,17 @@ def make_algorithm(
     It begins with the `founders`, and knows results of an earlier search.
 
     Raises InputError for a name that is none of `ALGORITHMS`, and for a space that it cannot search.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hrfevo.algorithms.base import Result
+        >>> from hrfevo.space.reading import load_space
+        >>> space, _ = load_space("search_spaces/quick.yaml")
+        >>> algorithm = make_algorithm("genetic", space, np.random.SeedSequence(0))
+        >>> first, second = algorithm.ask(), algorithm.ask()
+        >>> first.rung, first.genome == second.genome
+        (0, False)
+        >>> algorithm.tell([Result(first, objectives=(3.2, 5000.0)), Result(second, None, failure="diverged")])
     """
     import numpy as np
 

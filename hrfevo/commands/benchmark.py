@@ -145,11 +145,10 @@ def run_command(
     summaries = summarise(scores, measure, targets)  # type: ignore[arg-type]
     print(markdown(summaries, measure))  # type: ignore[arg-type]
     if figure is not None:
-        from hrfevo.benchmark.figure import curves
+        from hrfevo.benchmark.figure import page
         from signal_model.support.files import write_atomically
 
-        page = curves(summaries, measure, trainings).to_html(include_plotlyjs=True)  # type: ignore[arg-type]
-        write_atomically(figure, page)
+        write_atomically(figure, page(summaries, measure, trainings, benchmark.name))  # type: ignore[arg-type]
         print(f"curves: {figure}")
 
 

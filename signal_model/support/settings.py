@@ -44,7 +44,17 @@ class Config(BaseModel):
 
     @classmethod
     def from_yaml(cls, source: Path | str) -> Self:
-        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`)."""
+        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`).
+
+        Examples:
+            >>> from signal_model.config import LayerConfig
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonic, bases: 4}").mixer.bases
+            4
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonics}")
+            Traceback (most recent call last):
+                ...
+            signal_model.support.errors.InputError: ...did you mean 'harmonic'?...
+        """
         document = read_document(source) if isinstance(source, Path) else parse_document(source, cls.__name__)
         return cls.from_document(document)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import moocore
 import numpy as np
 
-from hrfevo.results.comparison.fronts import Ruler
+from hrfevo.results.comparison.fronts import common_scale
 from hrfevo.results.confirmed import Confirmed, latest
 from hrfevo.results.ranking import front, top_rung
 from hrfevo.space.budget import Spent
@@ -162,7 +162,7 @@ def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
     space = searches[0].space
     shortest = min(getattr(search.spent, unit) for search in searches)
     moments = [share * shortest for share in SHARES]
-    ruler = Ruler([search.points(unit, amount) for search in searches for amount in (*moments, np.inf)])
+    scale = common_scale([search.points(unit, amount) for search in searches for amount in (*moments, np.inf)])
     rows = [
         Row(
             run=search.name,
@@ -174,14 +174,14 @@ def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
             evaluations=search.spent.evaluations,
             steps=search.spent.steps,
             seconds=search.spent.seconds,
-            hypervolume=ruler.share(search.points()),
-            at_shares=tuple(ruler.share(search.points(unit, amount)) for amount in moments),
+            hypervolume=scale.of(search.points()) if scale else None,
+            at_shares=tuple(scale.of(search.points(unit, amount)) if scale else None for amount in moments),
         )
         for search in searches
     ]
     reference = None
-    if ruler.reference is not None:
-        own_units = -np.array(space.weights) * ruler.reference
+    if scale is not None:
+        own_units = -np.array(space.weights) * scale.reference
         reference = {str(name): float(value) for name, value in zip(space.objectives, own_units, strict=True)}
     objectives = {str(name): str(direction) for name, direction in space.objectives.items()}
     return Comparison(list(searches), objectives, reference, unit, shortest, rows, _notes(searches, unit))

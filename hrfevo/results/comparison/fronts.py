@@ -7,52 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrfevo.pareto import Hypervolume, dominated_share
 from hrfevo.results.comparison.paired import Difference, difference
 
 # The reference point lies beyond the worst of the fronts by this share of their range, so that their ends count too.
 MARGIN = 0.1
 
 
-class Ruler:
-    """Hypervolume under one reference point, as a share of that of all points together.
-
-    Takes fronts as arrays (n, objectives), smaller is better.
-    """
-
-    def __init__(self, fronts: Sequence[np.ndarray]) -> None:
-        points = np.concatenate(fronts)
-        self.reference: np.ndarray | None = None
-        if len(points):
-            best, worst = points.min(axis=0), points.max(axis=0)
-            spread = np.where(worst > best, worst - best, np.where(worst != 0, np.abs(worst), 1.0))
-            self.reference = worst + MARGIN * spread
-            self._scale = spread
-            self._whole = self._volume(points)
-
-    def share(self, points: np.ndarray) -> float | None:
-        """0 for no point; None where there is nothing to measure by."""
-        if self.reference is None:
-            return None
-        return self._volume(points) / self._whole if len(points) else 0.0
-
-    def _volume(self, points: np.ndarray) -> float:
-        import moocore
-
-        # In units of the range, so that parameters in millions and losses below one are alike to floating point.
-        scaled = (points - self.reference) / self._scale
-        return float(moocore.hypervolume(scaled, ref=np.zeros(scaled.shape[1])))
-
-
-def dominated_share(points: np.ndarray, by: np.ndarray) -> float:
-    """The share of `points` (n, objectives) that some point of `by` (m, objectives) dominates; smaller is better.
-
-    The coverage of Zitzler & Thiele 1999, but for equal points, which do not dominate one another.
-    """
-    if not len(points) or not len(by):
-        return 0.0
-    no_worse = np.all(by[None] <= points[:, None], axis=2)
-    better = np.any(by[None] < points[:, None], axis=2)
-    return float(np.mean(np.any(no_worse & better, axis=1)))
+def common_scale(fronts: Sequence[np.ndarray]) -> Hypervolume | None:
+    """For fronts (n, objectives), smaller is better: in shares of that of all together; None where none has a point."""
+    points = np.concatenate(fronts)
+    return Hypervolume.around(points, MARGIN).relative_to(points) if len(points) else None
 
 
 @dataclass(frozen=True)
@@ -77,8 +42,8 @@ class FrontPair:
 
 def front_pair(first: np.ndarray, second: np.ndarray) -> FrontPair:
     """Of two arrays (n, objectives), smaller is better."""
-    ruler = Ruler([first, second])
-    volumes = ruler.share(first) or 0.0, ruler.share(second) or 0.0
+    scale = common_scale([first, second])
+    volumes = (scale.of(first), scale.of(second)) if scale else (0.0, 0.0)
     return FrontPair(volumes, (dominated_share(first, second), dominated_share(second, first)))
 
 
@@ -91,6 +56,6 @@ def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.
     if not seeds:
         return None
     pair = front_pair(*(np.mean([side[seed] for seed in seeds], axis=0) for side in (first, second)))
-    ruler = Ruler([side[seed] for side in (first, second) for seed in seeds])
-    volumes = [{seed: ruler.share(side[seed]) or 0.0 for seed in seeds} for side in (first, second)]
+    scale = common_scale([side[seed] for side in (first, second) for seed in seeds])
+    volumes = [{seed: scale.of(side[seed]) if scale else 0.0 for seed in seeds} for side in (first, second)]
     return FrontPair(pair.hypervolumes, pair.dominated, difference(*volumes))
