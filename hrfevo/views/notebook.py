@@ -19,8 +19,8 @@ SHOWN = 5
 class Run(results.Run):
     """A run, read once: `space`, frames, figures, recipes and models.
 
-    >>> run = hrfevo.load("runs/quick-20261123-110916")  # doctest: +SKIP
-    >>> run.front, run.figures["front"], run.recipe()  # doctest: +SKIP
+        run = hrfevo.load("runs/quick-20261123-110916")
+        run.front, run.figures["front"], run.recipe()
     """
 
     @cached_property
