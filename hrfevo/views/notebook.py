@@ -17,11 +17,7 @@ SHOWN = 5
 
 
 class Run(results.Run):
-    """A run, read once: `space`, frames, figures, recipes and models.
-
-        run = hrfevo.load("runs/quick-20261123-110916")
-        run.front, run.figures["front"], run.recipe()
-    """
+    """A run, read once: `space`, frames, figures, recipes and models. `hrfevo.search` and `hrfevo.load` return it."""
 
     @cached_property
     def figures(self) -> dict[str, go.Figure]:
