@@ -9,7 +9,15 @@ import numpy as np
 
 
 def joined(front: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """A front (n, objectives) with one point more; the same array where something on it is as good."""
+    """A front (n, objectives) with one point more; the same array where something on it is as good.
+
+    Examples:
+        >>> front = joined(np.array([[1.0, 5.0], [4.0, 2.0]]), np.array([2.0, 3.0]))
+        >>> front.tolist()
+        [[1.0, 5.0], [4.0, 2.0], [2.0, 3.0]]
+        >>> joined(front, np.array([2.0, 4.0])) is front  # (2, 3) is better
+        True
+    """
     if (front <= point).all(axis=1).any():
         return front
     return np.vstack([front[~(point <= front).all(axis=1)], point])
@@ -36,9 +44,13 @@ class Hypervolume:
     parameters in millions and losses below one weigh alike; `unit` is the share of that box which counts as 1 instead.
     A point beyond the reference in any objective adds nothing. One better than the ideal adds more than the box has.
 
-    >>> scale = Hypervolume.around(np.array([[1.0, 400.0], [3.0, 200.0]]))
-    >>> scale.of(np.array([[2.0, 300.0]]))
-    0.25
+    Examples:
+        >>> scale = Hypervolume.around(np.array([[1.0, 400.0], [3.0, 200.0]]))
+        >>> scale.of(np.array([[2.0, 300.0]]))
+        0.25
+        >>> places, volumes = scale.growth(np.array([[2.0, 300.0], [2.5, 350.0], [1.0, 300.0]]))
+        >>> places.tolist(), volumes.tolist()
+        ([0, 2], [0.25, 0.5])
     """
 
     ideal: np.ndarray
