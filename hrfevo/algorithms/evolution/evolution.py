@@ -178,8 +178,8 @@ class Evolution:
                 success = self._feasibility.probability(self._archive.vectors(due), bounds=False)
                 found: np.ndarray = due[success >= HOPELESS]
                 if len(due) and not len(found):
-                    # What is promising has failed so far: any of them may show what does not.
-                    found = self._generator.choice(due, 1)
+                    # What was promising has failed so far: the surest of them may show what does not.
+                    found = due[[np.argmax(success)]]
                 if len(found):
                     return found
         return np.empty(0, int)
