@@ -15,9 +15,9 @@ from hrfevo.pareto import Hypervolume, dominated_share, joined
 SHAPES = st.tuples(st.integers(1, 12), st.integers(2, 3))
 # Ties and objectives that are the same for all are many among few whole numbers.
 WHOLE = arrays(float, SHAPES, elements=st.integers(0, 6).map(float))
-# Losses below one beside parameters in millions.
-UNEQUAL = arrays(float, st.tuples(st.integers(2, 12), st.just(2)), elements=st.floats(0.01, 1)).map(
-    lambda points: points * [1.0, 1e7]
+# Losses below one beside parameters in millions; those that differ do so by more than floating point can lose.
+UNEQUAL = arrays(float, st.tuples(st.integers(2, 12), st.just(2)), elements=st.integers(1, 10_000).map(float)).map(
+    lambda points: points * [1e-4, 1e3]
 )
 
 

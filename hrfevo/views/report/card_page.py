@@ -96,7 +96,7 @@ def _figures(space: SearchSpace, evaluations: Sequence[Evaluation], card: Card) 
 
 def _trainings(card: Card) -> Table:
     names = list(dict.fromkeys(name for training in card.trainings for name in training.metrics))
-    heads = ["", *(f"{training.steps:,} steps" for training in card.trainings)]
+    heads = ["measurement", *(f"{training.steps:,} steps" for training in card.trainings)]
     rows = [
         ["status", *(f"{t.status}{': ' if t.reason else ''}{t.reason}" for t in card.trainings)],
         ["seed", *(str(training.seed) for training in card.trainings)],
