@@ -18,10 +18,12 @@ from hrfevo.commands.options import (
     ConfirmOption,
     CorpusOption,
     LogOption,
+    MinutesOption,
     RunArgument,
     RunDeviceOption,
     StorageOption,
     StoreOption,
+    TrainingMinutesOption,
     TrainingsOption,
     WorkersOption,
 )
@@ -49,6 +51,8 @@ def run_command(
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
     trainings: TrainingsOption = None,
+    minutes: MinutesOption = None,
+    training_minutes: TrainingMinutesOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -70,8 +74,8 @@ def run_command(
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.space.reading import load_space
 
-    limits = [f"budget.{name}={limit}" for name, limit in _budget(evaluations, trainings).items()]
-    overrides = [*(set_ or []), *limits]
+    budget = _budget(evaluations, trainings, minutes, training_minutes)
+    overrides = [*(set_ or []), *(f"budget.{name}={limit}" for name, limit in budget.items())]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.runner.start import start
@@ -102,6 +106,8 @@ def resume(
     folder: RunArgument,
     evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
     trainings: TrainingsOption = None,
+    minutes: MinutesOption = None,
+    training_minutes: TrainingMinutesOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -123,7 +129,8 @@ def resume(
     machinery = _machinery(started, store, storage, corpus)
     if confirm and not run.space().confirm.top:
         raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
-    code, run = continue_run(folder, _budget(evaluations, trainings), machinery, new_console(), started.confirm)
+    budget = _budget(evaluations, trainings, minutes, training_minutes)
+    code, run = continue_run(folder, budget, machinery, new_console(), started.confirm)
     if confirm is False:  # one that was interrupted waits too
         raise typer.Exit(code)
     raise typer.Exit(code or _confirm(run, machinery, started.confirm))
@@ -162,9 +169,16 @@ def confirm_command(
     raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
 
 
-def _budget(evaluations: int | None, trainings: float | None) -> dict[str, float]:
+def _budget(
+    evaluations: int | None, trainings: float | None, minutes: float | None, training_minutes: float | None
+) -> dict[str, float]:
     """The limits of a budget that are given, by name."""
-    given = {"evaluations": evaluations, "trainings": trainings}
+    given = {
+        "evaluations": evaluations,
+        "trainings": trainings,
+        "minutes": minutes,
+        "training_minutes": training_minutes,
+    }
     return {name: limit for name, limit in given.items() if limit is not None}
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.runner.standings import Standings
-from hrfevo.space.budget import Spent
+from hrfevo.space.budget import Spent, in_words
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.spending import Ledger
@@ -145,7 +145,8 @@ class Search:
         self._next_number = len(evaluations)
 
     def run(self, observer: Observer, check: Callable[[], None] = lambda: None) -> str:
-        """Search until the budget is spent or the space is; returns which, in words.
+        """Search until the budget is spent or the space is; returns which, in words: of a budget, the limit
+        that ended it.
 
         `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
         nothing succeeds.
@@ -174,7 +175,10 @@ class Search:
             raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
         if self._is_barren:
             return f"the last {self.tally.barren:,} genomes were infeasible, the last with: {self._last_reason}"
-        return "budget spent" if self._is_spent() else "no new genome left in the space"
+        if not self._is_spent():
+            return "no new genome left in the space"
+        spent = [in_words(n, self.space.budget.limits[n]) for n, share in self.shares.items() if share >= 1]
+        return f"budget spent: {' and '.join(spent)}"
 
     @property
     def _is_barren(self) -> bool:

@@ -25,6 +25,13 @@ def closest(value: object, accepted: Iterable[str]) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 worker`, `3 workers`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: float, noun: str, form: str = "") -> str:
+    """`1 worker`, `3 workers`, `1,200 steps`, `0.5 minutes`; a number that is not whole to six digits, or in `form`.
+
+    Of the last word of a noun, as in `layer of attention`, the plural must end in s; `study` becomes `studies`.
+    """
+    told = format(count, form or ("," if isinstance(count, int) else ",g"))
+    if told == "1":
+        return f"{told} {noun}"
+    several = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{told} {several}"
