@@ -19,6 +19,7 @@ from hrfevo.space.metrics import CLOCKS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED
+from signal_model.support.errors import counted
 
 CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
     "genome": "left",
@@ -132,10 +133,14 @@ def origin_in_words(one: Confirmed) -> str:
 
 
 def with_reach(found: Difference | None) -> str:
-    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none."""
+    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none.
+
+    Over fewer seeds than the means beside it are of, it says of how many: `+0.0668 ± 0.0123 (2 seeds)`.
+    """
     if found is None:
         return ""
-    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "")
+    fewer = f" ({counted(found.pairs, 'seed')})" if found.unpaired else ""
+    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "") + fewer
 
 
 def duration(seconds: float) -> str:
