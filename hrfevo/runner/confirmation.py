@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,6 @@ class _Place:
         if (path / RUN_FILE).is_file():
             folder = RunFolder.open(path)
         else:
-            shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
             own = {key: self.run.settings[key] for key in ("corpus", "synchronous")}
             folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
         return go_on(folder, self.machinery, self.console), folder
