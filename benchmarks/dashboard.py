@@ -36,6 +36,7 @@ from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Point
 
@@ -52,7 +53,7 @@ class Search:
 
     def __init__(self, parent: Path) -> None:
         self._space, text = load_space(SPACE)
-        settings = {"seed": 0, "algorithm": "random", "synchronous": False, "set": [], "corpus": {"name": "python"}}
+        settings = RunSettings.new(text, seed=0, algorithm="random", corpus={"name": "python"})
         self._folder = RunFolder.create(parent, self._space, text, settings, None)
         self._store: Store = self._folder.open_store(create=True)
         self._folder.begin(self._store)

@@ -13,14 +13,13 @@ import json
 from importlib import metadata
 from typing import Any
 
-import moocore
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 from pymoo.optimize import minimize
 
-from benchmarks.external_tables import FRONTS, FUNCTIONS, REFERENCE, coco_function
+from benchmarks.external_tables import FRONTS, FUNCTIONS, coco_function, hypervolume
 
 POPULATION, EVALUATIONS, SEEDS = 200, 50_000, 4
 
@@ -58,10 +57,7 @@ def best_known(name: str) -> dict[str, Any]:
         fronts.append(minimize(Function(function), algorithm, ("n_eval", EVALUATIONS), seed=seed).F)
     ideal = np.concatenate(fronts).min(axis=0)
     nadir = np.array(function.largest_fvalues_of_interest)
-
-    def volume(front: np.ndarray) -> float:
-        return float(moocore.hypervolume((front - ideal) / (nadir - ideal), ref=[REFERENCE, REFERENCE]))
-
+    volume = hypervolume(ideal, nadir).of
     found = volume(np.concatenate(fronts))
     shares = ", ".join(f"{volume(front) / found:.4f}" for front in fronts)
     print(f"{name}: {found:.6f}; of it the seeds alone: {shares}", flush=True)

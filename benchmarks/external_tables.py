@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.pareto import growth
+from hrfevo.pareto import Hypervolume
 from hrfevo.space.search_space import SearchSpace
 
 # What is traded against the quality of the model, unless the name says something else.
@@ -56,11 +56,17 @@ class Problem:
         return 1 - _attained(points, self.ideal, self.nadir) / self.attainable
 
 
+def hypervolume(ideal: np.ndarray, nadir: np.ndarray) -> Hypervolume:
+    """In a scale in which the box from `ideal` to `nadir`, (2,), is 1, and the reference lies beyond."""
+    scale = Hypervolume.between(ideal, nadir, REFERENCE - 1)
+    return replace(scale, unit=REFERENCE**-2)
+
+
 def _attained(points: np.ndarray, ideal: np.ndarray, nadir: np.ndarray) -> np.ndarray:
     """Hypervolume of the front after each of the points (N, 2), (N,)."""
-    places, volumes = growth(points, ideal, ideal + REFERENCE * (nadir - ideal))
+    places, volumes = hypervolume(ideal, nadir).growth(points)
     found = np.zeros(len(points))
-    found[places] = volumes * REFERENCE**2
+    found[places] = volumes
     return np.maximum.accumulate(found)
 
 

@@ -31,6 +31,7 @@ from hrfevo.runner.loop import Search
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Point, Status
 from hrfevo.workers.inline import InlineWorkers
@@ -104,7 +105,7 @@ def new_run(parent: Path, evaluations: int, algorithm: str) -> tuple[RunFolder, 
     overrides = [f"rungs={RUNGS}", f"budget.evaluations={evaluations}", "population=50", "constraints={}"]
     space = parse_space(text, "mixers.yaml", overrides)
     corpus = {"name": "none", "hash": ""}
-    settings = {"seed": 1, "algorithm": algorithm, "synchronous": False, "set": overrides, "corpus": corpus}
+    settings = RunSettings.new(text, seed=1, algorithm=algorithm, overrides=overrides, corpus=corpus)
     folder = RunFolder.create(parent, space, text, settings, None)
     store = folder.open_store(create=True)
     folder.begin(store)

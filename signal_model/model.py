@@ -161,7 +161,20 @@ class SignalLLM(nn.Module):
 
 
 def build_model(config: ModelConfig, seed: int) -> SignalLLM:
-    """A model with weights drawn from `seed` alone, on the CPU; the global generator is left as it was."""
+    """A model with weights drawn from `seed` alone, on the CPU; the global generator is left as it was.
+
+    Examples:
+        >>> config = ModelConfig.from_yaml("{width: 16, context: 32, layers: [{mixer: {kind: harmonic, bases: 4}}]}")
+        >>> model = build_model(config, seed=0)
+        >>> tokens = torch.tensor([[72, 105, 33]])
+        >>> model(tokens).shape  # all positions at once
+        torch.Size([1, 3, 256])
+        >>> state = model.start(1)
+        >>> for token in tokens.unbind(1):  # one after another
+        ...     logits, state = model.step(token, state)
+        >>> torch.allclose(logits, model(tokens)[:, -1], atol=1e-5)
+        True
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return SignalLLM(config)

@@ -14,7 +14,6 @@ from hrfevo.space.distributions import axes, flat_parameters, labels, new_study
 from hrfevo.space.genes import BaseGene, ChoiceGene, LayersGene, UnitGene, Value
 from hrfevo.space.genome import Genome, resolve
 from hrfevo.space.search_space import SearchSpace
-from signal_model.support.errors import InputError
 
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
 # Those that keep what they have learned, or which generation it is, in attributes of trials.
@@ -30,15 +29,11 @@ class OptunaSampler:
     the order of suggestions. What the study knows follows from proposals and results alone: a genome is one trial, at
     the coordinates that encode it, and what Optuna suggests in between, or repeats, is a trial that has failed. A trial
     has one set of values: those of the first rung. Of what was not proposed here, other rungs teach it nothing.
-
-    Raises InputError for more objectives than the sampler takes.
     """
 
     def __init__(self, name: str, space: SearchSpace, generator: np.random.Generator) -> None:
         import optuna
 
-        if name == "cmaes" and len(space.objectives) > 1:
-            raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
         self._optuna = optuna
         self._name, self._space, self._generator = name, space, generator
         self._random = RandomSearch(space, generator)

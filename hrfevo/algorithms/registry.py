@@ -84,7 +84,18 @@ def make_algorithm(
 
     It begins with the `founders`, and knows results of an earlier search.
 
-    Raises InputError for a name that is none of `ALGORITHMS`.
+    Raises InputError for a name that is none of `ALGORITHMS`, and for a space that it cannot search.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hrfevo.algorithms.base import Result
+        >>> from hrfevo.space.reading import load_space
+        >>> space, _ = load_space("search_spaces/quick.yaml")
+        >>> algorithm = make_algorithm("genetic", space, np.random.SeedSequence(0))
+        >>> first, second = algorithm.ask(), algorithm.ask()
+        >>> first.rung, first.genome == second.genome
+        (0, False)
+        >>> algorithm.tell([Result(first, objectives=(3.2, 5000.0)), Result(second, None, failure="diverged")])
     """
     import numpy as np
 
@@ -99,9 +110,8 @@ def make_algorithm(
         from hrfevo.algorithms.grid import Grid
 
         return Grid(space)
-    build = _survey if name == SURVEY else ALGORITHMS.get(name)
-    if build is None:
-        raise unknown("algorithm", name)
+    check_algorithm("algorithm", name, space)
+    build = _survey if name == SURVEY else ALGORITHMS[name]
     algorithm = build(space, generator)
     if known:
         inform(algorithm, known)
@@ -112,6 +122,14 @@ def make_algorithm(
     if synchronous:
         algorithm = Generations(algorithm, space.population)
     return Seeded(algorithm, generator, proposals)
+
+
+def check_algorithm(place: str, name: str, space: SearchSpace) -> None:
+    """Raise InputError, naming the `place` where it was given, for no algorithm or one that cannot search the space."""
+    if name not in (*ALGORITHMS, GRID, SURVEY):
+        raise unknown(place, name)
+    if name == "cmaes" and len(space.objectives) > 1:
+        raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
 
 
 def unknown(place: str, name: str) -> InputError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrfevo.pareto import volume
+from hrfevo.pareto import Hypervolume
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,10 @@ class Scores:
 
         hopeful, cautious = self.means - self.doubts, self.cautious
         low, high = hopeful.min(axis=0), cautious[moocore.is_nondominated(cautious)].max(axis=0)
-        worst = np.where(high > low, high + (high - low), low + np.maximum(np.abs(low), 1e-12))
+        scale = Hypervolume.between(low, high, margin=1.0)
         gains = np.zeros(len(hopeful))
-        for index in np.flatnonzero((hopeful < worst).all(axis=1)):
+        for index in np.flatnonzero((hopeful < scale.reference).all(axis=1)):
             others = np.delete(cautious, index, axis=0)
             if not ((others <= hopeful[index]).all(axis=1) & (others < hopeful[index]).any(axis=1)).any():
-                before = volume(others, low, worst) if len(others) else 0.0
-                gains[index] = volume(np.vstack([others, hopeful[index]]), low, worst) - before
+                gains[index] = scale.of(np.vstack([others, hopeful[index]])) - scale.of(others)
         return gains

@@ -10,7 +10,7 @@ import numpy as np
 from hrfevo.algorithms.seeds import Scores
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.simulation import Trace
-from hrfevo.pareto import growth, volume
+from hrfevo.pareto import Hypervolume
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Yardstick:
         self._last = len(benchmark.space.rungs) - 1
         self._weights = np.array(benchmark.space.weights)
         self._scale = benchmark.scale()
-        self._whole = volume(self._scale.points, self._scale.ideal, self._scale.worst)
+        known = self._scale
+        self._hypervolume = Hypervolume.between(known.ideal, known.worst).relative_to(known.points)
 
     @property
     def full_training(self) -> float:
@@ -61,9 +62,9 @@ class Yardstick:
         """Share of the hypervolume of the front of all that is known of the benchmark."""
         measured = self._measured(trace)
         points = np.array([point for _, point in measured]).reshape(-1, len(self._weights))
-        places, volumes = growth(points, self._scale.ideal, self._scale.worst)
+        places, volumes = self._hypervolume.growth(points)
         seconds = np.array([spent for spent, _ in measured])[places]
-        return Attained(np.append(0.0, seconds), np.append(0.0, volumes / self._whole))
+        return Attained(np.append(0.0, seconds), np.append(0.0, volumes))
 
     def regret(self, trace: Trace) -> Attained:
         """How far the best first objective so far is from the best that is known, in its own unit."""
@@ -94,7 +95,7 @@ class Yardstick:
         best = int(np.argmin(relied_on[:, 0]))
         truths = np.array([*worth.values()])
         front = truths[moocore.is_nondominated(relied_on)]
-        share = volume(front, self._scale.ideal, self._scale.worst) / self._whole
+        share = self._hypervolume.of(front)
         regret, flattery = truths[best, 0] - self._scale.ideal[0], truths[best, 0] - scores.means[best, 0]
         return Recommended(share, float(regret), float(flattery))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import metadata
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,6 +11,9 @@ from plotly.subplots import make_subplots
 
 from hrfevo.benchmark.summary import MOMENTS, Measure, Summary
 from hrfevo.views.figures.style import figure, text
+from hrfevo.views.report.card_page import section_of
+from hrfevo.views.words import plural
+from signal_model.analysis.page import render
 
 # Okabe & Ito, and dashes where colours end.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#808080")
@@ -63,3 +67,12 @@ def curves(summaries: Sequence[Summary], measure: Measure, trainings: float) -> 
     whole = figure("What a search attains", f"Median over {seeds} seeds; bands hold the middle half.")
     panels.update_layout(template=whole.layout.template, title=whole.layout.title, height=480)
     return panels
+
+
+def page(summaries: Sequence[Summary], measure: Measure, trainings: float, benchmark: str) -> str:
+    """The curves as one HTML file that opens offline."""
+    section = section_of(curves(summaries, measure, trainings))
+    compared = plural(len({summary.algorithm for summary in summaries}), "algorithm")
+    footer = f"Made with hrfevo {metadata.version('hrfevo')}."
+    lead = f"{compared} compared by the {TITLES[measure]} after equal training."
+    return render(f"Benchmark {benchmark}", "simulated searches", lead, [section], footer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from hrfevo.commands.ending import leave
 from signal_model.support.console import new_app, new_console
 from signal_model.support.errors import InputError
 
@@ -64,16 +65,16 @@ def build(
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
         folder = RunFolder.open(source)
-        if folder.settings["algorithm"] not in (GRID, SURVEY):
+        if folder.settings.algorithm not in (GRID, SURVEY):
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
         folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
     store = folder.open_store()
     about: dict[str, Any] = {"space": folder.space_text()}
-    about |= {key: folder.settings[key] for key in ("set", "seed", "versions", "corpus")}
-    about["versions"] = {name: version for name, version in about["versions"].items() if name != "platform"}
+    about |= {key: value for key, value in folder.settings.to_dict().items() if key in ("set", "seed", "corpus")}
+    about["versions"] = {n: version for n, version in folder.settings.versions.items() if n != "platform"}
     evaluations = store.evaluations(folder.id)
-    if folder.settings["algorithm"] == GRID:
+    if folder.settings.algorithm == GRID:
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
         told = f"{table.num_rows:,} genomes"
     else:
@@ -144,11 +145,10 @@ def run_command(
     summaries = summarise(scores, measure, targets)  # type: ignore[arg-type]
     print(markdown(summaries, measure))  # type: ignore[arg-type]
     if figure is not None:
-        from hrfevo.benchmark.figure import curves
+        from hrfevo.benchmark.figure import page
         from signal_model.support.files import write_atomically
 
-        page = curves(summaries, measure, trainings).to_html(include_plotlyjs=True)  # type: ignore[arg-type]
-        write_atomically(figure, page)
+        write_atomically(figure, page(summaries, measure, trainings, benchmark.name))  # type: ignore[arg-type]
         print(f"curves: {figure}")
 
 
@@ -190,7 +190,7 @@ def _train(
 ) -> RunFolder:
     from hrfevo.algorithms.registry import GRID, SURVEY
     from hrfevo.algorithms.survey import EACH
-    from hrfevo.runner.start import start
+    from hrfevo.runner.start import Asked, start
     from hrfevo.space.reading import load_space, space_size
 
     loaded, _ = load_space(space, overrides)
@@ -202,17 +202,8 @@ def _train(
     trainings = size.discrete if genomes is None else math.ceil(genomes * (1 + 1 / EACH))
     overrides = [*overrides, f"budget={{evaluations: {trainings * len(loaded.rungs)}}}"]
     loaded, text = load_space(space, overrides)
-    code, folder = start(
-        loaded,
-        text,
-        parent=out,
-        seed=seed,
-        algorithm=GRID if genomes is None else SURVEY,
-        synchronous=False,
-        overrides=overrides,
-        machinery=machinery,
-        console=new_console(),
-    )
-    if code:
+    asked, console = Asked(loaded, text, tuple(overrides), seed, GRID if genomes is None else SURVEY), new_console()
+    ending, folder = start(asked, out, machinery, console)
+    if code := leave(ending, folder, machinery.store, console):
         raise typer.Exit(code)
     return folder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrfevo.commands.ending import exit_code
 from hrfevo.commands.options import (
     AddressOption,
     BackendOption,
@@ -105,6 +106,7 @@ def _is_run(told: str) -> bool:
 
 
 def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any, format_: Format) -> None:
+    from hrfevo.runner.ending import Ending
     from hrfevo.runner.match import Side, play
 
     if len(sides) != 2:
@@ -113,8 +115,8 @@ def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any,
     console.stderr = format_ is not Format.table  # what programs read stands alone on standard output
     place = output or Path("runs") / f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
     found = play((Side.read(sides[0]), Side.read(sides[1])), terms, place, machinery, console)
-    if isinstance(found, int):
-        raise typer.Exit(found)
+    if isinstance(found, Ending):
+        raise typer.Exit(exit_code(found))
     _print_match(found, format_)
 
 

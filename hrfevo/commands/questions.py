@@ -140,7 +140,7 @@ def best(
 
         console = new_console()
         print_table(console, tables.as_table(space, chosen, winners, also))
-        if said := worth(run.settings, evaluations):
+        if said := worth(run.settings.corpus.yardsticks, evaluations):
             say(console, said)
 
 

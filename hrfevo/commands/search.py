@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrfevo.commands.ending import exit_code, leave
 from hrfevo.commands.options import (
     ALGORITHM_HELP,
     AddressOption,
@@ -78,26 +79,16 @@ def run_command(
     overrides = [*(set_ or []), *(f"budget.{name}={limit}" for name, limit in budget.items())]
     loaded, text = load_space(space, overrides)
 
-    from hrfevo.runner.start import start
+    from hrfevo.runner.start import Asked, start
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
 
     started = Started().changed(**_given(backend, workers, address, device, log), confirm=confirm)
     machinery = _machinery(started, store, storage)
-    console = new_console()
-    code, folder = start(
-        loaded,
-        text,
-        parent=out,
-        seed=seed,
-        algorithm=algorithm,
-        synchronous=synchronous,
-        overrides=overrides,
-        machinery=machinery,
-        console=console,
-        earlier=[RunFolder.open(run) for run in from_ or []],
-        confirm=started.confirm,
-    )
+    console, earlier = new_console(), tuple(RunFolder.open(run) for run in from_ or [])
+    asked = Asked(loaded, text, tuple(overrides), seed, algorithm, synchronous, earlier, started.confirm)
+    ending, folder = start(asked, out, machinery, console)
+    code = leave(ending, folder, machinery.store, console)
     raise typer.Exit(code or _confirm(folder, machinery, started.confirm))
 
 
@@ -129,8 +120,9 @@ def resume(
     machinery = _machinery(started, store, storage, corpus)
     if confirm and not run.space().confirm.top:
         raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
-    budget = _budget(evaluations, trainings, minutes, training_minutes)
-    code, run = continue_run(folder, budget, machinery, new_console(), started.confirm)
+    budget, console = _budget(evaluations, trainings, minutes, training_minutes), new_console()
+    ending, run = continue_run(folder, budget, machinery, console, started.confirm)
+    code = leave(ending, run, machinery.store, console)
     if confirm is False:  # one that was interrupted waits too
         raise typer.Exit(code)
     raise typer.Exit(code or _confirm(run, machinery, started.confirm))
@@ -166,7 +158,8 @@ def confirm_command(
     from hrfevo.runner.confirmation import confirm
 
     started = run.started.changed(**_given(backend, workers, address, device, log))
-    raise typer.Exit(confirm(run, options, _machinery(started, store, storage, corpus), new_console()))
+    ending = confirm(run, options, _machinery(started, store, storage, corpus), new_console())
+    raise typer.Exit(exit_code(ending))
 
 
 def _budget(
@@ -186,7 +179,7 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     """Confirm a search that has ended, as far as that is left to do; returns the exit code."""
     from hrfevo.algorithms.registry import ALGORITHMS
 
-    if run.settings["algorithm"] not in ALGORITHMS or "stage" in run.settings:
+    if run.settings.algorithm not in ALGORITHMS or run.settings.stage is not None:
         return 0
     from hrfevo.runner.confirmation import confirm
     from hrfevo.runner.unconfirmed import left_to_confirm
@@ -194,7 +187,7 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     console = new_console()
     with closing(run.open_store(machinery.store)) as store:
         options = left_to_confirm(run, store.evaluations(run.id), wanted, partial(say, console))
-    return 0 if options is None else confirm(run, options, machinery, console)
+    return 0 if options is None else exit_code(confirm(run, options, machinery, console))
 
 
 def _given(

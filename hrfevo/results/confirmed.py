@@ -25,7 +25,7 @@ from signal_model.support.files import read_text
 
 FOLDER, WINNERS, BASELINE, BASELINE_WINNER = "confirmation", "winners", "baseline", "baseline-winner"
 PLAN = "plan.json"
-# The key of the best founder in the settings of the winners' trainings, and of where a transformer was tuned in a plan.
+# The keys of the best founder and of where a transformer was tuned in a plan.
 FOUNDER, TUNED, DONE = "founder", "tuned", "done"
 Origin = Literal["search", "founder", "baseline"]
 
@@ -205,8 +205,8 @@ def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
     finished = [e for e in evaluations if e.status == "finished"]
     # As they were given; a genome all of whose trainings failed keeps its place.
     given = list(dict.fromkeys(e.genome for e in evaluations))
-    best_founder = folder.settings.get(FOUNDER)
-    chosen = folder.settings.get("winners", len(given))
+    best_founder = folder.settings.founder
+    chosen = len(given) if folder.settings.winners is None else folder.settings.winners
     for place, genome in enumerate(given):
         same = [e for e in finished if e.genome == genome]
         if not same:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from hrfevo.algorithms.base import FOUNDER, PROMOTION, Proposal, Result
 from hrfevo.space.genome import Genome, canonical
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import EARLIER_FILE, RUN_FILE, RunFolder
+from hrfevo.store.settings import EarlierRun, RunSettings
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Status
 from signal_model.support.errors import InputError, counted
@@ -78,16 +79,17 @@ class Earlier(Config):
         return proposals + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
 
     @property
-    def record(self) -> list[dict[str, Any]]:
+    def record(self) -> tuple[EarlierRun, ...]:
         """For `run.json`: each source, and how much came from it."""
-        return [
-            source.to_dict()
-            | {
-                "results": sum(one.source == place for one in self.results),
-                "founders": sum(one.source == place for one in self.founders),
-            }
+        return tuple(
+            EarlierRun(
+                run=source.run,
+                id=source.id,
+                results=sum(one.source == place for one in self.results),
+                founders=sum(one.source == place for one in self.founders),
+            )
             for place, source in enumerate(self.sources)
-        ]
+        )
 
     @property
     def origins(self) -> dict[str, str]:
@@ -134,14 +136,13 @@ def read_earlier(folder: RunFolder) -> Earlier:
         raise InputError(f"{file}: not valid JSON") from None
 
 
-def begun_with(settings: Mapping[str, Any]) -> str:
-    """What a run was told, in words, from its `run.json`; empty if nothing."""
-    told = settings.get("from", [])
-    if isinstance(told, dict):
-        return f"the front of {Path(told['run']).name}"
+def begun_with(earlier: Sequence[EarlierRun]) -> str:
+    """What a run was told, in words; empty if nothing."""
     return ", ".join(
-        f"{counted(one['results'], 'result')} and {counted(one['founders'], 'founder')} of {Path(one['run']).name}"
-        for one in told
+        f"the front of {Path(one.run).name}"
+        if one.results is None or one.founders is None
+        else f"{counted(one.results, 'result')} and {counted(one.founders, 'founder')} of {Path(one.run).name}"
+        for one in earlier
     )
 
 
@@ -180,9 +181,10 @@ def _before(source: Source, genome: str, one: EarlierResult) -> Evaluation:
     )
 
 
-def _of_old(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _of_old(settings: RunSettings) -> dict[str, Any]:
     """Of a run that has no file of its own: `run.json` then has all, which was a front at most."""
-    values, source = settings.get("founders", []), settings.get("from", {"run": "an earlier run", "id": ""})
-    if not isinstance(values, list):
-        raise InputError(f"founders: expected a list, got {type(values).__name__}")
-    return {"sources": [source], "founders": [{"source": 0, "values": one} for one in values]} if values else {}
+    if not settings.founders:
+        return {}
+    source = settings.earlier[0] if settings.earlier else EarlierRun(run="an earlier run")
+    founders = [{"source": 0, "values": values} for values in settings.founders]
+    return {"sources": [{"run": source.run, "id": source.id}], "founders": founders}

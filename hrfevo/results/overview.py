@@ -113,21 +113,21 @@ class _Reader:
             genome=leader.genome if leader else None,
             seconds=run.seconds,
             created=run.created,
-            corpus=one_line(settings["corpus"].get("name", "")),
-            corpus_hash=str(settings["corpus"].get("hash", "")),
-            seed=settings["seed"],
-            algorithm=settings["algorithm"],
+            corpus=one_line(settings.corpus.name),
+            corpus_hash=settings.corpus.hash,
+            seed=settings.seed,
+            algorithm=settings.algorithm,
         )
 
     def _space(self, folder: RunFolder) -> SearchSpace:
-        text, overrides = folder.space_text(), folder.settings["set"]
+        text, overrides = folder.space_text(), folder.settings.overrides
         key = (text, *overrides)
         if key not in self._spaces:
             self._spaces[key] = read_space(text, str(folder.path / SPACE_FILE), overrides)
         return self._spaces[key]
 
     def _store(self, folder: RunFolder) -> AbstractContextManager[Store]:
-        url = folder.settings.get("store")
+        url = folder.settings.store
         if url is None:
             return closing(folder.open_store())
         if url not in self._stores:

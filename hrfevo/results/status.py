@@ -136,5 +136,5 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         ),
         agreements=tuple(agreements(space, evaluations)),
         paused=folder.paused,
-        worth=worth(folder.settings, evaluations),
+        worth=worth(folder.settings.corpus.yardsticks, evaluations),
     )

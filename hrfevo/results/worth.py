@@ -31,8 +31,8 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
     return {str(name): float(value) for name, value in kept.items() if isinstance(value, int | float)}
 
 
-def worth(settings: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> str:
-    """What the lowest loss at the highest rung is worth, as a sentence; empty where nothing is known."""
+def worth(scores: Yardsticks, evaluations: Sequence[Evaluation]) -> str:
+    """What the lowest loss at the highest rung is worth beside `scores`, as a sentence; empty if none is known."""
     losses = [e.metrics["bits_per_byte"] for e in top_rung(evaluations) if "bits_per_byte" in e.metrics]
-    said = judged(min(losses), yardsticks_of(settings)) if losses else ""
+    said = judged(min(losses), scores) if losses else ""
     return f"The lowest loss, {min(losses):.4f} bits per byte, is {said}." if said else ""

@@ -26,16 +26,17 @@ from hrfevo.results.confirmed import (
     stages,
 )
 from hrfevo.results.ranking import ranked
-from hrfevo.results.worth import yardsticks_of
 from hrfevo.runner.baseline import baseline_of, smallest_of
+from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
-from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.terminal.tables import confirmed_table
@@ -47,6 +48,8 @@ from signal_model.support.files import to_yaml, write_json
 
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
 SLACK = 1.1
+# Of a stage that there is nothing to do for.
+NOTHING_LEFT = Ending("finished", "nothing to train")
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,15 @@ class _Place:
     machinery: Machinery
     console: Console
 
-    def stage(self, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any]) -> tuple[int, RunFolder]:
-        """Run a stage, or go on with it; returns the exit code and its folder."""
+    def stage(self, name: str, space: SearchSpace, text: str, settings: Mapping[str, Any]) -> tuple[Ending, RunFolder]:
+        """Run a stage, or go on with it; returns how it ended and its folder."""
         path = self.path / name
         if (path / RUN_FILE).is_file():
             folder = RunFolder.open(path)
         else:
-            own = {key: self.run.settings[key] for key in ("corpus", "synchronous")}
+            own = {"corpus": self.run.settings.corpus, "synchronous": self.run.settings.synchronous}
             folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
-        return go_on(folder, self.machinery, self.console), folder
+        return run_stage(folder, self.machinery, self.console), folder
 
     def train_again(
         self,
@@ -77,15 +80,15 @@ class _Place:
         winners: Sequence[Evaluation],
         seed: int,
         founder: Evaluation | None = None,
-    ) -> int:
+    ) -> Ending:
         """Train genomes of another run from scratch, each with all seeds, and its best founder if there is one."""
         if not winners:
-            return 0
+            return NOTHING_LEFT
         genomes = {one.genome: one.values for one in [*winners, *([founder] if founder else [])]}
         steps, seeds = self.options.steps or space.rungs[-1], self.options.seeds
         text = source.space_text()
         overrides = [
-            *source.settings["set"],
+            *source.settings.overrides,
             f"rungs=[{steps}]",
             f"budget={{evaluations: {len(genomes) * seeds}}}",
             "constraints={}",
@@ -94,21 +97,21 @@ class _Place:
         fresh = np.random.SeedSequence([seed, int(self.path.name)]).generate_state(seeds)
         settings = {
             "algorithm": CONFIRMATION,
-            "set": overrides,
+            "overrides": overrides,
             "seed": seed,
             "genomes": [*genomes.values()],
             "winners": len(winners),
-            FOUNDER: founder.genome if founder else None,
+            "founder": founder.genome if founder else None,
             "seeds": [int(number) for number in fresh],
-            "directory": source.settings["directory"],
+            "directory": source.settings.directory,
         }
         return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
 
 
-def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> int:
+def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> Ending:
     """Confirm a run in a new folder `RUN/confirmation/N`, or go on with one that was interrupted.
 
-    Returns the exit code. Raises InputError for a run without a finished evaluation, and where nothing is to be
+    Raises InputError for a run without a finished evaluation, and where nothing is to be
     confirmed.
     """
     if not options.top:
@@ -132,29 +135,29 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         "evaluations": used.evaluations,
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
-    seed = int(run.settings["seed"])
+    seed = run.settings.seed
     try:
-        code = place.train_again(WINNERS, run, space, winners, seed, founder)
-        if not code and options.baseline:
-            code = _baseline(place, space, used, winners, seed)
-        if not code:
+        ending = place.train_again(WINNERS, run, space, winners, seed, founder)
+        if ending.finished and options.baseline:
+            ending = _baseline(place, space, used, winners, seed)
+        if ending.finished:
             leave_products(run, space, store)
     except KeyboardInterrupt:  # between two stages, or while the report is written
-        code = 130
-    if code:
+        ending = STRUCK
+    if not ending.finished:
         say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
-        return code
+        return ending
     (place.path / DONE).touch()
     found = confirmation_of(run, space, evaluations)
     if not found.rows:
         say(console, "no training of the confirmation has finished; `hrfevo status` of its folders says why")
-        return 0
+        return ending
     print_table(console, confirmed_table(found))
     for line in verdicts(found):
         say(console, line)
-    if said := judged(found.rows[0].mean, yardsticks_of(run.settings)):
+    if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
         say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
-    return 0
+    return ending
 
 
 def best_founder(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Evaluation | None:
@@ -181,7 +184,7 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     return path
 
 
-def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> int:
+def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> Ending:
     """Tune transformers as long as was searched, and train as many of the best again as of the winners."""
     budget = _as_much(space, used, place.options)
     largest = max(winner.metrics["parameters"] for winner in winners)
@@ -190,15 +193,15 @@ def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[
     if bound is not None and bound.max is not None and smallest > bound.max:
         told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
         say(place.console, f"{told}: the winners are confirmed without one")
-        return 0
+        return NOTHING_LEFT
     # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
     text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
-    settings = {"algorithm": place.run.settings["algorithm"], "set": [], "seed": seed}
+    settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
     folder = _tuned_before(place, text)
     if folder is None:
-        code, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
-        if code:
-            return code
+        ending, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
+        if not ending.finished:
+            return ending
     best = ranked(folder.space(), folder.evaluations(), len(winners))
     return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)
 

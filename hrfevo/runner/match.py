@@ -21,12 +21,14 @@ from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.ranking import find_genome, ranked
+from hrfevo.runner.ending import Ending
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.pace import Pace, pace_of
-from hrfevo.runner.start import CONFIRMATION, go_on, new_stage
+from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.terms import Agreed, Terms
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.settings import CONFIRMATION, CorpusRecord
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
 from signal_model.data.corpus import load_corpus
@@ -107,8 +109,8 @@ class Match:
         return f"{self.names[found.mean > 0]} is better at equal {self.terms.equal}"
 
 
-def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console) -> Match | int:
-    """Train both sides in the folder `place`, or go on where that was cut off; the exit code where it is again.
+def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console) -> Match | Ending:
+    """Train both sides in the folder `place`, or go on where that was cut off; how it ended where it is again.
 
     Raises InputError for sides that cannot be compared.
     """
@@ -120,10 +122,10 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
     agreed = _agreed(sides, alike, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
-        code, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
-        if code:
-            say(console, f"comparison interrupted; the same command goes on with: --output {place}")
-            return code
+        ending, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
+        if not ending.finished:
+            say(console, f"the comparison goes on with the same command and --output {place}")
+            return ending
         (found,) = trained_in(folder, is_baseline=False)
         metrics = [e.metrics for e in folder.evaluations() if e.status == "finished"]
         trained.append(replace(found, steps=steps))
@@ -257,8 +259,8 @@ class _Stages:
     machinery: Machinery
     console: Console
 
-    def run(self, name: str, content: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[int, RunFolder]:
-        """Run what a space file says, or go on with it; returns the exit code and the folder."""
+    def run(self, name: str, content: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[Ending, RunFolder]:
+        """Run what a space file says, or go on with it; returns how it ended and the folder."""
         path = self.place / f"{name}-{self.number}"
         text = to_yaml(dict(content))
         space = parse_space(text, name)
@@ -268,21 +270,21 @@ class _Stages:
                 raise InputError(f"{path}: was trained on other terms; name another folder with --output")
         else:
             corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
-            own = {"corpus": {"name": corpus.name, "hash": corpus.content_hash}, "synchronous": False, "set": []}
+            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash)}
             folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
-        return go_on(folder, self.machinery, self.console), folder
+        return run_stage(folder, self.machinery, self.console), folder
 
 
-def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[int, RunFolder]:
+def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[Ending, RunFolder]:
     """Tune a side's rates if that is asked for, and train it with all seeds."""
     content = _space_of(side, steps)
     if terms.equal == "evaluations":
         free = _rates(side.recipe)
         tuned = content | {"genes": free, "budget": {"evaluations": terms.evaluations}}
         tuned |= {"training": _without(content["training"], [*free])}
-        code, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
-        if code:
-            return code, folder
+        ending, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
+        if not ending.finished:
+            return ending, folder
         best = ranked(folder.space(), folder.evaluations(), 1)
         if not best:
             raise InputError(f"compare: no training of {side.name} has finished; see `hrfevo status {folder.path}`")

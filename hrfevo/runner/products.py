@@ -6,18 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import plotly.graph_objects as go
+from rich.console import Console
 
+from hrfevo.results.agreement import agreements, in_lines
 from hrfevo.results.confirmed import confirmation_of
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
-from hrfevo.results.ranking import front
+from hrfevo.results.ranking import front, ranked
+from hrfevo.results.status import failures_in_words
+from hrfevo.results.worth import worth
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, Store
 from hrfevo.views.figures.model.portrait import portraits
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.report.page import render
+from hrfevo.views.terminal.tables import as_table
+from signal_model.support.console import print_table, say
+from signal_model.support.errors import InputError
 from signal_model.support.files import write_atomically
 
 # So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte and two
@@ -46,6 +53,30 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     page = render(folder.record(store), space, evaluations, curves, found, pictures)
     write_atomically(report, page)
     return report
+
+
+def present(folder: RunFolder, store: Store, console: Console) -> None:
+    """Write the products into the run folder, and say what was found.
+
+    Raises InputError where they cannot be written.
+    """
+    space = folder.space()
+    try:
+        report = leave_products(folder, space, store)
+    except OSError as error:
+        kept = f"what was found is kept; later: hrfevo report {folder.path}"
+        raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
+    evaluations = store.evaluations(folder.id)
+    for line in failures_in_words(evaluations):
+        say(console, line)
+    if best := ranked(space, evaluations, 5):
+        print_table(console, as_table(space, best, front(space, evaluations)))
+        if said := worth(folder.settings.corpus.yardsticks, evaluations):
+            say(console, said)
+        say(console, f"best model  {folder.path / 'best.yaml'}")
+    for name, fact in in_lines(agreements(space, evaluations)):
+        say(console, f"{name:<12}{fact}")
+    say(console, f"report      {report}")
 
 
 def _pictures(folder: RunFolder, space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:

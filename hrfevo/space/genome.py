@@ -65,7 +65,15 @@ def resolve(genes: Mapping[str, Any], choose: Callable[[str, BaseGene], Value]) 
 
 
 def sample(space: SearchSpace, generator: np.random.Generator) -> Genome:
-    """A random genome: every active gene uniform in its own scale."""
+    """A random genome: every active gene uniform in its own scale.
+
+    Examples:
+        >>> from hrfevo.space.reading import load_space
+        >>> space, _ = load_space("search_spaces/quick.yaml")
+        >>> genome = sample(space, np.random.default_rng(0))
+        >>> genome == sample(space, np.random.default_rng(0)), len(genome.id)
+        (True, 12)
+    """
     return Genome(resolve(space.genes, lambda _, gene: sample_value(gene, generator)))
 
 
@@ -112,7 +120,12 @@ def _all_layers(gene: LayersGene) -> Iterator[Value]:
 
 
 def flat(values: Mapping[str, Value]) -> Values:
-    """One name for every value: `layers` is their number, `layers[0].mixer.kind` a gene of the first."""
+    """One name for every value: `layers` is their number, `layers[0].mixer.kind` a gene of the first.
+
+    Examples:
+        >>> flat({"width": 16, "layers": [{"mixer.kind": "attention"}, {"mixer.kind": "harmonic"}]})
+        {'width': 16, 'layers': 2, 'layers[0].mixer.kind': 'attention', 'layers[1].mixer.kind': 'harmonic'}
+    """
     found: Values = {}
     for name, value in values.items():
         if name == "layers":
@@ -128,6 +141,17 @@ def canonical(space: SearchSpace, values: Mapping[str, Value]) -> Genome:
     """The genome with exactly these values.
 
     Raises ValueError for a value that is missing, not admitted, or of a gene that is not active.
+
+    Examples:
+        >>> from hrfevo.space.reading import read_space
+        >>> genes = "{width: {type: int, low: 8, high: 32}}"
+        >>> space = read_space(f"{{name: tiny, genes: {genes}, rungs: [10], budget: {{minutes: 1}}}}", "tiny.yaml")
+        >>> canonical(space, {"width": 16}).values
+        {'width': 16}
+        >>> canonical(space, {"width": 7})
+        Traceback (most recent call last):
+            ...
+        ValueError: genome: width cannot be 7; accepted: whole numbers 8 to 32
     """
     return Genome(_canonical(space.genes, values, ""))
 
@@ -155,6 +179,14 @@ def express(space: SearchSpace, genome: Genome, *, seed: int) -> Recipe:
     """The training a genome stands for, up to the last rung, from a seed; lower rungs are stations on its way.
 
     Raises pydantic.ValidationError if the settings do not fit together.
+
+    Examples:
+        >>> from hrfevo.space.reading import read_space
+        >>> genes = "{width: {type: int, low: 8, high: 32}}"
+        >>> space = read_space(f"{{name: tiny, genes: {genes}, rungs: [10, 30], budget: {{minutes: 1}}}}", "tiny.yaml")
+        >>> recipe = express(space, Genome({"width": 16}), seed=3)
+        >>> recipe.model.width, recipe.training.steps, recipe.training.seed
+        (16, 30, 3)
     """
     model, training = expressed_settings(space, genome)
     return Recipe(

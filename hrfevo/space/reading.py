@@ -43,7 +43,26 @@ def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchS
 
 
 def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
-    """As `load_space`, from text."""
+    """As `load_space`, from text.
+
+    Examples:
+        >>> space = parse_space('''
+        ... name: tiny
+        ... model: {width: 16, context: 32}
+        ... genes:
+        ...   embedding.kind: {type: choice, values: [standard, spectral]}
+        ...   embedding.bases: {type: int, low: 2, high: 5, when: {embedding.kind: spectral}}
+        ...   embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}
+        ... rungs: [10]
+        ... budget: {evaluations: 4}
+        ... ''', "tiny.yaml")
+        >>> list(space.genes)
+        ['embedding.kind', 'embedding.bases', 'embedding.frequencies']
+        >>> parse_space("name: tiny\\nbudjet: {}", "tiny.yaml")
+        Traceback (most recent call last):
+            ...
+        signal_model.support.errors.InputError: tiny.yaml:2: budjet: unknown setting (did you mean 'budget'?)...
+    """
     document = _document(text, name, overrides)
     space = SearchSpace.from_document(document)
     _try_genes(space, document)
@@ -217,7 +236,14 @@ def gene_count(space: SearchSpace) -> int:
 
 
 def space_size(space: SearchSpace) -> SpaceSize:
-    """Count the genomes of a space, conditions included."""
+    """Count the genomes of a space, conditions included.
+
+    Examples:
+        >>> genes = "{a: {type: int, low: 1, high: 4}, b: {type: float, low: 0, high: 1}}"
+        >>> text = f"{{name: tiny, genes: {genes}, rungs: [10], budget: {{evaluations: 4}}}}"
+        >>> str(space_size(read_space(text, "tiny.yaml")))
+        '4 discrete combinations, up to 1 continuous dimensions'
+    """
     return _size(space.genes)
 
 

@@ -220,6 +220,11 @@ class SearchSpace(Config):
         return [name for name in PROBED if name in self.objectives or name in self.constraints]
 
     @property
+    def first_objective(self) -> tuple[Metric, Direction]:
+        """The one that decides where a single genome is asked for."""
+        return next(iter(self.objectives.items()))
+
+    @property
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())

@@ -18,9 +18,9 @@ def corpus_of(folder: RunFolder, space: SearchSpace, say: Callable[[str], None] 
         corpus = load_corpus(space.corpus, space.tokenizer, say=say)
     except InputError as error:
         raise InputError(f"{folder.path}: {error}; if its text was moved, --corpus says where it is") from None
-    if corpus.content_hash != folder.settings["corpus"]["hash"]:
+    if corpus.content_hash != folder.settings.corpus.hash:
         raise InputError(
-            f"{folder.path}: the corpus has changed since the run began ({folder.settings['corpus']['name']}, "
+            f"{folder.path}: the corpus has changed since the run began ({folder.settings.corpus.name}, "
             f"now {corpus.name}); what comes of it could not be compared"
         )
     return corpus

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
-import platform
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from hrfevo.space.reading import read_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
+from hrfevo.store.settings import RunSettings, hash_of
 from hrfevo.store.started import Started
 from hrfevo.store.store import Evaluation, Run, State, Store
 from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError
-from signal_model.support.files import explain, read_text, write_atomically, write_json
-from signal_model.support.own_parts import digests
+from signal_model.support.files import read_text, write_atomically, write_json
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 PAUSED_FILE = ".paused"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
-SPACE_HASH, STARTED = "space_hash", "started"
 # What the run was told of earlier ones, where it was.
-EARLIER_FILE, EARLIER_HASH = "earlier.json", "earlier_hash"
-_ID = re.compile("[0-9a-f]{1,32}")
-RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
+EARLIER_FILE = "earlier.json"
+SPACE_HASH = "space_hash"
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class RunFolder:
     """A run on disk. `settings` is what `run.json` says."""
 
     path: Path
-    settings: dict[str, Any]
+    settings: RunSettings
 
     @classmethod
     def create(
@@ -53,8 +45,8 @@ class RunFolder:
         parent: Path,
         space: SearchSpace,
         text: str,
-        settings: dict[str, Any],
-        store: str | None,
+        settings: RunSettings,
+        store: str | None = None,
         name: str | None = None,
         earlier: str | None = None,
     ) -> RunFolder:
@@ -64,14 +56,9 @@ class RunFolder:
 
         `earlier` is what it is told of earlier runs, as JSON.
         """
-        settings = settings | ({} if earlier is None else {EARLIER_HASH: _hash(earlier)})
-        settings |= {
-            "id": f"{time.time_ns():x}",
-            "directory": os.getcwd(),
-            "versions": versions(),
-            SPACE_HASH: _hash(text),
-            "store": _written(store),
-        }
+        settings = settings.changed(store=_written(store))
+        if earlier is not None:
+            settings = settings.changed(earlier_hash=hash_of(earlier))
         stamped = f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         for attempt in range(100):
             path = parent / (name or f"{stamped}{f'-{attempt + 1}' if attempt else ''}")
@@ -93,7 +80,7 @@ class RunFolder:
             write_atomically(path / SPACE_FILE, text)
             if earlier is not None:
                 write_atomically(path / EARLIER_FILE, earlier)
-            write_json(path / RUN_FILE, settings)
+            write_json(path / RUN_FILE, settings.to_dict())
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)  # it is no run yet
             raise InputError(f"--out {parent}: {error.filename or path}: {error.strerror}") from None
@@ -115,87 +102,64 @@ class RunFolder:
             # A pipe would be waited for without end; a lock that lies elsewhere is another's.
             if (file.exists() and not file.is_file()) or (file.name == LOCK_FILE and file.is_symlink()):
                 raise InputError(f"{file}: is no regular file")
-        settings = _read_settings(path)
-        needed = {
-            "id": str,
-            "corpus": dict,
-            "seed": int,
-            "algorithm": str,
-            "synchronous": bool,
-            "set": list,
-            "directory": str,
-        }
-        for key, kind in needed.items():
-            if not isinstance(settings.get(key), kind):
-                raise InputError(f"{path / RUN_FILE}: {key}: missing or not of type {kind.__name__}")
-        if SPACE_HASH not in settings:
+        settings = RunSettings.read(_read_settings(path), path / RUN_FILE)
+        if settings.space_hash is None:
             raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
-        for key in (SPACE_HASH, EARLIER_HASH, "store", "storage"):
-            if not isinstance(settings.get(key), str | None):
-                raise InputError(f"{path / RUN_FILE}: {key}: neither text nor null")
-        if not _is_source(settings.get("from", [])):
-            raise InputError(f"{path / RUN_FILE}: from: expected a list of earlier runs")
-        if not _ID.fullmatch(settings["id"]):  # it names a folder, too
-            raise InputError(f"{path / RUN_FILE}: id: {settings['id']!r} is none; accepted: a hexadecimal number")
-        try:
-            Started.model_validate(settings.get(STARTED, {}))
-        except ValidationError as error:
-            raise explain(error, f"{path / RUN_FILE}: {STARTED}") from None
-        if settings["seed"] < 0 or not all(isinstance(override, str) for override in settings["set"]):
-            raise InputError(f"{path / RUN_FILE}: seed must be at least 0 and set a list of key=value")
         return cls(path, settings)
 
     @property
     def id(self) -> str:
         """The run's key in its store."""
-        return str(self.settings["id"])
+        return self.settings.id
 
     @property
     def started(self) -> Started:
         """How it was started, or went on last; the usual for a run of before this was kept."""
-        return Started.model_validate(self.settings.get(STARTED, {}))
+        return self.settings.started
 
     def space_text(self) -> str:
         """The search space file as it was when the run began. Raises InputError if it has changed."""
-        return self._text(SPACE_FILE, SPACE_HASH)
+        return self._text(SPACE_FILE, self.settings.space_hash)
 
     def earlier_text(self) -> str | None:
         """What the run was told of earlier ones, None if nothing. Raises InputError if that has changed."""
-        return self._text(EARLIER_FILE, EARLIER_HASH) if self.settings.get(EARLIER_HASH) else None
+        told = self.settings.earlier_hash
+        return self._text(EARLIER_FILE, told) if told else None
 
-    def _text(self, file: str, key: str) -> str:
+    def _text(self, file: str, expected: str | None) -> str:
         path = self.path / file
         text = read_text(path)
-        if _hash(text) != self.settings[key]:
+        if hash_of(text) != expected:
             raise InputError(f"{path}: has changed since the run began; its results are about what it said then")
         return text
 
     def space(self) -> SearchSpace:
         """The space it searches, overrides applied, paths as they were meant where it was started."""
-        space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings["set"])  # tried when it began
+        # Its genes were tried when it began.
+        space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings.overrides)
         if isinstance(space.corpus, FilesCorpusConfig):
-            space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings["directory"]))})
+            space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings.directory))})
         return space
 
     def overridden(self, override: str) -> RunFolder:
         """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""
         key, _, _ = override.partition("=")
-        others = [earlier for earlier in self.settings["set"] if not earlier.startswith(f"{key}=")]
-        return self._changed({"set": [*others, override]})
+        others = [earlier for earlier in self.settings.overrides if not earlier.startswith(f"{key}=")]
+        return self._changed(overrides=(*others, override))
 
     def kept_in(self, store: str) -> RunFolder:
         """The same run with its results in another store, from now on: one that has not begun."""
-        return self._changed({"store": _written(store)})
+        return self._changed(store=_written(store))
 
     def going_on(self, started: Started, storage: str | None) -> RunFolder:
         """The same run in another place or with other company, from now on; trainings in another storage if given."""
-        return self._changed({STARTED: started.to_dict()} | ({"storage": storage} if storage is not None else {}))
+        return self._changed(started=started, storage=self.settings.storage if storage is None else storage)
 
-    def _changed(self, settings: dict[str, Any]) -> RunFolder:
-        changed = RunFolder(self.path, self.settings | settings)
+    def _changed(self, **settings: Any) -> RunFolder:
+        changed = RunFolder(self.path, self.settings.changed(**settings))
         if changed.settings == self.settings:
             return self
-        write_json(self.path / RUN_FILE, changed.settings)
+        write_json(self.path / RUN_FILE, changed.settings.to_dict())
         return changed
 
     @contextmanager
@@ -247,7 +211,7 @@ class RunFolder:
 
     def open_store(self, url: str | None = None, create: bool = False) -> Store:
         """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
-        if url is None and not create and not self.settings.get("store") and not (self.path / DATABASE).is_file():
+        if url is None and not create and not self.settings.store and not (self.path / DATABASE).is_file():
             raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
         return Store(url or self.store_url(), create)
 
@@ -258,11 +222,11 @@ class RunFolder:
 
     def store_url(self) -> str:
         """Where `run.json` says that its results are, without the password if there is one."""
-        return str(self.settings.get("store") or sqlite_url(self.path / DATABASE))
+        return self.settings.store or sqlite_url(self.path / DATABASE)
 
     def checkpoints(self, storage: str | None = None) -> str:
         """Where its trainings are kept between rungs: below `storage` if given, else where `run.json` says."""
-        where = storage or self.settings.get("storage")
+        where = storage or self.settings.storage
         return f"{where}/{self.id}" if where else str(self.path.absolute() / CHECKPOINTS)
 
     @property
@@ -272,7 +236,7 @@ class RunFolder:
 
     def begin(self, store: Store) -> None:
         """Enter the run into its store, and note that it is there."""
-        store.create_run(self.id, self.path.name, self.settings)
+        store.create_run(self.id, self.path.name, self.settings.to_dict())
         (self.path / BEGAN_FILE).touch()
 
     def record(self, store: Store) -> Run:
@@ -295,7 +259,7 @@ def bring_up_to_date(path: Path) -> None:
     """
     settings = _read_settings(path)
     if SPACE_HASH not in settings:
-        write_json(path / RUN_FILE, settings | {SPACE_HASH: _hash(read_text(path / SPACE_FILE))})
+        write_json(path / RUN_FILE, settings | {SPACE_HASH: hash_of(read_text(path / SPACE_FILE))})
         (path / BEGAN_FILE).touch()
 
 
@@ -317,33 +281,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _is_source(told: Any) -> bool:
-    """Whether this names earlier runs: a list of them with counts, or the one of hrfevo before it told results."""
-    if isinstance(told, dict):
-        return isinstance(told.get("run"), str)
-    kinds = {"run": str, "results": int, "founders": int}
-    return isinstance(told, list) and all(
-        isinstance(one, dict) and all(isinstance(one.get(name), kind) for name, kind in kinds.items()) for one in told
-    )
-
-
 def _written(store: str | None) -> str | None:
     return without_password(store) if store is not None else None
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on, and the machine's kind."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in RECORDED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed as a package"
-    return found | {f"parts {file}": digest for file, digest in digests().items()}
 
 
 def find_runs(parent: Path) -> list[Path]:

@@ -66,7 +66,7 @@ def plural(count: int, word: str) -> str:
 
 def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
     """Who won and by how much it is better than where the search began."""
-    metric, direction = next(iter(space.objectives.items()))
+    metric, direction = space.first_objective
     top = finished_at(frame)
     if top.empty:
         return "No evaluation has finished yet, so there is no score to show."

@@ -51,7 +51,12 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 class ByteTokenizer:
-    """A token is a byte of UTF-8; 0 is end-of-text."""
+    """A token is a byte of UTF-8; 0 is end-of-text.
+
+    Examples:
+        >>> ByteTokenizer().encode("é!").tolist()
+        [195, 169, 33]
+    """
 
     vocab_size = 256
     end_of_text = 0

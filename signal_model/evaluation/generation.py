@@ -45,6 +45,13 @@ def generate(
     The prompt is read at once, by the parallel form; then every token costs one step of the recurrent form: the state
     of harmonic and wavelet mixers does not grow with length; attention keeps all keys and values. A temperature of 0
     takes the likeliest token each time. Raises InputError for an empty prompt or settings out of range.
+
+    Examples:
+        >>> from signal_model import ModelConfig, build_model
+        >>> model = build_model(ModelConfig(width=16, context=32), seed=0)
+        >>> first, again = (list(generate(model, b"def ", 5, seed=1)) for _ in range(2))
+        >>> first == again, len(first)
+        (True, 5)
     """
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")

@@ -23,6 +23,7 @@ class Config(BaseModel):
     @classmethod
     def _only_what_is_accepted(cls, data: Any) -> Any:
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        by_name = cls.model_fields if cls.model_config.get("populate_by_name") else {}
         if isinstance(data, bool | int | float | str | list | None):
             raise PydanticCustomError(
                 "no_mapping",
@@ -30,14 +31,15 @@ class Config(BaseModel):
                 {"value": repr(data)[:80], "accepted": ", ".join(fields)},
             )
         for key, value in data.items() if isinstance(data, dict) else ():
-            if key not in fields:
+            field = fields.get(key) or by_name.get(key)
+            if field is None:
                 raise PydanticCustomError(
                     "unknown_key",
                     "unknown setting{hint}; accepted: {accepted}",
                     {"place": (str(key),), "hint": closest(key, fields), "accepted": ", ".join(fields)},
                 )
             for one in value if isinstance(value, list) else [value]:
-                if _is_taken_for_a_number(one, fields[key].annotation):
+                if _is_taken_for_a_number(one, field.annotation):
                     raise PydanticCustomError(
                         "no_number", "expected a number, got {value}", {"place": (key,), "value": str(one).lower()}
                     )
@@ -53,7 +55,17 @@ class Config(BaseModel):
 
     @classmethod
     def from_yaml(cls, source: Path | str) -> Self:
-        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`)."""
+        """Read a YAML or JSON file (`Path`), or YAML or JSON text (`str`).
+
+        Examples:
+            >>> from signal_model.config import LayerConfig
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonic, bases: 4}").mixer.bases
+            4
+            >>> LayerConfig.from_yaml("mixer: {kind: harmonics}")
+            Traceback (most recent call last):
+                ...
+            signal_model.support.errors.InputError: ...did you mean 'harmonic'?...
+        """
         document = read_document(source) if isinstance(source, Path) else parse_document(source, cls.__name__)
         return cls.from_document(document)
 

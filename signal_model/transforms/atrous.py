@@ -43,7 +43,14 @@ def reach(wavelet: str, level: int) -> int:
 
 
 def causal_decomposition(signal: Tensor, wavelet: str, levels: int) -> list[Tensor]:
-    """[d_1, …, d_J, a_J], each (B, T, D) like `signal`, whose sum is `signal`."""
+    """[d_1, …, d_J, a_J], each (B, T, D) like `signal`, whose sum is `signal`.
+
+    Examples:
+        >>> signal = torch.arange(8.0).view(1, 8, 1)
+        >>> bands = causal_decomposition(signal, "haar", levels=2)
+        >>> len(bands), torch.equal(torch.stack(bands).sum(0), signal)
+        (3, True)
+    """
     return decomposition(signal, lowpass(wavelet), levels)
 
 

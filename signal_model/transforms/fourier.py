@@ -21,6 +21,11 @@ def causal_convolution(signal: Tensor, kernel: Tensor) -> Tensor:
     at least T + K - 1, so that nothing wraps around: output t depends on inputs up to t only, with
     the rounding of the transform (about 1e-7 of the largest value in float32) spread over all t.
     Half precisions are transformed in float32.
+
+    Examples:
+        >>> signal = torch.tensor([1.0, 0.0, 0.0, 2.0]).view(1, 4, 1)
+        >>> causal_convolution(signal, torch.tensor([[3.0, 1.0]])).flatten().round().tolist()
+        [3.0, 1.0, 0.0, 6.0]
     """
     wide = signal.float() if signal.dtype in (torch.bfloat16, torch.float16) else signal
     return _CausalConvolution.run(wide, kernel.to(wide.dtype))[0].to(signal.dtype)

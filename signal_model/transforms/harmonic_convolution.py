@@ -31,6 +31,12 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
     `signal` (B, T, D); `decay` λ per token and `frequency` ω in radians per token, (H, B); `coefficients`
     (H, D / H, 2B), α, then β. Returns (B, T, D). The harmonics of a head are shared by its channels.
     Half precisions are computed in float32, under autocast too.
+
+    Examples:
+        >>> impulse = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1)
+        >>> half, still = torch.tensor([[0.6931]]), torch.tensor([[0.0]])  # halves at each token, and does not turn
+        >>> harmonic_convolution(impulse, half, still, torch.tensor([[[1.0, 0.0]]])).flatten()
+        tensor([1.0000, 0.5000, 0.2500])
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):

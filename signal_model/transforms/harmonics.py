@@ -19,6 +19,10 @@ def spaced(interval: Interval, count: int, spacing: Spacing) -> Tensor:
 
     `linear`: equal steps. `log`: equal ratios. `mel`: linear well below 0.0875 × high and logarithmic
     above, after the mel scale of hearing.
+
+    Examples:
+        >>> spaced((1.0, 4.0), 3, "linear"), spaced((1.0, 4.0), 3, "log")
+        (tensor([1.0000, 2.5000, 4.0000]), tensor([1., 2., 4.]))
     """
     low, high = interval
     corner = MEL_CORNER * high
@@ -38,6 +42,11 @@ def channel_basis(frequencies: Tensor, channels: int) -> Tensor:
 
     `frequencies` are cycles across the D channels. Rows are scaled by sqrt(2 / D), so that a row at a
     whole or half number of cycles has unit length.
+
+    Examples:
+        >>> rows = channel_basis(torch.tensor([1.0, 2.0]), 8)
+        >>> torch.allclose(rows @ rows.T, torch.eye(4), atol=1e-6)  # whole cycles: orthonormal
+        True
     """
     grid = (torch.arange(channels, device=frequencies.device, dtype=frequencies.dtype) + 0.5) / channels
     angle = 2 * math.pi * frequencies[:, None] * grid

@@ -11,6 +11,10 @@ def spectral_roughness(vectors: Tensor) -> Tensor:
 
     0 for constant vectors, 1 for such as change sign from channel to channel, 1/3 for white noise (D large):
     Σ_f p(f) (f / f_max)² with p(f) the share of a vector's power at frequency f, averaged over the vectors.
+
+    Examples:
+        >>> spectral_roughness(torch.ones(1, 8)).item(), spectral_roughness(torch.tensor([[1.0, -1.0] * 4])).item()
+        (0.0, 1.0)
     """
     full = vectors.float() if vectors.dtype.itemsize < 4 else vectors
     width = full.shape[-1]

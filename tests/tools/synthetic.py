@@ -15,6 +15,7 @@ from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.workers.base import Job, Outcome, Point, Status
 
@@ -156,9 +157,8 @@ def write_run(
     """A run that never trained: random genomes with parents, random scores, some failed, some promoted, one going."""
     space = parse_space(text, "space.yaml")
     random = np.random.default_rng(seed)
-    told = {"seed": seed, "algorithm": "evolution", "synchronous": False, "set": [], "founders": []}
-    told |= {"corpus": {"name": "python", "hash": "1f"}} | settings
-    folder = RunFolder.create(parent, space, text, told, store, name)
+    told = {"algorithm": "evolution", "corpus": {"name": "python", "hash": "1f"}} | settings
+    folder = RunFolder.create(parent, space, text, RunSettings.new(text, seed=seed, **told), store, name)
     opened = folder.open_store(store, create=True)
     folder.begin(opened)
     genomes: list[Genome] = []

@@ -8,6 +8,8 @@ import moocore
 import numpy as np
 from scipy.special import ndtr
 
+from hrfevo.pareto import Hypervolume
+
 # The reference point of the hypervolume lies beyond the worst of the front by so many times its extent.
 REFERENCE_MARGIN = 1.0
 
@@ -123,9 +125,9 @@ class Target:
         """
         front = points[moocore.is_nondominated(points)]
         low, high = front.min(axis=0), front.max(axis=0)
-        reference = np.minimum(high + REFERENCE_MARGIN * (high - low), points.max(axis=0))
-        reference = np.where(reference > low, reference, low + np.maximum(np.abs(low), 1e-12))
-        return cls(Boxes.beyond(front[:0] if empty else front, reference), float(np.prod(reference - low)))
+        worst = np.minimum(high + REFERENCE_MARGIN * (high - low), points.max(axis=0))
+        scale = Hypervolume.between(low, worst)
+        return cls(Boxes.beyond(front[:0] if empty else front, scale.reference), scale.box)
 
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points, as a share of that of the box, (N,)."""

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import moocore
 import numpy as np
 
-from hrfevo.results.comparison.fronts import Ruler
+from hrfevo.results.comparison.fronts import common_scale
 from hrfevo.results.confirmed import Confirmed, latest
 from hrfevo.results.ranking import front, top_rung
 from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.spending import Ledger
 from hrfevo.store.spending import spent as spent_by
 from hrfevo.store.store import Evaluation
@@ -36,7 +37,7 @@ class Searched:
 
     name: str
     space: SearchSpace
-    settings: dict[str, Any]
+    settings: RunSettings
     state: str
     evaluations: list[Evaluation]
     confirmed: list[Confirmed]
@@ -45,7 +46,7 @@ class Searched:
     def read(cls, path: Path, store: str | None = None, name: str | None = None) -> Searched:
         """Called as its folder unless it has a `name`. Raises InputError for no run folder, or a confirmation's."""
         folder = RunFolder.open(path)
-        if "genomes" in folder.settings:
+        if folder.settings.genomes is not None:
             raise InputError(f"{path}: is a confirmation, not a search")
         opened = folder.open_store(store)
         evaluations = opened.evaluations(folder.id)
@@ -161,26 +162,26 @@ def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
     space = searches[0].space
     shortest = min(getattr(search.spent, unit) for search in searches)
     moments = [share * shortest for share in SHARES]
-    ruler = Ruler([search.points(unit, amount) for search in searches for amount in (*moments, np.inf)])
+    scale = common_scale([search.points(unit, amount) for search in searches for amount in (*moments, np.inf)])
     rows = [
         Row(
             run=search.name,
             state=search.state,
-            algorithm=search.settings["algorithm"],
-            seed=search.settings["seed"],
+            algorithm=search.settings.algorithm,
+            seed=search.settings.seed,
             best=_best(search),
             front=len(front(search.space, search.evaluations)),
             evaluations=search.spent.evaluations,
             steps=search.spent.steps,
             seconds=search.spent.seconds,
-            hypervolume=ruler.share(search.points()),
-            at_shares=tuple(ruler.share(search.points(unit, amount)) for amount in moments),
+            hypervolume=scale.of(search.points()) if scale else None,
+            at_shares=tuple(scale.of(search.points(unit, amount)) if scale else None for amount in moments),
         )
         for search in searches
     ]
     reference = None
-    if ruler.reference is not None:
-        own_units = -np.array(space.weights) * ruler.reference
+    if scale is not None:
+        own_units = -np.array(space.weights) * scale.reference
         reference = {str(name): float(value) for name, value in zip(space.objectives, own_units, strict=True)}
     objectives = {str(name): str(direction) for name, direction in space.objectives.items()}
     return Comparison(list(searches), objectives, reference, unit, shortest, rows, _notes(searches, unit))
@@ -206,7 +207,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     """What stands in the way of the comparison, in plain words."""
     notes = []
     if len(_corpora(searches)) > 1:
-        corpora = ", ".join(f"{s.name}: {s.settings['corpus'].get('name', '?')}" for s in searches)
+        corpora = ", ".join(f"{s.name}: {s.settings.corpus.name or '?'}" for s in searches)
         notes.append(f"The corpora differ ({corpora}): scores on different text cannot be compared.")
     if len(lengths := _lengths(searches)) > 1:
         trained = ", ".join(f"{s.name}: {s.steps:,}" for s in searches if s.steps is not None)
@@ -234,7 +235,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
 
 
 def _corpora(searches: Sequence[Searched]) -> set[Any]:
-    return {search.settings["corpus"].get("hash") for search in searches}
+    return {search.settings.corpus.hash for search in searches}
 
 
 def _lengths(searches: Sequence[Searched]) -> set[int]:

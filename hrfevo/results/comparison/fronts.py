@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hrfevo.pareto import Hypervolume, dominated_share
 from hrfevo.results.comparison.paired import Difference, difference
 from signal_model.support.errors import counted
 
@@ -17,47 +18,15 @@ MARGIN = 0.1
 LEAST_POINTS = 3
 
 
-class Ruler:
-    """Hypervolume under one reference point, as a share of that of all points together.
+def common_scale(fronts: Sequence[np.ndarray]) -> Hypervolume | None:
+    """For fronts (n, objectives), smaller is better: in shares of that of all together.
 
-    Takes fronts as arrays (n, objectives), smaller is better. The reference is the nadir of all of them, the worst that
-    any has in each objective, and `MARGIN` of their range beyond; None for fewer than `LEAST_POINTS`.
+    The reference is the nadir of all of them, the worst that any has in each objective, and `MARGIN` of their range
+    beyond. None for fewer than `LEAST_POINTS`.
     """
-
-    def __init__(self, fronts: Sequence[np.ndarray]) -> None:
-        points = np.concatenate(fronts)
-        self.reference: np.ndarray | None = None
-        if len(np.unique(points, axis=0)) >= LEAST_POINTS:
-            best, worst = points.min(axis=0), points.max(axis=0)
-            spread = np.where(worst > best, worst - best, np.where(worst != 0, np.abs(worst), 1.0))
-            self.reference = worst + MARGIN * spread
-            self._scale = spread
-            self._whole = self._volume(points)
-
-    def share(self, points: np.ndarray) -> float | None:
-        """0 for no point; None where there is too little to measure by."""
-        if self.reference is None:
-            return None
-        return self._volume(points) / self._whole if len(points) else 0.0
-
-    def _volume(self, points: np.ndarray) -> float:
-        import moocore
-
-        # In units of the range, so that parameters in millions and losses below one are alike to floating point.
-        scaled = (points - self.reference) / self._scale
-        return float(moocore.hypervolume(scaled, ref=np.zeros(scaled.shape[1])))
-
-
-def dominated_share(points: np.ndarray, by: np.ndarray) -> float:
-    """The share of `points` (n, objectives) that some point of `by` (m, objectives) dominates; smaller is better.
-
-    The coverage of Zitzler & Thiele 1999, but for equal points, which do not dominate one another.
-    """
-    if not len(points) or not len(by):
-        return 0.0
-    no_worse = np.all(by[None] <= points[:, None], axis=2)
-    better = np.any(by[None] < points[:, None], axis=2)
-    return float(np.mean(np.any(no_worse & better, axis=1)))
+    points = np.concatenate(fronts)
+    enough = len(np.unique(points, axis=0)) >= LEAST_POINTS
+    return Hypervolume.around(points, MARGIN).relative_to(points) if enough else None
 
 
 @dataclass(frozen=True)
@@ -90,9 +59,8 @@ class FrontPair:
 
 def front_pair(first: np.ndarray, second: np.ndarray) -> FrontPair:
     """Of two arrays (n, objectives), smaller is better."""
-    ruler = Ruler([first, second])
-    own, other = ruler.share(first), ruler.share(second)
-    volumes = None if own is None or other is None else (own, other)
+    scale = common_scale([first, second])
+    volumes = (scale.of(first), scale.of(second)) if scale else None
     return FrontPair(_sizes(first, second), volumes, (dominated_share(first, second), dominated_share(second, first)))
 
 
@@ -106,10 +74,10 @@ def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.
         return None
     means = [np.mean([side[seed] for seed in seeds], axis=0) for side in (first, second)]
     pair = front_pair(*means)
-    if pair.hypervolumes is None:
+    scale = common_scale([side[seed] for side in (first, second) for seed in seeds])
+    if pair.hypervolumes is None or scale is None:
         return pair
-    ruler = Ruler([side[seed] for side in (first, second) for seed in seeds])
-    volumes = [{seed: ruler.share(side[seed]) or 0.0 for seed in seeds} for side in (first, second)]
+    volumes = [{seed: scale.of(side[seed]) for seed in seeds} for side in (first, second)]
     return replace(pair, difference=difference(*volumes))
 
 

@@ -134,7 +134,7 @@ def between_winners(comparison: Comparison) -> tuple[list[Test], list[str]]:
 def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator[Test]:
     from scipy.stats import ttest_ind
 
-    corpora = {search.name: search.settings["corpus"].get("hash") for search in comparison.searches}
+    corpora = {search.name: search.settings.corpus.hash for search in comparison.searches}
     for one, other in itertools.combinations(winners, 2):
         a, b = winners[one].test, winners[other].test
         if corpora[one] != corpora[other] or len({*a}) == len({*b}) == 1:
@@ -156,8 +156,8 @@ def _doubts(group: Group) -> Iterator[str]:
     if len(set(seeds)) < len(seeds):
         twice = min(seed for seed in seeds if seeds.count(seed) > 1)
         yield f"{group.name}: seed {twice} stands more than once; such searches are no independent repetitions."
-    keys = ("space_hash", "set", "synchronous", "founders", "from")
-    if len({str([search.settings.get(key) for key in keys]) for search in group.searches}) > 1:
+    terms = {"space_hash", "overrides", "synchronous", "founders", "earlier"}
+    if len({str(search.settings.model_dump(include=terms)) for search in group.searches}) > 1:
         yield f"{group.name}: its searches differ in more than the seed (space file, --set, --synchronous or --from)."
 
 

@@ -178,7 +178,7 @@ def _relative(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str
         best.birth // space.population if best.birth >= 0 else None,
         best.status,
         space.rungs[best.rung],
-        best.metrics[next(iter(space.objectives))] if best.status == "finished" else None,
+        best.metrics[space.first_objective[0]] if best.status == "finished" else None,
     )
 
 

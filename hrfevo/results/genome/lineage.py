@@ -26,13 +26,25 @@ class Change:
 class Descent:
     """From one parent. `gain` is by how much the child is better in the first objective at `rung`, the highest that
     both finished; None where there is none, or the parent is not in the store.
+
+    `before` and `after` are the genes of parent and child; None where the parent is not in the store.
     """
 
     parent: str
-    known: bool
-    changes: tuple[Change, ...]
     rung: int | None
     gain: float | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+
+    @property
+    def known(self) -> bool:
+        """Whether the parent is in the store."""
+        return self.before is not None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What the child has otherwise; nothing where the parent is not known."""
+        return () if self.before is None else tuple(changes(self.before, self.after))
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,17 @@ class Ancestor:
     scores: Mapping[int, float]
     parents: tuple[Descent, ...]
 
+    @property
+    def better_first(self) -> list[Descent]:
+        """The parents, first the one on which least was gained, so the best; last those that cannot be compared."""
+        return sorted(self.parents, key=lambda one: (one.gain is None, one.gain or 0.0, one.parent))
+
 
 def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) -> list[Ancestor]:
     """A genome of the run and all its ancestors in the store, itself first, then the youngest first."""
     first: dict[str, Evaluation] = {}
     measured: dict[str, dict[int, list[float]]] = {}
-    objective, direction = next(iter(space.objectives.items()))
+    objective, direction = space.first_objective
     for evaluation in evaluations:
         first.setdefault(evaluation.genome, evaluation)
         if evaluation.status == "finished":
@@ -65,11 +82,11 @@ def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) 
 
     def descent(child: Evaluation, parent: str) -> Descent:
         if parent not in first:
-            return Descent(parent, False, (), None, None)
+            return Descent(parent, None, None, None, child.values)
         theirs, own = scores.get(parent, {}), scores.get(child.genome, {})
         rung = max(theirs.keys() & own.keys(), default=None)
         gain = None if rung is None else sign * (own[rung] - theirs[rung])
-        return Descent(parent, True, tuple(changes(first[parent].values, child.values)), rung, gain)
+        return Descent(parent, rung, gain, first[parent].values, child.values)
 
     found: dict[str, Ancestor] = {}
     waiting = [genome]

@@ -12,7 +12,8 @@ from hrfevo.runner.earlier.transfer import Transfer, transferred
 from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.run_folder import EARLIER_FILE, RunFolder, versions
+from hrfevo.store.run_folder import EARLIER_FILE, RunFolder
+from hrfevo.store.settings import versions
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted, one_line
 
@@ -103,9 +104,9 @@ class _Gatherer:
 
     def _reasons(self) -> Iterator[str]:
         """Why no result of the run compares with those of the new one."""
-        theirs, ours, corpus = self._theirs, self._space, self._run.settings["corpus"]
-        if corpus.get("hash") != self._here.corpus_hash:
-            yield f"corpus: another text or tokenizer ({corpus.get('name', '?')}, here {self._here.corpus})"
+        theirs, ours, corpus = self._theirs, self._space, self._run.settings.corpus
+        if corpus.hash != self._here.corpus_hash:
+            yield f"corpus: another text or tokenizer ({corpus.name or '?'}, here {self._here.corpus})"
         if theirs.rungs[-1] != ours.rungs[-1]:
             yield (
                 f"rungs: trainings end after {theirs.rungs[-1]:,} steps there, after {ours.rungs[-1]:,} here, and the "
@@ -196,9 +197,9 @@ class _Gatherer:
         else:
             self._say(f"knows {counted(known, 'result')} of {path}, beside its own budget, front and report")
         self._say(f"begins with {founders} on its front, trained again here")
-        before, now = self._run.settings.get("versions"), versions()
+        before, now = self._run.settings.versions, versions()
         for package in ("hrfevo", "torch"):
-            if isinstance(before, dict) and (was := before.get(package)) != now[package]:
+            if before and (was := before.get(package)) != now[package]:
                 self._say(f"note: {path} was made with {package} {was}, this run has {now[package]}")
         for genome, why in list(unfit.items())[:NAMED]:
             self._say(f"left out {genome}: {why}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hrfevo.pareto import joined
+from hrfevo.pareto import Hypervolume, joined
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.base import Outcome
 
@@ -35,7 +35,8 @@ class Course:
 
         `180_steps/best_bits_per_byte` is the best so far of an objective at a rung of 180 steps. With several
         objectives, `180_steps/hypervolume` is what the front dominates within the worst corner of the first four
-        results, their box being 1. A genome that was trained with several seeds counts for the mean.
+        results, their box being 1, so that it grows beyond that. A genome that was trained with several seeds counts
+        for the mean.
         """
         if outcome.status != "finished":
             return {}
@@ -53,7 +54,7 @@ class Course:
         best = self._signs * rung.front.min(axis=0)
         series = {f"{place}/best_{name}": float(v) for name, v in zip(self._space.objectives, best, strict=True)}
         if len(self._signs) > 1 and len(rung.first) == FIRST:
-            series[f"{place}/hypervolume"] = _volume(np.array(rung.first), rung.front)
+            series[f"{place}/hypervolume"] = Hypervolume.around(np.array(rung.first)).of(rung.front)
         return series
 
 
@@ -63,11 +64,3 @@ def _front(means: Sequence[np.ndarray]) -> np.ndarray:
     points = np.array(means)
     result: np.ndarray = points[moocore.is_nondominated(points)]
     return result
-
-
-def _volume(first: np.ndarray, front: np.ndarray) -> float:
-    import moocore
-
-    worst, ideal = first.max(axis=0), first.min(axis=0)
-    span = np.where(worst > ideal, worst - ideal, 1.0)
-    return float(moocore.hypervolume((front - worst) / span, ref=np.zeros(len(worst))))

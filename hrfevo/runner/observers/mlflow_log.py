@@ -62,7 +62,7 @@ class MLflow:
         if found is None:
             tags = {RUN: folder.id, NAME: folder.path.name}
             found = self._client.create_run(self._experiment, tags=tags)
-            settings = {name: folder.settings[name] for name in ("algorithm", "seed", "synchronous")}
+            settings = folder.settings.model_dump(include={"algorithm", "seed", "synchronous"})
             about = settings | {"rungs": space.rungs, "objectives": dict(space.objectives)}
             self._write(found.info.run_id, [], about)
         else:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from importlib import resources
-from string import Template
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
@@ -20,10 +18,10 @@ from hrfevo.views.dashboard.card import card, pictures
 from hrfevo.views.dashboard.drawing import Album, Screen, contents, live
 from hrfevo.views.dashboard.table import columns_of, empty_table, rows_of
 from hrfevo.views.dashboard.watch import Listed, Runs, Snapshot
-from hrfevo.views.figures.style import scale
+from hrfevo.views.figures.style import page_variables
 from hrfevo.views.words import plural
 from signal_model.support.errors import InputError
-from signal_model.support.style import Mode, ink_variables
+from signal_model.support.pages import page
 
 TABS = {"progress": "Progress", "figures": "All figures", "table": "Table"}
 # Nothing is loaded from anywhere else, whatever the data says.
@@ -86,11 +84,8 @@ def make_app(runs: Runs, refresh: float) -> Dash:
 
 
 def _index() -> str:
-    def variables(mode: Mode) -> str:
-        return f"{ink_variables(mode)} --scale: {', '.join(scale(mode))};"
-
-    page = Template(resources.files("hrfevo.views.dashboard").joinpath("page.html").read_text("utf-8"))
-    return page.substitute(light=variables("light"), dark=variables("dark"))
+    """The page around the app; Dash fills in its own parts, `{%…%}`."""
+    return page("hrfevo.views.dashboard", light=page_variables("light"), dark=page_variables("dark"))
 
 
 def _layout(refresh: float) -> html.Main:

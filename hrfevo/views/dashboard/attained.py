@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 import plotly.graph_objects as go
 
-from hrfevo.pareto import growth
+from hrfevo.pareto import Hypervolume
 from hrfevo.space.metrics import METRICS, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
@@ -91,11 +91,10 @@ def _best(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
 
 
 def _hypervolume(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
-    every = np.vstack([course.losses for course in group.values()])
-    ideal, worst = every.min(axis=0), every.max(axis=0)
+    scale = Hypervolume.around(np.vstack([course.losses for course in group.values()]))
     lines = {}
     for name, course in group.items():
-        places, volumes = growth(course.losses, ideal, worst)
+        places, volumes = scale.growth(course.losses)
         values = np.zeros(len(course.spent))
         values[places] = volumes
         lines[name] = _stairs(course, places, values)

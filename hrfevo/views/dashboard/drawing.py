@@ -17,7 +17,7 @@ from hrfevo.results.worth import yardsticks_of
 from hrfevo.store.store import Version
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.gallery import gallery
-from hrfevo.views.figures.style import caption_of, template
+from hrfevo.views.figures.style import caption_of, colour_scale, template
 from signal_model.support.style import Mode
 
 HEIGHT = 420
@@ -171,11 +171,7 @@ def contents(piece: Component, view: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scale(figure: go.Figure) -> list[html.Div]:
-    """The colour axis, from the best colour to the worst."""
-    axis = figure.layout.coloraxis
-    if axis.cmin is None:
+    if (found := colour_scale(figure)) is None:
         return []
-    ends = (axis.cmax, axis.cmin) if axis.reversescale else (axis.cmin, axis.cmax)
-    best, worst = (format(end, ",.0f" if abs(end) >= 1000 else ".4g") for end in ends)
-    parts = [html.Span(f"{axis.colorbar.title.text}:"), html.Span(best), html.I(), html.Span(f"{worst} or worse")]
+    parts = [html.Span(found.title), html.Span(found.best), html.I(), html.Span(found.worst)]
     return [html.Div(parts, className="scale")]

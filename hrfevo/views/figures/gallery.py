@@ -53,7 +53,7 @@ def gallery(
             found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
         found["progress"] = progress(frame, objectives)
         found["front"] = front(frame, objectives)
-        found["genealogy"] = genealogy(frame, objectives)
+        found["genealogy"] = genealogy(frame, space, evaluations)
     if finished["number"].isin(curves["number"]).any():
         found["curves"] = learning_curves(curves, frame, objectives)
     found["agreement"] = agreement(space, evaluations)

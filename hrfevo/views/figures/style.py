@@ -10,6 +10,7 @@ import html
 import json
 import math
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
 
 from hrfevo.space.metrics import METRICS, Direction, measure
-from signal_model.support.style import INK, Mode, base_layout
+from signal_model.support.style import INK, Mode, base_layout, ink_variables
 
 SHADES = 10
 
@@ -37,6 +38,11 @@ def scale(mode: Mode = "light", count: int = 10) -> list[str]:
     first, last = (0.0, 0.88) if mode == "light" else (1.0, 0.22)
     rgb = sample_colorscale("Cividis", np.linspace(first, last, count), colortype="tuple")
     return ["#" + "".join(f"{round(255 * channel):02x}" for channel in colour) for colour in rgb]
+
+
+def page_variables(mode: Mode) -> str:
+    """The inks and the colours of scores as CSS variables."""
+    return f"{ink_variables(mode)} --scale: {', '.join(scale(mode))};"
 
 
 def template(mode: Mode = "light") -> go.layout.Template:
@@ -136,6 +142,25 @@ def colour_axis(scores: pd.Series, metric: str, direction: Direction) -> dict[st
     low, high = focus(scores, direction, reach=2) if len(scores) else (0.0, 1.0)
     bar = {"title": {"text": METRICS[metric].heading, "side": "right"}}
     return {"cmin": low, "cmax": high, "reversescale": direction == "maximize", "colorbar": bar}
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """What the colours of a figure mean, in words, for a page to draw beside it: from the best to the worst."""
+
+    title: str
+    best: str
+    worst: str
+
+
+def colour_scale(figure: go.Figure) -> ColourScale | None:
+    """None of a figure whose colours are no scores."""
+    axis = figure.layout.coloraxis
+    if axis.cmin is None:
+        return None
+    ends = (axis.cmax, axis.cmin) if axis.reversescale else (axis.cmin, axis.cmax)
+    best, worst = (format(end, ",.0f" if abs(end) >= 1000 else ".4g") for end in ends)
+    return ColourScale(f"{axis.colorbar.title.text}:", best, f"{worst} or worse")
 
 
 def metric_axis(metric: str, direction: Direction | None = None) -> dict[str, Any]:

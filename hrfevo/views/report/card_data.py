@@ -115,7 +115,7 @@ def card_data(
 
 def _places(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[int, int]:
     """Of each finished evaluation its place among those of its rung by the first objective, 1 for the best."""
-    metric, direction = next(iter(space.objectives.items()))
+    metric, direction = space.first_objective
     finished = [e for e in evaluations if e.status == "finished"]
     scores = pd.DataFrame({"rung": [e.rung for e in finished], "score": [e.metrics[metric] for e in finished]})
     ranks = scores.groupby("rung")["score"].rank(method="min", ascending=direction == "minimize")

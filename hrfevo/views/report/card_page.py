@@ -35,14 +35,14 @@ def card_page(
     sections = [
         Section("What is known", "", None, Table([], list(facts.items()), words=2)),
         Section("Genes", "", None, Table([], [*gene_rows(card.genes)], words=2)),
-        *(_drawn(drawn) for drawn in _figures(space, evaluations, card)),
+        *(section_of(drawn) for drawn in _figures(space, evaluations, card)),
         Section("Trainings", "", None, _trainings(card)),
         *(
             Section(title, plural(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
             for title, relatives in (("Parents", card.parents), ("Children", card.children))
             if relatives
         ),
-        *map(_drawn, pictures.values()),
+        *map(section_of, pictures.values()),
     ]
     footer = f"Run {run_name}, genome {card.genome}, made with hrfevo {metadata.version('hrfevo')}."
     return render(f"Genome {card.genome}", f"of run {run_name}", f"{lead[0].upper()}{lead[1:]}.", sections, footer)
@@ -116,7 +116,7 @@ def _relatives(relatives: Sequence[Relative], objective: str) -> Table:
     return Table(["genome", "operator", "generation", "steps", METRICS[objective].heading], rows, words=2)
 
 
-def _drawn(drawn: go.Figure) -> Section:
+def section_of(drawn: go.Figure) -> Section:
     """A figure whose title and caption are HTML, which wraps on narrow screens."""
     title, caption = drawn.layout.title.text, caption_of(drawn)
     plain = go.Figure(drawn).update_layout(title=None, margin={"t": 40}, height=(drawn.layout.height or 430) - 50)

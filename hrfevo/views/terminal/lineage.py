@@ -15,7 +15,7 @@ from hrfevo.views.terminal.tables import genes_in_words, number
 
 
 def as_tree(space: SearchSpace, ancestors: Sequence[Ancestor]) -> Tree:
-    """A line for each genome: below it its first parent, then that one's, and so on; × begins another parent's line.
+    """A line for each genome: below it its better parent, then that one's, and so on; × begins another parent's line.
 
     A genome that several descend from is told once.
     """
@@ -27,7 +27,7 @@ def as_tree(space: SearchSpace, ancestors: Sequence[Ancestor]) -> Tree:
         node = start
         told.add(ancestor.genome)
         while ancestor.parents:
-            first, *others = ancestor.parents
+            first, *others = ancestor.better_first
             waiting.extend((node.add(""), ancestor, other) for other in others)
             node = start.add(_label(space, ancestor, first, known, first.parent in told))
             if first.parent in told or not first.known:

@@ -18,6 +18,7 @@ from scipy import stats
 from hrfevo.results.comparison.compare import SHARES, compare, read_searches
 from hrfevo.results.comparison.significance import between_groups, between_winners, grouped
 from hrfevo.results.confirmed import Confirmed
+from hrfevo.store.settings import CorpusRecord
 from signal_model.support.errors import InputError
 from tests.conftest import answer
 from tests.tools.synthetic import SPACE, dominating, read, write_run
@@ -84,7 +85,7 @@ def test_groups_without_repetitions_are_not_tested(written_runs: list[Path]) -> 
     tests, notes = between_groups(comparison, grouped(comparison))
     assert tests == []
     assert any("Not tested: questions random" in note for note in notes)
-    same = replace(searches[2], settings=searches[2].settings | {"seed": 0, "set": ["population=9"]})
+    same = replace(searches[2], settings=searches[2].settings.changed(seed=0, overrides=("population=9",)))
     comparison = compare([searches[0], same, searches[1], searches[3]])
     tests, notes = between_groups(comparison, grouped(comparison))
     assert tests == []
@@ -113,7 +114,7 @@ def test_winners_are_tested_as_welch_did(written_runs: list[Path]) -> None:
     # One seed, other text or no spread at all: nothing is claimed.
     for changed in (
         replace(sides[1], confirmed=[confirmed((2.4,))]),
-        replace(sides[1], settings=other.settings | {"corpus": {"name": "other", "hash": "2e"}}),
+        replace(sides[1], settings=other.settings.changed(corpus=CorpusRecord(name="other", hash="2e"))),
         replace(sides[1], confirmed=[]),
     ):
         tests, notes = between_winners(compare([sides[0], changed]))

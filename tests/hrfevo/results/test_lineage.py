@@ -18,6 +18,7 @@ from rich.console import Console
 from hrfevo.results.genome.lineage import Change, changes, lineage
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
+from hrfevo.views.figures.winners.tree import tree
 from hrfevo.views.terminal.lineage import as_tree
 from signal_model.support.errors import InputError
 from tests.conftest import answer
@@ -97,6 +98,27 @@ def test_lineage_goes_back_to_the_first_generation(written_run: Path) -> None:
     assert sum("→ " in line and (" steps; " in line or "same rung; " in line) for line in lines) == edges
 
 
+def test_the_terminal_and_the_figure_draw_one_ancestry(written_run: Path) -> None:
+    """Both go back by the better parent, and say the same gains of the same edges."""
+    space, evaluations = read(written_run)
+    for youngest in {e.genome for e in evaluations[-30:]}:
+        found = lineage(space, evaluations, youngest)
+        straight = [place for place in tree(found) if place.row == 0]
+        branch = as_tree(space, found)
+        labels = [str(child.label) for child in branch.children if not str(child.label).startswith("× ")]
+        assert [label.split()[0] for label in labels] == [place.ancestor.genome for place in straight[1:]]
+        for label, place in zip(labels, straight[1:], strict=True):
+            assert place.descent is not None
+            gain = place.descent.gain
+            assert ("not measured at the same rung" if gain is None else f"{gain:+.4g} after") in label
+            assert not any(
+                other.gain is not None and (gain is None or other.gain < gain)
+                for one in found
+                for other in one.parents
+                if place.descent in one.parents
+            )
+
+
 def test_lineage_of_strange_stores(written_run: Path) -> None:
     """A parent that is not there, as of weights brought from elsewhere, and parents in a circle end it."""
     space, evaluations = read(written_run)
@@ -106,7 +128,9 @@ def test_lineage_of_strange_stores(written_run: Path) -> None:
     circle = [replace(one, parents=(other.genome,)), replace(other, parents=(one.genome,))]
     assert len(lineage(space, circle, one.genome)) == 2
     for some in ([replace(one, parents=("nowhere",))], circle):
-        Console(file=open("/dev/null", "w")).print(as_tree(space, lineage(space, some, one.genome)))  # noqa: SIM115
+        found = lineage(space, some, one.genome)
+        Console(file=open("/dev/null", "w")).print(as_tree(space, found))  # noqa: SIM115
+        assert len({place.ancestor.genome for place in tree(found)}) == len(found)
 
 
 def test_lineage_prints_a_tree_json_and_csv(written_run: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from scipy import stats
 
-from hrfevo.results.comparison.fronts import dominated_share, front_pair, front_pair_by_seed
+from hrfevo.pareto import dominated_share
+from hrfevo.results.comparison.fronts import front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import difference
 from hrfevo.views.terminal.tables import with_reach
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hrfevo.commands.ending import exit_code
 from hrfevo.results.confirmed import latest
 from hrfevo.results.importance import gene_importances, ranges_of
 from hrfevo.runner import confirmation
@@ -238,8 +239,8 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
     assert set(founders[2:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 2 + len(winners))
-    (source,) = run.settings["from"]
-    assert (source["run"], source["id"], source["founders"]) == (str(finished), earlier.id, len(winners))
+    (source,) = run.settings.earlier
+    assert (source.run, source.id, source.founders) == (str(finished), earlier.id, len(winners))
     assert f"from {finished.name}" in answer("lineage", path, founders[-1])
 
 
@@ -278,7 +279,7 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
 
     def confirmed() -> int:
         options = Confirm(top=1, seeds=2, steps=2, baseline=False, equal="steps")
-        return confirm(run, options, Machinery("inline"), console)
+        return exit_code(confirm(run, options, Machinery("inline"), console))
 
     with monkeypatch.context() as patched:
         patched.setattr(confirmation, "leave_products", interrupted)

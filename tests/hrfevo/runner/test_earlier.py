@@ -27,6 +27,7 @@ from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Evaluation
 from signal_model.config import TrainingConfig
 from signal_model.support.errors import InputError
@@ -198,8 +199,8 @@ def test_times_compare_on_the_machine_that_took_them(run: Path) -> None:
 
 def test_what_comes_along_is_of_the_machine_that_it_was_measured_on(run: Path, tmp_path: Path) -> None:
     earlier, _ = told(run, TEXT)
-    settings_ = {"seed": 0, "algorithm": "evolution", "synchronous": False, "set": []}
-    settings_ |= {"corpus": {"name": "python", "hash": "1f"}, "from": earlier.record}
+    text = {"name": "python", "hash": "1f"}
+    settings_ = RunSettings.new(TEXT, seed=0, algorithm="evolution", corpus=text, earlier=earlier.record)
     folder = RunFolder.create(
         tmp_path, read_space(TEXT, "space"), TEXT, settings_, None, "second", earlier=earlier.to_json()
     )
@@ -323,17 +324,17 @@ def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(tiny_space:
     assert [(e.genome, e.rung) for e in found[: len(winners)]] == [(w.genome, 1) for w in winners]
     begun = {(e.genome, e.rung) for e in known}
     assert not begun & {(e.genome, e.rung) for e in found[len(winners) :]}
-    (source,) = RunFolder.open(whole).settings["from"]
-    assert (Path(source["run"]).name, source["results"], source["founders"]) == (name, len(known), len(winners))
+    (source,) = RunFolder.open(whole).settings.earlier
+    assert (Path(source.run).name, source.results, source.founders) == (name, len(known), len(winners))
 
     assert f"from {name}" in answer("lineage", whole, winners[0].genome)
     assert f"from {name}" in answer("show", whole, winners[0].genome)
     assert f"{len(known)} results and" in (whole / "report.html").read_text()
     # A third search hears of the first by the second, though the first is gone.
     third = searched(tiny_space, tmp_path / "third", 8, "--from", whole, "--seed", 2)
-    sources = RunFolder.open(third).settings["from"]
-    assert {Path(one["run"]).name for one in sources} == {name, whole.name}
-    assert sum(one["results"] for one in sources) == len(known) + len(found)
+    sources = RunFolder.open(third).settings.earlier
+    assert {Path(one.run).name for one in sources} == {name, whole.name}
+    assert sum(one.results or 0 for one in sources) == len(known) + len(found)
 
 
 def test_a_parent_that_only_an_earlier_run_evaluated_is_from_there(run: Path) -> None:
@@ -361,7 +362,7 @@ def test_what_was_told_is_not_lost_in_silence(
     damage: Callable[[Path], object], message: str, run: Path, tmp_path: Path
 ) -> None:
     earlier, _ = told(run, TEXT)
-    settings_ = {"seed": 0, "algorithm": "evolution", "synchronous": False, "set": [], "corpus": {}}
+    settings_ = RunSettings.new(TEXT, seed=0, algorithm="evolution", corpus={})
     space = read_space(TEXT, "space.yaml")
     folder = RunFolder.create(tmp_path, space, TEXT, settings_, None, "new", earlier=earlier.to_json())
     assert read_earlier(RunFolder.open(folder.path)) == earlier
@@ -372,7 +373,8 @@ def test_what_was_told_is_not_lost_in_silence(
 
 def test_runs_of_before_are_read(run: Path) -> None:
     folder, values = RunFolder.open(run), evaluations_of(run)[0].values
-    old = replace(folder, settings=folder.settings | {"founders": [values], "from": {"run": "runs/old", "id": "1f"}})
+    told = folder.settings.to_dict() | {"founders": [values], "from": {"run": "runs/old", "id": "1f"}}
+    old = replace(folder, settings=RunSettings.read(told, folder.path / "run.json"))
     (founder,) = read_earlier(old).proposals(folder.space())
     assert (founder.genome.values, founder.rung, founder.operator) == (values, 0, "founder")
     assert read_earlier(old).origins == {founder.genome.id: "from old"}

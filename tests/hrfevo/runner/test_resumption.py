@@ -329,9 +329,9 @@ def test_a_start_is_changed_by_what_is_given_alone() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"backend": "dask"}, "run.json: started: backend: "),
-        ({"workers": 0}, "run.json: started: workers: "),
-        ({"nodes": 2}, "run.json: started: nodes: unknown setting"),
+        ({"backend": "dask"}, "run.json: started.backend: "),
+        ({"workers": 0}, "run.json: started.workers: "),
+        ({"nodes": 2}, "run.json: started.nodes: unknown setting"),
     ],
 )
 def test_a_start_that_none_wrote_is_refused(written_run: Path, tmp_path: Path, wrong: Any, message: str) -> None:
@@ -356,8 +356,8 @@ def test_a_run_of_an_earlier_version_goes_on(name: str, tmp_path: Path) -> None:
         more = space.budget.model_copy(update={"evaluations": spent(space.rungs, before).evaluations + 3})
         space = space.model_copy(update={"budget": more})
         settings = folder.settings
-        sequence, training = np.random.SeedSequence(settings["seed"]).spawn(2)
-        algorithm = make_algorithm(settings["algorithm"], space, sequence, settings["synchronous"])
+        sequence, training = np.random.SeedSequence(settings.seed).spawn(2)
+        algorithm = make_algorithm(settings.algorithm, space, sequence, settings.synchronous)
         workers = InlineWorkers(Scripted())
         search = Search(folder.id, space, algorithm, workers, store, int(training.generate_state(1)[0]))
         search.replay(before, 0.0)

@@ -26,6 +26,7 @@ from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.model.portrait import portraits
 from hrfevo.views.figures.model.wavelets import gains
@@ -80,7 +81,7 @@ budget: {evaluations: 90}
 """
     (path := tmp_path_factory.mktemp("cards") / "space.yaml").write_text(text)
     space, text = load_space(path)
-    started = {"seed": 3, "algorithm": "evolution", "synchronous": False, "set": [], "corpus": {}}
+    started = RunSettings.new(text, seed=3, algorithm="evolution", corpus={})
     folder = RunFolder.create(path.parent, space, text, started, None)
     store = folder.open_store(create=True)
     folder.begin(store)

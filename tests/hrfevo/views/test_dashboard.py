@@ -31,6 +31,7 @@ from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import RunSettings
 from hrfevo.views.dashboard.attained import attainment, course_of
 from hrfevo.views.dashboard.table import columns_of, rows_of
 from hrfevo.views.dashboard.watch import Runs, Snapshot
@@ -69,7 +70,7 @@ class Search:
 
     def __init__(self, parent: Path, name: str = "tiny", seed: int = 0) -> None:
         self.space = parse_space(SPACE, "tiny.yaml")
-        start = {"seed": 0, "algorithm": "random", "synchronous": False, "set": [], "corpus": {"name": "python"}}
+        start = RunSettings.new(SPACE, seed=0, algorithm="random", corpus={"name": "python"})
         self.folder = RunFolder.create(parent, self.space, SPACE, start, None, name)
         self.store = self.folder.open_store(create=True)
         self.folder.begin(self.store)

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from hrfevo.algorithms.breeding.individual import Fitness
 from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.genome.lineage import lineage
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures import (
@@ -26,9 +24,8 @@ from hrfevo.views.figures import (
     progress,
     timeline,
 )
-from hrfevo.views.figures.course.progress import hypervolumes
 from hrfevo.views.figures.style import caption_of
-from hrfevo.views.figures.winners.ancestry import ancestry
+from hrfevo.views.figures.winners.tree import tree
 from tests.tools.synthetic import search
 
 
@@ -143,23 +140,6 @@ def test_learning_curves_tell_promoted_from_stopped(layers: SearchSpace) -> None
     assert np.all(np.diff(best.x) > 0), "one line through all rungs, each step once"
 
 
-@given(arrays(float, st.tuples(st.integers(1, 12), st.integers(2, 3)), elements=st.integers(0, 6).map(float)))
-@settings(max_examples=60)
-def test_hypervolume_is_the_share_of_the_box_that_is_dominated(points: np.ndarray) -> None:
-    places, volumes = hypervolumes(points)
-    ideal, worst = points.min(axis=0), points.max(axis=0)
-    sides = np.where(worst > ideal, worst - ideal, 1.0)
-    # Unit cells, counted: corners are whole numbers, and a side without extent has the length 1.
-    cells = np.stack(np.meshgrid(*(np.arange(side) + 0.5 for side in sides), indexing="ij"), -1).reshape(-1, len(sides))
-
-    def share(count: int) -> float:
-        return float(((points[:count, None] - ideal <= cells).all(axis=2).any(axis=0)).mean())
-
-    for place, volume in zip(places, volumes, strict=True):
-        assert volume == pytest.approx(share(place + 1))
-    assert volumes[-1] == pytest.approx(share(len(points)))
-
-
 def test_progress_counts_each_second_of_training_once(embeddings: SearchSpace) -> None:
     _, _, evaluations, _ = search(embeddings, 60)
     promoted = replace(evaluations[0], metrics=evaluations[0].metrics | {"train_seconds": 99.0})
@@ -183,41 +163,40 @@ def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace
     parents = {e.genome: e.parents for e in evaluations}
     scores = {(e.genome, e.rung): e.metrics["bits_per_byte"] for e in evaluations if e.status == "finished"}
     for winner in [e.genome for e in evaluations[300:340]]:
-        found = ancestry(frame, winner, "bits_per_byte", "minimize")
+        found = tree(lineage(layers, evaluations, winner))
         every, waiting = set(), [winner]
         while waiting:
             new = set(parents[waiting.pop()]) - every
             every |= new
             waiting += new
-        assert found.total == len(every)
-        assert len({(place.row, place.column) for place in found.places}) == len(found.places)
-        for place in found.places[1:]:
-            child = found.places[place.child]  # type: ignore[index]
-            assert place.genome in parents[child.genome]
+        assert {place.ancestor.genome for place in found[1:]} <= every
+        assert len({(place.row, place.column) for place in found}) == len(found)
+        for place in found[1:]:
+            child, own = found[place.child], place.ancestor.genome  # type: ignore[index]
+            genome = child.ancestor.genome
+            assert own in parents[genome]
             assert place.column < child.column
             assert place.row >= child.row
-            common = [r for r in (0, 1) if (place.genome, r) in scores and (child.genome, r) in scores]
-            assert (place.gain is None) == (not common)
-            if common:
-                expected = scores[child.genome, common[-1]] - scores[place.genome, common[-1]]
-                assert place.gain == pytest.approx(expected)
-        originals = [place.genome for place in found.places if not place.again]
+            common = [r for r in (0, 1) if (own, r) in scores and (genome, r) in scores]
+            gain = scores[own, common[-1]] - scores[genome, common[-1]] if common else None
+            assert place.descent.gain == pytest.approx(gain)  # type: ignore[union-attr]
+        originals = [place.ancestor.genome for place in found if not place.again]
         assert len(set(originals)) == len(originals)
-    figure = genealogy(frame, layers.objectives)
+    figure = genealogy(frame, layers, evaluations)
     best = min((e.metrics["bits_per_byte"], e.genome) for e in evaluations if (e.genome, 1) in scores and e.rung)[1]
     assert figure is not None
     assert parents[best]
     assert trace(figure, "genomes").text[0].startswith(best)
-    line = max(len({place.generation for place in ancestry(frame, e.genome, "bits_per_byte", "minimize").places})
+    line = max(len({place.ancestor.generation for place in tree(lineage(layers, evaluations, e.genome))})
                for e in evaluations[300:])  # fmt: skip
     assert line > 12, "back to the first generation"
     orphaned = [replace(e, parents=()) if e.genome == best else e for e in evaluations]
-    figure = genealogy(evaluation_frame(orphaned, layers), layers.objectives)
+    figure = genealogy(evaluation_frame(orphaned, layers), layers, orphaned)
     assert figure is not None
     assert f"The best, {best}, has no parents" in caption_of(figure)
     assert not trace(figure, "genomes").text[0].startswith(best)
-    first = {e.genome: replace(e, parents=()) for e in evaluations}.values()
-    assert genealogy(evaluation_frame([*first], layers), layers.objectives) is None
+    first = [*{e.genome: replace(e, parents=()) for e in evaluations}.values()]
+    assert genealogy(evaluation_frame(first, layers), layers, first) is None
 
 
 def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpace) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.pareto import growth
+from hrfevo.pareto import Hypervolume
 from hrfevo.results.frames import Objectives, finished_at
 from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
@@ -25,8 +25,9 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
         return None
     points = top[[*objectives]].to_numpy(dtype=float)
     signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in objectives.values()])
+    losses = points * signs
     several = len(objectives) > 1
-    places, attained = hypervolumes(points * signs) if several else _records(points[:, 0] * signs[0])
+    places, attained = Hypervolume.around(losses).growth(losses) if several else _records(losses[:, 0])
     values = attained if several else attained * signs[0]
     total = float(spent.iloc[-1])
     unit, seconds = span_of_time(total)
@@ -62,15 +63,6 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
         hovertemplate=f"%{{x:.3g}} {unit}: %{{y:{form}}}<extra></extra>",
     )
     return fig
-
-
-def hypervolumes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where in a sequence of points (N, objectives), smaller being better, the hypervolume grows, and to what.
-
-    In shares of the box from the best to the worst value of each objective; one that never varies counts as
-    attained. The last is the hypervolume of all.
-    """
-    return growth(points, points.min(axis=0), points.max(axis=0))
 
 
 def _records(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

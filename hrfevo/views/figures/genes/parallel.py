@@ -31,7 +31,7 @@ def parallel_coordinates(frame: pd.DataFrame, space: SearchSpace) -> go.Figure |
 
     Genes of layers have an axis for each layer; those that others depend on come first.
     """
-    metric, direction = next(iter(space.objectives.items()))
+    metric, direction = space.first_objective
     scored = frame[(frame["status"] == "finished") & (frame["rung"] == frame["rung"].min())]
     scored = scored.sort_values("number").drop_duplicates("genome")
     if len(scored) < 2:

@@ -75,7 +75,7 @@ def gene_values(
 
     Colours compare scores of the shortest training, which every genome has had.
     """
-    metric, direction = next(iter(space.objectives.items()))
+    metric, direction = space.first_objective
     drawn = [panel for panel in panels(frame, space) if only is None or panel.name in only]
     winners = frame.loc[frame["front"], "genome"]
     # Only what is drawn: sorting hundreds of columns takes longer than drawing them.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.frames import Objectives, best_of, finished_at
+from hrfevo.results.frames import best_of, finished_at
+from hrfevo.results.genome.lineage import lineage, steps_to
 from hrfevo.space.metrics import METRICS
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
-from hrfevo.views.figures.winners.ancestry import Ancestor, ancestry
+from hrfevo.views.figures.winners.tree import Place, tree
 from hrfevo.views.words import plural
 
 # Pixels of a column and of a row; where in a gap between columns an edge leaves its row and arrives at another, so
@@ -19,12 +23,13 @@ from hrfevo.views.words import plural
 COLUMN, ROW, LEAVES, ARRIVES = 230, 66, 0.56, 0.78
 
 
-def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
+def genealogy(frame: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
     """The ancestors of the best genome by generation, with operator and gain on each edge.
 
-    Where the best has no parents, those of the best that has; None if there is no such genome.
+    `frame` is `evaluation_frame(evaluations, space)`. Where the best has no parents, those of the best that has; None
+    if there is no such genome.
     """
-    metric, direction = next(iter(objectives.items()))
+    metric, direction = space.first_objective
     top = finished_at(frame)
     if top.empty:
         return None
@@ -33,28 +38,28 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     if children.empty:
         return None
     winner = best_of(children, metric, direction) if len(best["parents"]) == 0 else best
-    found = ancestry(frame, winner["genome"], metric, direction)
-    if found.total == 0:
+    ancestors = lineage(space, evaluations, winner["genome"])
+    total = len(ancestors) - 1
+    if total == 0:
         return None
     whose = f"The best, {text(best['genome'])}, has no parents; this is the best of those that have. "
     whose = "" if winner["genome"] == best["genome"] else whose
-    places = found.places
-    shown = len({place.genome for place in places}) - 1
-    fewer = "" if shown == found.total else f"; the nearest {shown} of {found.total:,} are drawn, “…” has more"
+    places = tree(ancestors)
+    shown = len({place.ancestor.genome for place in places}) - 1
+    fewer = "" if shown == total else f"; the nearest {shown} of {total:,} are drawn, “…” has more"
     repeated = "; hollow ones are drawn elsewhere too" if any(place.again for place in places) else ""
     columns, rows = 1 + max(p.column for p in places), 1 + max(p.row for p in places)
-    generations = {place.column: place.generation for place in places}
-    aim = "less" if direction == "minimize" else "more"
+    generations = {place.column: place.ancestor.generation for place in places}
     unit = f" ({METRICS[metric].unit})" if METRICS[metric].unit else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
-        f"{whose}{plural(found.total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
-        f"child, and how its {metric_name(metric)} changed from that parent after equal training{unit}: {aim} is "
-        f"better, a dash stands where the two were never trained equally far{fewer}{repeated}.",
+        f"{whose}{plural(total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
+        f"child, and by how much its {metric_name(metric)} is better (+) or worse (−) than that parent's after equal "
+        f"training{unit}; a dash stands where the two were never trained equally far{fewer}{repeated}.",
         xaxis={
             "title": {"text": "generation"},
             "tickvals": list(generations),
-            "ticktext": [str(generation) for generation in generations.values()],
+            "ticktext": ["earlier" if one is None else str(one) for one in generations.values()],
             "range": [-0.35, columns - 0.5],
             "showgrid": False,
         },
@@ -65,30 +70,32 @@ def genealogy(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
         # Where there is not room for all, the winner is what a page shows first.
         meta={"scroll": "end"},
     )
-    better = -1 if direction == "minimize" else 1
     styles: tuple[tuple[str, dict[str, Any]], ...] = (
         ("better than this parent", {"color": OTHER, "width": 2.5}),
         ("no better", {"color": FAINT, "width": 2}),
         ("not comparable", {"color": FAINT, "width": 1.5, "dash": "dot"}),
     )
     for name, line in styles:
-        edges = [p for p in places if p.child is not None and _kind(p.gain, better) == name]
+        edges = [place for place in places if _kind(place) == name]
         if edges:
             paths = [_path(edge, places[edge.child]) for edge in edges if edge.child is not None]
             x, y = (np.concatenate([np.append(path[axis], np.nan) for path in paths]) for axis in (0, 1))
             fig.add_scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", showlegend=True)
     _write_edges(fig, places, metric)
-    _draw_nodes(fig, frame, places, metric)
+    _draw_nodes(fig, frame, space, places, metric)
     return fig
 
 
-def _kind(gain: float | None, better: int) -> str:
-    if gain is None:
+def _kind(place: Place) -> str:
+    """Of the edge to its child; none of the winner."""
+    if place.descent is None:
+        return ""
+    if place.descent.gain is None:
         return "not comparable"
-    return "better than this parent" if gain * better > 0 else "no better"
+    return "better than this parent" if place.descent.gain > 0 else "no better"
 
 
-def _path(parent: Ancestor, child: Ancestor) -> tuple[np.ndarray, np.ndarray]:
+def _path(parent: Place, child: Place) -> tuple[np.ndarray, np.ndarray]:
     """Along the parent's row as far as the last gap, then over to the child."""
     start, end = child.column - 1 + LEAVES, child.column - 1 + ARRIVES
     share = np.linspace(0, 1, 16)
@@ -98,14 +105,16 @@ def _path(parent: Ancestor, child: Ancestor) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _write_edges(fig: go.Figure, places: tuple[Ancestor, ...], metric: str) -> None:
+def _write_edges(fig: go.Figure, places: Sequence[Place], metric: str) -> None:
     edges = [place for place in places if place.child is not None]
     labels = []
     for edge in edges:
         assert edge.child is not None
-        gain = "–" if edge.gain is None else measured(metric, edge.gain).replace("-", "−")
-        sign = "+" if edge.gain is not None and edge.gain > 0 else ""
-        labels.append(f"{text(places[edge.child].operator)} {sign}{gain}")
+        assert edge.descent is not None
+        gain = edge.descent.gain
+        words = "–" if gain is None else measured(metric, gain).replace("-", "−")
+        sign = "+" if gain is not None and gain > 0 else ""
+        labels.append(f"{text(places[edge.child].ancestor.operator)} {sign}{words}")
     fig.add_scatter(
         x=[edge.column + 0.08 for edge in edges],
         y=[edge.row - 0.05 for edge in edges],
@@ -119,20 +128,17 @@ def _write_edges(fig: go.Figure, places: tuple[Ancestor, ...], metric: str) -> N
     )
 
 
-def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...], metric: str) -> None:
-    finished = frame[frame["status"] == "finished"].sort_values("rung", kind="stable")
-    last = finished.drop_duplicates("genome", keep="last")
-    scores = dict(zip(last["genome"], zip(last[metric], last["steps"], strict=True), strict=True))
+def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, space: SearchSpace, places: Sequence[Place], metric: str) -> None:
     numbers = frame.drop_duplicates("genome", keep="last").set_index("genome")["number"]
     labels, hovers = [], []
     for place in places:
-        score, after = "no score", ""
-        if place.genome in scores:
-            value, steps = scores[place.genome]
-            score, after = measured(metric, value), f" after {steps:,} steps"
-        labels.append(f"{'… ' if place.cut else ''}{text(place.genome)}<br>{score}")
-        origin = f"{text(place.operator)}, generation {place.generation}"
-        hovers.append(f"<b>{text(place.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
+        one, score, after = place.ancestor, "no score", ""
+        if one.scores:
+            rung = max(one.scores)
+            score, after = measured(metric, one.scores[rung]), f" after {steps_to(space, rung):,} steps"
+        labels.append(f"{'… ' if place.cut else ''}{text(one.genome)}<br>{score}")
+        origin = text(one.operator) + ("" if one.generation is None else f", generation {one.generation}")
+        hovers.append(f"<b>{text(one.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
     colors = [BEST if place.child is None else MANY for place in places]
     fig.add_scatter(
         x=[place.column for place in places],
@@ -149,7 +155,10 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, places: tuple[Ancestor, ...
         textposition="bottom center",
         textfont={"size": 11},
         # One drawn again needs another id: of points with the same, plotly.js draws only one.
-        ids=[f"{numbers[place.genome]}{f'.{index}' if place.again else ''}" for index, place in enumerate(places)],
+        ids=[
+            f"{numbers[place.ancestor.genome]}{f'.{index}' if place.again else ''}"
+            for index, place in enumerate(places)
+        ],
         customdata=hovers,
         hovertemplate="%{customdata}<extra></extra>",
         showlegend=False,

@@ -1,0 +1,101 @@
+"""The tables of a report: the front, and what was confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.space.metrics import METRICS
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.store import Evaluation
+from hrfevo.views.figures.style import measured
+from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, with_reach
+from hrfevo.views.verdicts import in_general
+from hrfevo.views.words import gene_lines
+
+# More rows of the front than these are folded away.
+ROWS = 8
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A row of the front: a figure under each head, and the genes as lines of names and values, each with its label."""
+
+    genome: str
+    figures: tuple[str, ...]
+    genes: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class FrontTable:
+    """The front, best first; so many rows are `unfolded`."""
+
+    title: str
+    said: str
+    heads: tuple[str, ...]
+    rows: tuple[Winner, ...]
+    unfolded: int = ROWS
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A row of what was confirmed: a figure under each head, where the genome comes from, its genes in words."""
+
+    genome: str
+    figures: tuple[str, ...]
+    origin: str
+    genes: str
+
+
+@dataclass(frozen=True)
+class ConfirmedTable:
+    """What was trained again, below lines that say how to read it."""
+
+    lines: tuple[str, ...]
+    heads: tuple[str, ...]
+    rows: tuple[Rival, ...]
+
+
+def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable:
+    """Of at least one winner."""
+    if len(winners) == 1:
+        said = "One genome, which no other beats in any objective."
+    else:
+        said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
+    seeds = any(winner.seeds > 1 for winner in winners)
+    heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
+    rows = [
+        Winner(
+            winner.genome,
+            (
+                *(measured(name, winner.metrics[name]) for name in space.objectives),
+                *([str(winner.seeds)] if seeds else []),
+                str(winner.birth // space.population),
+            ),
+            [*gene_lines(winner.values, space)],
+        )
+        for winner in winners
+    ]
+    return FrontTable("The front" if len(space.objectives) > 1 else "The winner", said, tuple(heads), tuple(rows))
+
+
+def confirmed_table(found: Confirmation) -> ConfirmedTable:
+    """Of a confirmation that has trained something again."""
+    lines = [
+        "Trained again from scratch with fresh seeds, the same for all; bits per byte. Differences are paired by seed, "
+        "with the 95 % interval of Student's t. The number of each is the place that its own search gave it; who is "
+        "first was decided before.",
+        *(in_general(found) if found.winner else ()),
+    ]
+    heads = ["validation, mean", "standard deviation", "difference to the transformer"]
+    heads += ["test, mean", "difference on test", "parameters", "seeds × steps"]
+    return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, found.transformer) for row in found.rows))
+
+
+def _rival(row: Confirmed, baseline: Confirmed | None) -> Rival:
+    less, on_test = (row.less(baseline), row.less(baseline, "test")) if baseline not in (None, row) else (None, None)
+    spread = f"{row.spread:.4f}" if len(row.validation) > 1 else "–"
+    figures = [f"{row.mean:.4f}", spread, with_reach(less) or "–", f"{row.test_mean:.4f}", with_reach(on_test) or "–"]
+    figures += [f"{row.parameters:,}", f"{len(row.seeds)} × {row.steps:,}"]
+    return Rival(row.genome, tuple(figures), origin_in_words(row), genes_in_words(row.values))

@@ -1,0 +1,134 @@
+"""The documentation names every part and every option, and its sentences are short."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from statistics import mean
+
+import pytest
+import typer
+
+import hrfevo.cli
+import signal_model.cli
+from signal_model.config import (
+    Activation,
+    BasisEmbeddingConfig,
+    EmbeddingConfig,
+    FeedForwardConfig,
+    FilterBankConfig,
+    MixerConfig,
+    PositionsConfig,
+    Spacing,
+)
+from signal_model.support.settings import Part
+from tests.tools.prose import sentences, words
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+MATHEMATICS: dict[str, list[type[Part]]] = {
+    "embeddings": [EmbeddingConfig, PositionsConfig],
+    "mixers": [MixerConfig],
+    "feedforward": [FeedForwardConfig, FilterBankConfig],
+}
+
+
+def chapters(page: str) -> dict[str, str]:
+    """What stands under each heading of a page in the mathematics."""
+    parts = re.split(r"^##+ (.*)$", (DOCS / "mathematics" / f"{page}.md").read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize(("page", "part"), [(page, part) for page, parts in MATHEMATICS.items() for part in parts])
+def test_every_kind_has_its_equation(page: str, part: type[Part]) -> None:
+    found = chapters(page)
+    for kind, config in part.kinds().items():
+        if config.__module__.startswith("signal_model."):
+            assert f"`{kind}`" in found
+            assert kind == "none" or "$$" in found[f"`{kind}`"]
+
+
+def test_every_choice_within_a_part_is_explained() -> None:
+    for text, choices in (
+        (chapters("embeddings")["`basis`"], BasisEmbeddingConfig.model_fields["functions"].annotation),
+        (chapters("feedforward")["`mlp`"], Activation),
+        (chapters("transforms")["Spacing of frequencies"], Spacing),
+    ):
+        assert all(f"| `{choice}` |" in text for choice in choices.__args__)
+
+
+def test_every_public_transform_has_its_file_in_the_mathematics() -> None:
+    text = (DOCS / "mathematics" / "transforms.md").read_text()
+    own = {file.name for file in (ROOT / "signal_model" / "transforms").rglob("*.py")} - {"__init__.py", "fast.py"}
+    assert own == {Path(path).name for path in re.findall(r"\]\((\S+\.py)\)", text)}
+
+
+@pytest.mark.parametrize(("name", "app"), [("hrfevo", hrfevo.cli.app), ("signal-model", signal_model.cli.app)])
+def test_the_reference_has_every_command_and_option(
+    name: str, app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mkdocs")
+    monkeypatch.syspath_prepend(str(DOCS / "building"))
+    monkeypatch.delitem(sys.modules, "commands", raising=False)
+    import commands  # type: ignore[import-not-found]
+
+    sections = re.split(r"^## ", commands.page(name), flags=re.MULTILINE)
+    waiting = [(name, typer.main.get_command(app))]
+    seen = 0
+    while waiting:
+        called, command = waiting.pop()
+        if inner := getattr(command, "commands", None):
+            waiting += [(f"{called} {word}", below) for word, below in inner.items()]
+            continue
+        (section,) = (section for section in sections if section.startswith(f"`{called}`\n"))
+        shown = [row.replace("\\|", "|") for row in re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)]
+        options = {option for row in shown for option in re.split(r"[ ,/]+", row) if option.startswith("-")}
+        arguments = [row.lower() for row in shown if not row.startswith("-")]
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                assert {*parameter.opts} <= options
+            else:
+                name = (parameter.metavar or parameter.name).lower()
+                assert any(name in row for row in arguments)
+        seen += 1
+    assert seen == len(sections) - 1 > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """In the repository; the site checks its own."""
+    generated = {"hrfevo.md", "signal-model.md", "settings.md"}
+    for link in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", page.read_text()):
+        target = page.parent / link
+        assert target.exists() or (target.parent.name == "reference" and target.name in generated), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_sentences_are_short(page: Path) -> None:
+    found = sentences(page.read_text())
+    assert [sentence for sentence in found if words(sentence) > 45] == []
+    assert not found or mean(map(words, found)) < 18
+
+
+def test_the_measure_of_prose_measures() -> None:
+    page = """# No sentence
+
+One two `three four` five. Six [seven eight](nine.md), e.g. nine!
+
+- ten eleven
+  twelve: thirteen; fourteen
+
+| not | these |
+|---|---|
+
+```sh
+nor these
+```
+
+$$x = y$$
+
+Three $a + b$ more.
+"""
+    assert [words(sentence) for sentence in sentences(page)] == [4, 5, 5, 3]
