@@ -212,11 +212,16 @@ class RunFolder:
     def open_store(self, url: str | None = None, create: bool = False) -> Store:
         """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
         if url is None and not create and not self.settings.store and not (self.path / DATABASE).is_file():
-            raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+            if not self.began:
+                raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+            otherwise = "move the folder away, and it is trained again" if self.settings.stage else "begin another run"
+            raise InputError(f"{self.path}: its results are gone (no {DATABASE} in it); put the file back, or {otherwise}")
         return Store(url or self.store_url(), create)
 
     def evaluations(self) -> list[Evaluation]:
-        """What its own store has now."""
+        """What its own store has now; nothing before it has begun."""
+        if not self.began:
+            return []
         with closing(self.open_store()) as store:
             return store.evaluations(self.id)
 

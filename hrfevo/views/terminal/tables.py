@@ -78,8 +78,8 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence
 def as_table(
     space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
 ) -> Table:
-    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, and where scores
-    are means, of how many seeds.
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, where scores are
+    means, of how many seeds, and where they are of a lower rung than the last, of which.
 
     `also` are metrics to show besides the objectives.
     """
@@ -103,6 +103,10 @@ def as_table(
             str(evaluation.birth // space.population),
             escape(genes_in_words(evaluation.values)),
         )
+    if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:
+        steps = " and ".join(f"{number:,}" for number in sorted(below))
+        table.caption = f"scores are after {steps} steps, not after the {space.rungs[-1]:,} of the last rung"
+        table.caption_justify, table.caption_style = "left", ""
     return table
 
 
@@ -161,6 +165,7 @@ def trained_in_words(steps: int, trainings: float, seconds: float) -> str:
 def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    after = "" if status.best_steps in (None, status.last_steps) else f" after {counted(status.best_steps, 'step')}"
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = [
         ("run", status.run),
@@ -173,7 +178,7 @@ def status_table(status: Status) -> Table:
         ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
-        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
+        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}{after}"),
         *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
         *in_lines(status.agreements),
     ]

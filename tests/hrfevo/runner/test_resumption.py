@@ -19,17 +19,19 @@ from hrfevo.algorithms.evolution import feasibility, surrogate
 from hrfevo.algorithms.evolution.gaussian_process import fit
 from hrfevo.algorithms.registry import ALGORITHMS, SURVEY, make_algorithm
 from hrfevo.cli import app
+from hrfevo.results.confirmed import latest
 from hrfevo.runner import confirmation, machinery, products
 from hrfevo.runner.loop import Search
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.run_folder import BEGAN_FILE, DATABASE, RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.started import Started
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.inline import InlineWorkers
+from signal_model.support.errors import InputError
 from tests.conftest import command, only_run
 from tests.hrfevo.commands.test_formats import old_run
 from tests.hrfevo.runner.test_search import QUIET, Scripted
@@ -312,6 +314,41 @@ def test_every_limit_of_a_budget_can_be_raised_and_machinery_is_tried_once(
     assert ended is None
     assert len(mortal.trained) == before + 2
     assert f"finished: budget spent: {before + 2} evaluations" in said
+
+
+def test_a_confirmation_whose_results_are_gone_says_how_to_go_on(
+    confirmed_space: Path, tmp_path: Path, mortal: type[Mortal]
+) -> None:
+    assert told("run", confirmed_space, "--backend", "inline", "--out", tmp_path / "out")[0] is None
+    run = only_run(tmp_path / "out")
+    place, whole = run / "confirmation" / "1", story(run)
+    for stage in ("winners", "baseline", "baseline-winner"):
+        (place / "done").unlink()
+        (place / stage / DATABASE).unlink()
+        ended, _ = told("resume", run)
+        assert isinstance(ended, InputError)
+        gone = f"{place / stage}: its results are gone (no results.db in it); put the file back, or move the folder away"
+        assert str(ended).startswith(gone)
+        (place / stage).rename(tmp_path / stage)
+        assert told("resume", run)[0] is None
+        assert story(run) == whole, "trained again, with the same seeds"
+    (run / DATABASE).unlink()
+    ended, _ = told("resume", run)
+    assert "put the file back, or begin another run" in str(ended)
+
+
+def test_a_run_that_was_killed_before_it_began_a_stage_goes_on(
+    confirmed_space: Path, tmp_path: Path, mortal: type[Mortal]
+) -> None:
+    assert told("run", confirmed_space, "--backend", "inline", "--out", tmp_path / "out")[0] is None
+    run = only_run(tmp_path / "out")
+    place, whole = run / "confirmation" / "1", story(run)
+    (place / "done").unlink()
+    (place / "winners" / DATABASE).unlink()
+    (place / "winners" / BEGAN_FILE).unlink()
+    assert latest(RunFolder.open(run)) != []
+    assert told("resume", run)[0] is None
+    assert story(run) == whole
 
 
 def test_a_start_is_changed_by_what_is_given_alone() -> None:
