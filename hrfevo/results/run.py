@@ -19,6 +19,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.workers.base import Point
 from signal_model.config import Recipe
+from signal_model.support.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ class LoadedRun:
         self._evaluations, self._curves = evaluations, curves
 
     def __repr__(self) -> str:
-        return f"<run {self.record.name}: {self.record.state}, {len(self._evaluations)} evaluations>"
+        return f"<run {self.record.name}: {self.record.state}, {counted(len(self._evaluations), 'evaluation')}>"
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from hrfevo.store.spending import Ledger
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED, Job, Outcome, Workers, counts
 from hrfevo.workers.trainings import Trainings
+from signal_model.support.errors import counted
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 HOPELESS_FAILURES = 8
@@ -170,11 +171,17 @@ class Search:
             self._stop_if_hopeless(outcome)
             check()
         if self.tally.failed and not self.tally.finished:
-            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {self._last_reason}")
+            failed = self.tally.failed
+            told = "its one evaluation failed" if failed == 1 else f"all {failed} evaluations failed, the last"
+            raise Hopeless(f"{told} with: {self._last_reason}")
         if self.tally.infeasible and not self.tally.finished:
-            raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
+            infeasible = self.tally.infeasible
+            told = "its one genome does not keep" if infeasible == 1 else f"none of {infeasible} genomes keeps"
+            raise Hopeless(f"{told} the constraints: {self._last_reason}")
         if self._is_barren:
-            return f"the last {self.tally.barren:,} genomes were infeasible, the last with: {self._last_reason}"
+            return (
+                f"the last {counted(self.tally.barren, 'genome')} were infeasible, the last with: {self._last_reason}"
+            )
         if not self._is_spent():
             return "no new genome left in the space"
         spent = [in_words(n, self.space.budget.limits[n]) for n, share in self.shares.items() if share >= 1]

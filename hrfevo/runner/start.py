@@ -185,8 +185,10 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     tally = store.tally(folder.id)
     if not (begun := sum(tally.values())):
         return
-    flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
-    say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
+    done, flying = begun - tally["running"], tally["running"]
+    again = f", {flying:,} {'was in flight and begins' if flying == 1 else 'were in flight and begin'} again"
+    told = f"{counted(done, 'evaluation')} {'is' if done == 1 else 'are'} done{again if flying else ''}"
+    say(console, f"run {folder.path}: {told}")
     say(console, f"goes on: {machinery.started(True).words}")
     before, now = folder.settings.versions, versions()
     for name in ("hrfevo", "torch", "platform"):
@@ -205,10 +207,10 @@ def _evaluator(
     for split in ("train", "validation", *(["test"] if test else [])):
         if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
             raise InputError(
-                f"corpus {corpus.name}: its {split} split of {tokens} tokens is shorter than one window of "
+                f"corpus {corpus.name}: its {split} split of {counted(tokens, 'token')} is shorter than one window of "
                 f"model.context + 1 = {context + 1}"
             )
-    say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
+    say(console, f"corpus {corpus.name}: {counted(len(corpus.train), 'training token')}")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
 

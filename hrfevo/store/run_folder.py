@@ -215,7 +215,9 @@ class RunFolder:
             if not self.began:
                 raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
             otherwise = "move the folder away, and it is trained again" if self.settings.stage else "begin another run"
-            raise InputError(f"{self.path}: its results are gone (no {DATABASE} in it); put the file back, or {otherwise}")
+            raise InputError(
+                f"{self.path}: its results are gone (no {DATABASE} in it); put the file back, or {otherwise}"
+            )
         return Store(url or self.store_url(), create)
 
     def evaluations(self) -> list[Evaluation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -26,12 +27,11 @@ def closest(value: object, accepted: Iterable[str]) -> str:
 
 
 def counted(count: float, noun: str, form: str = "") -> str:
-    """`1 worker`, `3 workers`, `1,200 steps`, `0.5 minutes`; a number that is not whole to six digits, or in `form`.
+    """`1 worker`, `3 workers`, `1,200 steps`, `2 studies`, `0.5 minutes`; six digits if not whole, or in a `form`.
 
-    Of the last word of a noun, as in `layer of attention`, the plural must end in s; `study` becomes `studies`.
+    The last word of the noun is the one that is put into the plural, with an s.
     """
-    told = format(count, form or ("," if isinstance(count, int) else ",g"))
+    told = format(count, form) if form else f"{count:,.0f}" if float(count).is_integer() else f"{count:,g}"
     if told == "1":
         return f"{told} {noun}"
-    several = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
-    return f"{told} {several}"
+    return f"{told} {noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{told} {noun}s"

@@ -104,8 +104,8 @@ def as_table(
             escape(genes_in_words(evaluation.values)),
         )
     if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:
-        steps = " and ".join(f"{number:,}" for number in sorted(below))
-        table.caption = f"scores are after {steps} steps, not after the {space.rungs[-1]:,} of the last rung"
+        steps = " and ".join(counted(number, "step") for number in sorted(below))
+        table.caption = f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung"
         table.caption_justify, table.caption_style = "left", ""
     return table
 
@@ -159,7 +159,7 @@ def duration(seconds: float) -> str:
 
 def trained_in_words(steps: int, trainings: float, seconds: float) -> str:
     """`12,960 steps (72 full trainings), 12 min 4 s undisturbed`."""
-    return f"{steps:,} steps ({trainings:,.4g} full trainings), {duration(seconds)} undisturbed"
+    return f"{counted(steps, 'step')} ({counted(trainings, 'full training', ',.4g')}), {duration(seconds)} undisturbed"
 
 
 def status_table(status: Status) -> Table:
@@ -178,13 +178,16 @@ def status_table(status: Status) -> Table:
         ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
-        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}{after}"),
+        (
+            "best",
+            "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}{after}",
+        ),
         *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
         *in_lines(status.agreements),
     ]
     flying = "in flight" if status.state == "running" else "was in flight"
     facts += (
-        (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
+        (f"{flying} #{one.number}", f"{one.genome} to {counted(one.steps, 'step')}, since {duration(one.seconds)}")
         for one in status.in_flight
     )
     if status.worth:

@@ -160,7 +160,9 @@ def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> N
     lost = copied("lost")
     (lost / "results.db").unlink()
     before = (lost / "best.yaml").read_bytes()
-    assert_one_clear_line(command("hrfevo", "resume", lost, "--backend", "inline"), "its results are gone (no results.db in it)")
+    assert_one_clear_line(
+        command("hrfevo", "resume", lost, "--backend", "inline"), "its results are gone (no results.db in it)"
+    )
     assert (lost / "best.yaml").read_bytes() == before
     misspelt = command("hrfevo", "resume", run, "--store", f"sqlite:///{tmp_path}/results.bd", "--backend", "inline")
     assert_one_clear_line(misspelt, "results.bd: no such file")

@@ -327,7 +327,9 @@ def test_a_confirmation_whose_results_are_gone_says_how_to_go_on(
         (place / stage / DATABASE).unlink()
         ended, _ = told("resume", run)
         assert isinstance(ended, InputError)
-        gone = f"{place / stage}: its results are gone (no results.db in it); put the file back, or move the folder away"
+        gone = (
+            f"{place / stage}: its results are gone (no results.db in it); put the file back, or move the folder away"
+        )
         assert str(ended).startswith(gone)
         (place / stage).rename(tmp_path / stage)
         assert told("resume", run)[0] is None
