@@ -4,41 +4,33 @@ Without a run folder it makes a small one first, in a folder that it says, in ab
 """
 
 # %% A run to look at
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import hrfevo
 
-SPACE = """
-name: example
-corpus: python
-model: {context: 32, width: 64, layers: [{mixer: {kind: harmonic, bases: 4}}]}
-training: {batch_size: 4, validation_tokens: 1024}
-genes:
-  training.learning_rate: {type: float, low: 1e-3, high: 3e-2, log: true}
-  embedding.kind: {type: choice, values: [standard, spectral]}
-  embedding.bases: {type: int, low: 2, high: 12, when: {embedding.kind: spectral}}
-objectives: {bits_per_byte: minimize, parameters: minimize}
-rungs: [10, 30]
-population: 4
-budget: {evaluations: 16}
-"""
-
-
-def small_run(folder: Path) -> Path:
-    """A search that takes some seconds."""
-    space = folder / "space.yaml"
-    space.write_text(SPACE)
-    command = [sys.executable, "-m", "hrfevo.cli", "run", space, "--out", folder, "--backend", "inline", "--no-confirm"]
-    subprocess.run(list(map(str, command)), check=True)
-    return next(folder.glob("example-*"))
-
+SPACE = {
+    "name": "example",
+    "corpus": "python",
+    "model": {"context": 32, "width": 64, "layers": [{"mixer": {"kind": "harmonic", "bases": 4}}]},
+    "training": {"batch_size": 4, "validation_tokens": 1024},
+    "genes": {
+        "training.learning_rate": {"type": "float", "low": 1e-3, "high": 3e-2, "log": True},
+        "embedding.kind": {"type": "choice", "values": ["standard", "spectral"]},
+        "embedding.bases": {"type": "int", "low": 2, "high": 12, "when": {"embedding.kind": "spectral"}},
+    },
+    "objectives": {"bits_per_byte": "minimize", "parameters": "minimize"},
+    "rungs": [10, 30],
+    "population": 4,
+    "budget": {"evaluations": 16},
+}
 
 given = [argument for argument in sys.argv[1:] if Path(argument).is_dir()]
-path = Path(given[0]) if given else small_run(Path(tempfile.mkdtemp(prefix="hrfevo-")))
-run = hrfevo.load(path)
+if given:
+    run = hrfevo.load(given[0])
+else:
+    run = hrfevo.search(SPACE, out=tempfile.mkdtemp(prefix="hrfevo-"), backend="inline", confirm=False)
 print(run)
 
 # %% What is best, and what does it cost?
@@ -65,8 +57,7 @@ print(best.id, dict(best.values))
 print(f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,} parameters, as its training began")
 
 # %% A figure
-from hrfevo.views.figures import fitness_over_generations  # noqa: E402  (plotly is needed only here)
-
-page = path / "fitness.html"
-fitness_over_generations(frame, run.space.objectives).write_html(page)
-print(f"figure: {page}")
+page = run.folder.path / "fitness.html"
+if "fitness" in run.figures:
+    run.figures["fitness"].write_html(page)
+    print(f"figure: {page}")

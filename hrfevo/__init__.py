@@ -1,21 +1,28 @@
-"""Evolutionary architecture search for causal spectral language models."""
+"""Evolutionary architecture search for causal spectral language models.
+
+    run = hrfevo.search("search_spaces/quick.yaml")
+    run = hrfevo.load("runs/quick-20261123-110916")
+
+What stands here is imported when it is first used, so that importing the package costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hrfevo.results.run import LoadedRun, load
+    from hrfevo.runner.searching import search
+    from hrfevo.views.notebook import Run, load
 
-__all__ = ["LoadedRun", "load"]
+_PLACES = {"Run": "views.notebook", "load": "views.notebook", "search": "runner.searching"}
+
+__all__ = ["Run", "load", "search"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only on demand: every command imports this package, few need what a loaded run needs.
-    if name in __all__:
-        from hrfevo.results import run
-
-        return getattr(run, name)
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

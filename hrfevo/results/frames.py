@@ -121,7 +121,7 @@ def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) 
         "number": evaluation.number,
         "genome": evaluation.genome,
         "birth": evaluation.birth,
-        "generation": evaluation.birth // space.population,
+        "generation": space.generation_of(evaluation.birth),
         "operator": evaluation.operator,
         "parents": evaluation.parents,
         "rung": evaluation.rung,

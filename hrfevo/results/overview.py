@@ -99,7 +99,7 @@ class _Reader:
         with self._store(folder) as store:
             run, tally = folder.record(store), store.tally(folder.id)
             leader = leader_of(folder.id, space, store)
-        objective, direction = next(iter(space.objectives.items()))
+        objective, direction = space.first_objective
         return Overview(
             run=folder.path.name,
             state=run.state,
@@ -140,4 +140,4 @@ def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
     if not store.repeated(run_id):
         return store.leader(run_id, space.objectives)
     best = front(space, store.evaluations(run_id))[0]
-    return Leader(best.genome, best.rung, best.metrics[next(iter(space.objectives))])
+    return Leader(best.genome, best.rung, best.metrics[space.first_objective[0]])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
-from hrfevo.results.ranking import find_genome
+from hrfevo.results.importance import Method, importances_of, ranges_of
+from hrfevo.results.ranking import find_genome, front
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.settings import RunSettings
+from hrfevo.store.store import Evaluation
+from hrfevo.store.store import Run as Record
 from hrfevo.workers.base import Point
 from signal_model.config import Recipe
 from signal_model.support.errors import counted
@@ -27,52 +32,77 @@ if TYPE_CHECKING:
     from signal_model.model import SignalLLM
 
 
-def load(path: str | os.PathLike[str], store: str | None = None) -> LoadedRun:
-    """The run in a folder, as it stands now; `store` is its database where that needs a password.
+@dataclass(frozen=True, repr=False, eq=False)
+class Run:
+    """A run, read once. Genomes are named by their id or its first digits; without, the best is meant.
 
-    Raises InputError if there is no run, or it is damaged.
+    `history` is every evaluation in the order of submission, `points` are learning curves by evaluation number. Frames
+    are made of them when they are first asked for.
     """
-    folder = RunFolder.open(Path(path))
-    space = folder.space()
-    with closing(folder.open_store(store)) as opened:
-        return LoadedRun(folder, space, folder.record(opened), opened.evaluations(folder.id), opened.curves(folder.id))
 
+    folder: RunFolder
+    space: SearchSpace
+    record: Record
+    history: tuple[Evaluation, ...]
+    points: Mapping[int, Sequence[Point]]
 
-class LoadedRun:
-    """A run, read once. Genomes are named by their id or its first digits; without, the best is meant."""
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], store: str | None = None) -> Self:
+        """The run in a folder, as it stands now; `store` is its database where that needs a password.
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        space: SearchSpace,
-        record: Run,
-        evaluations: list[Evaluation],
-        curves: dict[int, list[Point]],
-    ) -> None:
-        self.folder, self.space, self.record = folder, space, record
-        self._evaluations, self._curves = evaluations, curves
+        Raises InputError if there is no run, or it is damaged.
+        """
+        folder = RunFolder.open(Path(path))
+        space = folder.space()
+        with closing(folder.open_store(store)) as opened:
+            history = tuple(opened.evaluations(folder.id))
+            return cls(folder, space, folder.record(opened), history, opened.curves(folder.id))
 
     def __repr__(self) -> str:
-        return f"<run {self.record.name}: {self.record.state}, {counted(len(self._evaluations), 'evaluation')}>"
+        return f"<run {self.record.name}: {self.record.state}, {counted(len(self.history), 'evaluation')}>"
+
+    @property
+    def settings(self) -> RunSettings:
+        """What it was started with."""
+        return self.folder.settings
+
+    @cached_property
+    def winners(self) -> tuple[Evaluation, ...]:
+        """The front, best first objective first; none before an evaluation has finished."""
+        return tuple(front(self.space, self.history))
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The first of the winners."""
+        return self.winners[0] if self.winners else None
+
+    def find(self, genome: str | None = None) -> Evaluation:
+        """A genome at its highest rung, averaged over seeds. Raises InputError if none or several match."""
+        return find_genome(self.space, self.history, genome)
+
+    @cached_property
+    def confirmation(self) -> Confirmation:
+        """What was trained again from scratch, and what was spent."""
+        return confirmation_of(self.folder, self.space, self.history)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row per evaluation; see `hrfevo.results.frames.evaluation_frame`."""
         from hrfevo.results.frames import evaluation_frame
 
-        return evaluation_frame(self._evaluations, self.space)
+        return evaluation_frame(self.history, self.space)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row per point of every learning curve: number of the evaluation, step, seconds, bits_per_byte."""
         from hrfevo.results.frames import curve_frame
 
-        return curve_frame(self._curves)
+        return curve_frame(self.points)
 
     @property
     def front(self) -> pd.DataFrame:
         """The rows of `evaluations` on the front, best first objective first."""
-        objective, direction = next(iter(self.space.objectives.items()))
+        objective, direction = self.space.first_objective
         rows = self.evaluations[self.evaluations["front"]]
         return rows.sort_values([objective, "genome"], ascending=[direction == "minimize", True])
 
@@ -87,7 +117,7 @@ class LoadedRun:
         columns = ["genome", "origin", "place", "parameters", "steps", "seed", "validation", "test"]
         rows = [
             (c.genome, c.origin, c.place, c.parameters, c.steps, seed, validation, test)
-            for c in latest(self.folder)
+            for c in self.confirmation.rows
             for seed, validation, test in zip(c.seeds, c.validation, c.test, strict=True)
         ]
         return pd.DataFrame(rows, columns=columns)
@@ -98,16 +128,32 @@ class LoadedRun:
         import pandas as pd
 
         names = [field.name for field in dataclasses.fields(Agreement)]
-        rows = [vars(one) | {"poor": one.poor} for one in agreements(self.space, self._evaluations)]
+        rows = [vars(one) | {"poor": one.poor} for one in agreements(self.space, self.history)]
         return pd.DataFrame(rows, columns=[*names, "poor"])
+
+    def importance(self, objective: str | None = None, method: Method = "fanova") -> pd.DataFrame:
+        """Which genes matter: a row for each, the share of an objective's variance that it explains, the most first.
+
+        Of the first objective unless one is given. `lowest` and `highest` are what samples of the same data say; they
+        are missing where there are too few. Raises InputError for no objective of the run, or too few evaluations.
+        """
+        import pandas as pd
+
+        name = objective or str(self.space.first_objective[0])
+        shares = importances_of(self.space, self.history, [name], method)  # type: ignore[list-item]
+        ranges = ranges_of(self.space, self.history, [name], method)  # type: ignore[list-item]
+        (found,) = shares.values()
+        spans = ranges[name] if ranges else {}  # type: ignore[index]
+        rows = [(gene, share, *spans.get(gene, (None, None))) for gene, share in found.items()]
+        return pd.DataFrame(rows, columns=["gene", "share", "lowest", "highest"])
 
     def genome(self, genome: str | None = None) -> Genome:
         """Its values. Raises InputError if none or several match."""
-        return Genome(find_genome(self.space, self._evaluations, genome).values)
+        return Genome(self.find(genome).values)
 
     def recipe(self, genome: str | None = None) -> Recipe:
         """What `signal-model train` would train it by. Raises InputError if none or several match."""
-        return recipe_of(self.space, find_genome(self.space, self._evaluations, genome))
+        return recipe_of(self.space, self.find(genome))
 
     def model(self, genome: str | None = None) -> SignalLLM:
         """Its model as its training began: built, not trained. Raises InputError if none or several match."""

@@ -105,7 +105,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
     """Raises InputError if the run cannot be read."""
     space, run, evaluations, now = folder.space(), folder.record(store), store.evaluations(folder.id), time.time()
     counts = Counter(e.status for e in evaluations)
-    objective = next(iter(space.objectives))
+    objective = space.first_objective[0]
     winner = next(iter(front(space, evaluations)), None)
     reasons = Counter(e.reason for e in evaluations if e.status == "failed")
     last = max((e.ended for e in evaluations if e.ended is not None), default=None)

@@ -103,7 +103,7 @@ def _quantities(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[s
     measured = {name for evaluation in evaluations for name in evaluation.metrics}
     known = {name: _Quantity(_metric(name)) for name in [*METRICS, *sorted(measured - set(METRICS))]}
     known["birth"] = _Quantity(lambda e: [e.birth])
-    known["generation"] = _Quantity(lambda e: [e.birth // space.population])
+    known["generation"] = _Quantity(lambda e: [space.generation_of(e.birth)])
     known["operator"] = _Quantity(lambda e: [e.operator], sorted({e.operator for e in evaluations}))
     genes = dict(_genes(space))
     return genes | known | {f"gene:{name}": quantity for name, quantity in genes.items()}

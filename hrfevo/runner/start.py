@@ -58,6 +58,8 @@ class Asked:
     synchronous: bool = False
     earlier: tuple[RunFolder, ...] = ()
     confirm: bool = True
+    name: str | None = None
+    """Of its folder; after the space and the time unless given."""
 
 
 def start(
@@ -96,7 +98,7 @@ def start(
             earlier=known.record,
         )
         told = known.to_json() if asked.earlier else None
-        folder = RunFolder.create(parent, space, asked.text, settings, machinery.store, earlier=told)
+        folder = RunFolder.create(parent, space, asked.text, settings, machinery.store, asked.name, told)
         with folder.locked():
             store = folder.open_store(machinery.store, create=True)
             folder.begin(store)

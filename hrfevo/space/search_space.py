@@ -221,8 +221,12 @@ class SearchSpace(Config):
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:
-        """The one that decides where a single genome is asked for."""
+        """The one that decides who is best where one genome is meant, and its direction."""
         return next(iter(self.objectives.items()))
+
+    def generation_of(self, birth: int) -> int:
+        """Of the genome that was born as number `birth`, from 0: births are counted in populations."""
+        return birth // self.population
 
     @property
     def weights(self) -> tuple[float, ...]:

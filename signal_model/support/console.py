@@ -102,6 +102,12 @@ def is_watched() -> bool:
 
 def new_console() -> Console:
     """A console for a command that lasts: by whichever of `_REQUESTS` it is asked to end, it ends alike and cleanly."""
+    _heed(signal.default_int_handler)
+    return library_console()
+
+
+def library_console() -> Console:
+    """A console for who calls from Python, whose signals are not ours: drawn in a terminal, lines elsewhere."""
     from rich.console import Console
 
     class Told(Console):
@@ -109,7 +115,6 @@ def new_console() -> Console:
             # The reader of our output has gone: an error like others, which a search can end with.
             raise BrokenPipeError
 
-    _heed(signal.default_int_handler)
     if is_watched():
         return Told()
     # Where nobody looks, as in a log file, nothing is drawn again, though $FORCE_COLOR may ask for colours.

@@ -133,22 +133,22 @@ def running(searched: Searched, finished: int) -> Searched:
     return replace(run, state="running", reason=""), space, [*done, going], kept
 
 
-def hostile() -> Searched:
+def hostile(texts: Sequence[str] = HOSTILE) -> Searched:
     """A run whose every text is an attack; a space that validation would refuse, since reports must not rely on it."""
     space = SearchSpace.model_validate(
         {
             "name": "hostile",
-            "description": " ".join(HOSTILE),
-            "genes": {"embedding.kind": {"type": "choice", "values": HOSTILE}},
+            "description": " ".join(texts),
+            "genes": {"embedding.kind": {"type": "choice", "values": [*texts]}},
             "rungs": [10],
             "population": 4,
             "budget": {"evaluations": 10},
         }
     )
     run, _, evaluations, curves = search(space, 60)
-    settings = {key: HOSTILE[index] for index, key in enumerate(("seed", "algorithm", "corpus", "versions"))}
-    evaluations = [replace(e, device=HOSTILE[1], reason=e.reason and HOSTILE[e.number % 4]) for e in evaluations]
-    return replace(run, name=HOSTILE[0], reason=HOSTILE[1], settings=settings), space, evaluations, curves
+    settings = {key: texts[index] for index, key in enumerate(("seed", "algorithm", "corpus", "versions"))}
+    evaluations = [replace(e, device=texts[1], reason=e.reason and texts[e.number % len(texts)]) for e in evaluations]
+    return replace(run, name=texts[0], reason=texts[1], settings=settings), space, evaluations, curves
 
 
 def write_run(

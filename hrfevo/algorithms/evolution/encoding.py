@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,38 +25,55 @@ class Encoding:
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        self._genes = space.genes
+        self._columns = _encoders(space.genes)
+        self.columns = sum(len(idle) for _, _, idle in self._columns)
+        """How many numbers a vector has."""
 
     def __call__(self, genomes: Sequence[Genome]) -> np.ndarray:
         """(genomes, columns), float64."""
-        return np.array([self._encoded(self._genes, genome.values) for genome in genomes])
-
-    @property
-    def columns(self) -> int:
-        """How many numbers a vector has."""
-        return _columns(self._genes)
-
-    def _encoded(self, genes: Mapping[str, Any], values: Mapping[str, Value]) -> list[float]:
-        columns: list[float] = []
-        for name, gene in genes.items():
-            if isinstance(gene, LayersGene):
-                layers = np.array([self._encoded(gene.genes, layer) for layer in values[name]])
-                columns.append((len(layers) - gene.min) / max(1, gene.max - gene.min))
-                place = np.linspace(-TILT, TILT, len(layers)) if len(layers) > 1 else np.zeros(1)
-                columns += [*layers.sum(axis=0) / gene.max, *place @ layers / gene.max]
-            elif isinstance(gene, ChoiceGene):
-                columns += [float(name in values and values[name] == value) for value in gene.values]
-            else:
-                assert isinstance(gene, UnitGene)
-                columns += gene.to_unit(values[name]) if name in values else [0.5] * gene.dimensions
-        return columns
+        return np.array([_encoded(self._columns, genome.values) for genome in genomes])
 
 
-def _columns(genes: Mapping[str, Any]) -> int:
-    count = 0
-    for gene in genes.values():
+# The name of a gene, what its value is as numbers, and what stands there where it is not active.
+_Encoder = tuple[str, Callable[[Any], Sequence[float]], Sequence[float]]
+
+
+def _encoders(genes: Mapping[str, Any]) -> list[_Encoder]:
+    """Chosen once: a search encodes a hundred genomes for every proposal."""
+    found: list[_Encoder] = []
+    for name, gene in genes.items():
         if isinstance(gene, LayersGene):
-            count += 1 + 2 * _columns(gene.genes)
+            layers = _Layers(gene)
+            found.append((name, layers, [0.0] * layers.columns))
+        elif isinstance(gene, ChoiceGene):
+            found.append((name, partial(_one_hot, gene.values), [0.0] * len(gene.values)))
         else:
-            count += len(gene.values) if isinstance(gene, ChoiceGene) else gene.dimensions
-    return count
+            assert isinstance(gene, UnitGene)
+            found.append((name, gene.to_unit, [0.5] * gene.dimensions))
+    return found
+
+
+def _encoded(encoders: Sequence[_Encoder], values: Mapping[str, Value]) -> list[float]:
+    columns: list[float] = []
+    for name, encode, idle in encoders:
+        columns += encode(values[name]) if name in values else idle
+    return columns
+
+
+def _one_hot(values: Sequence[Value], value: Value) -> list[float]:
+    return [1.0 if value == other else 0.0 for other in values]
+
+
+class _Layers:
+    """A list of layers: how many, their sum, and how much of it lies late."""
+
+    def __init__(self, gene: LayersGene) -> None:
+        self._gene, self._encoders = gene, _encoders(gene.genes)
+        self.columns = 1 + 2 * sum(len(idle) for _, _, idle in self._encoders)
+
+    def __call__(self, values: Sequence[Mapping[str, Value]]) -> list[float]:
+        gene, count = self._gene, len(values)
+        layers = np.array([_encoded(self._encoders, layer) for layer in values])
+        place = np.linspace(-TILT, TILT, count) if count > 1 else np.zeros(1)
+        number = (count - gene.min) / max(1, gene.max - gene.min)
+        return [number, *(layers.sum(axis=0) / gene.max).tolist(), *(place @ layers / gene.max).tolist()]

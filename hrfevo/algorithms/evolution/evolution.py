@@ -14,7 +14,7 @@ from hrfevo.algorithms.breeding.genetic import Population
 from hrfevo.algorithms.evolution.archive import Archive
 from hrfevo.algorithms.evolution.expected_improvement import Target
 from hrfevo.algorithms.evolution.feasibility import Feasibility
-from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
+from hrfevo.algorithms.evolution.surrogate import Outlook, Pending, Surrogate
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.space.genome import sample
 from hrfevo.space.metrics import TRAINED
@@ -25,7 +25,7 @@ MAX_WAITING = 64
 # Genomes being trained whose results are taken to be as expected.
 MAX_PENDING = 64
 # New genomes that are bred whenever somebody asks.
-OFFSPRING = 48
+OFFSPRING = 16
 # One in so many of them is random instead, so that a search leaves the hill that it stands on.
 STRANGERS = 3
 # Mutants that are bred of the most promising of all, whenever these are refined, and mutants of each.
@@ -34,6 +34,8 @@ MUTANTS, OF_EACH = 8, 4
 REFIT_SHARE = 0.02
 # It says nothing before it knows so many genomes.
 MIN_GENOMES_TO_FIT = 8
+# So many random ones begin a search, or as many as the population holds if that is fewer.
+FOUNDERS = 10
 
 # The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
 # considered at first, is tried only where there is nothing else, so that a search goes along a wall and not against it.
@@ -47,8 +49,8 @@ HOPELESS = 0.5
 class Evolution:
     """NSGA-II's offspring, of which a Gaussian process picks who is trained, and who is trained further.
 
-    The first μ genomes are random. From then on whoever asks gets the most promising of two kinds: offspring
-    of the population, and genomes that have ended at a rung and could go on to the next.
+    The first genomes are random. From then on whoever asks gets the most promising of two kinds: new ones, offspring
+    of the population as soon as that is full, and genomes that have ended at a rung and could go on to the next.
     Promising is what its training to a rung will show of a growth of the hypervolume of the front at the last rung
     (Emmerich, Giannakoglou & Naujoks 2006), times the probability of success, per step that this is expected to take:
     to that rung, and on to the last if it is promising there too. What a rung shows is by how much it goes with the
@@ -61,7 +63,7 @@ class Evolution:
     begins_at_any_rung = True
     """Whether new genomes may begin at another rung than the first."""
 
-    refinements = 3
+    refinements = 12
     """How often the most promising are bred again before one is trained."""
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
@@ -77,7 +79,7 @@ class Evolution:
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
-        founding = len(self._archive) < self._space.population or not self._surrogate.ready
+        founding = len(self._archive) < min(FOUNDERS, self._space.population) or not self._surrogate.ready
         with self._threads.limit(limits=1):
             proposal = self._random() if founding else self._most_promising()
         return None if proposal is None else self.adopt(proposal)
@@ -107,7 +109,7 @@ class Evolution:
         archive = self._archive
         measured = archive.rungs >= 0
         self._feasibility.learn(archive.rows(), archive.margins, archive.failures, archive.rungs, archive.failed_at)
-        if measured.sum() >= MIN_GENOMES_TO_FIT and self.population.ready:
+        if measured.sum() >= MIN_GENOMES_TO_FIT:
             self._surrogate.fit(archive.rows()[measured], archive.values[measured], archive.counts[measured])
             self._learned = self._heard
             self._counted, self._attained = archive.finished, None
@@ -191,18 +193,17 @@ class Evolution:
         if self._attained is None:
             self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
-        return _View(pending, Target.beyond(points) if len(points) else None)
+        return _View(self._surrogate.expecting(pending), Target.beyond(points) if len(points) else None)
 
     def _appraised(self, view: _View, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
         step of it, (waiting + children, rungs), nothing where it has been or would leave one out; and its chance to
         succeed, (waiting + children,)."""
         vectors = np.concatenate([self._archive.vectors(waiting), *(child.vector[None] for child in children)])
-        beliefs = self._surrogate.predict(vectors, view.pending)
+        beliefs, telling = view.outlook(vectors)
         target = view.target or Target.beyond(beliefs.medians, empty=True)
         # Where nothing gains, the least dominated is first.
         rest = 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
-        telling = self._surrogate.telling(vectors)
         done = np.concatenate([self._archive.rungs[waiting], np.full(len(children), -1)])
         kept = np.concatenate([self._archive.kept[waiting], np.full(len(children), -1)])
         steps = np.array([0, *self._space.rungs])
@@ -225,7 +226,7 @@ class Evolution:
         return self._encoded(self._offspring(OFFSPRING - strangers) + self._strangers(strangers), [])
 
     def _offspring(self, count: int) -> list[Proposal]:
-        return self.population.offspring(count)
+        return self.population.offspring(count) if self.population.ready else self._strangers(count)
 
     def _strangers(self, count: int) -> list[Proposal]:
         return [Proposal(sample(self._space, self._generator), "random") for _ in range(count)]
@@ -252,7 +253,7 @@ class Evolution:
 
 @dataclass(frozen=True)
 class _View:
-    pending: Pending
+    outlook: Outlook
     target: Target | None
     """None before anything is known to improve on."""
 

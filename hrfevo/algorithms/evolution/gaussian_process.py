@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -56,7 +56,11 @@ class Kernel:
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Covariances (N, M) of what is true at (N, columns) and (M, columns)."""
-        _, similar, decay = _matern(_scaled(first, self), _scaled(second, self))
+        return self.between(_scaled(first, self), _scaled(second, self))
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The same of points in units of the length scales."""
+        _, similar, decay = _matern(first, second)
         result: np.ndarray = math.exp(self.log_signal) * similar * decay
         return result
 
@@ -86,54 +90,63 @@ class GaussianProcess:
     ) -> None:
         """From points (N, columns), values (N,) and counts (N,), 1 unless given."""
         self.kernel = kernel
-        self._points = points
         self._mean, self._scale = units or standard(values)
+        self._points = _scaled(points, kernel)
         covariance = kernel(points, points)
         covariance[np.diag_indices_from(covariance)] += kernel.noise * _shares(counts, values) + JITTER
-        self._root = cholesky(covariance, lower=True, check_finite=False)
-        self._weights = cho_solve((self._root, True), (values - self._mean) / self._scale, check_finite=False)
+        root = cholesky(covariance, lower=True, check_finite=False)
+        self._weights = cho_solve((root, True), (values - self._mean) / self._scale, check_finite=False)
+        self._inverse_root: np.ndarray = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False)
 
-    @cached_property
-    def _inverse_root(self) -> np.ndarray:
-        result: np.ndarray = solve_triangular(self._root, np.eye(len(self._root)), lower=True, check_finite=False)
+    def expecting(self, points: np.ndarray) -> GaussianProcess:
+        """The same, as if what is measured at (P, columns) had been as expected: that takes nothing from the means, and
+        from the deviations what these measurements will say (Ginsbourger et al. 2010, the Kriging believer)."""
+        if not len(points):
+            return self
+        there = self._explained(points)
+        among = self.kernel(points, points) - there @ there.T
+        among[np.diag_indices_from(among)] += self.kernel.noise + JITTER
+        root = cholesky(among, lower=True)
+        known, new = len(self._weights), len(points)
+        result = copy(self)
+        result._points = np.concatenate([self._points, _scaled(points, self.kernel)])
+        result._weights = np.concatenate([self._weights, np.zeros(new)])
+        # Of ((R, 0), (T, r)) with the root R of what was known: ((R⁻¹, 0), (-r⁻¹ T R⁻¹, r⁻¹)).
+        result._inverse_root = np.zeros((known + new, known + new))
+        result._inverse_root[:known, :known] = self._inverse_root
+        result._inverse_root[known:, known:] = solve_triangular(root, np.eye(new), lower=True)
+        result._inverse_root[known:, :known] = -result._inverse_root[known:, known:] @ there @ self._inverse_root
         return result
 
-    def predict(self, points: np.ndarray, pending: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of what is true at (M, columns), each (M,).
+    def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of what is true at (M, columns), each (M,)."""
+        (mean, deviation), _ = self.predict_with(points, ())
+        return mean, deviation
 
-        As if what is measured at `pending` (P, columns) had been as expected: that takes nothing from the means, and
-        from the deviations what these measurements will say (Ginsbourger et al. 2010, the Kriging believer).
-        """
-        across = self.kernel(points, self._points)
-        mean = across @ self._weights
-        explained = across @ self._inverse_root.T
-        variance = math.exp(self.kernel.log_signal) - np.einsum("mn,mn->m", explained, explained)
-        if pending is not None and len(pending):
-            there = self.kernel(pending, self._points) @ self._inverse_root.T
-            among = self.kernel(pending, pending) - there @ there.T
-            among[np.diag_indices_from(among)] += self.kernel.noise + JITTER
-            left = self.kernel(points, pending) - explained @ there.T
-            known = solve_triangular(cholesky(among, lower=True), left.T, lower=True)
-            variance -= np.einsum("pm,pm->m", known, known)
-        return self._mean + self._scale * mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
-
-    def correlations(self, points: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
-        """Of what is true at points (M, columns) with what is true at each of others (M, columns), one by one,
-        (M, others)."""
-        explained, variance = self._explained(points)
+    def predict_with(
+        self, points: np.ndarray, others: Sequence[np.ndarray]
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """What `predict` says of points (M, columns), and the correlations of what is true at each of them with what is
+        true at the same one of each of others (M, columns), (M, others)."""
+        across = self._across(np.concatenate([points, *others]))
+        explained = (across @ self._inverse_root.T).reshape(1 + len(others), len(points), across.shape[1])
+        variances = math.exp(self.kernel.log_signal) - np.einsum("omn,omn->om", explained, explained)
+        np.maximum(variances, 1e-12, out=variances)
+        mean = self._mean + self._scale * (across[: len(points)] @ self._weights)
         found = np.empty((len(points), len(others)))
         for column, other in enumerate(others):
-            known, there = self._explained(other)
-            shared = self.kernel.pairs(points, other) - np.einsum("mn,mn->m", explained, known)
-            found[:, column] = np.clip(shared / np.sqrt(variance * there), 0.0, 1.0)
-        return found
+            shared = self.kernel.pairs(points, other) - np.einsum("mn,mn->m", explained[0], explained[column + 1])
+            found[:, column] = np.clip(shared / np.sqrt(variances[0] * variances[column + 1]), 0.0, 1.0)
+        return (mean, self._scale * np.sqrt(variances[0])), found
 
-    def _explained(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What measurements explain of points (M, columns), as rows whose products are covariances, and the variance
-        that is left, (M,)."""
-        explained = self.kernel(points, self._points) @ self._inverse_root.T
-        variance = math.exp(self.kernel.log_signal) - np.einsum("mn,mn->m", explained, explained)
-        return explained, np.maximum(variance, 1e-12)
+    def _across(self, points: np.ndarray) -> np.ndarray:
+        """Covariances of points (M, columns) with what is known, (M, N)."""
+        return self.kernel.between(_scaled(points, self.kernel), self._points)
+
+    def _explained(self, points: np.ndarray) -> np.ndarray:
+        """What measurements explain of points (M, columns), as rows whose products are covariances."""
+        result: np.ndarray = self._across(points) @ self._inverse_root.T
+        return result
 
 
 def fit(

@@ -132,21 +132,20 @@ class _Objective:
         # The Jacobian of the logarithm makes the densities ones of the same numbers (Box & Cox 1964).
         return kernel, likelihood / len(targets) - (0.0 if math.isnan(origin) else float(targets.mean()))
 
-    def predict(self, vectors: np.ndarray, pending: Pending | None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of (N, columns) as it is modelled, (N,) each; `pending` is that of `Surrogate.predict`."""
-        expected = None if pending is None else pending.vectors
-        if self._by_rung:
-            vectors = self._placed(vectors, self._rungs - 1)
-            expected = None if pending is None else self._placed(pending.vectors, pending.rungs)
-        return self.process.predict(vectors, expected)
+    def expecting(self, pending: Pending) -> GaussianProcess:
+        """Of what was learned last, as if what is measured of `pending` had been as expected."""
+        vectors = pending.vectors
+        return self.process.expecting(self._placed(vectors, pending.rungs) if self._by_rung else vectors)
 
-    def telling(self, vectors: np.ndarray) -> np.ndarray:
-        """Correlation of what each of (N, columns) is at each rung with what it is at the last, (N, rungs)."""
-        found = np.ones((len(vectors), self._rungs))
-        if self._by_rung:
-            *lower, last = (self._placed(vectors, rung) for rung in range(self._rungs))
-            found[:, :-1] = self.process.correlations(last, lower)
-        return found
+    def predict(self, process: GaussianProcess, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a process of this objective says of genomes (N, columns) at the last rung: mean and deviation as it is
+        modelled, (N,) each, and how what each is at every rung goes with it: correlations (N, rungs)."""
+        telling = np.ones((len(vectors), self._rungs))
+        if not self._by_rung:
+            return *process.predict(vectors), telling
+        *lower, last = (self._placed(vectors, rung) for rung in range(self._rungs))
+        (means, deviations), telling[:, :-1] = process.predict_with(last, lower)
+        return means, deviations, telling
 
     def _measurements(
         self, vectors: np.ndarray | Rows, values: np.ndarray, counts: np.ndarray, origin: float
@@ -202,17 +201,30 @@ class Surrogate:
             objective.learn(vectors, values[:, number], counts)
         self.ready = True
 
-    def predict(self, vectors: np.ndarray, pending: Pending | None = None) -> Beliefs:
-        """Of genomes (N, columns), as if what is measured of `pending` had been as expected."""
-        found = [objective.predict(vectors, pending) for objective in self._objectives]
-        means, deviations = zip(*found, strict=True)
-        origins = np.array([objective.origin for objective in self._objectives])
-        return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
+    def expecting(self, pending: Pending) -> Outlook:
+        """What it says as if what is measured of `pending` had been as expected."""
+        return Outlook(self._objectives, [objective.expecting(pending) for objective in self._objectives])
 
-    def telling(self, vectors: np.ndarray) -> np.ndarray:
-        """How what genomes (N, columns) are at each rung goes with what they are at the last: correlations
+    def predict(self, vectors: np.ndarray) -> Beliefs:
+        """Of genomes (N, columns)."""
+        beliefs, _ = Outlook(self._objectives, [objective.process for objective in self._objectives])(vectors)
+        return beliefs
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is believed of every objective at the last rung."""
+
+    objectives: Sequence[_Objective]
+    processes: Sequence[GaussianProcess]
+
+    def __call__(self, vectors: np.ndarray) -> tuple[Beliefs, np.ndarray]:
+        """Of genomes (N, columns), and how what they are at each rung goes with what they are at the last: correlations
         (N, objectives, rungs)."""
-        return np.stack([objective.telling(vectors) for objective in self._objectives], axis=1)
+        pairs = zip(self.objectives, self.processes, strict=True)
+        means, deviations, telling = zip(*(one.predict(process, vectors) for one, process in pairs), strict=True)
+        origins = np.array([objective.origin for objective in self.objectives])
+        return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins), np.stack(telling, axis=1)
 
 
 def _most_telling(measured: np.ndarray) -> np.ndarray:

@@ -248,4 +248,4 @@ def _lengths(searches: Sequence[Searched]) -> set[int]:
 
 def _best(search: Searched) -> float | None:
     winners = front(search.space, search.evaluations)
-    return winners[0].metrics[next(iter(search.space.objectives))] if winners else None
+    return winners[0].metrics[search.space.first_objective[0]] if winners else None

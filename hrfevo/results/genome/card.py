@@ -133,7 +133,7 @@ def card_of(
         steps=space.rungs[found.rung],
         seed=found.seed,
         birth=found.birth,
-        generation=found.birth // space.population,
+        generation=space.generation_of(found.birth),
         operator=found.operator,
         objectives=tuple(space.objectives),
         fitness={name: found.metrics[name] for name in space.objectives} if finished else {},
@@ -175,7 +175,7 @@ def _relative(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str
     return Relative(
         genome,
         best.operator,
-        best.birth // space.population if best.birth >= 0 else None,
+        space.generation_of(best.birth) if best.birth >= 0 else None,
         best.status,
         space.rungs[best.rung],
         best.metrics[space.first_objective[0]] if best.status == "finished" else None,

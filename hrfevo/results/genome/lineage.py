@@ -97,7 +97,7 @@ def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) 
         one = first[name]
         parents = tuple(descent(one, parent) for parent in dict.fromkeys(one.parents))
         birth = one.birth if one.birth >= 0 else None
-        generation = None if birth is None else birth // space.population
+        generation = None if birth is None else space.generation_of(birth)
         found[name] = Ancestor(name, birth, generation, one.operator, scores.get(name, {}), parents)
         waiting += one.parents
     return sorted(found.values(), key=lambda one: (one.genome != genome, -first[one.genome].birth))

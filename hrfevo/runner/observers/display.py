@@ -164,7 +164,7 @@ class LiveDisplay:
         )
         best = search.standings.best
         if best is not None:
-            name = next(iter(self._space.objectives))
+            name = self._space.first_objective[0]
             table.add_row(name, f"{_best(self._space, best)}, genome {best.genome.id}")
             genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
             table.add_row("", genes)

@@ -71,7 +71,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
             (
                 *(measured(name, winner.metrics[name]) for name in space.objectives),
                 *([str(winner.seeds)] if seeds else []),
-                str(winner.birth // space.population),
+                str(space.generation_of(winner.birth)),
             ),
             [*gene_lines(winner.values, space)],
         )

@@ -47,7 +47,7 @@ def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ())
         **({"seeds": evaluation.seeds} if evaluation.seeds > 1 else {}),
         "metrics": metrics,
         "birth": evaluation.birth,
-        "generation": evaluation.birth // space.population,
+        "generation": space.generation_of(evaluation.birth),
         "operator": evaluation.operator,
         "parents": list(evaluation.parents),
         "genes": evaluation.values,
@@ -100,7 +100,7 @@ def as_table(
             evaluation.genome,
             *(number(evaluation.metrics[name]) for name in metrics),
             *([str(evaluation.seeds)] if several else []),
-            str(evaluation.birth // space.population),
+            str(space.generation_of(evaluation.birth)),
             escape(genes_in_words(evaluation.values)),
         )
     if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:

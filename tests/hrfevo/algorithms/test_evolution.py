@@ -22,7 +22,7 @@ from hrfevo.algorithms.evolution.evolution import MAX_WAITING
 from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit, log_posterior
 from hrfevo.algorithms.evolution.ladder import Ladder
-from hrfevo.algorithms.evolution.surrogate import Surrogate
+from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.space.genome import Genome, canonical, sample
 from hrfevo.space.reading import load_space
@@ -97,7 +97,7 @@ def test_what_is_pending_takes_from_the_deviation_and_leaves_the_mean() -> None:
     points, values = _measured(25, 3)
     pending, new = np.random.default_rng(2).random((2, 4, 3))
     process = GaussianProcess(Kernel.broad(3, 0.5), points, values)
-    mean, deviation = process.predict(new, pending)
+    mean, deviation = process.expecting(pending).predict(new)
     believed, _ = process.predict(pending)
     units = float(values.mean()), float(values.std())
     together = GaussianProcess(process.kernel, np.vstack([points, pending]), np.append(values, believed), units)
@@ -117,7 +117,7 @@ def test_the_correlation_is_that_of_draws() -> None:
     covariance = kernel(every, every) - explained
     deviations = np.sqrt(np.diag(covariance))
     expected = np.diag(covariance[:5, 5:]) / (deviations[:5] * deviations[5:])
-    np.testing.assert_allclose(process.correlations(points, [others])[:, 0], expected.clip(0, 1), atol=1e-6)
+    np.testing.assert_allclose(process.predict_with(points, [others])[1][:, 0], expected.clip(0, 1), atol=1e-6)
 
 
 def test_a_kernel_is_found_in_a_hundred_columns() -> None:
@@ -248,7 +248,9 @@ def test_what_a_rung_tells_of_the_last_is_learned() -> None:
     values[60:, 0, 2] = np.nan
     surrogate = Surrogate([True])
     surrogate.fit(vectors, values)
-    first, second, last = surrogate.telling(generator.random((20, 3)))[:, 0].mean(axis=0)
+    nothing = Pending(np.empty((0, 3)), np.empty(0, int))
+    _, telling = surrogate.expecting(nothing)(generator.random((20, 3)))
+    first, second, last = telling[:, 0].mean(axis=0)
     assert first + 0.25 < second < last == 1
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import tempfile
 import time
 import urllib.error
@@ -39,6 +38,7 @@ from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.config import Recipe
 from tests.conftest import command
 from tests.tools.forks import Forked
+from tests.tools.seen import serious
 
 SPACE = """
 name: tiny
@@ -393,23 +393,6 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 # --- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium of this machine, driven by Playwright."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if "CI" not in os.environ:
-        pytest.importorskip("playwright", reason="Playwright is not installed (the extra `test` has it)")
-        if found is None:
-            pytest.skip("no Chromium here")
-    assert found is not None, "CI must have a Chromium"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 def of_the_page(message: Any) -> bool:
     """A complaint about the page; drivers without a graphics card complain of how slow they are themselves."""
     return message.type in ("error", "warning") and "GL Driver Message" not in message.text
@@ -572,31 +555,10 @@ def test_what_data_says_is_shown_and_never_run(browser: Any, tmp_path: Path) -> 
 # --- keyboards and screen readers ----------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's rules, fetched from npm."""
-    folder = tmp_path_factory.mktemp("axe")
-    if (npm := shutil.which("npm")) is None:
-        pytest.skip("npm is not installed")
-    fetched = subprocess.run(
-        [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, "axe-core@4"], capture_output=True
-    )
-    if fetched.returncode:
-        pytest.skip("axe-core cannot be fetched")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
-def serious(shown: Any, axe: str) -> list[str]:
-    """What axe-core holds for serious or worse, each with the first place."""
-    shown.evaluate(axe)
-    found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
-    browser: Any, tmp_path: Path, axe: str, width: int, scheme: str
+    browser: Any, tmp_path: Path, width: int, scheme: str
 ) -> None:
     search = Search(tmp_path)
     search.go_on(20)
@@ -605,16 +567,16 @@ def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
     options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     with search.folder.locked(), dashboard(tmp_path) as address, page(browser, address, **options) as shown:
         shown.locator(".run .main-svg").first.wait_for()
-        assert serious(shown, axe) == []
+        assert serious(shown) == []
         shown.locator(".run .genome").first.click()
         shown.get_by_text("Measurements").wait_for()
-        assert serious(shown, axe) == []
+        assert serious(shown) == []
         shown.keyboard.press("Escape")
         shown.locator("aside").wait_for(state="hidden")
         for tab, drawn in (("All figures", ".plot .main-svg"), ("Table", ".ag-center-cols-container .ag-row")):
             shown.get_by_text(tab, exact=True).click()
             shown.locator(drawn).first.wait_for()
-            assert serious(shown, axe) == []
+            assert serious(shown) == []
 
 
 def test_the_focus_stays_through_news_and_the_card_is_a_dialog(browser: Any, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +18,7 @@ from scipy import stats
 from hrfevo.results import ranking
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures import gallery, gene_values
@@ -34,6 +33,7 @@ from signal_model.model import build_model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+from tests.tools.seen import overlaps, serious
 from tests.tools.synthetic import HOSTILE, hostile, running, search
 
 
@@ -250,25 +250,6 @@ def test_large_search_is_rendered_fast_and_small(layers: SearchSpace) -> None:
     assert "4,000" in page
 
 
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    """Chromium, driven by Playwright; the machine's own, or the one that Playwright has installed."""
-    from playwright.sync_api import Error, sync_playwright
-
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    # Parallel coordinates need WebGL, which machines without a GPU have in software.
-    arguments = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with sync_playwright() as playwright:
-        try:
-            launched = playwright.chromium.launch(executable_path=found, args=arguments)
-        except Error as error:
-            if "CI" in os.environ:
-                pytest.fail(f"CI must have a Chromium: {error}")
-            pytest.skip("no Chromium here; `playwright install chromium` fetches one")
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def opened(browser: "Browser", tmp_path: Path) -> "Iterator[Any]":
     """Opens a page; at the end nothing may have been complained of, asked for or shown as a dialog."""
@@ -321,6 +302,38 @@ def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, layers: 
     assert drawn_marks(page) == marks
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
+    opened: Any, layers: SearchSpace, width: int, scheme: str
+) -> None:
+    searched = search(layers, 80)
+    values = searched[2][0].values
+    again = Confirmed("aa", "search", values, 1000, 180, (1, 2), (2.0, 2.2), (2.3, 2.5))
+    page = opened(render(*searched, confirmed=Confirmation((again, replace(again, genome="bb", origin="baseline")))))
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+    drawn_marks(page)
+    page.locator("button[data-genome]").first.click()
+    page.locator("#card .curve .main-svg").first.wait_for()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_labels_of_ancestors_do_not_lie_on_one_another(opened: Any, layers: SearchSpace, width: int) -> None:
+    run, space, evaluations, curves = search(layers, 400)
+    # The one with most ancestors is the best.
+    whole = [e for e in evaluations if e.rung == 1 and e.status == "finished"]
+    best = max(whole, key=lambda e: len(lineage(space, evaluations, e.genome)))
+    evaluations[best.number] = replace(best, metrics=best.metrics | {"bits_per_byte": 0.5})
+    page = opened(render(run, space, evaluations, curves))
+    page.set_viewport_size({"width": width, "height": 844})
+    page.locator("#figure-genealogy").scroll_into_view_if_needed()
+    page.wait_for_selector("#figure-genealogy .main-svg")
+    assert page.locator("#figure-genealogy text").count() > 40
+    assert overlaps(page, "#figure-genealogy text") == []
 
 
 def test_paper_gets_every_figure(opened: Any, layers: SearchSpace) -> None:

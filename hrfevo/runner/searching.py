@@ -1,0 +1,95 @@
+"""A search from Python: what `hrfevo run` does, in one call."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hrfevo.runner.loop import Observer
+from hrfevo.runner.machinery import Machinery
+from hrfevo.runner.products import present
+from hrfevo.runner.start import Asked, start
+from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.search_space import NAME, SearchSpace
+from hrfevo.store.started import Backend, Started
+from hrfevo.views.notebook import Run
+from signal_model.support.console import library_console, say
+from signal_model.support.errors import InputError
+from signal_model.support.files import explain, to_yaml
+
+
+def search(
+    space: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    out: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    seed: int = 0,
+    evaluations: int | None = None,
+    trainings: float | None = None,
+    overrides: Sequence[str] = (),
+    algorithm: str = "evolution",
+    synchronous: bool = False,
+    workers: int | None = None,
+    backend: Backend = "ray",
+    address: str | None = None,
+    device: str = "auto",
+    confirm: bool = True,
+    observers: Sequence[Observer] = (),
+) -> Run:
+    """Search a space, then train its winners again from scratch beside a transformer; returns the run.
+
+    `space` is a file or what one would say. `evaluations` and `trainings`, in full trainings, are its budget in place
+    of the file's; `overrides` are `key=value`. The run folder lies in `out`, called `name`, or after the space and the
+    time; it is that of `hrfevo run`, so that every command takes it. `workers` at once train with the `backend` ray, of
+    this machine or the cluster at `address`; `inline` trains one after another in this process. `observers` are told
+    of every evaluation.
+
+    How it ended is the run's `record.state` and `record.reason`. Raises InputError for what cannot be searched, and
+    KeyboardInterrupt where it is interrupted: what had finished is kept, and `hrfevo resume` goes on.
+    """
+    if name is not None and not re.fullmatch(NAME, name):
+        accepted = "up to 100 letters, digits, - and _, a letter or digit first"
+        raise InputError(f"search: name {name!r}; accepted: {accepted}")
+    limits = {"evaluations": evaluations, "trainings": trainings}
+    told = [*overrides, *(f"budget.{limit}={value}" for limit, value in limits.items() if value is not None)]
+    read, text = _read(space, told)
+    machinery = _machinery(backend=backend, workers=workers, address=address, device=device)
+    asked = Asked(read, text, tuple(told), seed, algorithm, synchronous, confirm=confirm, name=name)
+    console = library_console()
+    ending, folder = start(asked, Path(out), machinery, console, observers)
+    if ending.interrupted:
+        raise KeyboardInterrupt
+    with closing(folder.open_store()) as store:
+        present(folder, store, console)
+        found = store.evaluations(folder.id)
+    if ending.finished and confirm and read.confirm.top:
+        from hrfevo.runner.confirmation import confirm as train_again
+        from hrfevo.runner.unconfirmed import left_to_confirm
+
+        options = left_to_confirm(folder, found, True, partial(say, console))
+        if options is not None and train_again(folder, options, machinery, console).interrupted:
+            raise KeyboardInterrupt
+    return Run.read(folder.path)
+
+
+def _read(space: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str]) -> tuple[SearchSpace, str]:
+    if not isinstance(space, Mapping):
+        return load_space(Path(space), overrides)
+    text = to_yaml(dict(space))
+    return parse_space(text, "space", overrides), text
+
+
+def _machinery(**place: Any) -> Machinery:
+    """Raises InputError for a place that is none."""
+    try:
+        told = Started.model_validate(place)
+    except ValidationError as error:
+        raise explain(error, "search") from None
+    return Machinery(told.backend, told.workers, told.address, told.device)

@@ -1,0 +1,60 @@
+"""A run in Python: its results with figures, and a few lines where a notebook shows it."""
+
+from __future__ import annotations
+
+import html
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hrfevo.results import run as results
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Of a front, so many rows are shown.
+SHOWN = 5
+
+
+class Run(results.Run):
+    """A run, read once: `space`, frames, figures, recipes and models. `hrfevo.search` and `hrfevo.load` return it."""
+
+    @cached_property
+    def figures(self) -> dict[str, go.Figure]:
+        """Those of its report, by name, in the order in which they are read; those without data are left out."""
+        from hrfevo.results.frames import evaluation_frame
+        from hrfevo.results.ranking import with_means
+        from hrfevo.views.figures.gallery import gallery
+
+        history = with_means(self.space, self.history)
+        frame = evaluation_frame(history, self.space)
+        return gallery(frame, self.curves, self.space, history, self.settings.corpus.yardsticks)
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What its confirmation says of the winner beside a transformer, a sentence each; none before that."""
+        from hrfevo.views.verdicts import verdicts
+
+        return list(verdicts(self.confirmation))
+
+    def _repr_html_(self) -> str:
+        """What it is, how it stands, what is best."""
+        from hrfevo.views.words import summary, tally
+
+        record = self.record
+        reason = f" ({record.reason})" if record.reason else ""
+        title = f"<b>{html.escape(record.name)}</b>: {html.escape(record.state + reason)}"
+        counts = tally((evaluation.status for evaluation in self.history), record.state)
+        lines = [title, html.escape(counts), html.escape(summary(self.evaluations, self.space))]
+        lines += [html.escape(verdict) for verdict in self.verdicts]
+        shown = self.front[["genome", *self.space.objectives, "generation", "operator"]].head(SHOWN)
+        table = shown.to_html(index=False, border=0) if len(shown) else ""
+        return "".join(f"<p>{line}</p>" for line in lines) + table
+
+
+def load(path: str | os.PathLike[str], store: str | None = None) -> Run:
+    """The run in a folder, as it stands now; `store` is its database where that needs a password.
+
+    Raises InputError if there is no run, or it is damaged.
+    """
+    return Run.read(path, store)

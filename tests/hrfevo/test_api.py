@@ -1,0 +1,127 @@
+"""What `import hrfevo` offers: a search in one call, the run that it returns, and the notebook that shows both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import hrfevo
+from hrfevo.results.frames import evaluation_frame
+from hrfevo.runner.loop import Search
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.workers.base import Job, Outcome
+from signal_model.support.errors import InputError
+from tests.conftest import ROOT, TINY_SPACE, command, only_run
+from tests.tools.synthetic import HOSTILE, write_run
+
+
+class Heard:
+    """An observer that counts."""
+
+    def __init__(self) -> None:
+        self.submitted_, self.ended_ = 0, 0
+
+    def submitted(self, job: Job) -> None:
+        self.submitted_ += 1
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        self.ended_ += 1
+
+
+def test_a_search_in_one_call_is_that_of_the_command(tmp_path: Path, text_folder: Path) -> None:
+    """The same evaluations, in a folder that the commands read."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
+    heard = Heard()
+    run = hrfevo.search(
+        yaml.safe_load(file.read_text()), out=tmp_path / "one", name="mine", seed=2, evaluations=6,
+        synchronous=True, backend="inline", confirm=False, observers=[heard],
+    )  # fmt: skip
+    assert (run.folder.path, run.record.state) == (tmp_path / "one" / "mine", "finished")
+    assert heard.submitted_ == heard.ended_ == len(run.history)
+    assert (run.folder.path / "report.html").is_file()
+    asked = ("--seed", 2, "--evaluations", 6, "--synchronous", "--backend", "inline", "--no-confirm")
+    assert command("hrfevo", "run", file, "--out", tmp_path / "two", *asked).returncode == 0
+    other = hrfevo.load(only_run(tmp_path / "two"))
+
+    def story(one: hrfevo.Run) -> list[tuple[Any, ...]]:
+        return [
+            (e.genome, e.rung, e.seed, e.status, e.operator, e.parents, e.metrics.get("bits_per_byte"))
+            for e in one.history
+        ]
+
+    assert story(run) == story(other)
+    assert run.settings.overrides == other.settings.overrides == ("budget.evaluations=6",)
+    assert run.best is not None
+    assert run.best == run.find() == run.winners[0]
+    assert run.front["genome"].tolist() == [winner.genome for winner in run.winners]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"backend": "dask"}, "search: backend: 'dask' is none; accepted: ray, inline"),
+        ({"name": "../elsewhere"}, "name '../elsewhere'; accepted"),
+        ({"algorithm": "evolutoin"}, "did you mean 'evolution'"),
+        ({"evaluations": 0}, "budget.evaluations=0"),
+        ({"overrides": ["model.width"]}, "expected key=value"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_made(asked: dict[str, Any], says: str, tmp_path: Path) -> None:
+    space = ROOT / "search_spaces" / "quick.yaml"
+    with pytest.raises(InputError, match=says):
+        hrfevo.search(space, out=tmp_path / "runs", **({"backend": "inline"} | asked))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_a_notebook_shows_of_a_run_is_short_and_escaped(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "one", 120)
+    run = hrfevo.load(path)
+    shown = run._repr_html_()
+    assert len(shown) < 5000
+    assert run.best is not None
+    assert run.best.genome in shown
+    assert {"front", "progress", "importance"} <= run.figures.keys()
+    shares = run.importance()
+    assert shares["gene"].is_unique
+    assert shares["share"].sum() == pytest.approx(1)
+    with pytest.raises(InputError, match="nothing"):
+        run.importance("nothing")
+    with RunFolder.open(path).locked():
+        store = run.folder.open_store()
+        store.set_state(run.folder.id, "stopped", HOSTILE[0])
+        store.close()
+    shown = hrfevo.load(path)._repr_html_()
+    assert HOSTILE[0] not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_a_run_is_read_once_and_stays(tmp_path: Path) -> None:
+    run = hrfevo.load(write_run(tmp_path, "one", 40))
+    assert run.evaluations is run.evaluations
+    assert run.evaluations.equals(evaluation_frame(run.history, run.space))
+    with pytest.raises(AttributeError):
+        run.history = ()  # type: ignore[misc]
+
+
+@pytest.mark.slow
+def test_the_notebook_answers_its_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells, one after the other, as a kernel runs them."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    notebook = json.loads((ROOT / "examples" / "is_it_better.ipynb").read_text())
+    assert (notebook["nbformat"], {cell["cell_type"] for cell in notebook["cells"]}) == (4, {"code", "markdown"})
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+    names: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    run = names["run"]
+    assert run.record.state == "finished"
+    assert {"search", "baseline"} <= set(run.confirmed["origin"])
+    assert any("transformer" in verdict for verdict in run.verdicts)
+    assert set(run.importance()["gene"])
