@@ -8,6 +8,7 @@ import numpy as np
 
 from hrfevo.benchmark.loading import is_survey, load_survey
 from hrfevo.benchmark.table import about_of, load_table, read_parquet
+from signal_model.support.errors import counted
 
 
 def description(path: Path) -> str:
@@ -17,7 +18,8 @@ def description(path: Path) -> str:
 
 def _of_table(path: Path) -> str:
     table = load_table(path)
-    return f"table of {table.space.name}: all {len(table.stations):,} genomes at rungs {_rungs(table.space.rungs)}"
+    genomes = counted(len(table.stations), "genome")
+    return f"table of {table.space.name}: all {genomes} at rungs {_rungs(table.space.rungs)}"
 
 
 def _of_survey(path: Path) -> str:
@@ -25,10 +27,11 @@ def _of_survey(path: Path) -> str:
     noise = survey.deviations.std(axis=0)
     together = np.corrcoef(survey.deviations.T)[-1] if noise.all() else noise
     lines = [
-        f"emulator of {survey.space.name}: {len(survey.genomes):,} genomes trained to {survey.space.rungs[-1]} steps",
+        f"emulator of {survey.space.name}: {counted(len(survey.genomes), 'genome')} trained to "
+        f"{counted(survey.space.rungs[-1], 'step')}",
         f"rungs            {_rungs(survey.space.rungs)}",
         f"trainings        {survey.trainings:,}, of which {len(survey.failures):,} failed",
-        f"with more seeds  {survey.repeated:,} genomes",
+        f"with more seeds  {counted(survey.repeated, 'genome')}",
         f"noise of a seed  {_shares(noise)} of the loss at each rung; correlation with the last {_numbers(together)}",
         f"                 {survey.step_time_noise:.1%} of the step time",
         "",

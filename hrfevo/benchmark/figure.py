@@ -12,8 +12,8 @@ from plotly.subplots import make_subplots
 from hrfevo.benchmark.summary import MOMENTS, Measure, Summary
 from hrfevo.views.figures.style import figure, text
 from hrfevo.views.report.card_page import section_of
-from hrfevo.views.words import plural
 from signal_model.analysis.page import render
+from signal_model.support.errors import counted
 
 # Okabe & Ito, and dashes where colours end.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#808080")
@@ -28,7 +28,7 @@ def curves(summaries: Sequence[Summary], measure: Measure, trainings: float) -> 
     """Median over seeds against the training spent, a panel for each number of workers; bands hold the middle half."""
     workers = list(dict.fromkeys(summary.workers for summary in summaries))
     names = list(dict.fromkeys(summary.algorithm for summary in summaries))
-    panels = make_subplots(1, len(workers), shared_yaxes=True, subplot_titles=[f"{w} workers" for w in workers])
+    panels = make_subplots(1, len(workers), shared_yaxes=True, subplot_titles=[counted(w, "worker") for w in workers])
     x = np.linspace(0, trainings, MOMENTS + 1)[1:]
     for summary in summaries:
         index = names.index(summary.algorithm)
@@ -64,7 +64,7 @@ def curves(summaries: Sequence[Summary], measure: Measure, trainings: float) -> 
     if measure == "regret":
         panels.update_yaxes(type="log")
     seeds = len(summaries[0].final)
-    whole = figure("What a search attains", f"Median over {seeds} seeds; bands hold the middle half.")
+    whole = figure("What a search attains", f"Median over {counted(seeds, 'seed')}; bands hold the middle half.")
     panels.update_layout(template=whole.layout.template, title=whole.layout.title, height=480)
     return panels
 
@@ -72,7 +72,7 @@ def curves(summaries: Sequence[Summary], measure: Measure, trainings: float) -> 
 def page(summaries: Sequence[Summary], measure: Measure, trainings: float, benchmark: str) -> str:
     """The curves as one HTML file that opens offline."""
     section = section_of(curves(summaries, measure, trainings))
-    compared = plural(len({summary.algorithm for summary in summaries}), "algorithm")
+    compared = counted(len({summary.algorithm for summary in summaries}), "algorithm")
     footer = f"Made with hrfevo {metadata.version('hrfevo')}."
     lead = f"{compared} compared by the {TITLES[measure]} after equal training."
     return render(f"Benchmark {benchmark}", "simulated searches", lead, [section], footer)

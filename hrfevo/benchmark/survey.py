@@ -16,7 +16,7 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 # Fewer genomes than these tell nothing of a space.
 LEAST = 20
@@ -62,7 +62,7 @@ def survey_of_run(
     ]
     whole = {row["genome"] for row in rows if len(row["bits_per_byte"]) == len(space.rungs)}
     if len(whole) < LEAST:
-        raise InputError(f"run: {len(whole)} genomes have been trained to the last rung; an emulator needs {LEAST}")
+        raise InputError(f"run: {counted(len(whole), 'genome')} trained to the last rung; an emulator needs {LEAST}")
     table = pa.Table.from_pylist(rows, schema=survey_schema())
     return table.replace_schema_metadata({ABOUT: json.dumps(about)})
 

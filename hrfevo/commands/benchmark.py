@@ -12,7 +12,7 @@ import typer
 
 from hrfevo.commands.ending import leave
 from signal_model.support.console import new_app, new_console
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
@@ -76,11 +76,11 @@ def build(
     evaluations = store.evaluations(folder.id)
     if folder.settings.algorithm == GRID:
         table = table_of_run(folder.space(), evaluations, store.curves(folder.id), about)
-        told = f"{table.num_rows:,} genomes"
+        told = counted(table.num_rows, "genome")
     else:
         step_times = _time_again(folder, evaluations, passes, device)
         table = judged(survey_of_run(folder.space(), evaluations, about, step_times), folder.space())
-        told = f"{table.num_rows:,} trainings"
+        told = counted(table.num_rows, "training")
     save_table(table, output)
     print(f"{output}: {told}, {output.stat().st_size / 1e6:.2f} MB")
 

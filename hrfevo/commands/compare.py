@@ -26,7 +26,8 @@ from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from hrfevo.results.comparison.compare import Comparison
-    from hrfevo.runner.match import Match, Terms
+    from hrfevo.runner.match import Match
+    from hrfevo.runner.terms import Terms
 
 app = typer.Typer()
 
@@ -77,7 +78,7 @@ def compare(
     given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
     if not all(map(_is_run, sides)):
         from hrfevo.runner.machinery import Machinery
-        from hrfevo.runner.match import Terms
+        from hrfevo.runner.terms import Terms
 
         if group or store:
             raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is none")
@@ -137,12 +138,15 @@ def _print_match(found: Match, format_: Format) -> None:
     splits = {"validation": found.difference("validation"), "test": found.difference("test")}
     if format_ is Format.json:
         differences = {split: vars(one) | {"seen": one.seen} for split, one in splits.items()}
-        print(json.dumps({"verdict": found.verdict, "differences": differences, "rows": rows}, indent=2))
+        told = {"verdict": found.verdict, "differences": differences, "rows": rows, "notes": found.notes}
+        print(json.dumps(told, indent=2))
         return
     forms = dict.fromkeys(("validation", "± seeds", "test"), ".4f") | {"seconds": ",.1f"}
     print_rows(rows, list(rows[0]), format_, forms=forms)
     for split, one in splits.items():
         typer.echo(f"{found.names[0]} on {split}: {one.words()}", err=format_ is Format.csv)
+    for note in found.notes:
+        typer.echo(note, err=format_ is Format.csv)
     typer.echo(found.verdict, err=format_ is Format.csv)
 
 
@@ -182,11 +186,11 @@ def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> Non
     table = [{head: row[name] for name, head in heads.items()} for row in rows]
     print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
     if comparison.reference:
-        from hrfevo.results.comparison.compare import IN_WORDS
+        from hrfevo.results.comparison.compare import in_words
 
         point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
         print(
             f"best: {next(iter(comparison.objectives))}. at 25% … 100%: hypervolume after these shares of "
-            f"{IN_WORDS[comparison.unit].format(comparison.shortest)} of training,\n"
+            f"{in_words(comparison.unit, comparison.shortest)} of training,\n"
             f"as a share of that of all fronts together; reference point {point}."
         )

@@ -52,6 +52,10 @@ TrainingsOption = Annotated[
     float | None,
     typer.Option(min=0.01, help="Budget in full trainings: steps by those of one genome to the last rung"),
 ]
+MinutesOption = Annotated[float | None, typer.Option(min=0.01, help="Budget in minutes of wall-clock time")]
+TrainingMinutesOption = Annotated[
+    float | None, typer.Option(min=0.01, help="Budget in minutes of training alone, undisturbed, summed over workers")
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Evaluations at once; as many as fit unless given")]
 BackendOption = Annotated[
     Backend | None, typer.Option(help="ray (the usual), or inline: one after another in this process")

@@ -19,10 +19,12 @@ from hrfevo.commands.options import (
     ConfirmOption,
     CorpusOption,
     LogOption,
+    MinutesOption,
     RunArgument,
     RunDeviceOption,
     StorageOption,
     StoreOption,
+    TrainingMinutesOption,
     TrainingsOption,
     WorkersOption,
 )
@@ -50,6 +52,8 @@ def run_command(
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
     trainings: TrainingsOption = None,
+    minutes: MinutesOption = None,
+    training_minutes: TrainingMinutesOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -71,8 +75,8 @@ def run_command(
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.space.reading import load_space
 
-    limits = [f"budget.{name}={limit}" for name, limit in _budget(evaluations, trainings).items()]
-    overrides = [*(set_ or []), *limits]
+    budget = _budget(evaluations, trainings, minutes, training_minutes)
+    overrides = [*(set_ or []), *(f"budget.{name}={limit}" for name, limit in budget.items())]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.runner.start import Asked, start
@@ -93,6 +97,8 @@ def resume(
     folder: RunArgument,
     evaluations: Annotated[int | None, typer.Option(min=1, help="A new budget")] = None,
     trainings: TrainingsOption = None,
+    minutes: MinutesOption = None,
+    training_minutes: TrainingMinutesOption = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
@@ -114,8 +120,8 @@ def resume(
     machinery = _machinery(started, store, storage, corpus)
     if confirm and not run.space().confirm.top:
         raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
-    console = new_console()
-    ending, run = continue_run(folder, _budget(evaluations, trainings), machinery, console, started.confirm)
+    budget, console = _budget(evaluations, trainings, minutes, training_minutes), new_console()
+    ending, run = continue_run(folder, budget, machinery, console, started.confirm)
     code = leave(ending, run, machinery.store, console)
     if confirm is False:  # one that was interrupted waits too
         raise typer.Exit(code)
@@ -156,9 +162,16 @@ def confirm_command(
     raise typer.Exit(exit_code(ending))
 
 
-def _budget(evaluations: int | None, trainings: float | None) -> dict[str, float]:
+def _budget(
+    evaluations: int | None, trainings: float | None, minutes: float | None, training_minutes: float | None
+) -> dict[str, float]:
     """The limits of a budget that are given, by name."""
-    given = {"evaluations": evaluations, "trainings": trainings}
+    given = {
+        "evaluations": evaluations,
+        "trainings": trainings,
+        "minutes": minutes,
+        "training_minutes": training_minutes,
+    }
     return {name: limit for name, limit in given.items() if limit is not None}
 
 

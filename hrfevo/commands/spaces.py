@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 app = typer.Typer()
 
@@ -26,8 +26,9 @@ def validate(
         refuse_missing(loaded.corpus)
     except InputError as error:
         raise InputError(f"{space}: corpus: {error}") from None
+    genes = counted(gene_count(loaded), "gene")
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
-    print(f"{space}: valid; {gene_count(loaded)} genes, {space_size(loaded)}; {objectives}; {loaded.budget.words}")
+    print(f"{space}: valid; {genes}, {space_size(loaded)}; {objectives}; {loaded.budget.words}")
 
 
 @app.command()

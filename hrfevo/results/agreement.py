@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hrfevo.space.metrics import TRAINED, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
+from signal_model.support.errors import counted
 
 # Of fewer genomes nothing is said; of fewer than these nobody is warned.
 LEAST, LEAST_TO_WARN = 5, 10
@@ -41,12 +42,12 @@ class Agreement:
     @property
     def words(self) -> str:
         """`τ 0.62 (0.31 to 0.81) over 24 genomes`."""
-        return f"τ {self.tau:.2f} ({self.low:.2f} to {self.high:.2f}) over {self.genomes:,} genomes"
+        return f"τ {self.tau:.2f} ({self.low:.2f} to {self.high:.2f}) over {counted(self.genomes, 'genome')}"
 
     @property
     def warning(self) -> str:
         """What a poor order means and what to do; empty where it is not poor."""
-        told = f"the order after {self.steps:,} steps says little of that after {self.last_steps:,}"
+        told = f"the order after {counted(self.steps, 'step')} says little of that after {self.last_steps:,}"
         advice = "what was given up there may have been good; train longer before choosing: a longer first of the rungs"
         return f"{told}, so {advice} (key `rungs`)" if self.poor else ""
 
@@ -75,7 +76,7 @@ def pairs(
 def in_lines(found: Sequence[Agreement]) -> list[tuple[str, str]]:
     """Names and facts, one for each rung, then what they warn of."""
     facts = [
-        ("rungs agree", f"in {one.objective} after {one.steps:,} and {one.last_steps:,} steps: {one.words}")
+        ("rungs agree", f"in {one.objective} after {one.steps:,} and {counted(one.last_steps, 'step')}: {one.words}")
         for one in found
     ]
     return facts + [("beware", one.warning) for one in found if one.warning]

@@ -15,7 +15,7 @@ from hrfevo.space.distributions import flat_parameters, new_study
 from hrfevo.space.metrics import Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
     import optuna
@@ -75,7 +75,8 @@ def ranges_of(
 def said_of(space: SearchSpace, evaluations: Sequence[Evaluation], method: Method, has_ranges: bool) -> str:
     """Method, question, rung, number of genomes and what ranges are, as sentences."""
     peers = peers_of(space, evaluations)
-    told = f"{method}, from {len(peers):,} genomes after {space.rungs[peers[0].rung]:,} steps: {QUESTIONS[method]}."
+    genomes, steps = counted(len(peers), "genome"), counted(space.rungs[peers[0].rung], "step")
+    told = f"{method}, from {genomes} after {steps}: {QUESTIONS[method]}."
     sure = f"Ranges are over {HALVES} random halves of them." if has_ranges else "Too few to say how sure that is."
     other = next(name for name in METHODS if name != method)
     return f"{told} {sure} --method {other} asks another question: {QUESTIONS[other]}."

@@ -18,7 +18,7 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
-from signal_model.support.errors import InputError, closest
+from signal_model.support.errors import InputError, closest, counted
 
 
 def top_rung(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -80,7 +80,7 @@ def at_rung(space: SearchSpace, evaluations: Sequence[Evaluation], rung: int | N
     elif rung < len(space.rungs):
         found = [e for e in evaluations if e.status == "finished" and e.rung == rung]
     else:
-        accepted = ", ".join(f"{number} ({steps:,} steps)" for number, steps in enumerate(space.rungs))
+        accepted = ", ".join(f"{number} ({counted(steps, 'step')})" for number, steps in enumerate(space.rungs))
         raise InputError(f"rung {rung}: is none of this run; accepted: {accepted}")
     return averaged(space, found)
 

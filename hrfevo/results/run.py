@@ -24,6 +24,7 @@ from hrfevo.store.store import Evaluation
 from hrfevo.store.store import Run as Record
 from hrfevo.workers.base import Point
 from signal_model.config import Recipe
+from signal_model.support.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ class Run:
             return cls(folder, space, folder.record(opened), history, opened.curves(folder.id))
 
     def __repr__(self) -> str:
-        return f"<run {self.record.name}: {self.record.state}, {len(self.history)} evaluations>"
+        return f"<run {self.record.name}: {self.record.state}, {counted(len(self.history), 'evaluation')}>"
 
     @property
     def settings(self) -> RunSettings:

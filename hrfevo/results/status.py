@@ -57,6 +57,9 @@ class Status:
     objective: str
     best: float | None
     genome: str | None
+    best_steps: int | None
+    """Training steps of the rung that the best is of, which may be lower than the last."""
+    last_steps: int
     failures: dict[str, int]
     """How often each reason was given, the most frequent first."""
     in_flight: tuple[InFlight, ...]
@@ -128,6 +131,8 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         objective=objective,
         best=winner.metrics[objective] if winner else None,
         genome=winner.genome if winner else None,
+        best_steps=space.rungs[winner.rung] if winner else None,
+        last_steps=space.rungs[-1],
         failures=dict(reasons.most_common()),
         in_flight=tuple(
             InFlight(e.number, e.genome, space.rungs[e.rung], max(0.0, now - e.submitted))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +68,6 @@ class _Place:
         if (path / RUN_FILE).is_file():
             folder = RunFolder.open(path)
         else:
-            shutil.rmtree(path, ignore_errors=True)  # made by one that was killed before it was a run
             own = {"corpus": self.run.settings.corpus, "synchronous": self.run.settings.synchronous}
             folder = new_stage(self.path, name, space, text, {**own, **settings}, self.machinery)
         return run_stage(folder, self.machinery, self.console), folder

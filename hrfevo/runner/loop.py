@@ -10,13 +10,14 @@ from typing import Protocol
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.runner.standings import Standings
-from hrfevo.space.budget import Spent
+from hrfevo.space.budget import Spent, in_words
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.spending import Ledger
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED, Job, Outcome, Workers, counts
 from hrfevo.workers.trainings import Trainings
+from signal_model.support.errors import counted
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 HOPELESS_FAILURES = 8
@@ -145,7 +146,8 @@ class Search:
         self._next_number = len(evaluations)
 
     def run(self, observer: Observer, check: Callable[[], None] = lambda: None) -> str:
-        """Search until the budget is spent or the space is; returns which, in words.
+        """Search until the budget is spent or the space is; returns which, in words: of a budget, the limit
+        that ended it.
 
         `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
         nothing succeeds.
@@ -169,12 +171,21 @@ class Search:
             self._stop_if_hopeless(outcome)
             check()
         if self.tally.failed and not self.tally.finished:
-            raise Hopeless(f"all {self.tally.failed} evaluations failed, the last with: {self._last_reason}")
+            failed = self.tally.failed
+            told = "its one evaluation failed" if failed == 1 else f"all {failed} evaluations failed, the last"
+            raise Hopeless(f"{told} with: {self._last_reason}")
         if self.tally.infeasible and not self.tally.finished:
-            raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {self._last_reason}")
+            infeasible = self.tally.infeasible
+            told = "its one genome does not keep" if infeasible == 1 else f"none of {infeasible} genomes keeps"
+            raise Hopeless(f"{told} the constraints: {self._last_reason}")
         if self._is_barren:
-            return f"the last {self.tally.barren:,} genomes were infeasible, the last with: {self._last_reason}"
-        return "budget spent" if self._is_spent() else "no new genome left in the space"
+            return (
+                f"the last {counted(self.tally.barren, 'genome')} were infeasible, the last with: {self._last_reason}"
+            )
+        if not self._is_spent():
+            return "no new genome left in the space"
+        spent = [in_words(n, self.space.budget.limits[n]) for n, share in self.shares.items() if share >= 1]
+        return f"budget spent: {' and '.join(spent)}"
 
     @property
     def _is_barren(self) -> bool:

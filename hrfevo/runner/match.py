@@ -6,7 +6,9 @@ workers, and gone on with where they were cut off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,9 @@ from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.ranking import find_genome, ranked
 from hrfevo.runner.ending import Ending
 from hrfevo.runner.machinery import Machinery
+from hrfevo.runner.pace import Pace, pace_of
 from hrfevo.runner.stages import new_stage, run_stage
+from hrfevo.runner.terms import Agreed, Terms
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION, CorpusRecord
@@ -32,12 +36,9 @@ from signal_model.support.console import say
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
 
-Equal = Literal["steps", "seconds", "parameters", "evaluations"]
 TUNING, TRAINING = "tuning", "training"
 # How far rates are searched to either side of a recipe's own, and by how many genomes at once.
 REACH, POPULATION = 4.0, 4
-# Steps of both sides in turn by which they are timed, and how often.
-TIMED_STEPS, ROUNDS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,6 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What is made equal, and how long is trained: `steps` of the first side, `seeds` of both.
-
-    `evaluations` of each side tune its rates before, where these are made equal.
-    """
-
-    equal: Equal = "steps"
-    steps: int | None = None
-    seeds: int = 5
-    evaluations: int = 8
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Match:
     """Both sides trained, and the first's losses less the second's, paired by seed."""
 
@@ -84,12 +71,34 @@ class Match:
     tokens: tuple[int, int]
     """Read in a training."""
     terms: Terms
+    pace: Pace | None = None
+    """By which the second's steps were made equal in seconds."""
+    slope: float = 0.0
+    """By how much the second's loss falls as its steps grow e-fold."""
+    alike: bool = False
+    """Whether both are one recipe."""
 
     def difference(self, split: Literal["validation", "test"]) -> Difference:
-        """Of the losses in bits per byte."""
+        """Of the losses in bits per byte. At equal seconds its interval holds the doubt about the pace, too: what the
+        second would have lost or gained with the fewest and the most steps that may be as long."""
         found = self.sides[0].less(self.sides[1], split)
         assert found is not None
-        return found
+        if self.pace is None:
+            return found
+        # In e-folds of steps; without any there is no doubt, however steep the loss is.
+        fewer, more = (abs(math.log(end / self.pace.ratio)) for end in (self.pace.low, self.pace.high))
+        lost, gained = (self.slope * doubt if doubt else 0.0 for doubt in (fewer, more))
+        return replace(found, low=found.low - lost, high=found.high + gained)
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be known to read the difference."""
+        notes = []
+        if self.alike:
+            notes.append("Both are the same recipe, so nothing but their names differs.")
+        if self.pace is not None:
+            notes.append(f"Equal seconds: {self.pace.words}. Intervals hold this doubt, too.")
+        return notes
 
     @property
     def verdict(self) -> str:
@@ -106,21 +115,38 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
     Raises InputError for sides that cannot be compared.
     """
     sides = on_one_text(sides)
-    names = (sides[0].name, sides[1].name)
+    names = distinct(sides[0].name, sides[1].name)
     if terms.equal == "parameters":
         sides = of_one_size(sides)
-    lengths = _lengths(sides, terms, place, machinery, console)
+    alike = _space_of(replace(sides[0], name=""), 1) == _space_of(replace(sides[1], name=""), 1)
+    agreed = _agreed(sides, alike, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
-    for number, (side, steps) in enumerate(zip(sides, lengths, strict=True), start=1):
+    for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
         ending, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
         if not ending.finished:
+            say(console, f"the comparison goes on with the same command and --output {place}")
             return ending
         (found,) = trained_in(folder, is_baseline=False)
         metrics = [e.metrics for e in folder.evaluations() if e.status == "finished"]
         trained.append(replace(found, steps=steps))
         paces.append(float(np.median([one["step_time"] for one in metrics])) / 1000)
         tokens.append(int(metrics[0]["train_tokens"]))
-    return Match(names, (trained[0], trained[1]), (paces[0], paces[1]), (tokens[0], tokens[1]), terms)
+    slope = _slope(folder) if agreed.pace else 0.0
+    return Match(
+        names,
+        (trained[0], trained[1]),
+        (paces[0], paces[1]),
+        (tokens[0], tokens[1]),
+        terms,
+        agreed.pace,
+        slope,
+        alike,
+    )
+
+
+def distinct(first: str, second: str) -> tuple[str, str]:
+    """Names that tell the sides apart, where both are called the same."""
+    return (f"{first} (1)", f"{second} (2)") if first == second else (first, second)
 
 
 def on_one_text(sides: tuple[Side, Side]) -> tuple[Side, Side]:
@@ -184,44 +210,44 @@ def _parameters(model: ModelConfig) -> int:
         return count_parameters(build_model(model, 0))
 
 
-def _lengths(
-    sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console
-) -> tuple[int, int]:
-    """Training steps of both. Those of a match that goes on are what they were."""
+def _agreed(
+    sides: tuple[Side, Side], alike: bool, terms: Terms, place: Path, machinery: Machinery, console: Console
+) -> Agreed:
+    """Training steps of both. Those of a match that goes on are what they were; one recipe takes as long as itself."""
     steps = terms.steps or sides[0].recipe.training.steps
-    if terms.equal != "seconds":
-        return steps, steps
-    known = [place / f"{TRAINING}-{number}" for number in (1, 2)]
-    if all((path / RUN_FILE).is_file() for path in known):
-        first, second = (RunFolder.open(path).space().rungs[-1] for path in known)
-        return first, second
-    with console.status("Timing both …"):
-        own, other = step_seconds(sides, machinery)
-    say(console, f"a step takes {1000 * own:.3g} ms and {1000 * other:.3g} ms, undisturbed and in turn")
-    return steps, max(1, round(steps * own / other))
+    told = {
+        "equal": terms.equal,
+        "steps": steps,
+        "seeds": terms.seeds,
+        "evaluations": terms.evaluations if terms.equal == "evaluations" else None,
+        "seed": terms.seed,
+        "models": [_space_of(replace(side, name=""), 1) for side in sides],
+    }
+    RunFolder.refuse_unwritable(place)
+    if (agreed := Agreed.kept_in(place, told)) is not None:
+        return agreed
+    pace = None
+    if terms.equal == "seconds" and not alike:
+        with console.status("Timing both …"):
+            pace = pace_of([side.recipe for side in sides], machinery.device)
+        say(console, pace.words)
+    agreed = Agreed((steps, steps if pace is None else max(1, round(steps * pace.ratio))), pace)
+    agreed.keep_in(place, told)
+    return agreed
 
 
-def step_seconds(sides: tuple[Side, Side], machinery: Machinery) -> tuple[float, float]:
-    """What a step of each takes undisturbed, here, both in turn."""
-    from signal_model.model import build_model
-    from signal_model.support.devices import choose_device
-    from signal_model.training.trainer import Trainer
-
-    device = choose_device(machinery.device)
-    trainers = []
-    for recipe in (side.recipe for side in sides):
-        assert recipe.corpus is not None
-        corpus = load_corpus(recipe.corpus, recipe.tokenizer)
-        training = recipe.training.model_copy(update={"steps": ROUNDS * TIMED_STEPS})
-        trainers.append(Trainer(build_model(recipe.model, 0), corpus, training, device))
-    fastest = [float("inf"), float("inf")]
-    for number in range(1, ROUNDS + 1):
-        for which, trainer in enumerate(trainers):
-            before = trainer.seconds
-            trainer.run(until=number * TIMED_STEPS)
-            if number > 1:  # the first round warms up
-                fastest[which] = min(fastest[which], (trainer.seconds - before) / TIMED_STEPS)
-    return fastest[0], fastest[1]
+def _slope(folder: RunFolder) -> float:
+    """By how much the training loss of a run's trainings falls as steps grow e-fold, in their second half; infinite
+    where they were too short to tell."""
+    with closing(folder.open_store()) as store:
+        curves = store.curves(folder.id).values()
+    halves = [[point for point in curve if 2 * point.step >= curve[-1].step] for curve in curves if curve]
+    slopes = [
+        -np.polyfit([math.log(point.step) for point in half], [point.bits_per_byte for point in half], 1)[0]
+        for half in halves
+        if len(half) > 1
+    ]
+    return max(0.0, float(np.mean(slopes))) if slopes else math.inf
 
 
 @dataclass(frozen=True)

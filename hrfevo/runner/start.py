@@ -22,6 +22,7 @@ from hrfevo.runner.machinery import Machinery, open_workers
 from hrfevo.runner.observers.base import Observers
 from hrfevo.runner.observers.display import make_display
 from hrfevo.runner.observers.targets import open_logs
+from hrfevo.space.budget import amounts, in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
@@ -114,8 +115,8 @@ def resume(
     """
     folder = RunFolder.open(path)
     with folder.locked():
-        if budget or machinery.started(confirm) != folder.started:
-            # What cannot be is refused before anything of the run is changed.
+        changes = bool(budget) or machinery.started(confirm) != folder.started
+        if changes:  # what cannot be is refused before anything of the run is changed
             machinery.check(folder.space(), new=not folder.began)
         if folder.began:
             _extend(folder, budget, machinery)
@@ -127,42 +128,58 @@ def resume(
                 if (run := store.run(folder.id)).state == "finished":
                     say(console, f"run {path}: the search has finished ({run.reason}); nothing of it is done again")
                     return Ending("finished", run.reason), with_text_at(folder, machinery.corpus)
-    return go_on(folder, machinery, console), folder
+        if not changes:
+            machinery.check(folder.space(), new=not folder.began)
+        return _go_on(folder, machinery, console), folder
 
 
 def _extend(folder: RunFolder, budget: Mapping[str, float], machinery: Machinery) -> None:
-    """Have a run that has finished go on. Raises InputError for a budget below what is done."""
+    """Have a run that has finished go on. Raises InputError for a budget below what is done, and where another limit
+    of the run is spent as well."""
     if not budget:
         return
-    rungs = folder.space().rungs
+    space = folder.space()
     with closing(folder.open_store(machinery.store)) as store:
-        used = spent(rungs, store.evaluations(folder.id))
-        done = {"evaluations": used.evaluations, "trainings": used.steps / rungs[-1]}
+        run = store.run(folder.id)
+        used = amounts(spent(space.rungs, store.evaluations(folder.id)), run.seconds, space.rungs[-1])
         for name, limit in budget.items():
-            if limit < done[name]:
-                raise InputError(f"--{name} {limit:g}: {folder.path} has {done[name]:g} already; name as many or more")
-        if any(limit > done[name] for name, limit in budget.items()) and store.run(folder.id).state == "finished":
-            store.set_state(folder.id, "stopped", "its budget has grown")
+            if limit < used[name]:
+                raise InputError(
+                    f"{option(name)} {limit:g}: {folder.path} has {used[name]:g} already; name as many or more"
+                )
+        if run.state != "finished" or all(limit <= used[name] for name, limit in budget.items()):
+            return
+        for name, limit in (space.budget.limits | dict(budget)).items():
+            if limit <= used[name]:
+                given = " and ".join(map(option, budget))
+                told = f"{given}: {folder.path} has spent its budget of {in_words(name, limit)}, too"
+                raise InputError(f"{told}; give a larger {option(name)} as well")
+        store.set_state(folder.id, "stopped", "its budget has grown")
 
 
 def go_on(folder: RunFolder, machinery: Machinery, console: Console) -> Ending:
     """Search on in a folder, from where its store says it was."""
     with folder.locked():
-        folder = with_text_at(folder, machinery.corpus)
-        space = folder.space()
-        machinery.check(space, new=not folder.began)
-        # A run that was killed before it began begins now; one that began must still have its results.
-        store = folder.open_store(machinery.store, create=not folder.began)
-        if not folder.began:
-            folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
-            folder.begin(store)
-        folder.record(store)
-        _say_where(folder, store, machinery, console)
-        is_confirmation = folder.settings.is_confirmation
-        read = partial(corpus_of, folder, space, partial(say, console))
-        evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
-        with open_workers(evaluator, space, machinery, console) as workers, store.writing():
-            return _execute(folder, space, store, workers, machinery, console)
+        machinery.check(folder.space(), new=not folder.began)
+        return _go_on(folder, machinery, console)
+
+
+def _go_on(folder: RunFolder, machinery: Machinery, console: Console) -> Ending:
+    """`go_on` in a folder that is locked, on machinery that was checked."""
+    folder = with_text_at(folder, machinery.corpus)
+    space = folder.space()
+    # A run that was killed before it began begins now; one that began must still have its results.
+    store = folder.open_store(machinery.store, create=not folder.began)
+    if not folder.began:
+        folder = folder.kept_in(machinery.store) if machinery.store is not None else folder
+        folder.begin(store)
+    folder.record(store)
+    _say_where(folder, store, machinery, console)
+    is_confirmation = folder.settings.is_confirmation
+    read = partial(corpus_of, folder, space, partial(say, console))
+    evaluator = _evaluator(space, read, machinery, console, test=is_confirmation)
+    with open_workers(evaluator, space, machinery, console) as workers, store.writing():
+        return _execute(folder, space, store, workers, machinery, console)
 
 
 def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: Console) -> None:
@@ -170,8 +187,10 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     tally = store.tally(folder.id)
     if not (begun := sum(tally.values())):
         return
-    flying = f", {tally['running']:,} were in flight and begin again" if tally["running"] else ""
-    say(console, f"run {folder.path}: {begun - tally['running']:,} evaluations are done{flying}")
+    done, flying = begun - tally["running"], tally["running"]
+    again = f", {flying:,} {'was in flight and begins' if flying == 1 else 'were in flight and begin'} again"
+    told = f"{counted(done, 'evaluation')} {'is' if done == 1 else 'are'} done{again if flying else ''}"
+    say(console, f"run {folder.path}: {told}")
     say(console, f"goes on: {machinery.started(True).words}")
     before, now = folder.settings.versions, versions()
     for name in ("hrfevo", "torch", "platform"):
@@ -190,10 +209,10 @@ def _evaluator(
     for split in ("train", "validation", *(["test"] if test else [])):
         if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
             raise InputError(
-                f"corpus {corpus.name}: its {split} split of {tokens} tokens is shorter than one window of "
+                f"corpus {corpus.name}: its {split} split of {counted(tokens, 'token')} is shorter than one window of "
                 f"model.context + 1 = {context + 1}"
             )
-    say(console, f"corpus {corpus.name}: {len(corpus.train):,} training tokens")
+    say(console, f"corpus {corpus.name}: {counted(len(corpus.train), 'training token')}")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
 

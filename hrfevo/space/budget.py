@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from signal_model.support.errors import counted
 from signal_model.support.settings import Config
 
 
@@ -49,7 +50,7 @@ class Budget(Config):
     @property
     def words(self) -> str:
         """As people say it."""
-        return " or ".join(_LIMITS[name].format(limit) for name, limit in self.limits.items())
+        return " or ".join(in_words(name, limit) for name, limit in self.limits.items())
 
     @property
     def brief(self) -> str:
@@ -61,20 +62,37 @@ class Budget(Config):
 
         `last_rung` is in training steps.
         """
-        used = {
-            "evaluations": float(spent.evaluations),
-            "trainings": spent.steps / last_rung,
-            "minutes": seconds / 60,
-            "training_minutes": spent.training_seconds / 60,
-        }
+        used = amounts(spent, seconds, last_rung)
         return {name: used[name] / limit for name, limit in self.limits.items()}
 
 
+def amounts(spent: Spent, seconds: float, last_rung: int) -> dict[str, float]:
+    """What is used of all that a budget may limit, after `seconds` of wall-clock time; `last_rung` in steps."""
+    return {
+        "evaluations": float(spent.evaluations),
+        "trainings": spent.steps / last_rung,
+        "minutes": seconds / 60,
+        "training_minutes": spent.training_seconds / 60,
+    }
+
+
+def in_words(name: str, limit: float) -> str:
+    """One limit as people say it: `1 evaluation`, `30 minutes`."""
+    noun, rest = _LIMITS[name]
+    return counted(limit, noun) + rest
+
+
+def option(name: str) -> str:
+    """The option of a command line that sets a limit."""
+    return f"--{name.replace('_', '-')}"
+
+
+# What is counted, and of what.
 _LIMITS = {
-    "evaluations": "{:,} evaluations",
-    "trainings": "{:,g} full trainings",
-    "minutes": "{:g} minutes",
-    "training_minutes": "{:g} minutes of training",
+    "evaluations": ("evaluation", ""),
+    "trainings": ("full training", ""),
+    "minutes": ("minute", ""),
+    "training_minutes": ("minute", " of training"),
 }
 _BRIEF = {
     "evaluations": "{:,}",

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model
 from pydantic_core import PydanticCustomError
 
 from hrfevo.space.conditions import in_order
-from signal_model.support.errors import InputError, closest
+from signal_model.support.errors import InputError, closest, counted
 from signal_model.support.settings import Config
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
@@ -308,7 +308,7 @@ def _stepped(gene: FloatGene | IntGene) -> OrderedGene:
     assert gene.step is not None
     count = math.floor((gene.high - gene.low) / gene.step * (1 + 1e-9)) + 1 if gene.step > 0 else 0
     if gene.log or not 1 < count <= MOST_STEPS:
-        problem = "goes with log: false" if gene.log else f"takes it through {max(0, count)} values"
+        problem = "goes with log: false" if gene.log else f"takes it through {counted(max(0, count), 'value')}"
         message = f"{problem}; accepted: a step of which 2 to {MOST_STEPS:,} lie between low and high, without log"
         raise PydanticCustomError("misfit", "{message}", {"place": ("step",), "message": message})
     values = [gene.low + place * gene.step for place in range(count)]
@@ -365,7 +365,7 @@ class LayersGene(BaseGene):
 
     @property
     def domain(self) -> str:
-        return f"{self.min} to {self.max} layers"
+        return f"{self.min} to {counted(self.max, 'layer')}"
 
 
 Gene = Annotated[

@@ -18,7 +18,7 @@ from hrfevo.space.genes import BaseGene, LayersGene, Value
 from hrfevo.space.genome import Genome, canonical, combinations, express, resolve, sample
 from hrfevo.space.search_space import SearchSpace
 from signal_model.config import TrainingConfig
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 from signal_model.support.files import (
     Document,
     Place,
@@ -226,7 +226,7 @@ class SpaceSize:
     def __str__(self) -> str:
         count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
         if not self.continuous:
-            return f"{count} genomes"
+            return counted(self.discrete, "genome") if self.discrete < 10**15 else f"{count} genomes"
         return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
 
 

@@ -52,20 +52,26 @@ class RunFolder:
     ) -> RunFolder:
         """A new folder with the space as it was written, and `run.json`; NAME-TIMESTAMP unless it has a name.
 
+        One with a name may have been begun by a process that was killed before it was a run.
+
         `earlier` is what it is told of earlier runs, as JSON.
         """
         settings = settings.changed(store=_written(store))
         if earlier is not None:
             settings = settings.changed(earlier_hash=hash_of(earlier))
-        name = name or f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        stamped = f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         for attempt in range(100):
-            path = parent / f"{name}{f'-{attempt + 1}' if attempt else ''}"
+            path = parent / (name or f"{stamped}{f'-{attempt + 1}' if attempt else ''}")
             try:
                 path.mkdir(parents=True)
                 break
             except FileExistsError:
                 if not parent.is_dir():
                     raise InputError(f"--out {parent}: is not a folder") from None
+                if name and _is_unfinished(path):
+                    break
+                if name:
+                    raise InputError(f"{path}: is there, and is no run; move it away to have one made anew") from None
             except OSError as error:
                 raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
         else:
@@ -206,11 +212,18 @@ class RunFolder:
     def open_store(self, url: str | None = None, create: bool = False) -> Store:
         """Its store: `url` if given (needed again where it holds a password), else the one of `run.json`."""
         if url is None and not create and not self.settings.store and not (self.path / DATABASE).is_file():
-            raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+            if not self.began:
+                raise InputError(f"{self.path}: has no results yet (no {DATABASE} in it)")
+            otherwise = "move the folder away, and it is trained again" if self.settings.stage else "begin another run"
+            raise InputError(
+                f"{self.path}: its results are gone (no {DATABASE} in it); put the file back, or {otherwise}"
+            )
         return Store(url or self.store_url(), create)
 
     def evaluations(self) -> list[Evaluation]:
-        """What its own store has now."""
+        """What its own store has now; nothing before it has begun."""
+        if not self.began:
+            return []
         with closing(self.open_store()) as store:
             return store.evaluations(self.id)
 
@@ -237,6 +250,13 @@ class RunFolder:
         """The run as its store knows it, or as crashed."""
         run = store.run(self.id)
         return replace(run, state=self.state(run.state))
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a folder holds nothing but what is written before it is a run."""
+    own = (SPACE_FILE, EARLIER_FILE)
+    begun = tuple(f".{name}." for name in (*own, RUN_FILE))  # of `write_atomically`
+    return path.is_dir() and all(one.name in own or one.name.startswith(begun) for one in path.iterdir())
 
 
 def bring_up_to_date(path: Path) -> None:

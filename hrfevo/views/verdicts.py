@@ -23,7 +23,7 @@ def first_choice(winner: Confirmed) -> str:
     """How the winner scored."""
     return (
         f"The search's first choice, {winner.genome}: {score(winner)} bits per byte on validation, "
-        f"{winner.test_mean:.4f} on test, trained again from scratch for {winner.steps:,} steps with "
+        f"{winner.test_mean:.4f} on test, trained again from scratch for {counted(winner.steps, 'step')} with "
         f"{counted(len(winner.seeds), 'fresh seed')}."
     )
 
@@ -91,7 +91,7 @@ def efforts(found: Confirmation) -> str:
         return ""
     sides = {"The search": found.searched, "tuning of the transformer": found.tuned}
     told = [
-        f"{name} took {counted(side.evaluations, 'evaluation')}, {side.steps:,} training steps, "
+        f"{name} took {counted(side.evaluations, 'evaluation')}, {counted(side.steps, 'training step')}, "
         f"{duration(side.training_seconds)} of undisturbed training, {duration(side.seconds)} of workers"
         for name, side in sides.items()
     ]

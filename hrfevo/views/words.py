@@ -13,6 +13,7 @@ from hrfevo.results.frames import best_of, finished_at
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.style import in_words, measured, shown
 from hrfevo.views.terminal.tables import short_names
+from signal_model.support.errors import counted
 
 INHERITED_WEIGHTS = (
     "Offspring began with weights of their parents (inherit: true): a score of the search is that of a lineage, not of "
@@ -59,11 +60,6 @@ def tally(statuses: Iterable[str], run_state: str) -> str:
     return ", ".join(told)
 
 
-def plural(count: int, word: str) -> str:
-    """1 evaluation, 2 evaluations."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
     """Who won and by how much it is better than where the search began."""
     metric, direction = space.first_objective
@@ -73,7 +69,7 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
     sign = 1 if direction == "minimize" else -1
     best = best_of(top, metric, direction)
     score = in_words(metric, measured(metric, best[metric]))
-    said = f"Best genome {best['genome']}: {score} after {best['steps']:,} training steps"
+    said = f"Best genome {best['genome']}: {score} after {counted(best['steps'], 'training step')}"
     first = top[top["generation"] == 0][metric]
     if len(top) == 1:
         return f"{said}. It is the only one that has finished there, so there is nothing to compare it with."

@@ -191,7 +191,7 @@ def refuse_without_room(total: Mapping[str, float], resources: Resources, count:
     if room >= (count or 1):
         return
     asked = f"--workers {count}" if count else f"resources: {resources.words} for each worker"
-    has = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+    has = f"{counted(total.get('CPU', 0), 'CPU')} and {counted(total.get('GPU', 0), 'GPU')}"
     raise InputError(
         f"{asked}: the cluster at {address} has {has}, room for {counted(room, 'worker')} of {resources.words}"
     )

@@ -12,6 +12,7 @@ from types import FrameType
 import psutil
 
 from hrfevo.space.search_space import Limits
+from signal_model.support.errors import counted
 
 # How often a watcher looks at clock and memory, and after how long it strikes again, seconds.
 LOOK, AGAIN = 0.2, 5.0
@@ -44,7 +45,7 @@ def enforced(limits: Limits) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(LOOK):
             if limits.minutes is not None and time.monotonic() - began > 60 * limits.minutes:
-                over.append(f"over the limit of {limits.minutes:g} minutes")
+                over.append(f"over the limit of {counted(limits.minutes, 'minute')}")
             elif limits.memory_gib is not None and (held := process.memory_info().rss / GIB) > limits.memory_gib:
                 over.append(f"over the limit of {limits.memory_gib:g} GiB of memory ({held:.2f} held)")
             if over:

@@ -227,7 +227,7 @@ class RayWorkers:
             if now > task.deadline:
                 del self._running[reference]
                 self._retire(task.place)
-                return _lost(task, f"hung: no answer {GRACE:g} s after the limit of {self._minutes:g} minutes")
+                return _lost(task, f"hung: no answer {GRACE:g} s after the limit of {counted(self._minutes, 'minute')}")
         return None
 
     def _retire(self, place: Place) -> None:

@@ -46,7 +46,7 @@ from signal_model.data.tokenizers import (
     token_dtype,
     tokenizer_from_json,
 )
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 from signal_model.support.files import write_json
 
 FORMAT = 1  # of the cache; a change of what is written, or of how text is split, needs a new number
@@ -96,7 +96,7 @@ def load_corpus(
     if (found := _open(folder, tokenizer)) is None:
         size = sum(map(len, parts["train"].values()))
         if tokenizer.kind == "bpe":
-            say(f"tokenizer of {tokenizer.size:,} tokens: learning from {size:,} characters")
+            say(f"tokenizer of {counted(tokenizer.size, 'token')}: learning from {counted(size, 'character')}")
         found = _build(folder, parts, tokenizer, name)
     read, splits = found
     return Corpus(name, content_hash, read, **splits)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.model import SignalLLM
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 LN2 = math.log(2)
 # Of one batch. Logits of a large vocabulary over a long context are far larger than all else that a score needs.
@@ -66,7 +66,8 @@ def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
     available = (len(tokens) - 1) // context
     if available < 1:
         raise InputError(
-            f"corpus: a split of {len(tokens)} tokens is shorter than one window of context + 1 = {context + 1}"
+            f"corpus: a split of {counted(len(tokens), 'token')} is shorter than one window of context + 1 = "
+            f"{context + 1}"
         )
     count = max(1, min(available, limit // context))
     starts = np.arange(count) * available // count * context

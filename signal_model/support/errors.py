@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -25,6 +26,12 @@ def closest(value: object, accepted: Iterable[str]) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 worker`, `3 workers`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: float, noun: str, form: str = "") -> str:
+    """`1 worker`, `3 workers`, `1,200 steps`, `2 studies`, `0.5 minutes`; six digits if not whole, or in a `form`.
+
+    The last word of the noun is the one that is put into the plural, with an s.
+    """
+    told = format(count, form) if form else f"{count:,.0f}" if float(count).is_integer() else f"{count:,g}"
+    if told == "1":
+        return f"{told} {noun}"
+    return f"{told} {noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{told} {noun}s"

@@ -87,7 +87,7 @@ def error_message(detail: ErrorDetails) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "misfit":  # says where by itself, for those who read pydantic's text
         return str(detail.get("ctx", {}).get("message", message))
-    if detail["type"] in ("unknown_key", "unknown_kind", "value_error", "missing"):
+    if detail["type"] in ("unknown_key", "unknown_kind", "no_mapping", "no_number", "value_error", "missing"):
         return message
     value = repr(detail["input"])
     if detail["type"] == "literal_error":

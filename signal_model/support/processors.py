@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from signal_model.support.errors import counted
+
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 SLURM = "SLURM_CPUS_ON_NODE"
 
@@ -22,7 +24,11 @@ class Processors:
     @property
     def words(self) -> str:
         """Such as `4 of 96 processors (SLURM_CPUS_ON_NODE)`."""
-        return f"{self.count} of {self.total} processors ({self.bound})" if self.bound else f"{self.total} processors"
+        return (
+            f"{self.count} of {self.total} processors ({self.bound})"
+            if self.bound
+            else counted(self.total, "processor")
+        )
 
 
 def permitted_processors() -> Processors:

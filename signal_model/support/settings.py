@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -21,16 +21,27 @@ class Config(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_unknown_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            accepted = [field.alias or name for name, field in cls.model_fields.items()]
-            by_name = cls.model_fields if cls.model_config.get("populate_by_name") else ()
-            for key in data:
-                if key not in accepted and key not in by_name:
+    def _only_what_is_accepted(cls, data: Any) -> Any:
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        by_name = cls.model_fields if cls.model_config.get("populate_by_name") else {}
+        if isinstance(data, bool | int | float | str | list | None):
+            raise PydanticCustomError(
+                "no_mapping",
+                "expected a mapping of settings, got {value}; accepted: {accepted}",
+                {"value": repr(data)[:80], "accepted": ", ".join(fields)},
+            )
+        for key, value in data.items() if isinstance(data, dict) else ():
+            field = fields.get(key) or by_name.get(key)
+            if field is None:
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "unknown setting{hint}; accepted: {accepted}",
+                    {"place": (str(key),), "hint": closest(key, fields), "accepted": ", ".join(fields)},
+                )
+            for one in value if isinstance(value, list) else [value]:
+                if _is_taken_for_a_number(one, field.annotation):
                     raise PydanticCustomError(
-                        "unknown_key",
-                        "unknown setting{hint}; accepted: {accepted}",
-                        {"place": (str(key),), "hint": closest(key, accepted), "accepted": ", ".join(accepted)},
+                        "no_number", "expected a number, got {value}", {"place": (key,), "value": str(one).lower()}
                     )
         return data
 
@@ -69,6 +80,23 @@ class Config(BaseModel):
     def to_json(self) -> str:
         """JSON text that `from_yaml` reads back to an equal object."""
         return self.model_dump_json(indent=2)
+
+
+def _is_taken_for_a_number(value: Any, annotation: Any) -> bool:
+    """Whether a value is true or false where numbers are meant: pydantic reads them as 1 and 0."""
+    if not isinstance(value, bool):
+        return False
+    kinds = list(_leaves(annotation))
+    return (int in kinds or float in kinds) and not any(kind in kinds for kind in (bool, value, Any))
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The kinds that an annotation is made of, and the values that it names."""
+    inner = get_args(annotation)
+    for one in inner:
+        yield from _leaves(one)
+    if not inner:
+        yield annotation
 
 
 class Misfit(ValueError):

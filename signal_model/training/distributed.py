@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from signal_model.config import Recipe
-from signal_model.support.errors import InputError, one_line
+from signal_model.support.errors import InputError, counted, one_line
 from signal_model.training.checkpoints import load_figures
 from signal_model.training.folder import LOG, train_in_folder
 from signal_model.training.logs import Log
@@ -48,7 +48,7 @@ def train_with_ray(
 
     if recipe.training.batch_size % (workers * recipe.training.accumulation):
         raise InputError(
-            f"--workers {workers}: must divide the batch_size of {recipe.training.batch_size} windows"
+            f"--workers {workers}: must divide the batch_size of {counted(recipe.training.batch_size, 'window')}"
             f" in {recipe.training.accumulation} parts"
         )
     if not ray.is_initialized():

@@ -19,7 +19,7 @@ from signal_model.data.corpus import Corpus
 from signal_model.evaluation.scores import LN2, TextScore, fixed_windows, score_text
 from signal_model.model import SignalLLM, build_model
 from signal_model.support.devices import compute_in, wait_for
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
 from signal_model.transforms.spectra import spectral_roughness
 
@@ -78,7 +78,7 @@ class Windows:
     def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
         if len(tokens) <= context:
             raise InputError(
-                f"corpus: the training split of {len(tokens)} tokens is shorter than "
+                f"corpus: the training split of {counted(len(tokens), 'token')} is shorter than "
                 f"one window of context + 1 = {context + 1}"
             )
         self.tokens, self.batch_size = tokens, batch_size
@@ -162,8 +162,8 @@ class Trainer:
         parts = config.accumulation * self.replica.count
         if config.batch_size % parts:
             raise InputError(
-                f"training.batch_size: {config.batch_size} windows cannot be shared by {self.replica.count} processes "
-                f"in {config.accumulation} parts each"
+                f"training.batch_size: {counted(config.batch_size, 'window')} cannot be shared by "
+                f"{self.replica.count} processes in {config.accumulation} parts each"
             )
         self.model = model.to(device).train()
         self.config, self.device, self.byte_lengths = config, device, corpus.tokenizer.byte_lengths

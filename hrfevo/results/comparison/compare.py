@@ -21,12 +21,11 @@ from hrfevo.store.settings import RunSettings
 from hrfevo.store.spending import Ledger
 from hrfevo.store.spending import spent as spent_by
 from hrfevo.store.store import Evaluation
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 # Of what the shortest search was given: worker seconds, training steps or evaluations.
 SHARES = (0.25, 0.5, 0.75, 1.0)
 Unit = Literal["seconds", "steps", "evaluations"]
-IN_WORDS: dict[Unit, str] = {"seconds": "{:,.0f} s", "steps": "{:,.0f} steps", "evaluations": "{:,.0f} evaluations"}
 # Searches that were given amounts that differ by more than this factor have not been given the same.
 UNEQUAL = 1.1
 
@@ -58,11 +57,11 @@ class Searched:
     def _history(self) -> tuple[list[Spent], np.ndarray, np.ndarray]:
         """What had been spent, genomes and objectives, smaller is better, of top-rung evaluations."""
         signs, names = -np.array(self.space.weights), list(self.space.objectives)
-        counted = {evaluation.number for evaluation in top_rung(self.evaluations)}
+        at_top = {evaluation.number for evaluation in top_rung(self.evaluations)}
         ledger, spent, genomes, points = Ledger(self.space.rungs), [], [], []
         for e in self._ended:
             ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
-            if e.number in counted:
+            if e.number in at_top:
                 spent.append(ledger.spent)
                 genomes.append(e.genome)
                 points.append([e.metrics[name] for name in names])
@@ -221,7 +220,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
         notes.append("Trained on different kinds of device: seconds cannot be compared.")
     given = [getattr(search.spent, unit) for search in searches]
     if max(given) > UNEQUAL * min(given):
-        most, least = (IN_WORDS[unit].format(amount) for amount in (max(given), min(given)))
+        most, least = in_words(unit, max(given)), in_words(unit, min(given))
         notes.append(
             f"The longest search trained {most}, the shortest {least}: only the columns of shares compare equal "
             "training."
@@ -232,6 +231,11 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     if going:
         notes.append(f"Not finished: {', '.join(going)}.")
     return notes
+
+
+def in_words(unit: Unit, amount: float) -> str:
+    """`28 s`, `1 step`, `1,200 evaluations`."""
+    return f"{amount:,.0f} s" if unit == "seconds" else counted(amount, unit.removesuffix("s"), ",.0f")
 
 
 def _corpora(searches: Sequence[Searched]) -> set[Any]:

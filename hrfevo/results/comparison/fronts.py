@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hrfevo.pareto import Hypervolume, dominated_share
 from hrfevo.results.comparison.paired import Difference, difference
+from signal_model.support.errors import counted
 
 # The reference point lies beyond the worst of the fronts by this share of their range, so that their ends count too.
 MARGIN = 0.1
+# Fewer different points say nothing but who dominates whom: their range is what they are measured by, so that two
+# points of which neither dominates hold (1 + MARGIN) / (2 + MARGIN), 52.4 %, of both together wherever they lie.
+LEAST_POINTS = 3
 
 
 def common_scale(fronts: Sequence[np.ndarray]) -> Hypervolume | None:
-    """For fronts (n, objectives), smaller is better: in shares of that of all together; None where none has a point."""
+    """For fronts (n, objectives), smaller is better: in shares of that of all together.
+
+    The reference is the nadir of all of them, the worst that any has in each objective, and `MARGIN` of their range
+    beyond. None for fewer than `LEAST_POINTS`.
+    """
     points = np.concatenate(fronts)
-    return Hypervolume.around(points, MARGIN).relative_to(points) if len(points) else None
+    enough = len(np.unique(points, axis=0)) >= LEAST_POINTS
+    return Hypervolume.around(points, MARGIN).relative_to(points) if enough else None
 
 
 @dataclass(frozen=True)
 class FrontPair:
-    """Two fronts: hypervolumes as shares of that of both together, and the share of each that the other dominates."""
+    """Two fronts of `points` each: hypervolumes as shares of that of both together, and the share of each that the
+    other dominates."""
 
-    hypervolumes: tuple[float, float]
+    points: tuple[int, int]
+    hypervolumes: tuple[float, float] | None
+    """None for fewer than `LEAST_POINTS`."""
     dominated: tuple[float, float]
     difference: Difference | None = None
-    """Of the hypervolumes, paired by seed; None where each genome was trained once."""
+    """Of the hypervolumes, paired by seed; None where there are none, or each genome was trained once."""
 
     @property
     def words(self) -> str:
-        """`the search's front holds 92.1% of the hypervolume of both together, the transformers' 78.4%; …`"""
-        (own, other), (of_it, of_theirs) = self.hypervolumes, self.dominated
+        """`the search's front, 5 points, holds 92.1% of the hypervolume of both together, the transformers', 1 point,
+        78.4%; …`"""
+        (own, other), (of_it, of_theirs) = [counted(count, "point") for count in self.points], self.dominated
+        dominates = f"it dominates {of_theirs:.0%} of theirs, they {of_it:.0%} of it"
+        if self.hypervolumes is None:
+            return f"the search's front has {own}, the transformers' {other}, too few to measure; {dominates}"
+        volume, others = self.hypervolumes
         said = (
-            f"the search's front holds {own:.1%} of the hypervolume of both together, the transformers' {other:.1%}; "
-            f"it dominates {of_theirs:.0%} of theirs, they {of_it:.0%} of it"
+            f"the search's front, {own}, holds {volume:.1%} of the hypervolume of both together, the transformers', "
+            f"{other}, {others:.1%}; {dominates}"
         )
         return said + (f"; of hypervolume, {self.difference.words(lower_is_better=False)}" if self.difference else "")
 
@@ -43,8 +60,8 @@ class FrontPair:
 def front_pair(first: np.ndarray, second: np.ndarray) -> FrontPair:
     """Of two arrays (n, objectives), smaller is better."""
     scale = common_scale([first, second])
-    volumes = (scale.of(first), scale.of(second)) if scale else (0.0, 0.0)
-    return FrontPair(volumes, (dominated_share(first, second), dominated_share(second, first)))
+    volumes = (scale.of(first), scale.of(second)) if scale else None
+    return FrontPair(_sizes(first, second), volumes, (dominated_share(first, second), dominated_share(second, first)))
 
 
 def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]) -> FrontPair | None:
@@ -55,7 +72,18 @@ def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.
     seeds = [seed for seed in first if seed in second]
     if not seeds:
         return None
-    pair = front_pair(*(np.mean([side[seed] for seed in seeds], axis=0) for side in (first, second)))
+    means = [np.mean([side[seed] for seed in seeds], axis=0) for side in (first, second)]
+    pair = front_pair(*means)
     scale = common_scale([side[seed] for side in (first, second) for seed in seeds])
-    volumes = [{seed: scale.of(side[seed]) if scale else 0.0 for seed in seeds} for side in (first, second)]
-    return FrontPair(pair.hypervolumes, pair.dominated, difference(*volumes))
+    if pair.hypervolumes is None or scale is None:
+        return pair
+    volumes = [{seed: scale.of(side[seed]) for seed in seeds} for side in (first, second)]
+    return replace(pair, difference=difference(*volumes))
+
+
+def _sizes(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
+    """Points of each that are on its front."""
+    import moocore
+
+    sizes = [len(np.unique(moocore.filter_dominated(one), axis=0)) if len(one) else 0 for one in (first, second)]
+    return sizes[0], sizes[1]

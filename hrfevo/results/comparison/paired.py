@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from signal_model.support.errors import counted
+
 # Intervals hold the true difference in so many of 100 repetitions.
 CONFIDENCE = 0.95
 
@@ -24,6 +26,8 @@ class Difference:
     high: float
     error: float
     pairs: int
+    unpaired: int = 0
+    """Seeds that one side alone has: they count in its mean, not here."""
 
     @property
     def seen(self) -> bool:
@@ -34,7 +38,7 @@ class Difference:
     def interval(self) -> str:
         """`95 % interval +0.0120 to +0.0602, 5 seeds`."""
         if self.pairs < 2:
-            return "one seed, so nothing is known of its doubt"
+            return f"{self.seeds}, so nothing is known of its doubt"
         return self._between(f"{self.low:+.4f}", f"{self.high:+.4f}")
 
     def words(self, lower_is_better: bool = True) -> str:
@@ -47,7 +51,14 @@ class Difference:
         return f"{abs(self.mean):.4f} {'better' if better else 'worse'} ({reach})"
 
     def _between(self, low: str, high: str) -> str:
-        return f"95 % interval {low} to {high}, {self.pairs} seeds"
+        return f"95 % interval {low} to {high}, {self.seeds}"
+
+    @property
+    def seeds(self) -> str:
+        """`5 seeds`, or `the 2 seeds that both have`: the difference is not that of means over more."""
+        if not self.unpaired:
+            return "one seed" if self.pairs == 1 else counted(self.pairs, "seed")
+        return "the one seed that both have" if self.pairs == 1 else f"the {self.pairs} seeds that both have"
 
 
 def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
@@ -59,10 +70,11 @@ def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Diffe
     if not differences:
         return None
     mean, pairs = statistics.fmean(differences), len(differences)
+    unpaired = len(first.keys() ^ second.keys())
     if pairs == 1:
-        return Difference(mean, -math.inf, math.inf, math.inf, 1)
+        return Difference(mean, -math.inf, math.inf, math.inf, 1, unpaired)
     from scipy.stats import t
 
     error = statistics.stdev(differences) / math.sqrt(pairs)
     reach = float(t.ppf((1 + CONFIDENCE) / 2, pairs - 1)) * error
-    return Difference(mean, mean - reach, mean + reach, error, pairs)
+    return Difference(mean, mean - reach, mean + reach, error, pairs, unpaired)

@@ -53,8 +53,8 @@ class Group:
 
     @property
     def hypervolumes(self) -> list[float]:
-        """Of each search at its end."""
-        return [row.hypervolume or 0.0 for row in self.rows]
+        """Of each search at its end; none where there is too little to measure by."""
+        return [row.hypervolume for row in self.rows if row.hypervolume is not None]
 
     @property
     def row(self) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Group:
             "group": self.name,
             "runs": len(self.rows),
             **medians,
-            "lowest": min(self.hypervolumes),
-            "highest": max(self.hypervolumes),
+            "lowest": min(self.hypervolumes, default=None),
+            "highest": max(self.hypervolumes, default=None),
         }
 
 
@@ -88,6 +88,8 @@ def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[lis
     notes = [note for group in groups for note in _doubts(group)]
     if not comparison.alike:
         return [], [*notes, "Not tested: scores on different text or after different training."]
+    if comparison.reference is None:
+        return [], [*notes, "Not tested: there are too few points to measure hypervolumes by."]
     sound = [group for group in groups if len(group.rows) > 1 and len({r.seed for r in group.rows}) == len(group.rows)]
     tests = []
     for one, other in itertools.combinations(sound, 2):

@@ -9,6 +9,7 @@ from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.config import Recipe
+from signal_model.support.errors import counted
 from signal_model.support.files import to_yaml
 
 
@@ -23,7 +24,11 @@ def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> st
     command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
     header = (
         _origin(evaluation, run_name)
-        + (f"# That was after {steps:,} steps. To the last of {last:,}" if steps < last else "# The same score again")
+        + (
+            f"# That was after {counted(steps, 'step')}. To the last of {last:,}"
+            if steps < last
+            else "# The same score again"
+        )
         + f": {command}\n"
         f"# Longer: add --steps N\n"
     )

@@ -109,8 +109,8 @@ class _Gatherer:
             yield f"corpus: another text or tokenizer ({corpus.name or '?'}, here {self._here.corpus})"
         if theirs.rungs[-1] != ours.rungs[-1]:
             yield (
-                f"rungs: trainings end after {theirs.rungs[-1]:,} steps there, after {ours.rungs[-1]:,} here, and the "
-                "learning rate falls until then"
+                f"rungs: trainings end after {counted(theirs.rungs[-1], 'step')} there, after {ours.rungs[-1]:,} here, "
+                "and the learning rate falls until then"
             )
         if theirs.inherit or ours.inherit:
             yield "inherit: scores are of lineages, whose weights do not come along"
@@ -163,7 +163,7 @@ class _Gatherer:
         """Why one result does not compare; empty if it does."""
         steps, kind = self._theirs.rungs[evaluation.rung], evaluation.reason.partition(":")[0]
         if steps not in self._space.rungs:
-            return f"after {steps:,} steps there is no rung here"
+            return f"after {counted(steps, 'step')} there is no rung here"
         if difference := self._moved[evaluation.genome].difference:
             return difference
         if evaluation.status == "infeasible" and not self._space.violation(evaluation.metrics):

@@ -13,7 +13,7 @@ from hrfevo.space.genome import flat
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.base import Outcome
-from signal_model.support.errors import InputError, one_line
+from signal_model.support.errors import InputError, counted, one_line
 
 if TYPE_CHECKING:
     import mlflow
@@ -85,7 +85,7 @@ class MLflow:
         tags = {
             PARENT: self._search,
             NUMBER: str(job.number),
-            NAME: f"{job.genome.id} {steps} steps",
+            NAME: f"{job.genome.id} {counted(steps, 'step')}",
             "hrfevo.genome": job.genome.id,
             "hrfevo.status": outcome.status,
             "hrfevo.reason": outcome.reason,

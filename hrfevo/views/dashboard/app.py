@@ -19,8 +19,7 @@ from hrfevo.views.dashboard.drawing import Album, Screen, contents, live
 from hrfevo.views.dashboard.table import columns_of, empty_table, rows_of
 from hrfevo.views.dashboard.watch import Listed, Runs, Snapshot
 from hrfevo.views.figures.style import page_variables
-from hrfevo.views.words import plural
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 from signal_model.support.pages import page
 
 TABS = {"progress": "Progress", "figures": "All figures", "table": "Table"}
@@ -290,7 +289,7 @@ class _Page:
         folder = self._runs.folder
         if not listed:
             return f"No runs in {folder} yet. Begin one: hrfevo run search_spaces/quick.yaml --out {folder}", []
-        return f"{plural(len(listed), 'run')} in {folder}", listed
+        return f"{counted(len(listed), 'run')} in {folder}", listed
 
     def _snapshots(self, names: Sequence[str]) -> tuple[dict[str, Snapshot], dict[str, str]]:
         snapshots, troubles = {}, {}

@@ -16,6 +16,7 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
 from hrfevo.views.words import listed
+from signal_model.support.errors import counted
 
 # Okabe & Ito, the same run in the same colour everywhere; dashes where colours end.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -84,7 +85,7 @@ def _best(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
         best = np.minimum.accumulate(course.losses[:, 0]) * (1 if direction == "minimize" else -1)
         lines[name] = _stairs(course, np.flatnonzero(np.diff(best, prepend=np.nan)), best)
     ends = [f"{name} {measured(metric, y[-1])}" for name, (_, y) in lines.items()]
-    caption = f"{METRICS[metric].words} after {first.steps:,} steps: ".capitalize() + f"{listed(ends)}."
+    caption = f"{METRICS[metric].words} after {counted(first.steps, 'step')}: ".capitalize() + f"{listed(ends)}."
     fig = _figure("Best over training time", caption)
     fig.update_yaxes(metric_axis(metric))
     return _with_lines(fig, lines, colours, metric_format(metric))

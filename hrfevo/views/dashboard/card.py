@@ -15,8 +15,8 @@ from hrfevo.views.figures.style import measured
 from hrfevo.views.report.card_page import learning_curve
 from hrfevo.views.terminal.card import facts_of
 from hrfevo.views.terminal.tables import number
-from hrfevo.views.words import gene_lines, plural
-from signal_model.support.errors import InputError
+from hrfevo.views.words import gene_lines
+from signal_model.support.errors import InputError, counted
 
 
 def genome_button(run: str, genome: str, place: str, words: str = "") -> html.Button:
@@ -76,7 +76,7 @@ def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]
 
 def _trained(training: Training) -> str:
     where = f", on {training.device}" if training.device else ""
-    return f"{plural(training.steps, 'step')}, seed {training.seed}{where}: {training.status}"
+    return f"{counted(training.steps, 'step')}, seed {training.seed}{where}: {training.status}"
 
 
 def _written(name: str, value: float) -> str:

@@ -16,8 +16,8 @@ from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, fig
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.terminal.card import facts_of, gene_rows
 from hrfevo.views.terminal.tables import number
-from hrfevo.views.words import plural
 from signal_model.analysis.page import Section, Table, render
+from signal_model.support.errors import counted
 
 COLOURS = (MANY, BEST, OTHER, FAINT)
 
@@ -38,7 +38,7 @@ def card_page(
         *(section_of(drawn) for drawn in _figures(space, evaluations, card)),
         Section("Trainings", "", None, _trainings(card)),
         *(
-            Section(title, plural(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
+            Section(title, counted(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
             for title, relatives in (("Parents", card.parents), ("Children", card.children))
             if relatives
         ),
@@ -64,7 +64,7 @@ def learning_curve(card: Card) -> go.Figure:
             x=[point.step for point in training.curve],
             y=[point.bits_per_byte for point in training.curve],
             mode="lines+markers" if len(training.curve) < 40 else "lines",
-            name=f"to {training.steps:,} steps, seed {training.seed}",
+            name=f"to {counted(training.steps, 'step')}, seed {training.seed}",
             showlegend=True,
             line={"color": COLOURS[index % len(COLOURS)], "width": 2},
             hovertemplate="step %{x}: %{y:.4f}<extra></extra>",
@@ -96,7 +96,7 @@ def _figures(space: SearchSpace, evaluations: Sequence[Evaluation], card: Card) 
 
 def _trainings(card: Card) -> Table:
     names = list(dict.fromkeys(name for training in card.trainings for name in training.metrics))
-    heads = ["measurement", *(f"{training.steps:,} steps" for training in card.trainings)]
+    heads = ["measurement", *(counted(training.steps, "step") for training in card.trainings)]
     rows = [
         ["status", *(f"{t.status}{': ' if t.reason else ''}{t.reason}" for t in card.trainings)],
         ["seed", *(str(training.seed) for training in card.trainings)],

@@ -11,8 +11,9 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.terminal.tables import duration, short_names
 from hrfevo.views.verdicts import first_choice, rivals
-from hrfevo.views.words import listed, plural
+from hrfevo.views.words import listed
 from signal_model.evaluation.yardsticks import Yardsticks, judged
+from signal_model.support.errors import counted
 
 # So many genes are named.
 MOST_NAMED = 6
@@ -29,9 +30,10 @@ def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) ->
     devices = listed(sorted({evaluation.device for evaluation in evaluations if evaluation.device}))
     where = f" on {devices}" if devices else ""
     lengths = listed([f"{steps:,}" for steps in space.rungs])
+    noun = "step" if lengths == "1" else "steps"
     return (
-        f"Searched {plural(len(genes), 'gene')} ({told}) with {plural(tried, 'genome')} on the corpus "
-        f"{corpus_name(run, space)} for {duration(run.seconds)}{where}, in trainings of {lengths} steps."
+        f"Searched {counted(len(genes), 'gene')} ({told}) with {counted(tried, 'genome')} on the corpus "
+        f"{corpus_name(run, space)} for {duration(run.seconds)}{where}, in trainings of {lengths} {noun}."
     )
 
 

@@ -16,6 +16,7 @@ from hrfevo.results.genome.costs import PartCost
 from hrfevo.views.terminal.sparkline import place_bar, sparkline
 from hrfevo.views.terminal.tables import genes_in_words, number
 from signal_model.support.console import print_table
+from signal_model.support.errors import counted
 
 # More children than these are counted, not listed.
 MOST_CHILDREN = 12
@@ -34,7 +35,7 @@ def print_card(console: Console, card: Card, parts: Sequence[PartCost] | None = 
     _section(console, "trainings", trainings)
     values = [[name, *(_value(t.metrics.get(name)) for t in card.trainings)] for name in metrics]
     if values:
-        heads = ["metric", *(f"{t.steps:,} steps" for t in card.trainings)]
+        heads = ["metric", *(counted(t.steps, "step") for t in card.trainings)]
         _section(console, "metrics", _table(heads, *values, right=range(1, len(heads))))
     for title, relatives in (("parents", card.parents), ("children", card.children[:MOST_CHILDREN])):
         if relatives:
@@ -62,7 +63,7 @@ def facts_of(card: Card) -> Iterator[tuple[str, str]]:
     if standing := card.standing:
         yield (
             "standing",
-            f"place {standing.place} of {standing.peers} by {card.objectives[0]} after {card.steps:,} steps; "
+            f"place {standing.place} of {standing.peers} by {card.objectives[0]} after {counted(card.steps, 'step')}; "
             f"non-dominated rank {standing.rank}, {'on' if standing.front else 'not on'} the front",
         )
     if card.curve:
@@ -120,7 +121,7 @@ def _pictures(card: Card) -> dict[str, str]:
 def _confirmed(found: Confirmed, baseline: Confirmed | None) -> str:
     said = (
         f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} bits per byte, "
-        f"{len(found.validation)} × {found.steps:,} steps"
+        f"{len(found.validation)} × {counted(found.steps, 'step')}"
     )
     if baseline is None or (less := found.less(baseline)) is None:
         return said

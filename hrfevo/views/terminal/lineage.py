@@ -9,9 +9,10 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from hrfevo.results.genome.lineage import Ancestor, Descent, steps_to
+from hrfevo.results.genome.lineage import Ancestor, Descent
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.terminal.tables import genes_in_words, number
+from signal_model.support.errors import counted
 
 
 def as_tree(space: SearchSpace, ancestors: Sequence[Ancestor]) -> Tree:
@@ -51,15 +52,19 @@ def _label(space: SearchSpace, child: Ancestor, descent: Descent, known: Mapping
         return Text(f"{descent.parent}  not of this run")
     text = Text(f"{descent.parent}  told already") if again else _about(space, known[descent.parent])
     gained = "not measured at the same rung"
-    if descent.gain is not None:
-        gained = f"{descent.gain:+.4g} after {steps_to(space, descent.rung):,} steps"
+    if descent.gain is not None and descent.rung is not None:
+        gained = f"{descent.gain:+.4g} after {counted(space.rungs[descent.rung], 'step')}"
     words = "; ".join(f"{c.gene} {_shown(c.before)} → {_shown(c.after)}" for c in descent.changes) or "no gene changed"
     return text.append(f"\n→ {child.genome}: {gained}; {words}", style="dim")
 
 
 def _about(space: SearchSpace, ancestor: Ancestor) -> Text:
     best = max(ancestor.scores, default=None)
-    score = "not finished" if best is None else f"{number(ancestor.scores[best])} after {steps_to(space, best):,} steps"
+    score = (
+        "not finished"
+        if best is None
+        else f"{number(ancestor.scores[best])} after {counted(space.rungs[best], 'step')}"
+    )
     text = Text(ancestor.genome, style="bold")
     born = "" if ancestor.generation is None else f"generation {ancestor.generation}, "
     return text.append(f"  {born}{ancestor.operator}, {score}", style="not bold")

@@ -19,6 +19,7 @@ from hrfevo.space.metrics import CLOCKS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED
+from signal_model.support.errors import counted
 
 CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
     "genome": "left",
@@ -77,8 +78,8 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence
 def as_table(
     space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
 ) -> Table:
-    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, and where scores
-    are means, of how many seeds.
+    """The best first; a star marks the front. Where weights are inherited, the share of them is shown, where scores are
+    means, of how many seeds, and where they are of a lower rung than the last, of which.
 
     `also` are metrics to show besides the objectives.
     """
@@ -102,6 +103,10 @@ def as_table(
             str(space.generation_of(evaluation.birth)),
             escape(genes_in_words(evaluation.values)),
         )
+    if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:
+        steps = " and ".join(counted(number, "step") for number in sorted(below))
+        table.caption = f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung"
+        table.caption_justify, table.caption_style = "left", ""
     return table
 
 
@@ -132,10 +137,14 @@ def origin_in_words(one: Confirmed) -> str:
 
 
 def with_reach(found: Difference | None) -> str:
-    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none."""
+    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none.
+
+    Over fewer seeds than the means beside it are of, it says of how many: `+0.0668 ± 0.0123 (2 seeds)`.
+    """
     if found is None:
         return ""
-    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "")
+    fewer = f" ({counted(found.pairs, 'seed')})" if found.unpaired else ""
+    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "") + fewer
 
 
 def duration(seconds: float) -> str:
@@ -150,12 +159,13 @@ def duration(seconds: float) -> str:
 
 def trained_in_words(steps: int, trainings: float, seconds: float) -> str:
     """`12,960 steps (72 full trainings), 12 min 4 s undisturbed`."""
-    return f"{steps:,} steps ({trainings:,.4g} full trainings), {duration(seconds)} undisturbed"
+    return f"{counted(steps, 'step')} ({counted(trainings, 'full training', ',.4g')}), {duration(seconds)} undisturbed"
 
 
 def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    after = "" if status.best_steps in (None, status.last_steps) else f" after {counted(status.best_steps, 'step')}"
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = [
         ("run", status.run),
@@ -168,13 +178,16 @@ def status_table(status: Status) -> Table:
         ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
-        ("best", "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}"),
+        (
+            "best",
+            "none yet" if status.best is None else f"{status.genome}, {status.objective} {number(status.best)}{after}",
+        ),
         *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
         *in_lines(status.agreements),
     ]
     flying = "in flight" if status.state == "running" else "was in flight"
     facts += (
-        (f"{flying} #{one.number}", f"{one.genome} to {one.steps:,} steps, since {duration(one.seconds)}")
+        (f"{flying} #{one.number}", f"{one.genome} to {counted(one.steps, 'step')}, since {duration(one.seconds)}")
         for one in status.in_flight
     )
     if status.worth:

@@ -160,7 +160,9 @@ def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> N
     lost = copied("lost")
     (lost / "results.db").unlink()
     before = (lost / "best.yaml").read_bytes()
-    assert_one_clear_line(command("hrfevo", "resume", lost, "--backend", "inline"), "has no results")
+    assert_one_clear_line(
+        command("hrfevo", "resume", lost, "--backend", "inline"), "its results are gone (no results.db in it)"
+    )
     assert (lost / "best.yaml").read_bytes() == before
     misspelt = command("hrfevo", "resume", run, "--store", f"sqlite:///{tmp_path}/results.bd", "--backend", "inline")
     assert_one_clear_line(misspelt, "results.bd: no such file")
@@ -299,6 +301,18 @@ def test_a_run_leaves_everything_it_promises(run: Path) -> None:
     assert settings["set"] == ["population=6"]
     assert settings["versions"]["torch"]
     assert (run / "space.yaml").read_text().startswith("\nname: tiny")
+
+
+def test_scores_of_a_lower_rung_than_the_last_are_named_as_such(tiny_space: Path, tmp_path: Path) -> None:
+    short = ("--set", "rungs=[2, 4, 6]", "--evaluations", 2, "--backend", "inline", "--out", tmp_path / "runs")
+    told = answer("run", tiny_space, *short)
+    caption = "scores are after 2 steps, not after the 6 of the last rung"
+    run = only_run(tmp_path / "runs")
+    assert caption in told
+    assert caption in answer("best", run)
+    assert " after 2 steps" in next(line for line in answer("status", run).splitlines() if line.startswith("best"))
+    whole = answer("run", tiny_space, "--evaluations", 1, "--backend", "inline", "--out", tmp_path / "whole")
+    assert "scores are after" not in whole
 
 
 def test_best_show_list_and_export_agree(run: Path, tmp_path: Path) -> None:

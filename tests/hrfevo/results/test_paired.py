@@ -12,6 +12,7 @@ from scipy import stats
 from hrfevo.pareto import dominated_share
 from hrfevo.results.comparison.fronts import front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import difference
+from hrfevo.views.terminal.tables import with_reach
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 5, 10])
@@ -72,6 +73,43 @@ def test_a_front_beside_a_front_is_measured_as_by_pymoo() -> None:
         assert share == pytest.approx(np.mean(beaten))
     assert dominated_share(first, first[:0]) == 0.0
     assert dominated_share(first[:1], first[:1]) == 0.0, "equals do not dominate one another"
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_single_points_are_not_measured_by_themselves(objectives: int) -> None:
+    """pymoo gives two of which neither dominates 52.4 % in two objectives, wherever they lie: an artefact, not said."""
+    generator = np.random.default_rng(objectives)
+    for _ in range(20):
+        first, second = np.sort(generator.random((2, objectives)), axis=0) * [1.0, 1e6, 3.0][:objectives]
+        first[0], second[0] = second[0], first[0]  # neither dominates
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        volume = Hypervolume(ref_point=np.full(objectives, 1.1))
+        own, whole = (volume((np.array(some) - low) / (high - low)) for some in ([first], [first, second]))
+        if objectives == 2:
+            assert own / whole == pytest.approx(1.1 / 2.1)
+        found = front_pair(first[None], second[None])
+        assert (found.hypervolumes, found.points, found.dominated) == (None, (1, 1), (0.0, 0.0))
+        assert "1 point, the transformers' 1 point, too few to measure; it dominates 0% of theirs" in found.words
+        by_seed = front_pair_by_seed(*({seed: side[None] + 0.01 * seed for seed in (1, 2)} for side in (first, second)))
+        assert by_seed is not None
+        assert (by_seed.hypervolumes, by_seed.difference) == (None, None), "noise of seeds is no range"
+    some = front_pair(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.4, 0.4], [0.5, 0.5]]))
+    assert some.points == (2, 1), "what is dominated by its own side is not of its front"
+    # By hand: 2 · 0.11 − 0.01, and 0.7², of 0.21 + 0.49 − (2 · 0.07 − 0.01).
+    assert some.hypervolumes == pytest.approx((0.21 / 0.57, 0.49 / 0.57))
+    assert "front, 2 points, holds 36.8% of the hypervolume of both together, the transformers', 1 point," in some.words
+
+
+def test_a_difference_of_fewer_seeds_than_the_means_says_so() -> None:
+    first, second = {1: 2.0, 2: 3.0, 3: 9.0}, {1: 1.0, 2: 2.1, 4: 0.0}
+    found = difference(first, second)
+    assert found is not None
+    assert (found.pairs, found.unpaired) == (2, 2)
+    assert "the 2 seeds that both have" in found.words()
+    assert with_reach(found) == "+0.9500 ± 0.6353 (2 seeds)"
+    same = difference(first, first)
+    assert same is not None
+    assert "seeds that both" not in same.words() + with_reach(same)
 
 
 def test_hypervolumes_are_paired_by_seed() -> None:

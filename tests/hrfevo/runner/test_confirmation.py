@@ -100,7 +100,9 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
     assert command(*command_line, "--backend", "inline").returncode == 0
     assert latest(RunFolder.open(finished)) == before
     (second / "done").unlink()
-    (second / "winners" / "run.json").unlink()  # as where it was killed just after it had made the folder
+    shutil.rmtree(second / "winners")  # and as where it was killed just after it had made the folder
+    (second / "winners").mkdir()
+    (second / "winners" / "space.yaml").touch()
     assert command(*command_line, "--backend", "inline").returncode == 0
     assert latest(RunFolder.open(finished)) == before
     assert not (finished / "confirmation" / "3").exists()

@@ -240,7 +240,7 @@ def searched(space: SearchSpace, path: Path, observers: Sequence[Any]) -> list[t
     with closing(Store(sqlite_url(path))) as store:
         store.create_run("run", "run", {})
         one: Search = search(space, InlineWorkers(Scripted("some fail")), store, "run")
-        assert one.run(Observers([QUIET, *observers])) == "budget spent"
+        assert one.run(Observers([QUIET, *observers])) == "budget spent: 10 evaluations"
         return [(e.genome, e.rung, e.status) for e in store.evaluations("run")]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hrfevo.results.confirmed import Confirmed
 from hrfevo.runner import match
-from hrfevo.runner.match import Side, of_one_size, on_one_text
+from hrfevo.runner.match import Match, Side, of_one_size, on_one_text
+from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of
+from hrfevo.runner.terms import TERMS_FILE, Terms
 from hrfevo.store.run_folder import RunFolder
 from signal_model.model import build_model, count_parameters
 from signal_model.support.errors import InputError
@@ -64,34 +69,108 @@ def test_two_models_are_trained_with_the_same_seeds_and_go_on(models: list[Path]
     again = compared(*models, "--seeds", 3, "--output", place)
     assert again == found, "nothing is trained twice"
     assert (losses(place, 1), losses(place, 2)) == (own, other)
-    result = command("hrfevo", "compare", *models, "--seeds", 4, "--output", place, *INLINE)
-    assert (result.returncode, "was trained on other terms" in result.stderr) == (2, True)
+    for terms, says in (
+        (("--seeds", 4), "was begun with --seeds 3, not 4; name another folder"),
+        (("--seeds", 3, "--equal", "seconds"), "was begun with --equal steps, not seconds; name another folder"),
+        (("--seeds", 3, "--equal", "parameters"), "was begun with --equal steps, not parameters; name another folder"),
+        (("--seeds", 3, "--steps", 5), "was begun with --steps 4, not 5; name another folder"),
+    ):
+        with pytest.raises(InputError, match=says):
+            answer("compare", *models, *terms, "--output", place, *INLINE)
+    with pytest.raises(InputError, match="was begun with other models; name another folder"):
+        answer("compare", models[0], models[0], "--seeds", 3, "--output", place, *INLINE)
+    assert (losses(place, 1), losses(place, 2)) == (own, other), "nothing is trained in it"
+    (place / TERMS_FILE).unlink()
+    with pytest.raises(InputError, match="has runs in it that are of no comparison"):
+        answer("compare", *models, "--seeds", 3, "--output", place, *INLINE)
 
 
-def test_a_model_beside_itself_shows_no_difference(models: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("equal", ["steps", "seconds"])
+def test_a_model_beside_itself_shows_no_difference(models: list[Path], tmp_path: Path, equal: str) -> None:
     (twin := tmp_path / "twin.yaml").write_text(models[0].read_text())
-    found = compared(models[0], twin, "--seeds", 2, "--output", tmp_path / "match")
-    assert found["verdict"] == "no difference seen at equal steps"
-    assert found["differences"]["test"]["mean"] == 0.0
+    for second, names in ((twin, [str(models[0]), str(twin)]), (models[0], [f"{models[0]} (1)", f"{models[0]} (2)"])):
+        place = tmp_path / f"{second.stem}-{equal}"
+        found = compared(models[0], second, "--seeds", 2, "--equal", equal, "--output", place)
+        assert found["verdict"] == f"no difference seen at equal {equal}"
+        assert found["differences"]["test"]["mean"] == 0.0
+        assert [row["model"] for row in found["rows"]] == names
+        assert [row["steps"] for row in found["rows"]] == [4, 4], "what differs in the timing of one recipe is noise"
+        assert found["notes"] == ["Both are the same recipe, so nothing but their names differs."]
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.4])
+def test_equals_at_equal_seconds_are_called_better_in_at_most_5_of_100(ratio: float) -> None:
+    """Two as good at equal seconds, the second `ratio` times as fast: timing and losses are noisy, the whole is drawn
+    again and again. With steps of a ratio that is taken for exact, far more are called better."""
+    generator = np.random.default_rng(int(10 * ratio))
+    curve, seeds, steps, trials = (lambda n: 2.0 + 3.0 * n**-0.3), 5, 1000, 400
+    claimed = naive = 0
+    for _ in range(trials):
+        disturbed = generator.normal(0, 0.05, ROUNDS - 1) + generator.exponential(0.05, ROUNDS - 1)
+        pace = Pace((1.0, 1.0), tuple(ratio * np.exp(disturbed - 0.05 * math.log(2))))
+        taken = round(steps * pace.ratio)
+        hardness, noise = generator.normal(0, 0.1, seeds), generator.normal(0, 0.003, (2, seeds))
+        means = curve(steps), curve(taken / ratio)  # as good after as many seconds
+        slope = -(curve(1.01 * taken / ratio) - curve(taken / ratio)) / math.log(1.01)
+        rows = [
+            Confirmed("g", "search", {}, 1, steps, tuple(range(seeds)), tuple(mean + hardness + own), (1.0,) * seeds)
+            for mean, own in zip(means, noise, strict=True)
+        ]
+        found = Match(("a", "b"), (rows[0], rows[1]), (1.0, 1.0), (1, 1), Terms("seconds"), pace, slope)
+        claimed += "better" in found.verdict
+        naive += "better" in replace(found, pace=None).verdict
+    assert claimed <= 0.05 * trials
+    assert (naive > 0.1 * trials) == (ratio > 1), "the doubt is what keeps it honest"
+
+
+def test_a_pace_is_doubted_as_much_as_it_scatters() -> None:
+    """Of 11 rounds all but the extremes hold the median in 98.8 %, by the binomial distribution."""
+    assert stats.binom.cdf(LEFT_OUT, ROUNDS - 1, 0.5) * 2 == pytest.approx(1 - 0.988, abs=1e-3)
+    alike = Pace((1.0, 1.0), (0.9, 0.95, *[1.02] * 8, 30.0))
+    assert (alike.low, alike.high, alike.ratio) == (0.95, 1.02, 1.0)
+    faster = Pace((2.0, 1.0), (0.01, 1.9, *[2.0] * 7, 2.2, 30.0))
+    assert (faster.low, faster.high, faster.ratio) == (1.9, 2.2, 2.0), "one round that was disturbed says nothing"
+
+
+def test_one_that_was_killed_before_its_folders_were_runs_takes_them_over(models: list[Path], tmp_path: Path) -> None:
+    place = tmp_path / "match"
+    (place / "training-1").mkdir(parents=True)
+    (place / "training-1" / "space.yaml").write_text("name: par")
+    (place / "training-1" / ".run.json.x7").write_text("{")
+    (place / "training-2").mkdir()
+    (place / "training-2" / "own.txt").write_text("kept")
+    arguments = ("compare", *models, "--seeds", 2, "--output", place, *INLINE)
+    with pytest.raises(InputError, match="training-2: is there, and is no run; move it away"):
+        answer(*arguments)
+    assert (place / "training-2" / "own.txt").read_text() == "kept"
+    (place / "training-2").rename(tmp_path / "away")
+    assert "at equal steps" in answer(*arguments)
+    assert sorted(path.name for path in place.iterdir()) == [TERMS_FILE, "training-1", "training-2"]
 
 
 def test_at_equal_seconds_each_is_trained_for_as_long(
     models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(match, "step_seconds", lambda *_: (0.003, 0.001))
+    monkeypatch.setattr(match, "pace_of", lambda *_: Pace((0.003, 0.001), (2.9, 2.9, *[3.0] * 7, 3.1, 3.1)))
     told = answer(
         "compare", *models, "--equal", "seconds", "--steps", 3, "--seeds", 2, "--output", tmp_path / "m", *INLINE,
     )  # fmt: skip
     lengths = [RunFolder.open(tmp_path / "m" / f"training-{number}").space().rungs for number in (1, 2)]
     assert lengths == [[3], [9]]
     assert "at equal seconds" in told
+    assert "Equal seconds: a step takes 3 ms and 1 ms" in " ".join(told.split())
+    again = answer(
+        "compare", *models, "--equal", "seconds", "--steps", 3, "--seeds", 2, "--output", tmp_path / "m", *INLINE
+    )
+    assert again[again.index("model") :] == told[told.index("model") :], "the pace is kept"
 
 
 def test_steps_are_timed_in_turn(models: list[Path]) -> None:
     sides = on_one_text((Side.read(str(models[0])), Side.read(str(models[1]))))
-    from hrfevo.runner.machinery import Machinery
-
-    assert all(0 < seconds < 10 for seconds in match.step_seconds(sides, Machinery("inline", device="cpu")))
+    pace = pace_of([side.recipe for side in sides], "cpu")
+    assert all(0 < seconds < 10 for seconds in pace.seconds)
+    assert len(pace.ratios) == ROUNDS - 1
+    assert 0 < pace.low <= pace.high
 
 
 def test_at_equal_parameters_the_larger_is_narrowed(models: list[Path]) -> None:

@@ -19,17 +19,19 @@ from hrfevo.algorithms.evolution import feasibility, surrogate
 from hrfevo.algorithms.evolution.gaussian_process import fit
 from hrfevo.algorithms.registry import ALGORITHMS, SURVEY, make_algorithm
 from hrfevo.cli import app
+from hrfevo.results.confirmed import latest
 from hrfevo.runner import confirmation, machinery, products
 from hrfevo.runner.loop import Search
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.run_folder import BEGAN_FILE, DATABASE, RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.started import Started
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.inline import InlineWorkers
+from signal_model.support.errors import InputError
 from tests.conftest import command, only_run
 from tests.hrfevo.commands.test_formats import old_run
 from tests.hrfevo.runner.test_search import QUIET, Scripted
@@ -258,7 +260,7 @@ def test_a_run_stopped_at_every_stage_is_the_run_it_would_have_been(
         trained = len(mortal.trained)
         ended, again = told("resume", run)
         assert (ended, len(mortal.trained)) == (None, trained)
-        assert "the search has finished (budget spent); nothing of it is done again" in again
+        assert "the search has finished (budget spent: 8 evaluations); nothing of it is done again" in again
         assert "its winners are confirmed; nothing of it is done again" in again
         assert len([*(run / "tensorboard").glob("0*")]) == STAGES[0]
 
@@ -281,6 +283,74 @@ def test_what_was_asked_for_at_the_start_holds_until_something_else_is_asked_for
     ended, said = told("resume", run, "--confirm")
     assert ended is None, said
     assert [path.name for path in sorted((run / "confirmation").iterdir())] == ["1", "2"]
+
+
+def test_every_limit_of_a_budget_can_be_raised_and_machinery_is_tried_once(
+    confirmed_space: Path, tmp_path: Path, mortal: type[Mortal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = confirmed_space.read_text()
+    confirmed_space.write_text(text.replace("budget: {evaluations: 8}", "budget: {training_minutes: 0.01}"))
+    ended, said = told("run", confirmed_space, "--backend", "inline", "--no-confirm", "--out", tmp_path / "out")
+    assert ended is None
+    assert "finished: budget spent: 0.01 minutes of training" in said
+    run, before = only_run(tmp_path / "out"), len(mortal.trained)
+
+    tried: list[bool] = []
+    monkeypatch.setattr(machinery.Machinery, "check", lambda *_, **options: tried.append(True))
+    for short, says in (
+        (("--evaluations", 100), "has spent its budget of 0.01 minutes of training, too; give a larger --training-m"),
+        (("--training-minutes", 0.01), "name as many or more"),
+    ):
+        ended, said = told("resume", run, *short)
+        assert says in str(ended) + said
+        assert len(mortal.trained) == before
+    tried.clear()
+    assert told("resume", run, "--training-minutes", 0.05)[0] is None
+    assert (len(mortal.trained) > before, tried) == (True, [True])
+    folder = RunFolder.open(run)
+    assert folder.space().budget.limits == {"training_minutes": 0.05}
+    before = len(mortal.trained)
+    ended, said = told("resume", run, "--training-minutes", 60, "--minutes", 0.5, "--evaluations", before + 2)
+    assert ended is None
+    assert len(mortal.trained) == before + 2
+    assert f"finished: budget spent: {before + 2} evaluations" in said
+
+
+def test_a_confirmation_whose_results_are_gone_says_how_to_go_on(
+    confirmed_space: Path, tmp_path: Path, mortal: type[Mortal]
+) -> None:
+    assert told("run", confirmed_space, "--backend", "inline", "--out", tmp_path / "out")[0] is None
+    run = only_run(tmp_path / "out")
+    place, whole = run / "confirmation" / "1", story(run)
+    for stage in ("winners", "baseline", "baseline-winner"):
+        (place / "done").unlink()
+        (place / stage / DATABASE).unlink()
+        ended, _ = told("resume", run)
+        assert isinstance(ended, InputError)
+        gone = (
+            f"{place / stage}: its results are gone (no results.db in it); put the file back, or move the folder away"
+        )
+        assert str(ended).startswith(gone)
+        (place / stage).rename(tmp_path / stage)
+        assert told("resume", run)[0] is None
+        assert story(run) == whole, "trained again, with the same seeds"
+    (run / DATABASE).unlink()
+    ended, _ = told("resume", run)
+    assert "put the file back, or begin another run" in str(ended)
+
+
+def test_a_run_that_was_killed_before_it_began_a_stage_goes_on(
+    confirmed_space: Path, tmp_path: Path, mortal: type[Mortal]
+) -> None:
+    assert told("run", confirmed_space, "--backend", "inline", "--out", tmp_path / "out")[0] is None
+    run = only_run(tmp_path / "out")
+    place, whole = run / "confirmation" / "1", story(run)
+    (place / "done").unlink()
+    (place / "winners" / DATABASE).unlink()
+    (place / "winners" / BEGAN_FILE).unlink()
+    assert latest(RunFolder.open(run)) != []
+    assert told("resume", run)[0] is None
+    assert story(run) == whole
 
 
 def test_a_start_is_changed_by_what_is_given_alone() -> None:

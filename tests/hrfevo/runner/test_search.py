@@ -87,7 +87,7 @@ def statuses(store: Store) -> list[str]:
 
 def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: Store) -> None:
     one = search(space, InlineWorkers(Scripted("some fail")), store, "run")
-    assert one.run(QUIET) == "budget spent"
+    assert one.run(QUIET) == "budget spent: 10 evaluations"
     assert statuses(store).count("failed") == 4
     assert len(statuses(store)) == 10
     assert one.spent.evaluations == 10
@@ -171,7 +171,7 @@ def test_a_budget_in_minutes_ends_the_search(space: SearchSpace, store: Store) -
     space = space.model_copy(update={"budget": space.budget.model_copy(update={"evaluations": None, "minutes": 1.0})})
     ticks = iter(range(0, 10_000, 7))
     one = search(space, InlineWorkers(Scripted()), store, "run", clock=lambda: float(next(ticks)))
-    assert one.run(QUIET) == "budget spent"
+    assert one.run(QUIET) == "budget spent: 1 minute"
     assert 2 <= len(statuses(store)) <= 6
 
 

@@ -63,7 +63,7 @@ def test_a_budget_in_trainings_is_spent_by_steps(space: SearchSpace, store: Stor
     """A rung costs what it adds to the one below; a failure what it trained, or what was asked where nobody knows."""
     space = space.model_copy(update={"budget": Budget(trainings=8)})
     one = searched(space, InlineWorkers(Priced(tells=tells)), store)
-    assert one.run(QUIET) == "budget spent"
+    assert one.run(QUIET) == "budget spent: 8 full trainings"
     evaluations = store.evaluations("run")
     assert {e.rung for e in evaluations} == {0, 1}, "a search that promotes"
     steps, come_to = 0, dict[str, int]()
@@ -82,8 +82,23 @@ def test_a_budget_in_trainings_is_spent_by_steps(space: SearchSpace, store: Stor
 def test_a_budget_in_minutes_of_training_counts_undisturbed_steps(space: SearchSpace, store: Store) -> None:
     space = space.model_copy(update={"budget": Budget(training_minutes=0.5)})
     one = searched(space, InlineWorkers(Priced()), store)
-    assert one.run(QUIET) == "budget spent"
+    assert one.run(QUIET) == "budget spent: 0.5 minutes of training"
     assert 30 <= one.spent.training_seconds < 30 + 9 * 0.5
+
+
+@pytest.mark.parametrize(
+    ("limits", "ended_by"),
+    [
+        ({"evaluations": 6, "minutes": 600}, "6 evaluations"),
+        ({"evaluations": 600, "trainings": 2}, "2 full trainings"),
+        ({"evaluations": 1, "minutes": 600}, "1 evaluation"),
+    ],
+)
+def test_of_several_limits_the_one_that_ended_the_search_is_named(
+    space: SearchSpace, store: Store, limits: dict[str, float], ended_by: str
+) -> None:
+    space = space.model_copy(update={"budget": Budget.model_validate(limits)})
+    assert searched(space, InlineWorkers(Priced()), store).run(QUIET) == f"budget spent: {ended_by}"
 
 
 def test_a_budget_in_trainings_is_resumed_where_it_was(space: SearchSpace, store: Store, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
 from hrfevo.views.words import listed
+from signal_model.support.errors import counted
 
 
 def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
@@ -26,8 +27,8 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
         return None
     metric = told[0].objective
     told = [one for one in told if one.objective == metric]
-    taus = listed([f"{one.words} after {one.steps:,} steps" for one in told])
-    below = f"{told[0].steps:,} steps" if len(told) == 1 else "fewer steps"
+    taus = listed([f"{one.words} after {counted(one.steps, 'step')}" for one in told])
+    below = counted(told[0].steps, "step") if len(told) == 1 else "fewer steps"
     fig = figure(
         f"Order after {below} and after {told[0].last_steps:,}",
         f"Each dot is a genome trained to both: the nearer all of them lie to one rising line, the better choosing "
@@ -36,7 +37,7 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
         + "".join(f" Beware: {one.warning}." for one in told if one.warning),
         xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric].heading}, after {below}"}},
         yaxis=metric_axis(metric)
-        | {"title": {"text": f"{METRICS[metric].heading}, after {told[0].last_steps:,} steps"}},
+        | {"title": {"text": f"{METRICS[metric].heading}, after {counted(told[0].last_steps, 'step')}"}},
     )
     numbers = drawn_numbers(evaluations, [])
     kept = None if numbers is None else {*numbers}
@@ -52,12 +53,12 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
             x=x,
             y=y,
             mode="markers",
-            name=f"after {one.steps:,} steps: τ {one.tau:.2f}",
+            name=f"after {counted(one.steps, 'step')}: τ {one.tau:.2f}",
             showlegend=True,
             marker={"color": rung_color(one.rung + 1, len(space.rungs)), "size": 8, "opacity": 0.75},
             ids=[str(e.number) for e, _ in both],
             customdata=[text(e.genome) for e, _ in both],
-            hovertemplate=f"%{{customdata}}<br>%{{x:{form}}} after {one.steps:,} steps<br>"
+            hovertemplate=f"%{{customdata}}<br>%{{x:{form}}} after {counted(one.steps, 'step')}<br>"
             f"%{{y:{form}}} after {one.last_steps:,}<extra></extra>",
         )
     fig.update_xaxes(range=padded(min(lows), max(lows)))

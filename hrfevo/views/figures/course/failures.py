@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.views.figures.style import BEST, MANY, figure, shown, text
-from hrfevo.views.words import plural
+from signal_model.support.errors import counted
 
 # Rarer reasons than the most frequent of these are counted together.
 MOST_REASONS = 12
@@ -31,7 +31,7 @@ def failures(frame: pd.DataFrame) -> go.Figure | None:
     most = shown(str(counts.index[-1]), 80)
     fig = figure(
         "What failed",
-        f"{len(lost):,} of {plural(ended, 'evaluation')} have no score, most often for: {most}.",
+        f"{len(lost):,} of {counted(ended, 'evaluation')} have no score, most often for: {most}.",
         xaxis={"title": {"text": "evaluations"}, "rangemode": "tozero", "tickformat": ",d"},
         yaxis={"visible": False, "range": [-0.5, len(counts) - 0.2]},
         barmode="stack",

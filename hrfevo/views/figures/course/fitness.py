@@ -26,8 +26,8 @@ from hrfevo.views.figures.style import (
     text,
     translucent,
 )
-from hrfevo.views.words import plural
 from signal_model.evaluation.yardsticks import Yardsticks
+from signal_model.support.errors import counted
 
 MOST_GROUPS = 100
 
@@ -62,11 +62,11 @@ def fitness_over_generations(
         measured(metric, series.iloc[end]) for series in (so_far, median) for end in (0, -1)
     )
     fig = figure(
-        f"Fitness over generations, after {steps:,} training steps",
+        f"Fitness over generations, after {counted(steps, 'training step')}",
         f"The best so far goes from {first_best} to {last_best}, the median of {group} from {first_median} to "
         f"{last_median}; the band holds the middle half of {group}, each dot is one evaluation"
         + ("" if told.all() else f", {int(told.sum()):,} of {len(told):,} are drawn")
-        + (f" ({plural(hidden, 'bad one')} outside the picture)." if hidden else "."),
+        + (f" ({counted(hidden, 'bad one')} outside the picture)." if hidden else "."),
         xaxis={"title": {"text": "generation"}, "range": padded(-0.5, generation.max() + 0.5, share=0.01)},
         yaxis=metric_axis(metric) | {"range": padded(low, high)},
     )

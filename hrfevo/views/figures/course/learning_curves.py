@@ -22,7 +22,8 @@ from hrfevo.views.figures.style import (
     text,
     with_gaps,
 )
-from hrfevo.views.words import listed, plural
+from hrfevo.views.words import listed
+from signal_model.support.errors import counted
 
 # Points that all lines of the figure have together.
 MOST_POINTS = 8_000
@@ -46,7 +47,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objec
     sample = "" if len(drawn) == len(ends) else f", the front and an even sample of {len(ends):,}"
     fig = figure(
         "Learning curves",
-        f"Training loss of {plural(len(drawn), 'genome')}{sample}{_meaning(ends, rungs, len(drawn))}",
+        f"Training loss of {counted(len(drawn), 'genome')}{sample}{_meaning(ends, rungs, len(drawn))}",
         xaxis={"title": {"text": "training step"}, "rangemode": "tozero"},
         yaxis={
             "title": {"text": "training loss, bits per byte"},

@@ -12,6 +12,7 @@ from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
 from hrfevo.views.terminal.tables import duration
 from hrfevo.views.words import listed
+from signal_model.support.errors import counted
 
 
 def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
@@ -31,7 +32,7 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
     values = attained if several else attained * signs[0]
     total = float(spent.iloc[-1])
     unit, seconds = span_of_time(total)
-    steps = f"{top['steps'].iloc[0]:,} steps"
+    steps = counted(top["steps"].iloc[0], "step")
     # Nothing is attained before the first; the last stays until the end.
     times = np.append(spent.loc[top.index].to_numpy()[places], total)
     metric = next(iter(objectives))

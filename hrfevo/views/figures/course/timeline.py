@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from hrfevo.views.figures.sampling import MOST_DRAWN
 from hrfevo.views.figures.style import BEST, MANY, OTHER, PURPLE, SKY, figure, identities, span_of_time, text
-from hrfevo.views.words import plural
+from signal_model.support.errors import counted
 
 # The busiest workers of a run; more rows than these are not drawn.
 MOST_WORKERS = 40
@@ -34,7 +34,7 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
     fewer += f"; what began within {60 * width:.2g} s of one another is one bar" if many else ""
     fig = figure(
         "Who worked when",
-        f"{plural(len(spans), 'worker')} evaluated {share:.0%} of the time, from the first evaluation of each to the "
+        f"{counted(len(spans), 'worker')} evaluated {share:.0%} of the time, from the first evaluation of each to the "
         f"last that ran beside it; gaps are idle{fewer}.",
         xaxis={"title": {"text": f"time since the search began, {unit}"}, "rangemode": "tozero"},
         yaxis={
@@ -66,7 +66,15 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
     for place, rung in enumerate(rungs):
         part = _merged(shown[finished & (shown["rung"] == rung)], width)
         steps = done.loc[done["rung"] == rung, "steps"].iloc[0]
-        _bars(fig, part, rows, scale, f"{steps:,} steps", COLORS[place % len(COLORS)] if len(rungs) > 1 else MANY, unit)
+        _bars(
+            fig,
+            part,
+            rows,
+            scale,
+            counted(steps, "step"),
+            COLORS[place % len(COLORS)] if len(rungs) > 1 else MANY,
+            unit,
+        )
     _bars(fig, _merged(shown[~finished], width), rows, scale, "no score", BEST, unit)
     return fig
 

@@ -17,6 +17,7 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.genes.values import gene_range
 from hrfevo.views.figures.style import colour_axis, figure, round_values, shown, text
 from hrfevo.views.terminal.tables import short_names
+from signal_model.support.errors import counted
 
 # More axes or lines cannot be told apart.
 MOST_AXES, MOST_LINES = 16, 1000
@@ -45,11 +46,13 @@ def parallel_coordinates(frame: pd.DataFrame, space: SearchSpace) -> go.Figure |
         axis for column, name in zip(drawn, _names(drawn), strict=True) for axis in _axes(space, lines, column, name)
     ]
     fewer = "" if len(drawn) == len(columns) else f" {len(drawn)} of {len(columns)} genes are drawn."
-    sample = "" if len(lines) == len(scored) else f" {len(lines):,} of {len(scored):,} genomes, evenly by score."
+    sample = (
+        "" if len(lines) == len(scored) else f" {len(lines):,} of {counted(len(scored), 'genome')}, evenly by score."
+    )
     fig = figure(
         "Genes together",
-        f"Each line is a genome, coloured by its score after {space.rungs[0]:,} steps; below an axis, at “{INACTIVE}”, "
-        f"pass those that do not have the gene. Drag along an axis to choose lines.{fewer}{sample}",
+        f"Each line is a genome, coloured by its score after {counted(space.rungs[0], 'step')}; below an axis, at "
+        f"“{INACTIVE}”, pass those that do not have the gene. Drag along an axis to choose lines.{fewer}{sample}",
         coloraxis=colour_axis(scored[metric], metric, direction),
         height=430,
         width=max(720, AXIS * len(dimensions)),

@@ -32,6 +32,7 @@ from hrfevo.views.figures.style import (
     text,
     with_gaps,
 )
+from signal_model.support.errors import counted
 
 # More points than these hide one another and make pages slow.
 MOST_DOTS, MOST_BANDS = 400, 200
@@ -89,7 +90,7 @@ def gene_values(
     fig = figure(
         "Values of the genes",
         "Where dots gather, the search has settled. The more a colour stands out, the better the score after "
-        f"{space.rungs[0]:,} steps; grey has none; rings are on the front{sample}.",
+        f"{counted(space.rungs[0], 'step')}; grey has none; rings are on the front{sample}.",
         coloraxis=colour_axis(scored, metric, direction),
         showlegend=False,
     )

@@ -12,7 +12,8 @@ from plotly.subplots import make_subplots
 
 from hrfevo.results.genome.costs import PartCost, layers_in_words
 from hrfevo.views.figures.style import BEST, MANY, OTHER, figure, padded, round_values, text
-from hrfevo.views.words import listed, plural
+from hrfevo.views.words import listed
+from signal_model.support.errors import counted
 
 if TYPE_CHECKING:
     from signal_model.analysis.filters import Filters
@@ -182,8 +183,8 @@ def harmonics(
     used = f"; kernels have most at {in_words(periods, 'period')} tokens" if periods else ""
     fig = figure(
         f"Harmonics of the mixer, {text(where)}",
-        f"{plural(bases, 'damped harmonic')}{shared}, which last from {timescales.min():.4g} to {timescales.max():.4g} "
-        f"tokens {when}; areas are shares of the energy of the kernels{used}.",
+        f"{counted(bases, 'damped harmonic')}{shared}, which last from {timescales.min():.4g} to "
+        f"{timescales.max():.4g} tokens {when}; areas are shares of the energy of the kernels{used}.",
         xaxis={"title": {"text": "frequency, cycles per token"}} | log_axis(frequencies.min(), frequencies.max()),
         yaxis={"title": {"text": "decay time, tokens"}} | log_axis(timescales.min(), timescales.max()),
         showlegend=False,

@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 from hrfevo.results.genome.costs import costs_by_part, layers_in_words
 from hrfevo.views.figures.model.parts import channel_filters, costs, decays, filters, harmonics, spectra, waves
 from hrfevo.views.figures.model.wavelets import wavelets
-from hrfevo.views.words import plural
 from signal_model.config import (
     AttentionConfig,
     BasisEmbeddingConfig,
@@ -25,6 +24,7 @@ from signal_model.config import (
     SpectralSettings,
     WaveletConfig,
 )
+from signal_model.support.errors import counted
 from signal_model.support.settings import Part
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def portraits(model: SignalLLM, steps: int = 0) -> dict[str, go.Figure]:
     """
     import torch
 
-    when = f"after {steps:,} steps" if steps else "before training"
+    when = f"after {counted(steps, 'step')}" if steps else "before training"
     with torch.no_grad():
         drawn = dict([*_embedding(model, when), *_positions(model, when), *_layers(model, when)])
     return drawn | {"costs": costs(costs_by_part(model), model.config.context)}
@@ -61,7 +61,7 @@ def _embedding(model: SignalLLM, when: str) -> Drawn:
     if spectral is not None and isinstance(config, SpectralSettings):
         frequencies = spectral.frequencies.double().numpy()
         low, high = config.frequencies
-        kind = f"{plural(config.bases, 'harmonic')} with {config.spacing} spacing from {low:.4g} to {high:.4g} cycles"
+        kind = f"{counted(config.bases, 'harmonic')} with {config.spacing} spacing from {low:.4g} to {high:.4g} cycles"
         fixed = f"those {when}" if config.learnable_frequencies else "fixed"
         said = f"Each token is a sum of {kind}, each as a sine and a cosine; sines are drawn, frequencies are {fixed}"
         if isinstance(config, HybridEmbeddingConfig):
@@ -76,7 +76,7 @@ def _embedding(model: SignalLLM, when: str) -> Drawn:
             "wavelet": f"wavelet packets of {config.wavelet}, lowest frequency first",
             "learned": f"learned ones, {when}",
         }[config.functions]
-        said = f"Each token is a sum of {plural(config.bases, 'function')}: {kind}"
+        said = f"Each token is a sum of {counted(config.bases, 'function')}: {kind}"
         names, rows = [f"function {number}" for number in range(1, len(basis) + 1)], basis
     yield "embedding functions", waves(rows, names, "Functions of the embedding", said, "channel")
     yield "embedding coverage", spectra(basis, frequencies, when)
@@ -90,7 +90,7 @@ def _positions(model: SignalLLM, when: str) -> Drawn:
     rows = np.sin(2 * np.pi * frequencies[:, None] * np.arange(model.config.context))
     fixed = f"those {when}" if config.learnable_frequencies else "fixed"
     said = (
-        f"Each position adds {plural(config.bases, 'sinusoid')} over the sequence, each as a sine and a cosine with "
+        f"Each position adds {counted(config.bases, 'sinusoid')} over the sequence, each as a sine and a cosine with "
         f"weights for every channel; sines are drawn, frequencies are {fixed}"
     )
     names = [f"{frequency:.3g} cycles per token" for frequency in frequencies]
@@ -131,7 +131,7 @@ def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filter
     if isinstance(config, LearnedFilterBankConfig):
         scales = f"at each of {config.scales} scales" if config.scales > 1 else "at one scale"
         said = (
-            f"Some of {plural(config.filters, 'filter')} of {config.taps} taps {scales}, shared by all "
+            f"Some of {counted(config.filters, 'filter')} of {config.taps} taps {scales}, shared by all "
             f"channels and weighted by each token, in layer {numbers[0]} {when}"
         )
         yield "filter bank", filters(found, f"Filter bank, {where}", said)

@@ -28,7 +28,7 @@ from hrfevo.views.figures.style import (
     text,
 )
 from hrfevo.views.terminal.tables import short_names
-from hrfevo.views.words import plural
+from signal_model.support.errors import counted
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 
@@ -59,7 +59,7 @@ def front(frame: pd.DataFrame, objectives: Objectives, x: Metric | None = None, 
         data = told[told["rung"] == rung]
         steps = finished.loc[finished["rung"] == rung, "steps"].iloc[0]
         marker = {"color": FAINT, "size": 7 if len(data) < 500 else 5, "opacity": 0.45, "symbol": _symbol(rung)}
-        name = f"{steps:,} steps" if len(rungs) > 1 else "evaluations"
+        name = counted(steps, "step") if len(rungs) > 1 else "evaluations"
         _points(fig, data, metric, across, objectives, name, marker)
     if [*objectives] == [metric, across]:
         # Everything behind this line is dominated.
@@ -116,7 +116,7 @@ def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> d
 
 
 def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives: Objectives) -> str:
-    peers = f"{plural(len(top), 'evaluation')} of {top['steps'].iloc[0]:,} steps" if len(top) else "none"
+    peers = f"{counted(len(top), 'evaluation')} of {counted(top['steps'].iloc[0], 'step')}" if len(top) else "none"
     if len(objectives) == 1:
         kept = f"The best of {peers} stands out"
     else:

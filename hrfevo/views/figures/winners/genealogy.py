@@ -10,13 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import best_of, finished_at
-from hrfevo.results.genome.lineage import lineage, steps_to
+from hrfevo.results.genome.lineage import lineage
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
 from hrfevo.views.figures.winners.tree import Place, tree
-from hrfevo.views.words import plural
+from signal_model.support.errors import counted
 
 # Pixels of a column and of a row; where in a gap between columns an edge leaves its row and arrives at another, so
 # that it meets neither its own words, which begin at the parent, nor those below the child.
@@ -53,7 +53,7 @@ def genealogy(frame: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Eva
     unit = f" ({METRICS[metric].unit})" if METRICS[metric].unit else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
-        f"{whose}{plural(total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
+        f"{whose}{counted(total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
         f"child, and by how much its {metric_name(metric)} is better (+) or worse (−) than that parent's after equal "
         f"training{unit}; a dash stands where the two were never trained equally far{fewer}{repeated}.",
         xaxis={
@@ -135,7 +135,7 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, space: SearchSpace, places:
         one, score, after = place.ancestor, "no score", ""
         if one.scores:
             rung = max(one.scores)
-            score, after = measured(metric, one.scores[rung]), f" after {steps_to(space, rung):,} steps"
+            score, after = measured(metric, one.scores[rung]), f" after {counted(space.rungs[rung], 'step')}"
         labels.append(f"{'… ' if place.cut else ''}{text(one.genome)}<br>{score}")
         origin = text(one.operator) + ("" if one.generation is None else f", generation {one.generation}")
         hovers.append(f"<b>{text(one.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
