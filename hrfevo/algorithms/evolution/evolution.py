@@ -37,7 +37,7 @@ MIN_GENOMES_TO_FIT = 8
 # So many random ones begin a search, or as many as the population holds if that is fewer.
 FOUNDERS = 10
 
-# The best genomes often lie at a wall. What succeeds less surely than this, or than the surest tenth of all that is
+# The best genomes often lie at a wall. What succeeds less surely than this, or than the surest few of all that is
 # considered at first, is tried only where there is nothing else, so that a search goes along a wall and not against it.
 MIN_SUCCESS = 0.95
 # What it counts then.
@@ -142,7 +142,7 @@ class Evolution:
         view = self._view()
         gains, success = self._appraised(view, waiting, children)
         # Before any is refined: mutants of what is promising crowd at the wall, and none of them would be sure.
-        safe = min(MIN_SUCCESS, float(np.quantile(success, 0.9)))
+        safe = min(MIN_SUCCESS, float(np.quantile(success, 0.98)))
         for _ in range(self.refinements if children else 0):
             best_rung = _weighed(gains, success, safe).max(axis=1)
             mutants = self._mutants(children, best_rung[len(waiting) :])
