@@ -231,7 +231,7 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     assert "52.0 standard errors of the paired difference better on validation, at least the 3" in won(
         Confirmation((winner, founder))
     )
-    assert "one seed, so nothing is known of its doubt" in won(
+    assert "the one seed that both have, so nothing is known of its doubt" in won(
         Confirmation((winner, replace(baseline, seeds=(3, 8, 9))))
     )
     assert "No transformer was trained" in won(Confirmation((winner,)))
