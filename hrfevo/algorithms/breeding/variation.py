@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -103,11 +104,14 @@ class Variation:
                 return sample_value(gene, self._generator)
             value = parent[name]
             if isinstance(gene, LayersGene):
-                layers = [self._mutate(gene.genes, layer, decisions) for layer in value]
+                layers = [self._mutated_layer(gene, layer, list(islice(decisions, len(layer)))) for layer in value]
                 return self._restructured(gene, layers) if restructures else layers
             return self._mutated(gene, value) if next(decisions) else value
 
         return resolve(genes, choose)
+
+    def _mutated_layer(self, gene: LayersGene, layer: Values, decisions: list[bool]) -> Values:
+        return self._mutate(gene.genes, layer, iter(decisions)) if any(decisions) else layer
 
     def _restructured(self, gene: LayersGene, layers: list[Values]) -> list[Values]:
         """One layer inserted, deleted, swapped with another or copied over another."""
