@@ -215,7 +215,7 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
         ("name: small", f"name: {'a' * 300}", "up to 100 letters, digits, - and _, a letter or digit first; got one"),
         (RATE, "&rate {type: float, low: 1e-3, high: 3e-2}\n  training.weight_decay: *rate", "aliases (*name)"),
-        (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "learning_rate.step: takes it through 1,000,000,002 values"),
+        (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "step: takes it through 1,000,000,002 values"),
         (RATE, "{type: float, low: 1, high: 2, step: -1}", "takes it through 0 values; accepted: a step of"),
         (RATE, "{type: float, low: 1, high: 2, step: 0.5, log: true}", "learning_rate.step: goes with log: false"),
     ],
