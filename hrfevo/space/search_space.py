@@ -54,7 +54,7 @@ class Resources(Config):
     @property
     def words(self) -> str:
         """As people say it."""
-        return f"{counted(self.cpus, 'CPU')} and {self.gpus_each:g} GPUs"
+        return f"{counted(self.cpus, 'CPU')} and {counted(self.gpus_each, 'GPU')}"
 
     @field_validator("gpus", mode="before")
     @classmethod

@@ -83,11 +83,15 @@ class Config(BaseModel):
 
 
 def _is_taken_for_a_number(value: Any, annotation: Any) -> bool:
-    """Whether a value is true or false where numbers are meant: pydantic reads them as 1 and 0."""
+    """Whether a value is true or false where numbers alone are meant: pydantic reads them as 1 and 0.
+
+    A setting that takes words as well, such as `auto`, says itself what it accepts.
+    """
     if not isinstance(value, bool):
         return False
     kinds = list(_leaves(annotation))
-    return (int in kinds or float in kinds) and not any(kind in kinds for kind in (bool, value, Any))
+    words = any(isinstance(kind, str) for kind in kinds)
+    return (int in kinds or float in kinds) and not words and not any(kind in kinds for kind in (bool, value, Any))
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

@@ -275,6 +275,7 @@ def test_failures_teach(rung: int, seeds: int) -> None:
     generator = np.random.default_rng(0)
     wall = np.quantile([_size(sample(space, generator)) for _ in range(500)], 0.25)
     failed: list[bool] = []
+    found: list[float] = []
     for seed in range(seeds):
         algorithm = make_algorithm("evolution", space, np.random.SeedSequence(seed))
         best = 0.0
@@ -289,7 +290,9 @@ def test_failures_teach(rung: int, seeds: int) -> None:
                 failed.append(fails)
             if proposal.rung == rung and not fails:
                 best = max(best, size)
-        assert best > 0.9 * wall
+        found.append(best / wall)
+    assert np.median(found) > 0.9
+    assert min(found) > 0.8
     assert np.mean(failed) <= 0.1
 
 

@@ -99,7 +99,7 @@ def test_a_genome_of_a_narrower_space_is_the_same_model_and_training_and_comes_b
             r"embedding\.kind cannot be 'standard'; accepted: spectral",
         ),
         ("low: 1e-3", "low: 1.5e-2", r"training\.learning_rate cannot be 0\.\d+; accepted: 0\.015 to 0\.02"),
-        ("max: 3", "max: 1", r"layers cannot be \d layers; accepted: 1 to 1 layers"),
+        ("max: 3", "max: 1", r"layers cannot be \d layers; accepted: 1 to 1 layer"),
         (
             RATE,
             "training.gradient_clip: {type: float, low: 0.5, high: 2.0}",
