@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from signal_model.support.console import say
@@ -22,21 +21,14 @@ def exit_code(ending: Ending) -> int:
 
 
 def leave(ending: Ending, folder: RunFolder, store: str | None, console: Console) -> int:
-    """Write the report of a search and say what was found; returns the exit code.
-
-    Winners that are trained again leave nothing, nor does a run whose store is away.
-    """
-    from hrfevo.runner.products import present
+    """Write the report of a search and say what was found; returns the exit code."""
+    from hrfevo.runner.products import present_search
     from hrfevo.store.run_folder import RunFolder
 
-    code = exit_code(ending)
-    if ending.state == "crashed" or folder.settings.is_confirmation:
-        return code
-    folder = RunFolder.open(folder.path)  # what it remembers may have changed since
     try:
-        with closing(folder.open_store(store)) as opened:
-            present(folder, opened, console)
+        # Opened anew: what it remembers may have changed since.
+        present_search(ending, RunFolder.open(folder.path), store, console)
     except KeyboardInterrupt:
         say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
         return INTERRUPTED
-    return code
+    return exit_code(ending)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +26,7 @@ from hrfevo.commands.options import (
     TrainingsOption,
     WorkersOption,
 )
-from signal_model.support.console import new_console, say
+from signal_model.support.console import new_console
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
@@ -73,10 +71,11 @@ def run_command(
     log: LogOption = None,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
+    from hrfevo.space.budget import overriding
     from hrfevo.space.reading import load_space
 
     budget = _budget(evaluations, trainings, minutes, training_minutes)
-    overrides = [*(set_ or []), *(f"budget.{name}={limit}" for name, limit in budget.items())]
+    overrides = [*(set_ or []), *overriding(budget)]
     loaded, text = load_space(space, overrides)
 
     from hrfevo.runner.start import Asked, start
@@ -181,13 +180,9 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
 
     if run.settings.algorithm not in ALGORITHMS or run.settings.stage is not None:
         return 0
-    from hrfevo.runner.confirmation import confirm
-    from hrfevo.runner.unconfirmed import left_to_confirm
+    from hrfevo.runner.confirmation import confirm_what_is_left
 
-    console = new_console()
-    with closing(run.open_store(machinery.store)) as store:
-        options = left_to_confirm(run, store.evaluations(run.id), wanted, partial(say, console))
-    return 0 if options is None else exit_code(confirm(run, options, machinery, console))
+    return exit_code(confirm_what_is_left(run, wanted, machinery, new_console()))
 
 
 def _given(

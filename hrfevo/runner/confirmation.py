@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
+from hrfevo.runner.unconfirmed import left_to_confirm
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import Confirm, SearchSpace
@@ -106,6 +109,13 @@ class _Place:
             "directory": source.settings.directory,
         }
         return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
+
+
+def confirm_what_is_left(run: RunFolder, wanted: bool, machinery: Machinery, console: Console) -> Ending:
+    """Confirm a search that has ended, as far as that is left to do; see `left_to_confirm`."""
+    with closing(run.open_store(machinery.store)) as store:
+        options = left_to_confirm(run, store.evaluations(run.id), wanted, partial(say, console))
+    return NOTHING_LEFT if options is None else confirm(run, options, machinery, console)
 
 
 def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Console) -> Ending:

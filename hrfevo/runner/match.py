@@ -118,8 +118,8 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
     names = distinct(sides[0].name, sides[1].name)
     if terms.equal == "parameters":
         sides = of_one_size(sides)
-    alike = _space_of(replace(sides[0], name=""), 1) == _space_of(replace(sides[1], name=""), 1)
-    agreed = _agreed(sides, alike, terms, place, machinery, console)
+    models = [_space_of(replace(side, name=""), 1) for side in sides]
+    agreed = _agreed(sides, models, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
         ending, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
@@ -140,7 +140,7 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
         terms,
         agreed.pace,
         slope,
-        alike,
+        alike=models[0] == models[1],
     )
 
 
@@ -211,9 +211,15 @@ def _parameters(model: ModelConfig) -> int:
 
 
 def _agreed(
-    sides: tuple[Side, Side], alike: bool, terms: Terms, place: Path, machinery: Machinery, console: Console
+    sides: tuple[Side, Side],
+    models: list[dict[str, Any]],
+    terms: Terms,
+    place: Path,
+    machinery: Machinery,
+    console: Console,
 ) -> Agreed:
-    """Training steps of both. Those of a match that goes on are what they were; one recipe takes as long as itself."""
+    """Training steps of both, which are `models` without their names. Those of a match that goes on are what they were;
+    one recipe takes as long as itself."""
     steps = terms.steps or sides[0].recipe.training.steps
     told = {
         "equal": terms.equal,
@@ -221,13 +227,13 @@ def _agreed(
         "seeds": terms.seeds,
         "evaluations": terms.evaluations if terms.equal == "evaluations" else None,
         "seed": terms.seed,
-        "models": [_space_of(replace(side, name=""), 1) for side in sides],
+        "models": models,
     }
     RunFolder.refuse_unwritable(place)
     if (agreed := Agreed.kept_in(place, told)) is not None:
         return agreed
     pace = None
-    if terms.equal == "seconds" and not alike:
+    if terms.equal == "seconds" and models[0] != models[1]:
         with console.status("Timing both …"):
             pace = pace_of([side.recipe for side in sides], machinery.device)
         say(console, pace.words)

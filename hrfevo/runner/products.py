@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -16,6 +17,7 @@ from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.ranking import front, ranked
 from hrfevo.results.status import failures_in_words
 from hrfevo.results.worth import worth
+from hrfevo.runner.ending import Ending
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, Store
@@ -77,6 +79,16 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
     for name, fact in in_lines(agreements(space, evaluations)):
         say(console, f"{name:<12}{fact}")
     say(console, f"report      {report}")
+
+
+def present_search(ending: Ending, folder: RunFolder, url: str | None, console: Console) -> None:
+    """`present` of a search that has ended, from the store at `url`.
+
+    Winners that are trained again leave nothing, nor does a run whose store is away.
+    """
+    if ending.state != "crashed" and not folder.settings.is_confirmation:
+        with closing(folder.open_store(url)) as store:
+            present(folder, store, console)
 
 
 def _pictures(folder: RunFolder, space: SearchSpace, winner: Evaluation) -> Mapping[str, go.Figure]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,14 @@ from pydantic import ValidationError
 
 from hrfevo.runner.loop import Observer
 from hrfevo.runner.machinery import Machinery
-from hrfevo.runner.products import present
+from hrfevo.runner.products import present_search
 from hrfevo.runner.start import Asked, start
+from hrfevo.space.budget import overriding
 from hrfevo.space.reading import load_space, parse_space
-from hrfevo.space.search_space import NAME, SearchSpace
+from hrfevo.space.search_space import NAME, NAME_IN_WORDS, SearchSpace
 from hrfevo.store.started import Backend, Started
 from hrfevo.views.notebook import Run
-from signal_model.support.console import library_console, say
+from signal_model.support.console import library_console
 from signal_model.support.errors import InputError
 from signal_model.support.files import explain, to_yaml
 
@@ -55,10 +54,8 @@ def search(
     KeyboardInterrupt where it is interrupted: what had finished is kept, and `hrfevo resume` goes on.
     """
     if name is not None and not re.fullmatch(NAME, name):
-        accepted = "up to 100 letters, digits, - and _, a letter or digit first"
-        raise InputError(f"search: name {name!r}; accepted: {accepted}")
-    limits = {"evaluations": evaluations, "trainings": trainings}
-    told = [*overrides, *(f"budget.{limit}={value}" for limit, value in limits.items() if value is not None)]
+        raise InputError(f"search: name {name!r}; accepted: {NAME_IN_WORDS}")
+    told = [*overrides, *overriding({"evaluations": evaluations, "trainings": trainings})]
     read, text = _read(space, told)
     machinery = _machinery(backend=backend, workers=workers, address=address, device=device)
     asked = Asked(read, text, tuple(told), seed, algorithm, synchronous, confirm=confirm, name=name)
@@ -66,15 +63,11 @@ def search(
     ending, folder = start(asked, Path(out), machinery, console, observers)
     if ending.interrupted:
         raise KeyboardInterrupt
-    with closing(folder.open_store()) as store:
-        present(folder, store, console)
-        found = store.evaluations(folder.id)
-    if ending.finished and confirm and read.confirm.top:
-        from hrfevo.runner.confirmation import confirm as train_again
-        from hrfevo.runner.unconfirmed import left_to_confirm
+    present_search(ending, folder, machinery.store, console)
+    if ending.finished and confirm:
+        from hrfevo.runner.confirmation import confirm_what_is_left
 
-        options = left_to_confirm(folder, found, True, partial(say, console))
-        if options is not None and train_again(folder, options, machinery, console).interrupted:
+        if confirm_what_is_left(folder, True, machinery, console).interrupted:
             raise KeyboardInterrupt
     return Run.read(folder.path)
 

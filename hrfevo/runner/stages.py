@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from hrfevo.runner.ending import Ending
 from hrfevo.runner.machinery import Machinery
-from hrfevo.runner.products import present
+from hrfevo.runner.products import present_search
 from hrfevo.runner.start import go_on
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
@@ -31,7 +30,5 @@ def new_stage(
 def run_stage(folder: RunFolder, machinery: Machinery, console: Console) -> Ending:
     """Search, or go on, in the folder of a stage; one that is a search leaves its products."""
     ending = go_on(folder, machinery, console)
-    if ending.state != "crashed" and not folder.settings.is_confirmation:
-        with closing(folder.open_store(machinery.store)) as store:
-            present(folder, store, console)
+    present_search(ending, folder, machinery.store, console)
     return ending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,6 +75,11 @@ def amounts(spent: Spent, seconds: float, last_rung: int) -> dict[str, float]:
         "minutes": seconds / 60,
         "training_minutes": spent.training_seconds / 60,
     }
+
+
+def overriding(limits: Mapping[str, float | None]) -> list[str]:
+    """`key=value` over a space file for those of these limits that are given."""
+    return [f"budget.{name}={limit}" for name, limit in limits.items() if limit is not None]
 
 
 def in_words(name: str, limit: float) -> str:

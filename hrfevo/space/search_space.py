@@ -20,6 +20,7 @@ from signal_model.support.settings import Config
 
 # What a space may be called; the name of a run's folder has a date besides.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+NAME_IN_WORDS = "up to 100 letters, digits, - and _, a letter or digit first"
 
 
 class Bounds(Config):
@@ -129,7 +130,7 @@ class SearchSpace(Config):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(NAME, name):
             told = repr(name) if len(name) <= 40 else f"one of {len(name)} characters"
-            raise ValueError(f"accepted: up to 100 letters, digits, - and _, a letter or digit first; got {told}")
+            raise ValueError(f"accepted: {NAME_IN_WORDS}; got {told}")
         return name
 
     @field_validator("objectives")

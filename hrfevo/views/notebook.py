@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -39,17 +38,23 @@ class Run(results.Run):
 
     def _repr_html_(self) -> str:
         """What it is, how it stands, what is best."""
+        from markupsafe import Markup
+
         from hrfevo.views.words import summary, tally
+        from signal_model.support.pages import page
 
         record = self.record
         reason = f" ({record.reason})" if record.reason else ""
-        title = f"<b>{html.escape(record.name)}</b>: {html.escape(record.state + reason)}"
         counts = tally((evaluation.status for evaluation in self.history), record.state)
-        lines = [title, html.escape(counts), html.escape(summary(self.evaluations, self.space))]
-        lines += [html.escape(verdict) for verdict in self.verdicts]
         shown = self.front[["genome", *self.space.objectives, "generation", "operator"]].head(SHOWN)
-        table = shown.to_html(index=False, border=0) if len(shown) else ""
-        return "".join(f"<p>{line}</p>" for line in lines) + table
+        return page(
+            "hrfevo.views",
+            "run.html",
+            name=record.name,
+            state=record.state + reason,
+            lines=[counts, summary(self.evaluations, self.space), *self.verdicts],
+            table=Markup(shown.to_html(index=False, border=0)) if len(shown) else "",  # pandas escapes
+        )
 
 
 def load(path: str | os.PathLike[str], store: str | None = None) -> Run:

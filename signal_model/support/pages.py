@@ -7,7 +7,7 @@ import hashlib
 from importlib import resources
 from typing import Any, Self
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
@@ -32,13 +32,13 @@ class Script(Markup):
         return f"'sha256-{base64.b64encode(hashlib.sha256(self.encode()).digest()).decode()}'"
 
 
-def page(package: str, **values: Any) -> str:
-    """The page that `templates/page.html` of a package makes of these values.
+def page(package: str, template: str = "page.html", **values: Any) -> str:
+    """The page that a template in `templates/` of a package, which may extend `base.html` here, makes of these values.
 
     A template that asks for a value that it was not given raises jinja2's UndefinedError.
     """
     environment = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(__package__)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -46,7 +46,7 @@ def page(package: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
-    return environment.get_template("page.html").render(values)
+    return environment.get_template(template).render(values)
 
 
 def _json(value: Any) -> Markup:

@@ -268,14 +268,13 @@ def test_the_surrogate_learns_in_a_space_of_a_hundred_columns() -> None:
 # --- what failed ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rung", "seeds"), [(0, 3), (1, 5)])
+@pytest.mark.parametrize(("rung", "seeds"), [(0, 3), (1, 3)])
 def test_failures_teach(rung: int, seeds: int) -> None:
     """Larger is better until memory runs out, at the first rung or at the last, for three of four random genomes."""
     space = one_objective("mixers", rungs=[1, 3][: rung + 1], constraints={})
     generator = np.random.default_rng(0)
     wall = np.quantile([_size(sample(space, generator)) for _ in range(500)], 0.25)
     failed: list[bool] = []
-    found: list[float] = []
     for seed in range(seeds):
         algorithm = make_algorithm("evolution", space, np.random.SeedSequence(seed))
         best = 0.0
@@ -290,9 +289,7 @@ def test_failures_teach(rung: int, seeds: int) -> None:
                 failed.append(fails)
             if proposal.rung == rung and not fails:
                 best = max(best, size)
-        found.append(best / wall)
-    assert np.median(found) > 0.9
-    assert min(found) > 0.8
+        assert best > 0.9 * wall
     assert np.mean(failed) <= 0.1
 
 
