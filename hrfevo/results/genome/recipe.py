@@ -21,13 +21,14 @@ def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
 def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
     """The recipe as YAML under a comment that says where it comes from and how to train it."""
     steps, last = space.rungs[evaluation.rung], space.rungs[-1]
+    again = "The same score" if evaluation.seeds == 1 else f"With the first of its {evaluation.seeds} seeds"
     command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
     header = (
         _origin(evaluation, run_name)
         + (
             f"# That was after {counted(steps, 'step')}. To the last of {last:,}"
             if steps < last
-            else "# The same score again"
+            else f"# {again} again"
         )
         + f": {command}\n"
         f"# Longer: add --steps N\n"
@@ -48,6 +49,6 @@ def as_json(settings: dict[str, Any]) -> str:
 def _origin(evaluation: Evaluation, run_name: str) -> str:
     score = evaluation.metrics.get("bits_per_byte")
     measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
-    return (
-        f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
-    )
+    seeds = "one seed" if evaluation.seeds == 1 else f"the mean of {evaluation.seeds} seeds"
+    how = f"{seeds}, chosen by the search, not confirmed"
+    return f"# Genome {evaluation.genome} of run {run_name}: {measured} ({how}).\n"

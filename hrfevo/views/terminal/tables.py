@@ -181,6 +181,7 @@ def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     after = "" if status.best_steps in (None, status.last_steps) else f" after {counted(status.best_steps, 'step')}"
+    after += f", the mean of {status.best_seeds} seeds" if (status.best_seeds or 1) > 1 else ""
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = [
         ("run", status.run),

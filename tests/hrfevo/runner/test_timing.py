@@ -274,6 +274,7 @@ def test_everybody_who_asks_hears_the_time_alone(tiny_space: Path, tmp_path: Pat
         assert leader is not None
         assert leader.genome == found.winners[0].genome
     with closing(Watched(run, None)) as watched:
-        shown = watched.snapshot().frame
-        shown = shown[shown["front"]].set_index("genome")["step_time"].to_dict()
-        assert shown == {e.genome: min(e.timings) for e in found.winners}
+        frame = watched.snapshot().frame
+        assert frame[frame["front"]].set_index("genome")["step_time"].to_dict() == {
+            e.genome: min(e.timings) for e in found.winners
+        }
