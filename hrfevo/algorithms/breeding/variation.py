@@ -99,14 +99,20 @@ class Variation:
         decisions: Iterator[bool],
         restructures: bool = False,
     ) -> Values:
-        def choose(name: str, gene: BaseGene) -> Value:
-            if name not in parent:
-                return sample_value(gene, self._generator)
-            value = parent[name]
+        changed: Values = {}
+        for name, value in parent.items():
+            gene = genes[name]
             if isinstance(gene, LayersGene):
                 layers = [self._mutated_layer(gene, layer, list(islice(decisions, len(layer)))) for layer in value]
-                return self._restructured(gene, layers) if restructures else layers
-            return self._mutated(gene, value) if next(decisions) else value
+                changed[name] = self._restructured(gene, layers) if restructures else layers
+            elif next(decisions):
+                changed[name] = self._mutated(gene, value)
+        child = {**parent, **changed}
+        if not any(changed.keys() & gene.conditions.keys() for gene in genes.values()):
+            return child
+
+        def choose(name: str, gene: BaseGene) -> Value:
+            return child[name] if name in child else sample_value(gene, self._generator)
 
         return resolve(genes, choose)
 
