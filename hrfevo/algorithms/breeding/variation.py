@@ -35,6 +35,8 @@ class Variation:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._entered = False
+        # Names of genes by whose values others are active or idle, in the space or in a layer.
+        self._deciding = frozenset(name for gene in _all_genes(space.genes) for name in gene.conditions)
 
     def crossover(self, first: Genome, second: Genome) -> Genome:
         """A child of two parents: SBX (Deb & Agrawal 1995) for numbers, a coin for choices, layer by layer for layers.
@@ -108,7 +110,7 @@ class Variation:
             elif next(decisions):
                 changed[name] = self._mutated(gene, value)
         child = {**parent, **changed}
-        if not any(changed.keys() & gene.conditions.keys() for gene in genes.values()):
+        if self._deciding.isdisjoint(changed):
             return child
 
         def choose(name: str, gene: BaseGene) -> Value:
@@ -169,6 +171,14 @@ class Variation:
         finally:
             self._entered = False
             random.setstate(before)
+
+
+def _all_genes(genes: Mapping[str, Any]) -> Iterator[Any]:
+    """Those of layers included."""
+    for gene in genes.values():
+        yield gene
+        if isinstance(gene, LayersGene):
+            yield from gene.genes.values()
 
 
 def _count(values: Mapping[str, Value]) -> int:
