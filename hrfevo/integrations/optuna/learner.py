@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.evolution.ladder import Ladder
 from hrfevo.integrations.optuna.conditions import Asked, Conditions
 from hrfevo.integrations.optuna.parameters import Parameter
 from hrfevo.space.genes import BaseGene, Value
@@ -54,6 +55,8 @@ class Learner:
         self._flying: dict[int, Genome] = {}
         self._told: set[int] = set()
         self._measured: dict[Genome, list[Sequence[float]]] = {}
+        self._complete: list[FrozenTrial] = []
+        self._minimizes = study.directions[0] == StudyDirection.MINIMIZE
 
     def still_fits(self, distributions: Mapping[str, BaseDistribution], trials: Sequence[FrozenTrial]) -> bool:
         """Whether what it was made for is what there is to search: the parameters, the constraints, and when each
@@ -125,15 +128,32 @@ class Learner:
 
     def _result(self, trial: FrozenTrial, genome: Genome) -> Result:
         margins = tuple(_finite_or_nan(trial.constraints.get(name, math.nan)) for name in self._constraints)
-        proposal, failure = Proposal(genome, "trial"), ""
-        if trial.state != TrialState.COMPLETE:
+        feasible = all(value <= 0 for value in trial.constraints.values())
+        failure, values = "", trial.values if trial.state == TrialState.COMPLETE else self._extrapolated(trial)
+        if values is None:
             failure = "pruned" if trial.state == TrialState.PRUNED else "failed"
-        elif not all(map(math.isfinite, trial.values)):
+        elif not all(map(math.isfinite, values)):
             failure = "infinite"
-        elif all(value <= 0 for value in trial.constraints.values()):
-            self._measured.setdefault(genome, []).append(trial.values)
+        elif feasible:
+            self._measured.setdefault(genome, []).append(values)
+        if trial.state == TrialState.COMPLETE and not failure and feasible and len(values) == 1:
+            self._complete.append(trial)
         # Who has succeeded once has not failed.
-        return self._mean(genome, margins) or Result(proposal, None, margins, failure)
+        return self._mean(genome, margins) or Result(Proposal(genome, "trial"), None, margins, failure)
+
+    def _extrapolated(self, trial: FrozenTrial) -> list[float] | None:
+        """What a pruned trial would have come to, by how those that were complete went on from the same step, but no
+        better than the best of them; None if nothing tells."""
+        if trial.state != TrialState.PRUNED or trial.last_step is None:
+            return None
+        step, value = trial.last_step, trial.intermediate_values[trial.last_step]
+        pairs = [(t.intermediate_values[step], t.value) for t in self._complete if step in t.intermediate_values]
+        if not pairs or not math.isfinite(value):
+            return None
+        ladder = Ladder.fit(np.array(pairs))
+        estimate = float(ladder(np.array([[value, math.nan]]))[0, 0])
+        ends = [t.value for t in self._complete]
+        return [max(estimate, min(ends)) if self._minimizes else min(estimate, max(ends))]
 
     def _mean(self, genome: Genome, margins: tuple[float, ...] = ()) -> Result | None:
         """What is known of a genome, None if nothing."""
