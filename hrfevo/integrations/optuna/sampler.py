@@ -53,15 +53,14 @@ class EvolutionSampler(BaseSampler):
         >>> import optuna
         >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
         >>> def objective(trial):
-        ...     kind = trial.suggest_categorical("kind", ["line", "bowl"])
         ...     x = trial.suggest_float("x", -1, 1)
-        ...     if kind == "line":
-        ...         return x, abs(x - 1)
-        ...     return x**2 + trial.suggest_int("shift", 0, 5), (x - 1) ** 2
-        >>> study = optuna.create_study(directions=["minimize", "minimize"], sampler=EvolutionSampler(seed=0))
+        ...     if trial.suggest_categorical("kind", ["plane", "bowl"]) == "plane":
+        ...         return x
+        ...     return x**2 + trial.suggest_int("y", 0, 5) - 2
+        >>> study = optuna.create_study(sampler=EvolutionSampler(seed=0))
         >>> study.optimize(objective, n_trials=30)
-        >>> study.best_trials[0].params["kind"]
-        'line'
+        >>> study.best_params["kind"], study.best_params["y"], study.best_value < -1.99
+        ('bowl', 0, True)
     """
 
     def __init__(
