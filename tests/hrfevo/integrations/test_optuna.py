@@ -24,6 +24,7 @@ from hrfevo.integrations.optuna import EvolutionSampler
 from hrfevo.integrations.optuna.learner import space_of
 from hrfevo.integrations.optuna.parameters import Parameter
 from hrfevo.space.genome import Genome
+from tests.tools.services import get
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -238,8 +239,6 @@ def test_a_bad_population_is_named() -> None:
 
 def test_the_dashboard_shows_such_a_study(tmp_path: Path) -> None:
     import optuna_dashboard
-
-    from tests.hrfevo.views.test_export import get
 
     url = f"sqlite:///{tmp_path / 'study.db'}"
     study = optuna.create_study(storage=url, directions=["minimize", "minimize"], sampler=EvolutionSampler(seed=0))
