@@ -3,8 +3,8 @@
     python -m benchmarks.sampler
 
 Needs the extra `benchmark`. Problems are what Optuna's users have: parameters that depend on others, a constraint that
-few points keep, trials that a pruner ends. The last is a table of trainings (NAS-Bench-201 cifar10, accuracy × latency),
-searched by the sampler and by `evolution` in hrfevo's own loop: the share of the attainable hypervolume that is missing.
+few points keep, trials that a pruner ends. The last is a table of trainings, NAS-Bench-201 cifar10, accuracy × latency.
+The sampler searches it, and `evolution` with nothing between: the share of the attainable hypervolume that is missing.
 
 Ends with exit code 1 if a bar is missed (unless `--no-check`): the median of a problem without noise is better than
 that of TPE, and on the table the sampler is not significantly worse than the algorithm.

@@ -30,9 +30,9 @@ PROPOSED = "hrfevo:proposed"
 class Learner:
     """Evolution over the parameters of a search space, by what the trials of a study say.
 
-    Trials that failed or were pruned are failures, of two kinds; so is one whose value is infinite. One that breaks a
-    constraint shows where the constraint lies. Trials that run are taken to end as expected. Trials with equal
-    parameters are one genome, worth their mean.
+    Trials that failed, or whose value is infinite, are failures. One that was pruned counts as what it would have come
+    to. One that breaks a constraint shows where the constraint lies. Trials that run are taken to end as expected.
+    Trials with equal parameters are one genome, worth their mean.
     """
 
     def __init__(
@@ -128,16 +128,16 @@ class Learner:
 
     def _result(self, trial: FrozenTrial, genome: Genome) -> Result:
         margins = tuple(_finite_or_nan(trial.constraints.get(name, math.nan)) for name in self._constraints)
-        feasible = all(value <= 0 for value in trial.constraints.values())
-        failure, values = "", trial.values if trial.state == TrialState.COMPLETE else self._extrapolated(trial)
+        is_complete, failure = trial.state == TrialState.COMPLETE, ""
+        values: Sequence[float] | None = trial.values if is_complete else self._extrapolated(trial)
         if values is None:
             failure = "pruned" if trial.state == TrialState.PRUNED else "failed"
         elif not all(map(math.isfinite, values)):
             failure = "infinite"
-        elif feasible:
+        elif all(value <= 0 for value in trial.constraints.values()):
             self._measured.setdefault(genome, []).append(values)
-        if trial.state == TrialState.COMPLETE and not failure and feasible and len(values) == 1:
-            self._complete.append(trial)
+            if is_complete and len(values) == 1:
+                self._complete.append(trial)
         # Who has succeeded once has not failed.
         return self._mean(genome, margins) or Result(Proposal(genome, "trial"), None, margins, failure)
 
