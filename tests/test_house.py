@@ -23,6 +23,7 @@ FLOORS = {
         "views",
         "results",
         "store",
+        "integrations",
         "algorithms",
         "workers",
         "space",

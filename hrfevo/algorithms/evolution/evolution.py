@@ -82,9 +82,11 @@ class Evolution:
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
-        founding = len(self._archive) < min(FOUNDERS, self._space.population) or not self._surrogate.ready
         with self._threads.limit(limits=1):
-            proposal = self._random() if founding else self._most_promising()
+            if len(self._archive) < min(FOUNDERS, self._space.population):
+                proposal = self._random()
+            else:
+                proposal = self._most_promising() if self._surrogate.ready else self._surest()
         return None if proposal is None else self.adopt(proposal)
 
     def adopt(self, proposal: Proposal) -> Proposal:
@@ -104,6 +106,19 @@ class Evolution:
     def _random(self) -> Proposal | None:
         draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
         return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
+
+    def _surest(self) -> Proposal | None:
+        """The new genome that most likely succeeds, while too few have for anything else to be known."""
+        children = self._encoded(self._strangers(OFFSPRING), [])
+        for _ in range(self.refinements if children else 0):
+            mutants = self._mutants(children, self._success(children))
+            if not mutants:
+                break
+            children += mutants
+        return children[int(np.argmax(self._success(children)))].proposal if children else self._random()
+
+    def _success(self, children: Sequence[_Child]) -> np.ndarray:
+        return self._feasibility.probability(np.stack([child.vector for child in children]))
 
     def _learn(self) -> None:
         """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
