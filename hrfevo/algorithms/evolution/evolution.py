@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import moocore
@@ -109,16 +109,10 @@ class Evolution:
 
     def _surest(self) -> Proposal | None:
         """The new genome that most likely succeeds, while too few have for anything else to be known."""
-        children = self._encoded(self._strangers(OFFSPRING), [])
-        for _ in range(self.refinements if children else 0):
-            mutants = self._mutants(children, self._success(children))
-            if not mutants:
-                break
-            children += mutants
-        return children[int(np.argmax(self._success(children)))].proposal if children else self._random()
-
-    def _success(self, children: Sequence[_Child]) -> np.ndarray:
-        return self._feasibility.probability(np.stack([child.vector for child in children]))
+        candidates = Candidates(self._archive)
+        candidates.add(self._strangers(OFFSPRING))
+        success = self._refine(candidates, self._feasibility.probability)
+        return candidates[int(np.argmax(success))] if len(candidates) else self._random()
 
     def _learn(self) -> None:
         """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
@@ -162,35 +156,34 @@ class Evolution:
         view = self._view()
         # Those that wait are known to keep to the bounds.
         known = self._feasibility.probability(self._archive.vectors(waiting), bounds=False)
-        success = self._feasibility.probability(candidates.vectors)
+        success = np.append(known, self._feasibility.probability(candidates.vectors))
         # Before any is refined: mutants of what is promising crowd at the wall, and none of them would be sure.
-        safe = min(MIN_SUCCESS, float(np.quantile(np.append(known, success), 0.98)))
-        worth, success = self._refined(view, candidates, success, safe)
-        if len(candidates) and max([*known, *success]) < HOPELESS and (stranger := self._random()):
+        safe = min(MIN_SUCCESS, float(np.quantile(success, 0.98)))
+
+        def worth(vectors: np.ndarray) -> np.ndarray:
+            growth: np.ndarray = view.growth(vectors) * _chances(self._feasibility.probability(vectors), safe)
+            return growth
+
+        finalists = np.argsort(-self._refine(candidates, worth), kind="stable")[:FINALISTS]
+        success = np.append(known, self._feasibility.probability(candidates.vectors[finalists]))
+        if len(candidates) and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
-        finalists = np.argsort(-worth, kind="stable")[:FINALISTS]
-        gains = self._appraised(view, waiting, candidates.vectors[finalists])
-        weighed = gains * _chances(np.append(known, success[finalists]), safe)[:, None]
-        best, rung = map(int, np.unravel_index(np.argmax(weighed), weighed.shape))
+        gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
+        best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         if best >= len(waiting):
             return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
         return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
 
-    def _refined(
-        self, view: _View, candidates: Candidates, success: np.ndarray, safe: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Add mutants of the most promising, again and again; what each candidate is worth at the last rung, times its
-        chance, and the probability of its success, of which that of the first is given, (candidates,) each."""
-        worth = view.growth(candidates.vectors) * _chances(success, safe)
+    def _refine(self, candidates: Candidates, worth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Add mutants of those that are worth most, again and again; what each candidate is worth, (candidates,)."""
+        found = worth(candidates.vectors)
         for _ in range(self.refinements if len(candidates) else 0):
-            best = np.argsort(-worth, kind="stable")[: MUTANTS // OF_EACH]
+            best = np.argsort(-found, kind="stable")[: MUTANTS // OF_EACH]
             vectors = candidates.add(self._mutants([candidates[int(number)] for number in best]))
             if not len(vectors):  # all of them are known
                 break
-            chances = self._feasibility.probability(vectors)
-            success = np.append(success, chances)
-            worth = np.append(worth, view.growth(vectors) * _chances(chances, safe))
-        return worth, success
+            found = np.append(found, worth(vectors))
+        return found
 
     def _promotable(self) -> np.ndarray:
         return self._archive.waiting
