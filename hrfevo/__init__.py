@@ -1,6 +1,6 @@
 """Evolutionary architecture search for causal spectral language models.
 
-    run = hrfevo.search("search_spaces/quick.yaml")
+    run = hrfevo.search("quick")
     run = hrfevo.load("runs/quick-20261123-110916")
 
 What stands here is imported when it is first used, so that importing the package costs nothing.

@@ -20,6 +20,7 @@ from hrfevo.commands.options import (
     MinutesOption,
     RunArgument,
     RunDeviceOption,
+    SpaceArgument,
     StorageOption,
     StoreOption,
     TrainingMinutesOption,
@@ -45,7 +46,7 @@ class ConfirmEqual(StrEnum):
 
 @app.command("run")
 def run_command(
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
+    space: SpaceArgument,
     out: Annotated[Path, typer.Option(help="Folder for run folders")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,

@@ -44,7 +44,7 @@ def search(
 ) -> Run:
     """Search a space, then train its winners again from scratch beside a transformer; returns the run.
 
-    `space` is a file or what one would say. `evaluations` and `trainings`, in full trainings, are its budget in place
+    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations` and `trainings`, in full trainings, are its budget in place
     of the file's; `overrides` are `key=value`. The run folder lies in `out`, called `name`, or after the space and the
     time; it is that of `hrfevo run`, so that every command takes it. `workers` at once train with the `backend` ray, of
     this machine or the cluster at `address`; `inline` trains one after another in this process. `observers` are told
