@@ -31,7 +31,8 @@ def spaces_command(format_: FormatOption = Format.table) -> None:
 @app.command("init")
 def init_command(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A space of `hrfevo spaces` to begin with", autocompletion=complete_space)
+        str,
+        typer.Argument(metavar="NAME", help="A space of `hrfevo spaces` to begin with", autocompletion=complete_space),
     ],
     output: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml here unless given")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,

@@ -44,11 +44,11 @@ def search(
 ) -> Run:
     """Search a space, then train its winners again from scratch beside a transformer; returns the run.
 
-    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations` and `trainings`, in full trainings, are its budget in place
-    of the file's; `overrides` are `key=value`. The run folder lies in `out`, called `name`, or after the space and the
-    time; it is that of `hrfevo run`, so that every command takes it. `workers` at once train with the `backend` ray, of
-    this machine or the cluster at `address`; `inline` trains one after another in this process. `observers` are told
-    of every evaluation.
+    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations` and `trainings`, in full
+    trainings, are its budget in place of the file's; `overrides` are `key=value`. The run folder lies in `out`, called
+    `name`, or after the space and the time; it is that of `hrfevo run`, so that every command takes it. `workers` at
+    once train with the `backend` ray, of this machine or the cluster at `address`; `inline` trains one after another in
+    this process. `observers` are told of every evaluation.
 
     How it ended is the run's `record.state` and `record.reason`. Raises InputError for what cannot be searched, and
     KeyboardInterrupt where it is interrupted: what had finished is kept, and `hrfevo resume` goes on.

@@ -127,9 +127,7 @@ class SearchSpace(Config):
     budget: Budget = Field(description="When the search ends: at the first of these limits that it comes to")
     resources: Resources = Field(Resources(), description="What one evaluation occupies")
     limits: Limits = Field(Limits(), description="What one evaluation may take at most; one that takes more has failed")
-    confirm: Confirm = Field(
-        Confirm(), description="What is trained again at the end, from scratch, with fresh seeds"
-    )
+    confirm: Confirm = Field(Confirm(), description="What is trained again at the end, from scratch, with fresh seeds")
 
     @field_validator("name")
     @classmethod

@@ -25,14 +25,16 @@ _EDITOR_LINE = re.compile(r"^# yaml-language-server:.*\n")
 
 
 def commented(text: str, file: str) -> str:
-    """The text of a space, to be written to `file`, with what each key means above it; keys that it lacks are comments at the end.
+    """The text of a space, to be written to `file`, with what each key means above it, and at the end those it lacks.
 
-    A line `#key: value` is such a key with its default: without its `#` it says the same.
+    A line `#key: value` is one of these with its default: without its `#` it says the same.
     """
     there = set(_KEY.findall(text))
     text = _KEY.sub(lambda key: f"{_comments(key[1])}{key[0]}", _CROWDED.sub("\n\n", _EDITOR_LINE.sub("", text)))
     left = [(key, field) for key, field in SearchSpace.model_fields.items() if key not in there]
-    others = "".join(f"\n{_comments(key)}#{key}: {_default(field.get_default(call_default_factory=True))}\n" for key, field in left)
+    others = "".join(
+        f"\n{_comments(key)}#{key}: {_default(field.get_default(call_default_factory=True))}\n" for key, field in left
+    )
     return (
         f"# Try it: hrfevo validate {file}. Search it: hrfevo run {file}\n"
         "# Editors complete and check it: run `hrfevo schema --output schema.json`, and add as first line\n"

@@ -22,9 +22,9 @@ def test_a_name_is_a_shipped_space_unless_there_is_such_a_path(tmp_path: Path, m
     assert answer("validate", "embeddings").startswith("embeddings: valid; 10 genes")
     Path("quick").write_text((ROOT / "search_spaces" / "wavelets.yaml").read_text())
     assert load_space("quick")[0].name == "wavelets"
-    with pytest.raises(InputError, match=r"^quik: no such file, and no search space .*\(did you mean 'quick'\?\); these"):
+    with pytest.raises(InputError, match=r"^quik: no such file, .*\(did you mean 'quick'\?\); these do: emb"):
         find_space("quik")
-    with pytest.raises(InputError, match="these do: embeddings, mixers, quick, wavelets$"):
+    with pytest.raises(InputError, match=r": embeddings, mixers, quick, wavelets$"):
         find_space("search_spaces/quick.yaml")
 
 
@@ -62,5 +62,5 @@ def test_init_writes_it_and_never_over_a_file_unasked(tmp_path: Path, monkeypatc
     assert Path("wavelets.yaml").read_text() == "mine"
     answer("init", "wavelets", "--output", "sub/other.yaml")
     assert load_space("sub/other.yaml")[0].name == "wavelets"
-    with pytest.raises(InputError, match=r"^wavelet: no such search space \(did you mean 'wavelets'\?\); accepted: emb"):
+    with pytest.raises(InputError, match=r"^wavelet: no such .*\(did you mean 'wavelets'\?\); accepted: emb"):
         answer("init", "wavelet")
