@@ -69,7 +69,7 @@ BackendOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT; local is none")
 ]
-ALGORITHM_HELP = ", ".join(ALGORITHMS)
+ALGORITHM_HELP = f"{', '.join(ALGORITHMS)}, or that of a plugin"
 CorpusOption = Annotated[
     str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
 ]

@@ -9,6 +9,7 @@ import typer
 
 from hrfevo.commands.completion import complete_space
 from hrfevo.commands.options import Format, FormatOption, SpaceArgument, print_rows
+from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError, closest, counted
 
 app = typer.Typer()
@@ -36,6 +37,7 @@ def init_command(
     ],
     output: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml here unless given")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Write a search space file to edit, with a comment for every key."""
     from hrfevo.space.shipped import shipped_spaces
@@ -56,6 +58,7 @@ def init_command(
 def validate(
     space: SpaceArgument,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.space.reading import gene_count, load_space, space_size
@@ -74,6 +77,7 @@ def validate(
 @app.command()
 def schema(
     output: Annotated[Path | None, typer.Option(help="File to write; standard output unless given")] = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Print the JSON Schema of search space files, for editors."""
     import json

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.genes import Gene, LayersGene
-from hrfevo.space.metrics import METRICS, PROBED, Direction, Metric
+from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
 from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
 from signal_model.support.errors import counted
 from signal_model.support.settings import Config
@@ -223,6 +223,11 @@ class SearchSpace(Config):
     def probes(self) -> list[Metric]:
         """Synthetic probes that an objective or a constraint asks for."""
         return [name for name in PROBED if name in self.objectives or name in self.constraints]
+
+    @property
+    def added(self) -> list[Metric]:
+        """What functions of plugins measure, that an objective or a constraint asks for."""
+        return [name for name in ADDED if name in self.objectives or name in self.constraints]
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:
