@@ -46,7 +46,7 @@ from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.loading import load_benchmark, load_survey
 from hrfevo.benchmark.summary import markdown, summarise
 from hrfevo.space.genome import Genome, sample
-from hrfevo.space.metrics import TRAINED
+from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 
 PEERS = ("tpe:full", "gp:full", "nsga2:full", "genetic", "random")
@@ -91,7 +91,7 @@ def correlations(
             truths.append([truth[name] for name in names])
     expected = expectation(learner, unseen) * -np.array(benchmark.space.weights)
     pairs = zip(names, np.array(truths).T, expected.T, strict=True)
-    return {name: float(spearmanr(truth, guess).statistic) for name, truth, guess in pairs if name in TRAINED}
+    return {name: float(spearmanr(truth, guess).statistic) for name, truth, guess in pairs if METRICS[name].trained}
 
 
 def simulated(
