@@ -16,7 +16,7 @@ import numpy as np
 from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
 from hrfevo.algorithms.seeds import Scores
 from hrfevo.space.genome import Genome
-from hrfevo.space.metrics import PROBED
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, closest, counted
@@ -108,10 +108,10 @@ def check_metric(evaluations: Iterable[Evaluation], metric: str) -> None:
 def by_metric(space: SearchSpace, evaluations: Iterable[Evaluation], metric: str) -> list[Evaluation]:
     """The evaluations that have a metric, best first by that alone.
 
-    Metrics that are no objective are minimized, shares of right answers maximized.
+    Metrics that are no objective are minimized, but for those of which more is better for everybody.
     """
-    direction = {str(name): way for name, way in space.objectives.items()}.get(metric)
-    sign = -1 if direction == "maximize" or (direction is None and metric in PROBED) else 1
+    direction = space.objectives.get(metric) or measure(metric).better
+    sign = -1 if direction == "maximize" else 1
     having = (evaluation for evaluation in evaluations if metric in evaluation.metrics)
     return sorted(having, key=lambda evaluation: (sign * evaluation.metrics[metric], evaluation.genome))
 

@@ -148,10 +148,10 @@ class Run:
         import pandas as pd
 
         name = objective or str(self.space.first_objective[0])
-        shares = importances_of(self.space, self.history, [name], method)  # type: ignore[list-item]
-        ranges = ranges_of(self.space, self.history, [name], method)  # type: ignore[list-item]
+        shares = importances_of(self.space, self.history, [name], method)
+        ranges = ranges_of(self.space, self.history, [name], method)
         (found,) = shares.values()
-        spans = ranges[name] if ranges else {}  # type: ignore[index]
+        spans = ranges[name] if ranges else {}
         rows = [(gene, share, *spans.get(gene, (None, None))) for gene, share in found.items()]
         return pd.DataFrame(rows, columns=["gene", "share", "lowest", "highest"])
 

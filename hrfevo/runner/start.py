@@ -194,9 +194,11 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     say(console, f"run {folder.path}: {told}")
     say(console, f"goes on: {machinery.started(True).words}")
     before, now = folder.settings.versions, versions()
-    for name in ("hrfevo", "torch", "platform"):
-        if before and before.get(name) != now[name]:
-            say(console, f"note: begun with {name} {before.get(name)}, goes on with {now[name]}")
+    code = sorted(name for name in {*before, *now} if name.startswith("plugin "))
+    for name in ("hrfevo", "torch", "platform", *code):
+        if before and before.get(name) != now.get(name):
+            then, today = before.get(name) or "none", now.get(name) or "none"
+            say(console, f"note: begun with {name} {then}, goes on with {today}")
 
 
 def _evaluator(

@@ -15,7 +15,7 @@ from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.status import Status, times
-from hrfevo.space.metrics import CLOCKS
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED
@@ -36,8 +36,8 @@ CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
 def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ()) -> dict[str, Any]:
     """What there is to say about one evaluation, free of clocks and machines but for what `also` names."""
     # What differs from run to run is not in listings that are compared, unless it is asked for.
-    hidden = set(CLOCKS) - {*space.objectives, *also}
-    metrics = {name: value for name, value in evaluation.metrics.items() if name not in hidden}
+    shown = {*space.objectives, *also}
+    metrics = {name: value for name, value in evaluation.metrics.items() if name in shown or not measure(name).clock}
     return {
         "genome": evaluation.genome,
         "status": evaluation.status,
