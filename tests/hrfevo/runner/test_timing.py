@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ class Machine:
         return Outcome(job, "finished", metrics | {"train_seconds": 1.0}, ended=1.0)
 
 
+@lru_cache
 def space_of(text: str = SPACE) -> SearchSpace:
     return parse_space(text, "timing")
 
@@ -120,13 +122,17 @@ def test_who_leads_is_timed_as_often_as_asked_and_counts_for_the_least(store: St
     assert 1 / 3 <= told.lowest <= told.median <= told.highest <= 1
 
 
+@lru_cache
+def template() -> Evaluation:
+    return next(e for e in search(parse_space(LAYERS, "layers"), 9)[2] if e.status == "finished")
+
+
 def trained(rows: list[tuple[float, float, float]]) -> tuple[SearchSpace, list[Evaluation]]:
     """Genomes with a loss, what a step takes, and how much their trainings were held up."""
-    template = next(e for e in search(parse_space(LAYERS, "layers"), 9)[2] if e.status == "finished")
     genomes = [Genome({"number": number}) for number in range(len(rows))]
     return space_of(), [
         replace(
-            template,
+            template(),
             number=number,
             genome=genome.id,
             values=dict(genome.values),
