@@ -7,9 +7,9 @@ from pathlib import Path
 
 # As /proc/mounts, or macOS, names those that several machines share. What FUSE serves has `fuse.` before its name.
 SHARED = frozenset(
-    ["9p", "afs", "afpfs", "beegfs", "beegfs_nodev", "ceph", "ceph-fuse", "cifs", "cvmfs", "davfs", "gcsfuse"]
-    + ["glusterfs", "gpfs", "juicefs", "lustre", "moosefs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2"]
-    + ["quobyte", "rclone", "s3fs", "smb2", "smb3", "smbfs", "sshfs", "wekafs", "webdav"]
+    {"9p", "afs", "afpfs", "beegfs", "beegfs_nodev", "ceph", "ceph-fuse", "cifs", "cvmfs", "davfs", "gcsfuse"}
+    | {"glusterfs", "gpfs", "juicefs", "lustre", "moosefs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2"}
+    | {"quobyte", "rclone", "s3fs", "smb2", "smb3", "smbfs", "sshfs", "wekafs", "webdav"}
 )
 
 
