@@ -11,7 +11,7 @@ from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.surrogate import Surrogate
 from hrfevo.algorithms.successive_halving import SuccessiveHalving
 from hrfevo.benchmark.comparison import Factory
-from hrfevo.space.metrics import TRAINED
+from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 
 
@@ -40,7 +40,7 @@ class AsTheyAre(Evolution):
 
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         super().__init__(space, generator)
-        self._surrogate = Surrogate([name in TRAINED for name in space.objectives], logarithms=False)
+        self._surrogate = Surrogate([METRICS[name].trained for name in space.objectives], logarithms=False)
 
 
 class ThreeChanges(Evolution):

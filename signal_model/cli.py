@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from signal_model.support.console import new_app, run
+from signal_model.support.console import PluginOption, new_app, run
 from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished training in the folder")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
     recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
@@ -115,6 +116,7 @@ def evaluate(
     ] = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Score a trained model in bits per byte, on fixed windows of a split or on files as a whole."""
     from signal_model.config import FilesCorpusConfig
@@ -172,6 +174,7 @@ def export_model(
     directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
     output: Annotated[Path, typer.Option(help="Folder for the model as `transformers` has it")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Write a trained model as a folder that `transformers` loads (after `import signal_model.interchange`)."""
     from signal_model.interchange import to_transformers
@@ -206,6 +209,7 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     device: DeviceOption = "cpu",
     threads: ThreadsOption = 1,
+    plugin: PluginOption = None,
 ) -> None:
     """Continue a prompt, one token at a time."""
     from signal_model.evaluation.generation import generate as sample
@@ -245,6 +249,7 @@ def analyze(
     backward: Annotated[bool, typer.Option("--backward", help="Count the backward pass too")] = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Show where a model's parameters, operations and time go, and the spectra of its parts."""
     from signal_model.analysis.activations import text_windows
@@ -294,7 +299,7 @@ def check(
 
     from signal_model.evaluation.conformance import CHECKS, conformance, parts_in
     from signal_model.support.files import explain
-    from signal_model.support.own_parts import imported
+    from signal_model.support.plugins import imported
 
     kinds = parts_in(imported(parts, "PARTS"))
     if not kinds:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -111,12 +109,7 @@ def test_every_room_is_known_and_says_what_it_is_for(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_whatever_pages_are_made_of_is_shipped(package: str) -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = settings["tool"]["setuptools"]["package-data"][package]
-    files = [path.relative_to(ROOT / package) for path in (ROOT / package).rglob("*") if path.is_file()]
-    others = [str(path) for path in files if path.suffix != ".py" and "__pycache__" not in path.parts]
-    assert any(name.endswith(".html") for name in others)
-    assert [name for name in others if not any(fnmatch(name, pattern) for pattern in patterns)] == []
-    folders = [path for path in files if path.suffix == ".html"]
-    assert all(path.parent.name == "templates" for path in folders), "pages are made from templates"
+def test_pages_are_made_from_templates(package: str) -> None:
+    pages = [*(ROOT / package).rglob("*.html")]
+    assert pages
+    assert all(page.parent.name == "templates" for page in pages)

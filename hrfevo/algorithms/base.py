@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hrfevo.space.genome import Genome
 
@@ -77,6 +77,7 @@ class Proposer(Protocol):
         """
 
 
+@runtime_checkable
 class Algorithm(Proposer, Protocol):
     """A proposer that takes genomes from rung to rung."""
 

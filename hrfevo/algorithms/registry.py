@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from signal_model.support.errors import InputError, closest
+from signal_model.support.plugins import plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,62 +15,82 @@ if TYPE_CHECKING:
     from hrfevo.algorithms.base import Algorithm, Proposal, Proposer, Result
     from hrfevo.space.search_space import SearchSpace
 
-    Builder = Callable[[SearchSpace, np.random.Generator], Algorithm]
+    Builder = Callable[[SearchSpace, np.random.Generator], Proposer]
+    _B = TypeVar("_B", bound=Builder)
 
 
-def _evolution(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _evolution(space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.evolution import Evolution
 
     return Evolution(space, generator)
 
 
-def _genetic(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _genetic(space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.breeding.genetic import Genetic
 
-    return _from_rung_to_rung(Genetic(space, generator), space)
+    return Genetic(space, generator)
 
 
-def _regularized(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _regularized(space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.breeding.regularized import RegularizedEvolution
 
-    return _from_rung_to_rung(RegularizedEvolution(space, generator), space)
+    return RegularizedEvolution(space, generator)
 
 
-def _random(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _random(space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.random import RandomSearch
 
-    return _from_rung_to_rung(RandomSearch(space, generator), space)
+    return RandomSearch(space, generator)
 
 
-def _optuna(sampler: str, space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _optuna(sampler: str, space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.optuna_samplers import OptunaSampler
 
-    return _from_rung_to_rung(OptunaSampler(sampler, space, generator), space)
+    return OptunaSampler(sampler, space, generator)
 
 
-def _survey(space: SearchSpace, generator: np.random.Generator) -> Algorithm:
+def _survey(space: SearchSpace, generator: np.random.Generator) -> Proposer:
     from hrfevo.algorithms.survey import Survey
 
     return Survey(space, generator)
 
 
-def _from_rung_to_rung(proposer: Proposer, space: SearchSpace) -> Algorithm:
-    from hrfevo.algorithms.successive_halving import SuccessiveHalving
-
-    return SuccessiveHalving(proposer, space)
-
-
-ALGORITHMS: Mapping[str, Builder] = {
+ALGORITHMS: dict[str, Builder] = {
     "evolution": _evolution,
     "genetic": _genetic,
     "regularized": _regularized,
     "random": _random,
     **{sampler: partial(_optuna, sampler) for sampler in ("tpe", "nsga2", "gp", "cmaes")},
 }
-"""What `--algorithm` takes. Help and errors list them in this order."""
+"""What `--algorithm` takes, without what plugins add. Help and errors list them in this order."""
 
 # What benchmarks are built with; no search needs them.
 GRID, SURVEY = "grid", "survey"
+# The names of what plugins have added, and where each is from.
+_ADDED: dict[str, tuple[str, str]] = {}
+
+
+def algorithm(name: str) -> Callable[[_B], _B]:
+    """Decorator of a class or function that makes a `Proposer` or an `Algorithm` of a space and a generator.
+
+    `--algorithm` then takes its name. Proposers that know nothing of rungs get successive halving.
+    Raises ValueError for a name that is taken; one that is defined again, as in a notebook, takes the former's place.
+    """
+
+    def register(builder: _B) -> _B:
+        home = (builder.__module__, builder.__qualname__)
+        if name in (*ALGORITHMS, GRID, SURVEY) and _ADDED.get(name) != home:
+            raise ValueError(f"algorithm {name!r} is there already; give it another name")
+        ALGORITHMS[name], _ADDED[name] = builder, home
+        return builder
+
+    return register
+
+
+def algorithms() -> Mapping[str, Builder]:
+    """What `--algorithm` takes, by name, with what plugins add."""
+    plugins()
+    return ALGORITHMS
 
 
 def make_algorithm(
@@ -84,7 +105,7 @@ def make_algorithm(
 
     It begins with the `founders`, and knows results of an earlier search.
 
-    Raises InputError for a name that is none of `ALGORITHMS`, and for a space that it cannot search.
+    Raises InputError for a name that is none of `algorithms()`, and for a space that it cannot search.
 
     Examples:
         >>> import numpy as np
@@ -111,8 +132,8 @@ def make_algorithm(
 
         return Grid(space)
     check_algorithm("algorithm", name, space)
-    build = _survey if name == SURVEY else ALGORITHMS[name]
-    algorithm = build(space, generator)
+    build = _survey if name == SURVEY else algorithms()[name]
+    algorithm = _from_rung_to_rung(build(space, generator), space)
     if known:
         inform(algorithm, known)
     if founders:
@@ -126,7 +147,7 @@ def make_algorithm(
 
 def check_algorithm(place: str, name: str, space: SearchSpace) -> None:
     """Raise InputError, naming the `place` where it was given, for no algorithm or one that cannot search the space."""
-    if name not in (*ALGORITHMS, GRID, SURVEY):
+    if name not in (*algorithms(), GRID, SURVEY):
         raise unknown(place, name)
     if name == "cmaes" and len(space.objectives) > 1:
         raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
@@ -134,6 +155,13 @@ def check_algorithm(place: str, name: str, space: SearchSpace) -> None:
 
 def unknown(place: str, name: str) -> InputError:
     """What to say of a name that is none, where it was given."""
-    return InputError(
-        f"{place} {name}: no such algorithm{closest(name, ALGORITHMS)}; accepted: {', '.join(ALGORITHMS)}"
-    )
+    known = algorithms()
+    return InputError(f"{place} {name}: no such algorithm{closest(name, known)}; accepted: {', '.join(known)}")
+
+
+def _from_rung_to_rung(proposer: Proposer, space: SearchSpace) -> Algorithm:
+    """The proposer itself where it is an algorithm, which goes from rung to rung."""
+    from hrfevo.algorithms.base import Algorithm
+    from hrfevo.algorithms.successive_halving import SuccessiveHalving
+
+    return proposer if isinstance(proposer, Algorithm) else SuccessiveHalving(proposer, space)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from hrfevo.benchmark.ensemble import Kernels
 from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
 from hrfevo.space.genome import Genome
-from hrfevo.space.metrics import PROBED
+from hrfevo.space.metrics import ADDED, PROBED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
@@ -49,8 +49,8 @@ def survey_of_run(
         raise InputError(
             "space: inherit: an emulator knows genomes, not whose weights they began with; accepted: false"
         )
-    if space.probes:
-        raise InputError(f"space: {space.probes[0]} cannot be emulated; none of {', '.join(PROBED)} can")
+    if others := [*space.probes, *space.added]:
+        raise InputError(f"space: {others[0]} cannot be emulated; none of {', '.join((*PROBED, *ADDED))} can")
     trainings: dict[tuple[str, int], list[Evaluation]] = {}
     for evaluation in evaluations:
         if evaluation.status != "running":

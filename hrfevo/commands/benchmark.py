@@ -114,7 +114,7 @@ def run_command(
     processes: Annotated[int | None, typer.Option(min=1, help="Searches at once; the CPUs unless given")] = None,
 ) -> None:
     """Run algorithms on a table or an emulator with simulated workers, each with its own unmodified code."""
-    from hrfevo.algorithms.registry import ALGORITHMS, unknown
+    from hrfevo.algorithms import registry
     from hrfevo.benchmark.comparison import FULL, Case, Comparison
     from hrfevo.benchmark.loading import check_benchmark
     from hrfevo.benchmark.summary import markdown, summarise
@@ -122,8 +122,8 @@ def run_command(
     names, targets = algorithms.split(","), references.split(",")
     for name in [*names, *targets]:
         bare = name.removesuffix(FULL)
-        if bare not in ALGORITHMS:
-            raise unknown("--algorithms", bare)
+        if bare not in registry.algorithms():
+            raise registry.unknown("--algorithms", bare)
     if measure not in ("hypervolume", "regret"):
         raise InputError(f"--measure {measure}: accepted: hypervolume, regret")
     try:

@@ -1,4 +1,4 @@
-"""What a shell offers behind the Tab key: run folders, and the genomes of a run."""
+"""What a shell offers behind the Tab key: run folders, the genomes of a run, names of spaces."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ def complete_genome(context: typer.Context, incomplete: str) -> list[tuple[str, 
         return list(_genomes(Path(context.params["folder"]), incomplete))
     except Exception:
         return []
+
+
+def complete_space(incomplete: str) -> list[str]:
+    """Search spaces that come with the package. Without any that begins so, a shell offers files."""
+    from hrfevo.space.shipped import shipped_spaces
+
+    return [name for name in shipped_spaces() if name.startswith(incomplete)]
 
 
 def _runs(folder: str) -> Iterator[str]:

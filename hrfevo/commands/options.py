@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.algorithms.registry import ALGORITHMS
-from hrfevo.commands.completion import complete_genome, complete_run
+from hrfevo.commands.completion import complete_genome, complete_run, complete_space
 from signal_model.support.console import new_console, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ class Format(StrEnum):
     csv = "csv"
 
 
+SpaceArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SPACE", help="A search space file, or a name of `hrfevo spaces`", autocompletion=complete_space
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder", autocompletion=complete_run)]
 GenomeArgument = Annotated[
     str | None, typer.Argument(help="A genome's id; the best unless given", autocompletion=complete_genome)
@@ -63,7 +69,7 @@ BackendOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT; local is none")
 ]
-ALGORITHM_HELP = ", ".join(ALGORITHMS)
+ALGORITHM_HELP = f"{', '.join(ALGORITHMS)}, or that of a plugin"
 CorpusOption = Annotated[
     str | None, typer.Option(help="Where the run's text is now: a path or YAML mapping; it must be the same text")
 ]

@@ -20,13 +20,14 @@ from hrfevo.commands.options import (
     MinutesOption,
     RunArgument,
     RunDeviceOption,
+    SpaceArgument,
     StorageOption,
     StoreOption,
     TrainingMinutesOption,
     TrainingsOption,
     WorkersOption,
 )
-from signal_model.support.console import new_console
+from signal_model.support.console import PluginOption, new_console
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
@@ -45,7 +46,7 @@ class ConfirmEqual(StrEnum):
 
 @app.command("run")
 def run_command(
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
+    space: SpaceArgument,
     out: Annotated[Path, typer.Option(help="Folder for run folders")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it")] = 0,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, in place of the file's")] = None,
@@ -69,6 +70,7 @@ def run_command(
     ] = None,
     confirm: ConfirmOption = None,
     log: LogOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Search a space, then train its winners again from scratch beside a transformer."""
     from hrfevo.space.budget import overriding
@@ -107,6 +109,7 @@ def resume(
     corpus: CorpusOption = None,
     confirm: ConfirmOption = None,
     log: LogOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
     from hrfevo.runner.start import resume as continue_run
@@ -145,6 +148,7 @@ def confirm_command(
     storage: StorageOption = None,
     corpus: CorpusOption = None,
     log: LogOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
     from hrfevo.store.run_folder import RunFolder
@@ -176,9 +180,9 @@ def _budget(
 
 def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     """Confirm a search that has ended, as far as that is left to do; returns the exit code."""
-    from hrfevo.algorithms.registry import ALGORITHMS
+    from hrfevo.algorithms.registry import algorithms
 
-    if run.settings.algorithm not in ALGORITHMS or run.settings.stage is not None:
+    if run.settings.algorithm not in algorithms() or run.settings.stage is not None:
         return 0
     from hrfevo.runner.confirmation import confirm_what_is_left
 

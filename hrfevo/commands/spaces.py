@@ -1,4 +1,4 @@
-"""hrfevo validate | schema."""
+"""hrfevo spaces | init | validate | schema."""
 
 from __future__ import annotations
 
@@ -7,15 +7,58 @@ from typing import Annotated
 
 import typer
 
-from signal_model.support.errors import InputError, counted
+from hrfevo.commands.completion import complete_space
+from hrfevo.commands.options import Format, FormatOption, SpaceArgument, print_rows
+from signal_model.support.console import PluginOption
+from signal_model.support.errors import InputError, closest, counted
 
 app = typer.Typer()
 
 
+@app.command("spaces")
+def spaces_command(format_: FormatOption = Format.table) -> None:
+    """List the search spaces that come with hrfevo: `run` and `validate` take their names."""
+    from hrfevo.space.reading import read_space
+    from hrfevo.space.shipped import shipped_spaces
+    from signal_model.support.files import read_text
+
+    read = {name: read_space(read_text(path), str(path)) for name, path in shipped_spaces().items()}
+    rows = [
+        {"name": name, "budget": space.budget.words, "what may vary": space.description} for name, space in read.items()
+    ]
+    print_rows(rows, ("name", "budget", "what may vary"), format_)
+
+
+@app.command("init")
+def init_command(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A space of `hrfevo spaces` to begin with", autocompletion=complete_space),
+    ],
+    output: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml here unless given")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+    plugin: PluginOption = None,
+) -> None:
+    """Write a search space file to edit, with a comment for every key."""
+    from hrfevo.space.shipped import shipped_spaces
+    from hrfevo.space.template import commented
+    from hrfevo.views.export.destination import refuse_occupied, write_file
+    from signal_model.support.files import read_text
+
+    shipped = shipped_spaces()
+    if name not in shipped:
+        raise InputError(f"{name}: no such search space{closest(name, shipped)}; accepted: {', '.join(shipped)}")
+    file = output or Path(f"{name}.yaml")
+    refuse_occupied(file, overwrite)
+    write_file(file, commented(read_text(shipped[name]), str(file)))
+    print(f"{file}: edit it, try it with: hrfevo validate {file}; search it with: hrfevo run {file}")
+
+
 @app.command()
 def validate(
-    space: Annotated[Path, typer.Argument(metavar="SPACE", help="A search space file")],
+    space: SpaceArgument,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override the file")] = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.space.reading import gene_count, load_space, space_size
@@ -34,6 +77,7 @@ def validate(
 @app.command()
 def schema(
     output: Annotated[Path | None, typer.Option(help="File to write; standard output unless given")] = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Print the JSON Schema of search space files, for editors."""
     import json

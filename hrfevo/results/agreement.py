@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hrfevo.space.metrics import TRAINED, Metric
+from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import counted
@@ -94,7 +94,7 @@ def interval(tau: float, count: int) -> tuple[float, float]:
 
 
 def _improved(space: SearchSpace) -> list[Metric]:
-    return [name for name in space.objectives if name in TRAINED and name != "step_time"]
+    return [name for name in space.objectives if METRICS[name].trained and not METRICS[name].clock]
 
 
 def _lower(space: SearchSpace) -> range:

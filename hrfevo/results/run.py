@@ -15,7 +15,7 @@ from hrfevo.results.agreement import Agreement, agreements
 from hrfevo.results.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.importance import Method, importances_of, ranges_of
-from hrfevo.results.ranking import find_genome, front
+from hrfevo.results.ranking import find_genome, front, with_means
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
@@ -99,11 +99,19 @@ class Run:
 
         return curve_frame(self.points)
 
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """`evaluations` as they are ranked: of a genome with several `seeds` the first has the means, and where steps
+        were timed again, alone, `step_time` is that."""
+        from hrfevo.results.frames import evaluation_frame
+
+        return evaluation_frame(with_means(self.space, self.history), self.space)
+
     @property
     def front(self) -> pd.DataFrame:
-        """The rows of `evaluations` on the front, best first objective first."""
+        """The rows of `scores` on the front, best first objective first."""
         objective, direction = self.space.first_objective
-        rows = self.evaluations[self.evaluations["front"]]
+        rows = self.scores[self.scores["front"]]
         return rows.sort_values([objective, "genome"], ascending=[direction == "minimize", True])
 
     @cached_property
@@ -140,10 +148,10 @@ class Run:
         import pandas as pd
 
         name = objective or str(self.space.first_objective[0])
-        shares = importances_of(self.space, self.history, [name], method)  # type: ignore[list-item]
-        ranges = ranges_of(self.space, self.history, [name], method)  # type: ignore[list-item]
+        shares = importances_of(self.space, self.history, [name], method)
+        ranges = ranges_of(self.space, self.history, [name], method)
         (found,) = shares.values()
-        spans = ranges[name] if ranges else {}  # type: ignore[index]
+        spans = ranges[name] if ranges else {}
         rows = [(gene, share, *spans.get(gene, (None, None))) for gene, share in found.items()]
         return pd.DataFrame(rows, columns=["gene", "share", "lowest", "highest"])
 

@@ -24,6 +24,7 @@ from signal_model.config import CorpusConfig
 from signal_model.support.console import say
 from signal_model.support.devices import choose_device
 from signal_model.support.errors import InputError
+from signal_model.support.plugins import named
 
 # Devices that are no share of a GPU that Ray counts.
 NO_GPUS = ("cpu", "mps")
@@ -79,6 +80,7 @@ class Machinery:
             device=self.device,
             logs=tuple(target.text for target in self.logs),
             confirm=confirm,
+            plugins=named(),
         )
 
     def resources(self, space: SearchSpace) -> Resources:

@@ -22,6 +22,7 @@ from hrfevo.views.notebook import Run
 from signal_model.support.console import library_console
 from signal_model.support.errors import InputError
 from signal_model.support.files import explain, to_yaml
+from signal_model.support.plugins import use
 
 
 def search(
@@ -41,20 +42,23 @@ def search(
     device: str = "auto",
     confirm: bool = True,
     observers: Sequence[Observer] = (),
+    plugins: Sequence[str] = (),
 ) -> Run:
     """Search a space, then train its winners again from scratch beside a transformer; returns the run.
 
-    `space` is a file or what one would say. `evaluations` and `trainings`, in full trainings, are its budget in place
-    of the file's; `overrides` are `key=value`. The run folder lies in `out`, called `name`, or after the space and the
-    time; it is that of `hrfevo run`, so that every command takes it. `workers` at once train with the `backend` ray, of
-    this machine or the cluster at `address`; `inline` trains one after another in this process. `observers` are told
-    of every evaluation.
+    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations` and `trainings`, in full
+    trainings, are its budget in place of the file's; `overrides` are `key=value`. The run folder lies in `out`, called
+    `name`, or after the space and the time; it is that of `hrfevo run`, so that every command takes it. `workers` at
+    once train with the `backend` ray, of this machine or the cluster at `address`; `inline` trains one after another in
+    this process. `observers` are told of every evaluation. `plugins` are modules, or files that end in `.py`, with
+    parts, objectives or algorithms of one's own; they stay in use in this process.
 
     How it ended is the run's `record.state` and `record.reason`. Raises InputError for what cannot be searched, and
     KeyboardInterrupt where it is interrupted: what had finished is kept, and `hrfevo resume` goes on.
     """
     if name is not None and not re.fullmatch(NAME, name):
         raise InputError(f"search: name {name!r}; accepted: {NAME_IN_WORDS}")
+    use(plugins, "search: plugins")
     told = [*overrides, *overriding({"evaluations": evaluations, "trainings": trainings})]
     read, text = _read(space, told)
     machinery = _machinery(backend=backend, workers=workers, address=address, device=device)

@@ -121,5 +121,5 @@ def new_study(
 
     # Below that it warns of every parameter of every trial that a sampler leaves to chance.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions = [space.objectives[name] for name in objectives]  # type: ignore[index]
+    directions = [space.objectives[name] for name in objectives]
     return optuna.create_study(directions=directions, sampler=sampler)

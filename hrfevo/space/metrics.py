@@ -1,23 +1,18 @@
-"""What is measured of a genome: one table of words, units, formats, and of what each depends on."""
+"""What is measured of a genome: one table of words, units, formats, and of what each depends on; plugins add to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from signal_model.support.errors import closest
+from signal_model.support.plugins import plugins
 
 Direction = Literal["minimize", "maximize"]
-Metric = Literal[
-    "bits_per_byte",
-    "parameters",
-    "flops_per_token",
-    "step_time",
-    "state_size",
-    "in_context_recall",
-    "selective_copying",
-    "compression",
-    "memorization",
-]
 
 # How numbers are written; Python and Plotly read this alike.
 _SCORE, _COUNT, _TIME = ".4f", ",.0f", ",.4g"
@@ -51,7 +46,7 @@ class Measure:
 
 
 # What objectives and constraints may name, in the order in which tables show it.
-METRICS: Mapping[str, Measure] = {
+METRICS: dict[str, Measure] = {
     "bits_per_byte": Measure("validation loss", "bits per byte", trained=True, better="minimize"),
     "parameters": Measure("trained parameters", format=_COUNT),
     "flops_per_token": Measure("forward operations per token", format=_COUNT),
@@ -69,11 +64,59 @@ RECORDED: Mapping[str, Measure] = {
     "inherited": Measure("inherited from the parent", "share of parameters"),
 }
 
-TRAINED = tuple(name for name in get_args(Metric) if METRICS[name].trained)
-PROBED: tuple[Metric, ...] = tuple(name for name in get_args(Metric) if METRICS[name].probed)
-CLOCKS = tuple(name for name, measure in {**METRICS, **RECORDED}.items() if measure.clock)
+PROBED = tuple(name for name, measure in METRICS.items() if measure.probed)
+
+# How objectives of plugins are measured: functions of a `hrfevo.workers.added.Candidate`, by name.
+ADDED: dict[str, Callable[[Any], float]] = {}
+_F = TypeVar("_F", bound=Callable[[Any], float])
+_NAME = re.compile("[a-z][a-z0-9_]{0,62}")
+
+
+def objective(name: str, measure: Measure) -> Callable[[_F], _F]:
+    """Decorator of a function that measures a `Candidate`: objectives and constraints may then name it.
+
+    It is called where a space asks for it, after training if the measure is of what is `trained`, else before.
+    Raises ValueError for a name that is none or that another function has; one that is defined again, as in a
+    notebook, takes the place of the former.
+    """
+
+    def register(function: _F) -> _F:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"objective {name!r}: expected small letters, digits and _, a letter first")
+        there = ADDED.get(name)
+        is_again = there is not None and _home(there) == _home(function)
+        if (name in METRICS or name in RECORDED) and not is_again:
+            raise ValueError(f"objective {name!r} is there already; give it another name")
+        METRICS[name], ADDED[name] = measure, function
+        return function
+
+    return register
+
+
+def _home(function: Callable[..., Any]) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
+
+
+def known_metrics() -> tuple[str, ...]:
+    """Names that objectives and constraints may have, those of plugins among them."""
+    plugins()
+    return tuple(METRICS)
 
 
 def measure(name: str) -> Measure:
     """What is known of a metric; of one that is unknown, its name."""
     return METRICS.get(name) or RECORDED.get(name) or Measure(name)
+
+
+def _known(name: str) -> str:
+    if name not in (known := known_metrics()):
+        raise ValueError(f"{name!r} is none{closest(name, known)}; accepted: {', '.join(known)}")
+    return name
+
+
+def _list_metrics(schema: dict[str, Any]) -> None:
+    schema["enum"] = [*known_metrics()]
+
+
+Metric = Annotated[str, Field(json_schema_extra=_list_metrics), AfterValidator(_known)]
+"""The name of what is measured."""

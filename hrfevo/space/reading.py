@@ -17,6 +17,7 @@ from hrfevo.space.conditions import active
 from hrfevo.space.genes import BaseGene, LayersGene, Value
 from hrfevo.space.genome import Genome, canonical, combinations, express, resolve, sample
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.shipped import find_space
 from signal_model.config import TrainingConfig
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import (
@@ -36,10 +37,12 @@ RANDOM_TRIALS = 300
 def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchSpace, str]:
     """Read, override (`key=value`), validate; returns the space and the text of the file.
 
+    The name of a shipped space, where no such path is, stands for its file.
     Raises InputError naming file, line, value and what is accepted.
     """
-    text = read_text(path)
-    return parse_space(text, str(path), overrides), text
+    file = find_space(path)
+    text = read_text(file)
+    return parse_space(text, str(file), overrides), text
 
 
 def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.genes import Gene, LayersGene
-from hrfevo.space.metrics import METRICS, PROBED, Direction, Metric
+from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
 from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
 from signal_model.support.errors import counted
 from signal_model.support.settings import Config
@@ -95,19 +95,23 @@ class SearchSpace(Config):
     """
 
     name: str = Field(description="Names the run folder", json_schema_extra={"pattern": NAME})
-    description: str = ""
+    description: str = Field("", description="What it is for, in a line; `hrfevo spaces` shows it")
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
         PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
     )
     tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
     model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
     training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
-    genes: dict[str, Gene] = Field(min_length=1)
+    genes: dict[str, Gene] = Field(min_length=1, description="What may vary, by the setting that it decides")
     founders: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Genomes to begin with, by name: a value for every active gene"
     )
-    objectives: dict[Metric, Direction] = Field({"bits_per_byte": "minimize"}, min_length=1)
-    constraints: dict[Metric, Bounds] = Field(default_factory=dict)
+    objectives: dict[Metric, Direction] = Field(
+        {"bits_per_byte": "minimize"}, min_length=1, description="What is better: minimize or maximize, by metric"
+    )
+    constraints: dict[Metric, Bounds] = Field(
+        default_factory=dict, description="What is accepted: min, max or both, by metric"
+    )
     inherit: bool = Field(
         False, description="Offspring begin with the weights of their first parent, where names and shapes agree"
     )
@@ -118,12 +122,15 @@ class SearchSpace(Config):
     replicates: float = Field(
         0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
     )
-    population: int = Field(16, ge=4)
+    timings: int = Field(
+        3, ge=0, le=100, description="Passes over the front, at the end, that time steps alone where step_time counts"
+    )
+    population: int = Field(16, ge=4, description="Genomes that a generation has")
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
-    budget: Budget
-    resources: Resources = Resources()
-    limits: Limits = Limits()
-    confirm: Confirm = Confirm()
+    budget: Budget = Field(description="When the search ends: at the first of these limits that it comes to")
+    resources: Resources = Field(Resources(), description="What one evaluation occupies")
+    limits: Limits = Field(Limits(), description="What one evaluation may take at most; one that takes more has failed")
+    confirm: Confirm = Field(Confirm(), description="What is trained again at the end, from scratch, with fresh seeds")
 
     @field_validator("name")
     @classmethod
@@ -219,6 +226,16 @@ class SearchSpace(Config):
     def probes(self) -> list[Metric]:
         """Synthetic probes that an objective or a constraint asks for."""
         return [name for name in PROBED if name in self.objectives or name in self.constraints]
+
+    @property
+    def added(self) -> list[Metric]:
+        """What functions of plugins measure, that an objective or a constraint asks for."""
+        return [name for name in ADDED if name in self.objectives or name in self.constraints]
+
+    @property
+    def counts_step_time(self) -> bool:
+        """Whether an objective or a constraint is what a step takes."""
+        return "step_time" in self.objectives or "step_time" in self.constraints
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:

@@ -23,6 +23,7 @@ from hrfevo.store.store import Evaluation, Run, State, Store
 from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text, write_atomically, write_json
+from signal_model.support.plugins import use_again
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 PAUSED_FILE = ".paused"
@@ -108,6 +109,7 @@ class RunFolder:
         settings = RunSettings.read(_read_settings(path), path / RUN_FILE)
         if settings.space_hash is None:
             raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
+        use_again(settings.started.plugins, path)
         return cls(path, settings)
 
     @property

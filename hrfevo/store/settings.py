@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from hrfevo.store.started import Started
 from signal_model.support.files import explain
-from signal_model.support.own_parts import digests
+from signal_model.support.plugins import plugins
 from signal_model.support.settings import Config
 
 # The algorithm of a run that trains given genomes with given seeds.
@@ -172,11 +172,11 @@ def hash_of(text: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on, and the machine's kind."""
+    """Versions of Python, of the packages that results depend on and of plugins, and the machine's kind."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed as a package"
-    return found | {f"parts {file}": digest for file, digest in digests().items()}
+    return found | {f"plugin {plugin.name}": plugin.version for plugin in plugins()}

@@ -26,6 +26,8 @@ class Started(Config):
     device: str = "auto"
     logs: tuple[str, ...] = ()
     confirm: bool = True
+    plugins: tuple[str, ...] = ()
+    """Modules and files that add parts, objectives or algorithms; those of installed packages need no name."""
 
     def changed(
         self,

@@ -20,7 +20,7 @@ from hrfevo.space.search_space import Resources
 from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.gpus import gpus_here, shared
 from signal_model.support.errors import InputError, counted, one_line
-from signal_model.support.own_parts import VARIABLE
+from signal_model.support.plugins import VARIABLE, plugins
 from signal_model.support.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
@@ -146,7 +146,7 @@ def _sigterm_ours() -> Iterator[None]:
 
 
 def join(ray: Any, address: str) -> None:
-    """Join a cluster, which gets this code from here: its nodes need what it depends on, not itself."""
+    """Join a cluster, which gets this code and plugins from here: its nodes need what these depend on, not them."""
     import hrfevo
     import signal_model
 
@@ -164,9 +164,10 @@ def join(ray: Any, address: str) -> None:
             f"--address {address}: the package grpcio is missing; pip install 'hrfevo[client]', or join from a node"
         )
     # By their folders: Ray's client cannot take the modules themselves.
-    code: dict[str, Any] = {"py_modules": [str(Path(package.__path__[0])) for package in (hrfevo, signal_model)]}
-    if named := os.environ.get(VARIABLE):
-        code["env_vars"] = {VARIABLE: named}  # files by these paths are asked for on every node
+    folders = [Path(package.__path__[0]) for package in (hrfevo, signal_model)]
+    places = dict.fromkeys((*folders, *(one.place for one in plugins())))
+    code: dict[str, Any] = {"py_modules": [*map(str, places)]}
+    code["env_vars"] = {VARIABLE: os.pathsep.join(one.name_elsewhere for one in plugins())}
     try:
         with _sigterm_ours():
             ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)

@@ -19,8 +19,8 @@ import torch
 from pydantic import ValidationError
 
 from hrfevo.space.genome import express
-from hrfevo.space.metrics import Metric
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.workers.added import Candidate, measured
 from hrfevo.workers.base import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.trainings import fetched, kept_at
@@ -37,11 +37,13 @@ from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.support.devices import choose_device, computes, give_back, ran_out_of_memory
 from signal_model.support.errors import InputError, one_line
 from signal_model.support.files import explain
-from signal_model.support.own_parts import VARIABLE
+from signal_model.support.plugins import VARIABLE, plugins
 from signal_model.training.checkpoints import load_training, load_weights, save_training
 from signal_model.training.probes import probe
 from signal_model.training.trainer import Diverged, Trainer, score_split, validate
 
+# So many steps are timed where nothing else is measured; as in a training, the low quantile of them counts.
+TIMED_STEPS = 20
 # Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
 FORMS_COMPARED = 24
 
@@ -108,6 +110,7 @@ class TrainingEvaluator:
     def __call__(self, job: Job) -> Outcome:
         started = time.time()
         torch.set_num_threads(self.space.resources.cpus)
+        plugins()
         try:
             device = choose_device(self.device)
         except InputError as error:
@@ -118,7 +121,10 @@ class TrainingEvaluator:
         reason = detail = ""
         try:
             with enforced(self.space.limits):
-                detail = self._measure(job, device, metrics, curve)
+                if job.timing is None:
+                    detail = self._measure(job, device, metrics, curve)
+                else:
+                    metrics["step_time"] = self._timed(job, device)
         except OverLimit as error:
             status, reason = "failed", str(error)
         except _Stopped as stopped:
@@ -159,7 +165,9 @@ class TrainingEvaluator:
         except ValidationError as error:
             if any(detail["type"] == "unknown_kind" for detail in error.errors()):
                 # Whoever began the search knows all kinds of the space.
-                raise _unfit(explain(error, f"a part is not known there (${VARIABLE} names files of parts)")) from None
+                raise _unfit(
+                    explain(error, f"a part is not known there (its plugin is not installed, nor named by ${VARIABLE})")
+                ) from None
             raise _Stopped("infeasible", str(explain(error, "settings that do not fit together"))) from None
         metrics[TRAIN_STEPS] = 0
         model = build_model(recipe.model, recipe.training.seed)
@@ -170,6 +178,8 @@ class TrainingEvaluator:
         _keep_to(self.space, metrics)
         model.to(device)
         _refuse_leak(model, device)
+        candidate = Candidate(model, recipe, self.corpus, device)
+        metrics |= measured(self.space, candidate, trained=False)
         for name in self.space.probes:
             metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
         _keep_to(self.space, metrics)
@@ -196,6 +206,7 @@ class TrainingEvaluator:
             "train_seconds": training.seconds,
             "train_tokens": training.tokens,
         }
+        metrics |= measured(self.space, candidate, trained=True)
         if self.test:
             metrics["test_bits_per_byte"] = score_split(
                 model, self.corpus, "test", recipe.training, device
@@ -203,7 +214,14 @@ class TrainingEvaluator:
         _keep_to(self.space, metrics)
         return note
 
-    def _probe(self, name: Metric, recipe: Recipe, device: torch.device) -> float:
+    def _timed(self, job: Job, device: torch.device) -> float:
+        """Milliseconds that a step takes undisturbed, of the first few of a training that is thrown away."""
+        recipe = express(self.space, job.genome, seed=job.seed)
+        training = recipe.training.model_copy(update={"steps": TIMED_STEPS})
+        model = build_model(recipe.model, training.seed)
+        return 1000 * Trainer(model, self.corpus, training, device).run().step_seconds
+
+    def _probe(self, name: str, recipe: Recipe, device: torch.device) -> float:
         return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
 
     def _continues(self, job: Job, trainer: Trainer, recipe: Recipe) -> bool:

@@ -73,8 +73,10 @@ def conformance(part: Part) -> dict[str, str]:
 
 
 def parts_in(module: ModuleType) -> list[type[Part]]:
-    """The kinds of parts that a module defines."""
-    here = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    """The kinds of parts that a module, or a package that it is the door of, defines."""
+    inside = (module.__name__, f"{module.__name__}.")
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    here = (value for value in classes if value.__module__ == inside[0] or value.__module__.startswith(inside[1]))
     return [kind for kind in here if issubclass(kind, Part) and isinstance(kind.model_fields["kind"].default, str)]
 
 

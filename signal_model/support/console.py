@@ -47,6 +47,26 @@ def _options(
     pass
 
 
+def _use_plugins(names: list[str] | None) -> list[str] | None:
+    from signal_model.support.plugins import use
+
+    use(names or [])
+    return names
+
+
+# Of commands that read parts of models: known before anything is read.
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="MODULE",
+        callback=_use_plugins,
+        is_eager=True,
+        help="A module, or a file that ends in .py, with parts, objectives or algorithms of yours; repeatable",
+    ),
+]
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line. An InputError is one line on standard error and exit code 2."""
     _prepare_streams()

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from signal_model.support.errors import InputError, closest
 from signal_model.support.files import Document, explain, parse_document, read_document, to_yaml
-from signal_model.support.own_parts import own_parts
+from signal_model.support.plugins import plugins
 
 
 class Config(BaseModel):
@@ -129,12 +129,12 @@ class Part(Config):
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """The alternatives of this part, by kind, those of `own_parts` among them.
+        """The alternatives of this part, by kind, those of plugins among them.
 
         A class that is defined again, as in a notebook, takes the place of the former. Raises InputError where two
         classes have one kind: in silence, one would be built where the other is meant.
         """
-        own_parts()
+        plugins()
         found: dict[str, type[Self]] = {}
         for child in cls._descendants():
             kind = child.model_fields["kind"].default

@@ -8,9 +8,10 @@ from typing import Any
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
-from signal_model.config import Recipe
+from signal_model.config import ModelConfig, Recipe
 from signal_model.support.errors import counted
 from signal_model.support.files import to_yaml
+from signal_model.support.plugins import plugins
 
 
 def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
@@ -20,24 +21,27 @@ def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
 
 def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
     """The recipe as YAML under a comment that says where it comes from and how to train it."""
+    recipe = recipe_of(space, evaluation)
     steps, last = space.rungs[evaluation.rung], space.rungs[-1]
+    again = "The same score" if evaluation.seeds == 1 else f"With the first of its {evaluation.seeds} seeds"
     command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
     header = (
-        _origin(evaluation, run_name)
+        _origin(evaluation, run_name, recipe)
         + (
             f"# That was after {counted(steps, 'step')}. To the last of {last:,}"
             if steps < last
-            else "# The same score again"
+            else f"# {again} again"
         )
         + f": {command}\n"
         f"# Longer: add --steps N\n"
     )
-    return header + to_yaml(recipe_of(space, evaluation).to_dict())
+    return header + to_yaml(recipe.to_dict())
 
 
 def model_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> str:
     """The model config alone as YAML, under a comment that says where it comes from."""
-    return _origin(evaluation, run_name) + to_yaml(recipe_of(space, evaluation).model.to_dict())
+    recipe = recipe_of(space, evaluation)
+    return _origin(evaluation, run_name, recipe) + to_yaml(recipe.model.to_dict())
 
 
 def as_json(settings: dict[str, Any]) -> str:
@@ -45,9 +49,23 @@ def as_json(settings: dict[str, Any]) -> str:
     return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
 
 
-def _origin(evaluation: Evaluation, run_name: str) -> str:
+def _origin(evaluation: Evaluation, run_name: str, recipe: Recipe) -> str:
+    needed = "".join(
+        f"# Its parts need the plugin {name}: installed, or --plugin.\n" for name in _plugins_of(recipe.model)
+    )
     score = evaluation.metrics.get("bits_per_byte")
     measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
-    return (
-        f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
-    )
+    seeds = "one seed" if evaluation.seeds == 1 else f"the mean of {evaluation.seeds} seeds"
+    how = f"{seeds}, chosen by the search, not confirmed"
+    return f"# Genome {evaluation.genome} of run {run_name}: {measured} ({how}).\n" + needed
+
+
+def _plugins_of(model: ModelConfig) -> list[str]:
+    """The plugins that parts of a model are of."""
+    layers = (part for layer in model.layers for part in (layer.filter_bank, layer.mixer, layer.feedforward))
+    homes = {_top(type(part).__module__) for part in (model.embedding, model.positions, *layers)}
+    return [plugin.name for plugin in plugins() if _top(plugin.module.__name__) in homes]
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]

@@ -288,7 +288,7 @@ class _Page:
             return str(error), []
         folder = self._runs.folder
         if not listed:
-            return f"No runs in {folder} yet. Begin one: hrfevo run search_spaces/quick.yaml --out {folder}", []
+            return f"No runs in {folder} yet. Begin one: hrfevo run quick --out {folder}", []
         return f"{counted(len(listed), 'run')} in {folder}", listed
 
     def _snapshots(self, names: Sequence[str]) -> tuple[dict[str, Snapshot], dict[str, str]]:

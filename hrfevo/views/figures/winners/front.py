@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import GENE, Objectives, finished_at, gene_columns
 from hrfevo.space.genes import rounded
-from hrfevo.space.metrics import METRICS, TRAINED, Metric
+from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import (
     BEST,
@@ -81,8 +81,10 @@ def drawn_first(objectives: Objectives) -> tuple[Metric, Metric]:
 def drawable(frame: pd.DataFrame, objectives: Objectives) -> list[Metric]:
     """The metrics that a front can be drawn over: objectives first, then what else every score comes with."""
     finished = frame[frame["status"] == "finished"]
-    measured_too = [name for name in METRICS if name not in objectives and finished[name].notna().all()]
-    return [*objectives, *measured_too]  # type: ignore[list-item]
+    measured_too = [
+        name for name in METRICS if name in finished.columns.difference([*objectives]) and finished[name].notna().all()
+    ]
+    return [*objectives, *measured_too]
 
 
 def told_of_points(objectives: Objectives, across: Metric, metric: Metric) -> list[Metric]:
@@ -101,8 +103,8 @@ def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> d
     finished = frame[frame["status"] == "finished"]
     values = finished[metric].dropna()
     low, high = values.min(), values.max()
-    log = bool(low > 0 and high > 20 * low and metric not in TRAINED)
-    if metric in TRAINED:
+    log = bool(low > 0 and high > 20 * low and not METRICS[metric].trained)
+    if METRICS[metric].trained:
         # Where shorter trainings are drawn too, the median is one of theirs and far from the best already.
         reach = 4 if finished["rung"].nunique() == 1 else 1.5
         low, high = focus(values, objectives.get(metric, "minimize"), reach)
@@ -123,7 +125,7 @@ def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives
         kept = f"{winners} of {peers} {'is' if winners == 1 else 'are'} on the front: no other is better in one "
         kept += f"of the {len(objectives)} objectives without being worse in another"
     outside = pd.Series(False, index=finished.index)
-    for metric in {*objectives, "bits_per_byte"} & {*TRAINED}:
+    for metric in filter(lambda name: METRICS[name].trained, {*objectives, "bits_per_byte"}):
         ends = front_axis(finished, objectives, metric)["range"]
         outside |= (finished[metric] < ends[0]) | (finished[metric] > ends[1])
     hidden = f"{outside.sum():,} of all {len(finished):,}, the worst, are outside the picture"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
+from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.base import Job
 from hrfevo.workers.evaluation import TrainingEvaluator
 from signal_model.config import (
@@ -28,9 +30,10 @@ from signal_model.evaluation.conformance import CHECKS, conformance
 from signal_model.layers.mixers import Mixer, State
 from signal_model.layers.registry import implements
 from signal_model.support.errors import InputError
-from signal_model.support.own_parts import VARIABLE
+from signal_model.support.plugins import GROUP, VARIABLE
 from signal_model.support.settings import Part
-from tests.conftest import command, only_run
+from tests.conftest import ROOT, command, only_run
+from tests.tools.synthetic import write_run
 
 AVERAGE = """
 from typing import Literal
@@ -195,23 +198,83 @@ def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> N
 def test_a_search_and_all_commands_know_parts_of_ones_own(
     backend: str, parts: Path, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    levels = "      mixer.levels: {type: int, low: 1, high: 4, when: {mixer.kind: wavelet}}\n"
-    text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[moving_average]")
-    tiny_space.write_text(text.replace(levels, ""))
-    monkeypatch.setenv(VARIABLE, str(parts))
-    arguments = ("run", tiny_space, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
+    searched = only_averages(tiny_space)
+    arguments = ("run", searched, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
     arguments += ("--workers", 1) if backend == "ray" else ()
-    result = command("hrfevo", *arguments)
+    result = command("hrfevo", *arguments, "--plugin", parts)
     assert result.returncode == 0, result.stderr + result.stdout
     assert result.stdout.count("moving_average") >= 2
     run = only_run(tmp_path / "out")
-    assert f"parts {parts}" in json.loads((run / "run.json").read_text())["versions"]
+    remembered = json.loads((run / "run.json").read_text())
+    assert f"plugin {parts}" in remembered["versions"]
+    assert remembered["started"]["plugins"] == [str(parts)]
+    assert f"# Its parts need the plugin {parts}:" in (run / "best.yaml").read_text()
+    # A file is code, which no file of data may name: who reads the run says that it is to be run.
+    for asked in (("show", run, "--model"), ("resume", run, "--evaluations", 5)):
+        refused = command("hrfevo", *asked)
+        assert refused.returncode == 2
+        assert f"{run}: was started with --plugin {parts}; no code is run because a file of data" in refused.stderr
+    resumed = command("hrfevo", "resume", run, "--evaluations", 5, "--plugin", parts)
+    assert resumed.returncode == 0, resumed.stderr
+    monkeypatch.setenv(VARIABLE, str(parts))
     assert "moving_average" in command("hrfevo", "show", run, "--model").stdout
-    monkeypatch.delenv(VARIABLE)
-    unknown = command("hrfevo", "show", run, "--model")
-    assert unknown.returncode == 2
-    assert "'moving_average' is no kind" in unknown.stderr
     monkeypatch.setenv(VARIABLE, "nowhere.py")
     missing = command("hrfevo", "validate", tiny_space)
     assert missing.returncode == 2
-    assert f"${VARIABLE}: nowhere.py: FileNotFoundError: no such file" in missing.stderr
+    assert f"${VARIABLE}: {Path('nowhere.py').absolute()}: FileNotFoundError: no such file" in missing.stderr
+
+
+def only_averages(tiny_space: Path) -> Path:
+    """The space with moving averages alone for mixers."""
+    levels = "      mixer.levels: {type: int, low: 1, high: 4, when: {mixer.kind: wavelet}}\n"
+    text = tiny_space.read_text().replace("[attention, harmonic, wavelet]", "[moving_average]")
+    tiny_space.write_text(text.replace(levels, ""))
+    return tiny_space
+
+
+def installed(folder: Path, text: str) -> Path:
+    """A folder as `pip install` leaves it, with a package `averages` that declares itself a plugin."""
+    (folder / "averages.py").write_text(text)
+    about = folder / "averages-1.2.dist-info"
+    about.mkdir(parents=True, exist_ok=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: averages\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text(f"[{GROUP}]\nany = averages\n")
+    return folder
+
+
+def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space: Path) -> None:
+    path = {"PYTHONPATH": f"{ROOT}:{installed(tmp_path, AVERAGE)}"}
+    searched = only_averages(tiny_space)
+    asked = ("--out", tmp_path / "out", "--evaluations", 4, "--backend", "inline")
+    result = command("hrfevo", "run", searched, *asked, environment=path)
+    assert result.returncode == 0, result.stderr
+    remembered = json.loads((only_run(tmp_path / "out") / "run.json").read_text())
+    assert remembered["versions"]["plugin averages"] == "averages 1.2"
+    assert remembered["started"]["plugins"] == []
+    schema = json.loads(command("hrfevo", "schema", environment=path).stdout)
+    layer = schema["properties"]["model"]["properties"]["layers"]["items"]["properties"]["mixer"]["properties"]
+    assert "moving_average" in layer["kind"]["enum"]
+    assert "decay" in layer
+    # One that is broken says whose it is.
+    installed(tmp_path, "import nowhere")
+    broken = command("hrfevo", "validate", searched, environment=path)
+    assert broken.returncode == 2
+    assert "plugin of the installed averages 1.2: averages: ModuleNotFoundError" in broken.stderr
+
+
+def test_a_run_folder_brings_no_code_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    run = write_run(tmp_path, "theirs", 3)
+    (run / "evil.py").write_text("raise SystemExit('code of a stranger')")
+    monkeypatch.syspath_prepend(run)  # as `python -m` does with the current folder
+    file, settings = run / "run.json", json.loads((run / "run.json").read_text())
+    for name, said in (
+        ("evil", "remembers the plugin evil, which lies within it; no code of a run is run"),
+        (str(run / "evil.py"), "no code is run because a file of data names it"),
+        ("evil.py", "no code is run because a file of data names it"),
+        ("../evil", "which is no name of a module"),
+        ("nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'; install it"),
+    ):
+        file.write_text(json.dumps(settings | {"started": {"plugins": [name]}}))
+        with pytest.raises(InputError, match=re.escape(said)):
+            RunFolder.open(run)

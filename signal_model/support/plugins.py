@@ -1,0 +1,144 @@
+"""Plugins: modules of others that define parts of models, objectives or algorithms as they are imported.
+
+Known are those of installed packages, by their entry points of the group `signal_model.plugins`, and the modules and
+files that `$SIGNAL_MODEL_PLUGINS` names, separated as in `$PATH`. The variable reaches every process that is started
+here, workers included. Nothing that is read as data names a file of code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from signal_model.support.errors import InputError, one_line
+
+VARIABLE, GROUP = "SIGNAL_MODEL_PLUGINS", "signal_model.plugins"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module as it is named: by a name to import it by, or by a file that ends in `.py`."""
+
+    name: str
+    module: ModuleType
+    package: str = ""
+    """Name and version of the installed package that declares it; empty for one that the variable names."""
+
+    @property
+    def version(self) -> str:
+        """What tells its code from any other: its package, or the start of the SHA-256 of its files."""
+        if self.package:
+            return self.package
+        found = hashlib.sha256()
+        for file in sorted(self.place.rglob("*.py")) if self.place.is_dir() else [self.place]:
+            found.update(file.read_bytes())
+        return found.hexdigest()[:12]
+
+    @property
+    def place(self) -> Path:
+        """The folder of the topmost package that its module is in, or its file: what a node without it is sent."""
+        top = sys.modules[self.module.__name__.partition(".")[0]]
+        return Path(top.__path__[0] if hasattr(top, "__path__") else str(top.__file__))
+
+    @property
+    def name_elsewhere(self) -> str:
+        """What to import it by where `place` was sent to."""
+        return self.place.stem if self.name.endswith(".py") else self.module.__name__
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """All that are known, each imported once in a process. Raises InputError for one that cannot be."""
+    return (*_installed(), *_named(named()))
+
+
+def named() -> tuple[str, ...]:
+    """The modules and files, by their whole paths, that the variable names."""
+    return tuple(_whole(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name)
+
+
+def use(names: Iterable[str], given_as: str = "--plugin") -> None:
+    """Import these modules and files, and have the variable name them, for processes that are started from now on.
+
+    Raises InputError for one that cannot be imported, naming what it was `given_as`.
+    """
+    for name in names:
+        imported(name, given_as)
+        if _whole(name) not in named():
+            os.environ[VARIABLE] = os.pathsep.join([*named(), _whole(name)])
+
+
+def use_again(names: Iterable[str], folder: Path) -> None:
+    """Use the plugins that the file of a run remembers, in its `folder`.
+
+    It is data, perhaps of somebody else. So it can choose among the modules that are installed here, and no more.
+    Raises InputError for a file, unless who reads the run has named it as well, and for code within the folder.
+    """
+    for name in names:
+        if name in named():
+            continue
+        if name.endswith(".py"):
+            raise InputError(
+                f"{folder}: was started with --plugin {name}; no code is run because a file of data names it. "
+                f"If it is yours, set ${VARIABLE} to it, or give `resume` the same --plugin"
+            )
+        top = name.partition(".")[0]
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise InputError(f"{folder}: remembers the plugin {name!r}, which is no name of a module")
+        found = importlib.util.find_spec(top)
+        if found and found.origin and folder.resolve() in Path(found.origin).resolve().parents:
+            raise InputError(f"{folder}: remembers the plugin {name}, which lies within it; no code of a run is run")
+        use([name], f"{folder}: was started with --plugin")
+
+
+def imported(entry: str, what: str) -> ModuleType:
+    """A module by its file or its name. Raises InputError, naming `what` it was given as, if that fails."""
+    try:
+        return _from_file(Path(entry).absolute()) if entry.endswith(".py") else importlib.import_module(entry)
+    except Exception as error:  # whatever the code of somebody does as it is imported
+        absent = isinstance(error, ModuleNotFoundError) and error.name == entry.partition(".")[0]
+        remedy = "; install it, put its folder on $PYTHONPATH, or name a file that ends in .py" if absent else ""
+        raise InputError(f"{what}: {entry}: {type(error).__name__}: {one_line(error)}{remedy}") from error
+
+
+@cache
+def _installed() -> tuple[Plugin, ...]:
+    found = []
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: (entry.value, entry.name)):
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
+        found.append(Plugin(entry.module, imported(entry.module, f"plugin of the installed {package}"), package))
+    return tuple(found)
+
+
+@cache
+def _named(names: tuple[str, ...]) -> tuple[Plugin, ...]:
+    return tuple(Plugin(name, imported(name, f"${VARIABLE}")) for name in names)
+
+
+def _whole(name: str) -> str:
+    return str(Path(name).absolute()) if name.endswith(".py") else name
+
+
+def _from_file(path: Path) -> ModuleType:
+    name = f"signal_model_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError("no such file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs: what it does may ask for the plugins again
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,145 @@
+"""Objectives and algorithms of plugins: registered once, measured where they are asked for, never to others' harm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hrfevo import Measure, algorithm, objective
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.random import RandomSearch
+from hrfevo.algorithms.registry import _ADDED, ALGORITHMS, check_algorithm, make_algorithm
+from hrfevo.algorithms.successive_halving import SuccessiveHalving
+from hrfevo.space.metrics import ADDED, METRICS
+from hrfevo.space.reading import parse_space
+from hrfevo.workers.added import Candidate
+from hrfevo.workers.base import Job, Outcome
+from hrfevo.workers.evaluation import TrainingEvaluator
+from signal_model.data.corpus import load_corpus
+from signal_model.support.errors import InputError
+from tests.conftest import TINY_SPACE
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    tables: list[dict[str, Any]] = [METRICS, ADDED, ALGORITHMS, _ADDED]
+    before = [dict(table) for table in tables]
+    yield
+    for table, content in zip(tables, before, strict=True):
+        table.clear()
+        table.update(content)
+
+
+@pytest.fixture
+def evaluate(text_folder: Path) -> Callable[..., Outcome]:
+    """Evaluates one genome in a space with other objectives or bounds."""
+
+    def once(**asked: str) -> Outcome:
+        overrides = [f"{key}={value}" for key, value in asked.items()]
+        space = parse_space(TINY_SPACE.replace("TEXT", str(text_folder)), "space.yaml", overrides)
+        corpus = load_corpus(space.corpus, space.tokenizer)
+        first = make_algorithm("random", space, np.random.SeedSequence(3)).ask()
+        assert first is not None
+        return TrainingEvaluator(space, corpus, "cpu")(Job(0, first.genome, 0, 7))
+
+    return once
+
+
+def test_an_objective_is_measured_where_it_is_asked_for_and_changes_nothing_else(
+    evaluate: Callable[..., Outcome],
+) -> None:
+    seen: list[Candidate] = []
+
+    @objective("noise", Measure("some noise"))
+    def noise(candidate: Candidate) -> float:
+        seen.append(candidate)
+        return float(torch.rand(()))
+
+    @objective("weight", Measure("a weight", trained=True))
+    def weight(candidate: Candidate) -> Any:
+        assert candidate.model.config == candidate.recipe.model
+        return candidate.model.embedding(torch.zeros(1, 1, dtype=torch.long)).sum().detach()
+
+    both = "{bits_per_byte: minimize, noise: minimize, weight: maximize}"
+    plain, first, again = (
+        evaluate(objectives="{bits_per_byte: minimize}"),
+        evaluate(objectives=both),
+        evaluate(objectives=both),
+    )
+    assert "noise" not in plain.metrics
+    for name in ("noise", "weight", "bits_per_byte"):
+        assert first.metrics[name] == again.metrics[name]  # random numbers follow from the seed
+    assert plain.metrics["bits_per_byte"] == first.metrics["bits_per_byte"]
+    assert len(seen) == 2
+    assert len(seen[0].corpus.validation)
+    assert not len(seen[0].corpus.test)
+    # Known before training, it can save it; one of training cannot.
+    early = evaluate(objectives="{bits_per_byte: minimize}", constraints="{noise: {max: -1}}")
+    assert (early.status, early.metrics["train_steps"]) == ("infeasible", 0)
+    late = evaluate(objectives="{bits_per_byte: minimize}", constraints="{weight: {min: 1.0e+6}}")
+    assert (late.status, late.metrics["train_steps"]) == ("infeasible", 3)
+
+
+@pytest.mark.parametrize("answer", [math.nan, math.inf, None, "many"])
+def test_no_number_fails_the_genome_alone(answer: Any, evaluate: Callable[..., Outcome]) -> None:
+    objective("odd", Measure("something odd"))(lambda candidate: answer)
+    outcome = evaluate(objectives="{bits_per_byte: minimize, odd: minimize}")
+    assert outcome.status == "failed"
+    assert outcome.reason == f"error: ValueError: objective odd: expected a finite number, got {answer!r}"
+
+
+def test_names_are_taken_once_and_taken_again_by_what_is_defined_again() -> None:
+    def define(name: str, words: str) -> None:
+        @objective(name, Measure(words))
+        def mine(candidate: Candidate) -> float:
+            return 1.0
+
+    define("mine", "first")
+    define("mine", "second")
+    assert METRICS["mine"].words == "second"
+    for name in ("bits_per_byte", "train_seconds"):
+        with pytest.raises(ValueError, match=f"objective '{name}' is there already"):
+            define(name, "theirs")
+    with pytest.raises(ValueError, match="expected small letters"):
+        define("Mine!", "odd")
+    with pytest.raises(ValueError, match="objective 'mine' is there already"):
+        objective("mine", Measure("another's"))(lambda candidate: 0.0)
+    with pytest.raises(ValueError, match="algorithm 'tpe' is there already"):
+        algorithm("tpe")(RandomSearch)
+
+
+def test_an_algorithm_that_knows_no_rungs_gets_successive_halving() -> None:
+    space = parse_space(TINY_SPACE.replace("{path: TEXT}", "python").replace("[3]", "[3, 9]"), "space.yaml")
+    with pytest.raises(InputError, match=r"--algorithm mine: no such algorithm; accepted: evolution, .*, cmaes$"):
+        check_algorithm("--algorithm", "mine", space)
+
+    @algorithm("mine")
+    class Mine(RandomSearch):
+        """Random search by another name."""
+
+    @algorithm("rungs")
+    def rungs(space: Any, generator: np.random.Generator) -> SuccessiveHalving:
+        return SuccessiveHalving(Mine(space, generator), space)
+
+    def asked(name: str) -> list[Proposal]:
+        made, found = make_algorithm(name, space, np.random.SeedSequence(5)), []
+        for _ in range(12):
+            proposal = made.ask()
+            assert proposal is not None
+            found.append(replace(proposal, seed=None))
+            made.tell([Result(proposal, (len(found), 1.0))])
+        return found
+
+    check_algorithm("--algorithm", "mine", space)
+    assert asked("mine") == asked("rungs") == asked("random")
+    assert {proposal.rung for proposal in asked("mine")} == {0, 1}
+    with pytest.raises(InputError, match=r"accepted: evolution, .*, cmaes, mine, rungs"):
+        check_algorithm("--algorithm", "min", space)
