@@ -17,7 +17,7 @@ from hrfevo.results.earlier import read_earlier
 from hrfevo.results.worth import measured_on
 from hrfevo.runner.earlier.gathering import Here, gather
 from hrfevo.runner.ending import STRUCK, Ending
-from hrfevo.runner.loop import Hopeless, Observer, Search
+from hrfevo.runner.loop import NothingSucceeds, Observer, Search
 from hrfevo.runner.machinery import Machinery, open_workers
 from hrfevo.runner.observers.base import Observers
 from hrfevo.runner.observers.display import make_display
@@ -311,7 +311,7 @@ def _searched(
             return Ending("finished", reason)
     except (WorkersLost, Unfit) as error:
         return Ending("stopped", str(error))
-    except Hopeless as error:
+    except NothingSucceeds as error:
         return Ending("failed", str(error))
 
 

@@ -46,7 +46,7 @@ MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
-HOPELESS = 0.5
+LEAST_SUCCESS = 0.5
 
 
 class Evolution:
@@ -100,7 +100,7 @@ class Evolution:
         self.population.add(results)
         self._learn()
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return {self._archive.genomes[number].id for number in self._archive.waiting}
 
     def _random(self) -> Proposal | None:
@@ -148,7 +148,7 @@ class Evolution:
     def _most_promising(self) -> Proposal | None:
         waiting, candidates = self._due(), Candidates(self._archive)
         if not len(waiting):
-            waiting = self._promotable()
+            waiting = self._waiting()
             strangers = OFFSPRING // STRANGERS
             candidates.add(self._offspring(OFFSPRING - strangers) + self._strangers(strangers))
         if not len(waiting) and not len(candidates):
@@ -166,7 +166,7 @@ class Evolution:
 
         finalists = np.argsort(-self._refine(candidates, worth), kind="stable")[:FINALISTS]
         success = np.append(known, self._feasibility.probability(candidates.vectors[finalists]))
-        if len(candidates) and success.max() < HOPELESS and (stranger := self._random()):
+        if len(candidates) and success.max() < LEAST_SUCCESS and (stranger := self._random()):
             return stranger
         gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
         best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
@@ -185,7 +185,7 @@ class Evolution:
             found = np.append(found, worth(vectors))
         return found
 
-    def _promotable(self) -> np.ndarray:
+    def _waiting(self) -> np.ndarray:
         return self._archive.waiting
 
     def _due(self) -> np.ndarray:
@@ -199,10 +199,10 @@ class Evolution:
         going = np.bincount(self._archive.training_to[self._archive.pending], minlength=len(reached))[1:]
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
-                waiting = self._promotable()
+                waiting = self._waiting()
                 due = waiting[rungs[waiting] == rung]
                 success = self._feasibility.probability(self._archive.vectors(due), bounds=False)
-                found: np.ndarray = due[success >= HOPELESS]
+                found: np.ndarray = due[success >= LEAST_SUCCESS]
                 if len(due) and not len(found):
                     # What was promising has failed so far: the surest of them may show what does not.
                     found = due[[np.argmax(success)]]

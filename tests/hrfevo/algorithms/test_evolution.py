@@ -361,7 +361,7 @@ def test_who_is_promoted_was_never_given_up() -> None:
             assert proposal.genome.id in kept
         value = abs(np.log(proposal.genome.values["training.learning_rate"] / 0.005))
         algorithm.tell([Result(proposal, (value + (0.5 - proposal.rung) * 0.1 * np.sin(count),))])
-        waiting = algorithm.hopeful()
+        waiting = algorithm.promotable()
         # What is kept now was kept before, or came just now.
         assert waiting - kept <= {proposal.genome.id}
         kept = set(waiting)
