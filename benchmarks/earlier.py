@@ -45,8 +45,8 @@ class Heard:
     def adopt(self, proposal: Proposal) -> Proposal:
         return self._inner.adopt(proposal)
 
-    def hopeful(self) -> Set[str]:
-        return self._inner.hopeful()
+    def promotable(self) -> Set[str]:
+        return self._inner.promotable()
 
 
 def search(benchmark: Benchmark, seed: int, trainings: float, known: Sequence[Result] = ()) -> tuple[Trace, Heard]:

@@ -45,7 +45,7 @@ class Hyperband(OptunaSampler):
             else:
                 self._waiting.append(Proposal(genome, "promotion", rung=rung + 1))
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return self._trials.keys()
 
 
@@ -94,5 +94,5 @@ class MultiObjectiveASHA:
             if self._scheduler.on_trial_result(self._trials[genome.id], report) == "CONTINUE":
                 self._waiting.append(Proposal(genome, "promotion", rung=rung + 1))
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return {proposal.genome.id for proposal in self._waiting}

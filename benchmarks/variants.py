@@ -60,7 +60,7 @@ class FirstRung(Evolution):
 class WithoutPromotion(FirstRung):
     """The surrogate says who is tried, not who is promoted."""
 
-    def _promotable(self) -> np.ndarray:
+    def _waiting(self) -> np.ndarray:
         return np.empty(0, int)
 
 

@@ -81,7 +81,7 @@ class Proposer(Protocol):
 class Algorithm(Proposer, Protocol):
     """A proposer that takes genomes from rung to rung."""
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         """Ids of the genomes that may go on to the next rung soon: their trainings are worth keeping."""
 
 
@@ -128,5 +128,5 @@ class Founded:
         self._founders = [founder for founder in self._founders if founder.genome != proposal.genome]
         return self._inner.adopt(proposal)
 
-    def hopeful(self) -> Set[str]:
-        return self._inner.hopeful()
+    def promotable(self) -> Set[str]:
+        return self._inner.promotable()

@@ -52,5 +52,5 @@ class Generations:
         self._asked, self._results = [], {}
         self._inner.tell(generation)
 
-    def hopeful(self) -> Set[str]:
-        return self._inner.hopeful()
+    def promotable(self) -> Set[str]:
+        return self._inner.promotable()

@@ -26,5 +26,5 @@ class FixedList:
             self._waiting.remove(found)
         return proposal
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return set()

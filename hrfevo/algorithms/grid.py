@@ -38,5 +38,5 @@ class Grid:
         self._waiting = [one for one in self._waiting if (one.genome, one.rung) != (proposal.genome, proposal.rung)]
         return proposal
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return self._started.keys()

@@ -50,8 +50,8 @@ class Replicates:
             return self._inner.adopt(proposal)
         return self._begin(proposal.genome, proposal.seed)
 
-    def hopeful(self) -> Set[str]:
-        return self._inner.hopeful()
+    def promotable(self) -> Set[str]:
+        return self._inner.promotable()
 
     def _replicate(self) -> Proposal | None:
         if self._replicated + self._rungs[-1] > self._share * (self._steps + self._rungs[-1]):

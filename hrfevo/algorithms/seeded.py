@@ -34,5 +34,5 @@ class Seeded:
         self._number += 1
         return self.inner.adopt(proposal)
 
-    def hopeful(self) -> Set[str]:
-        return self.inner.hopeful()
+    def promotable(self) -> Set[str]:
+        return self.inner.promotable()

@@ -47,12 +47,12 @@ class Scores:
         """What each would add to the front, at best, if the others were what can be relied on, (N,)."""
         import moocore
 
-        hopeful, cautious = self.means - self.doubts, self.cautious
-        low, high = hopeful.min(axis=0), cautious[moocore.is_nondominated(cautious)].max(axis=0)
+        optimistic, cautious = self.means - self.doubts, self.cautious
+        low, high = optimistic.min(axis=0), cautious[moocore.is_nondominated(cautious)].max(axis=0)
         scale = Hypervolume.between(low, high, margin=1.0)
-        gains = np.zeros(len(hopeful))
-        for index in np.flatnonzero((hopeful < scale.reference).all(axis=1)):
+        gains = np.zeros(len(optimistic))
+        for index in np.flatnonzero((optimistic < scale.reference).all(axis=1)):
             others = np.delete(cautious, index, axis=0)
-            if not ((others <= hopeful[index]).all(axis=1) & (others < hopeful[index]).any(axis=1)).any():
-                gains[index] = scale.of(np.vstack([others, hopeful[index]])) - scale.of(others)
+            if not ((others <= optimistic[index]).all(axis=1) & (others < optimistic[index]).any(axis=1)).any():
+                gains[index] = scale.of(np.vstack([others, optimistic[index]])) - scale.of(others)
         return gains

@@ -52,7 +52,7 @@ class SuccessiveHalving:
         self._promoted[proposal.rung - 1].add(proposal.genome.id)
         return proposal
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         """Those that would be promoted if as many again had come to their rung, and none of them better."""
         found: set[str] = set()
         for peers, promoted in zip(self._rungs[:-1], self._promoted, strict=False):

@@ -76,7 +76,7 @@ class Survey:
             self._founders.add(proposal.genome.id)
         return self._random.adopt(proposal)
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return {proposal.genome.id for proposal in self._waiting}
 
     def _learn(self, result: Result, by_first: Result) -> None:

@@ -191,5 +191,5 @@ class Timed:
     def adopt(self, proposal: Proposal) -> Proposal:
         return self._algorithm.adopt(proposal)
 
-    def hopeful(self) -> Set[str]:
-        return self._algorithm.hopeful()
+    def promotable(self) -> Set[str]:
+        return self._algorithm.promotable()

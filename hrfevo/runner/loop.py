@@ -20,9 +20,9 @@ from hrfevo.workers.trainings import Trainings
 from signal_model.support.errors import counted
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
-HOPELESS_FAILURES = 8
+FAILURES_TO_STOP = 8
 # It stops when so many genomes in a row were infeasible: less than one in 400 can then be trained (99 % sure).
-HOPELESS_INFEASIBLE = 2000
+INFEASIBLE_TO_STOP = 2000
 # Of the front, the first so many by the first objective keep their weights.
 KEPT_WINNERS = 5
 
@@ -64,7 +64,7 @@ class Tally:
         self.barren = 0 if was_trained else self.barren + 1
 
 
-class Hopeless(RuntimeError):
+class NothingSucceeds(RuntimeError):
     """Nothing succeeds; going on would waste the budget."""
 
 
@@ -149,7 +149,7 @@ class Search:
         """Search until the budget is spent or the space is; returns which, in words: of a budget, the limit
         that ended it.
 
-        `check` is called after each evaluation and may raise, to end the search there. Raises Hopeless when
+        `check` is called after each evaluation and may raise, to end the search there. Raises NothingSucceeds when
         nothing succeeds.
         """
         while True:
@@ -166,18 +166,18 @@ class Search:
                 continue
             self._store.record(self.run_id, outcome, self.seconds)
             self._learn(outcome)
-            self._drop_the_hopeless()
+            self._prune_trainings()
             observer.ended(outcome, self)
-            self._stop_if_hopeless(outcome)
+            self._stop_if_nothing_succeeds(outcome)
             check()
         if self.tally.failed and not self.tally.finished:
             failed = self.tally.failed
             told = "its one evaluation failed" if failed == 1 else f"all {failed} evaluations failed, the last"
-            raise Hopeless(f"{told} with: {self._last_reason}")
+            raise NothingSucceeds(f"{told} with: {self._last_reason}")
         if self.tally.infeasible and not self.tally.finished:
             infeasible = self.tally.infeasible
             told = "its one genome does not keep" if infeasible == 1 else f"none of {infeasible} genomes keeps"
-            raise Hopeless(f"{told} the constraints: {self._last_reason}")
+            raise NothingSucceeds(f"{told} the constraints: {self._last_reason}")
         if self._is_barren:
             return (
                 f"the last {counted(self.tally.barren, 'genome')} were infeasible, the last with: {self._last_reason}"
@@ -189,7 +189,7 @@ class Search:
 
     @property
     def _is_barren(self) -> bool:
-        return self.tally.barren >= HOPELESS_INFEASIBLE
+        return self.tally.barren >= INFEASIBLE_TO_STOP
 
     def _may_submit(self) -> bool:
         has_room = self.workers.running < self.workers.capacity
@@ -244,22 +244,26 @@ class Search:
         failure = outcome.reason.partition(":")[0] if outcome.status == "failed" else ""
         self._algorithm.tell([Result(proposal, objectives, self.space.margins(outcome.metrics), failure)])
 
-    def _drop_the_hopeless(self) -> None:
+    def _prune_trainings(self) -> None:
         if self._checkpoints and self.tally.finished % self.space.population == 0:
             running = {proposal.genome.id for proposal in self._proposals.values()}
-            needed = self._algorithm.hopeful() | running | {one.genome.id for one in self.standings.first(KEPT_WINNERS)}
+            needed = (
+                self._algorithm.promotable() | running | {one.genome.id for one in self.standings.first(KEPT_WINNERS)}
+            )
             if self.space.inherit:
                 parents = {parent for proposal in self._proposals.values() for parent in proposal.parents}
                 needed |= parents | {individual.genome.id for individual in self.standings.leaders}
             self._checkpoints.keep_only(needed)
 
-    def _stop_if_hopeless(self, outcome: Outcome) -> None:
+    def _stop_if_nothing_succeeds(self, outcome: Outcome) -> None:
         if self.tally.finished:
             return
-        if self.tally.failed >= max(HOPELESS_FAILURES, self.space.population):
-            raise Hopeless(f"all of the first {self.tally.failed} evaluations failed, the last with: {outcome.reason}")
-        if self.tally.infeasible >= HOPELESS_INFEASIBLE:
-            raise Hopeless(f"none of {self.tally.infeasible} genomes keeps the constraints: {outcome.reason}")
+        if self.tally.failed >= max(FAILURES_TO_STOP, self.space.population):
+            raise NothingSucceeds(
+                f"all of the first {self.tally.failed} evaluations failed, the last with: {outcome.reason}"
+            )
+        if self.tally.infeasible >= INFEASIBLE_TO_STOP:
+            raise NothingSucceeds(f"none of {self.tally.infeasible} genomes keeps the constraints: {outcome.reason}")
 
 
 def _outcome(job: Job, evaluation: Evaluation) -> Outcome:

@@ -17,7 +17,7 @@ from hrfevo.results.earlier import read_earlier
 from hrfevo.results.worth import measured_on
 from hrfevo.runner.earlier.gathering import Here, gather
 from hrfevo.runner.ending import STRUCK, Ending
-from hrfevo.runner.loop import Hopeless, Observer, Search
+from hrfevo.runner.loop import NothingSucceeds, Observer, Search
 from hrfevo.runner.machinery import Machinery, open_workers
 from hrfevo.runner.observers.base import Observers
 from hrfevo.runner.observers.display import make_display
@@ -27,6 +27,8 @@ from hrfevo.space.budget import amounts, in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_file
+from hrfevo.store.file_systems import caution
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_corpus import corpus_of, with_text_at
 from hrfevo.store.run_folder import RunFolder
@@ -243,6 +245,9 @@ def _execute(
     patient = PatientStore(store, partial(say, console), folder.pause)
     search = _replayed(folder, space, store, patient, workers, machinery)
     store.set_state(folder.id, "running")
+    file = sqlite_file(machinery.store or folder.store_url())
+    if file and folder.settings.stage is None and (told := caution(file)):
+        say(console, f"note: {told}")
     try:
         say(console, f"run {folder.path}: {counted(workers.capacity, 'worker')}")
         ending = _searched(search, folder, store, patient, machinery, console, observers)
@@ -306,7 +311,7 @@ def _searched(
             return Ending("finished", reason)
     except (WorkersLost, Unfit) as error:
         return Ending("stopped", str(error))
-    except Hopeless as error:
+    except NothingSucceeds as error:
         return Ending("failed", str(error))
 
 

@@ -18,7 +18,7 @@ from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Outlook, Pending, Surrogate
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.space.genome import sample
-from hrfevo.space.metrics import METRICS
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 
 # Genomes that may wait for promotion, over all rungs; the others' trainings are given up.
@@ -46,7 +46,7 @@ MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
-HOPELESS = 0.5
+LEAST_SUCCESS = 0.5
 
 
 class Evolution:
@@ -72,7 +72,7 @@ class Evolution:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._archive = Archive(space)
-        self._surrogate = Surrogate([METRICS[name].trained for name in space.objectives])
+        self._surrogate = Surrogate([measure(name).trained for name in space.objectives])
         self._feasibility = Feasibility()
         # One: workers have the others, and what is proposed does not depend on how many there are.
         self._threads = ThreadpoolController()
@@ -100,7 +100,7 @@ class Evolution:
         self.population.add(results)
         self._learn()
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return {self._archive.genomes[number].id for number in self._archive.waiting}
 
     def _random(self) -> Proposal | None:
@@ -148,7 +148,7 @@ class Evolution:
     def _most_promising(self) -> Proposal | None:
         waiting, candidates = self._due(), Candidates(self._archive)
         if not len(waiting):
-            waiting = self._promotable()
+            waiting = self._waiting()
             strangers = OFFSPRING // STRANGERS
             candidates.add(self._offspring(OFFSPRING - strangers) + self._strangers(strangers))
         if not len(waiting) and not len(candidates):
@@ -166,7 +166,7 @@ class Evolution:
 
         finalists = np.argsort(-self._refine(candidates, worth), kind="stable")[:FINALISTS]
         success = np.append(known, self._feasibility.probability(candidates.vectors[finalists]))
-        if len(candidates) and success.max() < HOPELESS and (stranger := self._random()):
+        if len(candidates) and success.max() < LEAST_SUCCESS and (stranger := self._random()):
             return stranger
         gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
         best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
@@ -185,7 +185,7 @@ class Evolution:
             found = np.append(found, worth(vectors))
         return found
 
-    def _promotable(self) -> np.ndarray:
+    def _waiting(self) -> np.ndarray:
         return self._archive.waiting
 
     def _due(self) -> np.ndarray:
@@ -199,10 +199,10 @@ class Evolution:
         going = np.bincount(self._archive.training_to[self._archive.pending], minlength=len(reached))[1:]
         for rung in range(len(reached) - 2, -1, -1):
             if reached[rung + 1] + going[rung] < int(reached[rung] * self._space.promote):
-                waiting = self._promotable()
+                waiting = self._waiting()
                 due = waiting[rungs[waiting] == rung]
                 success = self._feasibility.probability(self._archive.vectors(due), bounds=False)
-                found: np.ndarray = due[success >= HOPELESS]
+                found: np.ndarray = due[success >= LEAST_SUCCESS]
                 if len(due) and not len(found):
                     # What was promising has failed so far: the surest of them may show what does not.
                     found = due[[np.argmax(success)]]

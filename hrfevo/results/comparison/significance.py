@@ -19,7 +19,7 @@ _OF_ONE_RUN = ("run", "state", "algorithm", "seed")
 
 
 @dataclass(frozen=True)
-class Test:
+class Difference:
     """Two sides and how sure their difference is: `difference` is the first's less the second's."""
 
     first: str
@@ -78,7 +78,7 @@ def grouped(comparison: Comparison) -> list[Group]:
     return [Group(*key, *map(tuple, zip(*members, strict=True))) for key, members in found.items()]
 
 
-def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[list[Test], list[str]]:
+def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[list[Difference], list[str]]:
     """Mann-Whitney U tests, two-sided, of final hypervolumes; and what must be said of them.
 
     Searches with the same seed are no independent repetitions, so a group that has some is not tested.
@@ -95,7 +95,7 @@ def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[lis
     for one, other in itertools.combinations(sound, 2):
         p = float(mannwhitneyu(one.hypervolumes, other.hypervolumes, alternative="two-sided").pvalue)
         difference = float(np.median(one.hypervolumes) - np.median(other.hypervolumes))
-        tests.append(Test(one.name, other.name, "Mann-Whitney U", difference, None, None, p))
+        tests.append(Difference(one.name, other.name, "Mann-Whitney U", difference, None, None, p))
         least = 2 / math.comb(len(one.rows) + len(other.rows), len(one.rows))
         if least > 1 - CONFIDENCE:
             notes.append(
@@ -110,7 +110,7 @@ def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[lis
     return tests, notes + _of_many(tests)
 
 
-def between_winners(comparison: Comparison) -> tuple[list[Test], list[str]]:
+def between_winners(comparison: Comparison) -> tuple[list[Difference], list[str]]:
     """Welch's t-tests of the confirmed winners' scores on the test split, where both sides have several seeds.
 
     One search each says nothing of algorithms or spaces: how good a search is varies from seed to seed.
@@ -131,7 +131,7 @@ def between_winners(comparison: Comparison) -> tuple[list[Test], list[str]]:
     return tests, notes + _of_many(tests)
 
 
-def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator[Test]:
+def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator[Difference]:
     from scipy.stats import ttest_ind
 
     corpora = {search.name: search.settings.corpus.hash for search in comparison.searches}
@@ -142,7 +142,9 @@ def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator
         result = ttest_ind(a, b, equal_var=False)
         interval = result.confidence_interval(CONFIDENCE)
         difference = float(np.mean(a) - np.mean(b))
-        yield Test(one, other, "Welch's t", difference, float(interval.low), float(interval.high), float(result.pvalue))
+        yield Difference(
+            one, other, "Welch's t", difference, float(interval.low), float(interval.high), float(result.pvalue)
+        )
 
 
 def _winner(search: Searched) -> Confirmed | None:
@@ -166,5 +168,5 @@ def _median(values: Sequence[float | None]) -> float | None:
     return float(np.median(found)) if found else None
 
 
-def _of_many(tests: Sequence[Test]) -> list[str]:
+def _of_many(tests: Sequence[Difference]) -> list[str]:
     return [f"p-values are not corrected for there being {len(tests)} tests."] if len(tests) > 1 else []

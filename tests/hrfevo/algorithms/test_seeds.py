@@ -147,7 +147,7 @@ class Listener:
     def adopt(self, proposal: Proposal) -> Proposal:
         return proposal
 
-    def hopeful(self) -> set[str]:
+    def promotable(self) -> set[str]:
         return set()
 
 

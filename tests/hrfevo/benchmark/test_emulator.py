@@ -261,7 +261,7 @@ def test_too_little_makes_no_emulator() -> None:
 
 
 class Forgetful:
-    """Trains one genome to the first rung, then others, then the one further; keeps it only if it is `hopeful`."""
+    """Trains one genome to the first rung, then others, then the one further; keeps it only if it is `promotable`."""
 
     def __init__(self, space: SearchSpace, keeps: bool) -> None:
         self._one, *others = allowed(1 + space.population)
@@ -278,7 +278,7 @@ class Forgetful:
     def adopt(self, proposal: Proposal) -> Proposal:
         return proposal
 
-    def hopeful(self) -> Set[str]:
+    def promotable(self) -> Set[str]:
         return {self._one.id} if self._keeps else set()
 
 

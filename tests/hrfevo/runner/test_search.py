@@ -22,7 +22,7 @@ from rich.console import Console
 
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.results.status import failures_in_words, status_of
-from hrfevo.runner.loop import Hopeless, Search
+from hrfevo.runner.loop import NothingSucceeds, Search
 from hrfevo.runner.observers.display import PlainDisplay
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import Resources, SearchSpace
@@ -96,7 +96,7 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
 def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:
     budget = space.budget.model_copy(update={"evaluations": 3})
     few = space.model_copy(update={"budget": budget})
-    with pytest.raises(Hopeless, match="all 3 evaluations failed"):
+    with pytest.raises(NothingSucceeds, match="all 3 evaluations failed"):
         search(few, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
 
 
@@ -106,7 +106,7 @@ def test_a_search_that_had_failed_fails_again_with_the_same_reason(space: Search
     for _ in range(2):
         one = search(few, InlineWorkers(Scripted("all fail")), store, "run")
         one.replay(store.evaluations("run"), 0.0)
-        with pytest.raises(Hopeless) as error:
+        with pytest.raises(NothingSucceeds) as error:
             one.run(QUIET)
         said.append(str(error.value))
     assert said[0] == said[1]
@@ -152,7 +152,7 @@ def test_infeasible_genomes_do_not_count_against_the_budget(space: SearchSpace, 
 def test_a_search_that_finds_one_feasible_genome_in_thousands_ends_and_says_why(
     space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hrfevo.runner.loop.HOPELESS_INFEASIBLE", 50)
+    monkeypatch.setattr("hrfevo.runner.loop.INFEASIBLE_TO_STOP", 50)
     one = search(space, InlineWorkers(Scripted("one")), store, "run")
     assert one.run(QUIET) == "the last 50 genomes were infeasible, the last with: parameters 9 above 3"
     assert (one.tally.finished, one.tally.infeasible) == (1, 53)
@@ -163,7 +163,7 @@ def test_a_search_that_finds_one_feasible_genome_in_thousands_ends_and_says_why(
 
 
 def test_a_search_in_which_nothing_succeeds_says_so(space: SearchSpace, store: Store) -> None:
-    with pytest.raises(Hopeless, match="all of the first 8 evaluations failed, the last with: diverged"):
+    with pytest.raises(NothingSucceeds, match="all of the first 8 evaluations failed, the last with: diverged"):
         search(space, InlineWorkers(Scripted("all fail")), store, "run").run(QUIET)
 
 
