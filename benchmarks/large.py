@@ -31,7 +31,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from common import end, machine, print_table
@@ -190,8 +189,14 @@ class KnownRates(Evolution):
         proposal = super()._random()
         return proposal and self._trained_alike(proposal)
 
-    def _encoded(self, proposals: Sequence[Proposal], known: Sequence[Any]) -> list[Any]:
-        return super()._encoded([self._trained_alike(proposal) for proposal in proposals], known)
+    def _strangers(self, count: int) -> list[Proposal]:
+        return [*map(self._trained_alike, super()._strangers(count))]
+
+    def _offspring(self, count: int) -> list[Proposal]:
+        return [*map(self._trained_alike, super()._offspring(count))]
+
+    def _mutants(self, parents: Sequence[Proposal]) -> list[Proposal]:
+        return [*map(self._trained_alike, super()._mutants(parents))]
 
     def _trained_alike(self, proposal: Proposal) -> Proposal:
         others = {name: value for name, value in proposal.genome.values.items() if not name.startswith("training.")}

@@ -21,6 +21,7 @@ FLOORS = {
         "views",
         "results",
         "store",
+        "integrations",
         "algorithms",
         "workers",
         "space",

@@ -83,7 +83,9 @@ RunDeviceOption = Annotated[str | None, typer.Option(help="auto (the usual), cud
 LogOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--log", metavar="NAME[=WHERE]", help="Log to tensorboard (=FOLDER) or mlflow (=URI) too; repeatable; none"
+        "--log",
+        metavar="NAME[=WHERE]",
+        help="Log to tensorboard (=FOLDER), mlflow (=URI) or wandb (=PROJECT) too; repeatable; none",
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]

@@ -29,6 +29,7 @@ _COLUMNS = (
     "rung",
     "steps",
     "status",
+    "seeds",
     "reason",
     "worker",
 )
@@ -39,7 +40,8 @@ def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> p
     """One row per evaluation: origin, status, metrics, and a column `gene:<name>` per gene.
 
     `began` and `minutes` are its start and end in minutes since the first submission, `spent` the seconds of training
-    that it took: for one that went on from a lower rung, only those since. `front` marks the non-dominated ones of the
+    that it took: for one that went on from a lower rung, only those since. `seeds` is of how many its metrics are the
+    mean: 1, but for evaluations that `ranking.with_means` has averaged. `front` marks the non-dominated ones of the
     highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
     an interval is a pair (low, high); genes that are not active are missing.
     """
@@ -49,7 +51,7 @@ def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> p
     genes = sorted({name for row in rows for name in row if name.startswith(GENE)}, key=_gene_order(space))
     measured = [*METRICS, *sorted({name for e in evaluations for name in e.metrics} - set(METRICS))]
     kinds: dict[str, str] = dict.fromkeys((*_TIMES, *measured), "float64")
-    kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps"), "int64") | {"front": "bool"}
+    kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps", "seeds"), "int64") | {"front": "bool"}
     kinds |= {name: _kind(space, name) for name in genes}
     columns = [*_COLUMNS, *_TIMES, "front", *measured, *genes]
     # Each column by itself: pandas would make the choice 1 into 1.0 where others are missing.
@@ -127,6 +129,7 @@ def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) 
         "rung": evaluation.rung,
         "steps": space.rungs[evaluation.rung],
         "status": evaluation.status,
+        "seeds": evaluation.seeds,
         "reason": evaluation.reason,
         "worker": evaluation.worker,
         "began": None if started is None else (started - began) / 60,

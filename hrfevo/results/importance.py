@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
+from hrfevo.results.fanova import explained
 from hrfevo.results.ranking import averaged
-from hrfevo.space.distributions import flat_parameters, new_study
+from hrfevo.space.distributions import flat_parameters
 from hrfevo.space.metrics import Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
-
-if TYPE_CHECKING:
-    import optuna
-    from optuna.trial import FrozenTrial
 
 Method = Literal["fanova", "ped-anova"]
 METHODS: tuple[Method, ...] = ("fanova", "ped-anova")
@@ -102,16 +99,14 @@ def importances_of(
 ) -> dict[Metric, dict[str, float]]:
     """Shares of genes in each objective, largest first, adding up to 1; from the rung with most evaluations.
 
-    `fanova`: functional analysis of variance of a random forest (Hutter, Hoos & Leyton-Brown 2014). `ped-anova`: how
-    much the best tenth's distribution of each gene differs from that of all (Watanabe, Bansal & Hutter 2023). Both
-    are Optuna's. A gene that some genomes do not have gets random values there, of those that it has elsewhere: what
-    having it does is then seen with the gene that decides it. Genes of layers (`layers.mixer.kind`) are added up over
-    the layers, an interval's ends over the two.
+    `fanova`: functional analysis of variance of a random forest (Hutter, Hoos & Leyton-Brown 2014), see `fanova`.
+    `ped-anova`: how much the best tenth's distribution of each gene differs from that of all (Watanabe, Bansal &
+    Hutter 2023), Optuna's. A gene that some genomes do not have gets random values there, of those that it has
+    elsewhere: what having it does is then seen with the gene that decides it. Genes of layers (`layers.mixer.kind`)
+    are added up over the layers, an interval's ends over the two.
 
     Raises InputError for too few evaluations, or an unknown objective or method.
     """
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
-
     for name in objectives:
         if name not in space.objectives:
             raise InputError(f"objective {name!r}: is none of this run; accepted: {', '.join(space.objectives)}")
@@ -120,42 +115,84 @@ def importances_of(
     peers = peers_of(space, evaluations)
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
-    study = _comparable(space, peers, np.random.default_rng(seed))
-    trials = study.get_trials(deepcopy=False)
-    varying = [name for name in trials[0].params if len({trial.params[name] for trial in trials}) > 1]
-    names, found = [*space.objectives], dict[Metric, dict[str, float]]()
+    parameters, distributions = _comparable(space, peers, np.random.default_rng(seed))
+    # A forest depends on the order of its columns; by their names, it is the same in every run.
+    varying = sorted(name for name in distributions if len({of_genome[name] for of_genome in parameters}) > 1)
+    share_of = _by_fanova if method == "fanova" else _by_ped_anova
+    found = dict[Metric, dict[str, float]]()
     for objective in objectives:
-        evaluator = FanovaImportanceEvaluator(seed=seed) if method == "fanova" else PedAnovaImportanceEvaluator()
         # The less the better, for whoever asks for the best.
-        place, sign = names.index(objective), -1 if space.objectives[objective] == "maximize" else 1
-
-        def target(trial: FrozenTrial, place: int = place, sign: int = sign) -> float:
-            return sign * float(trial.values[place])
-
-        shares: Counter[str] = Counter()
-        if varying and len({*map(target, trials)}) > 1:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*low `target` values")
-                parts = get_param_importances(study, evaluator=evaluator, params=varying, target=target)
-            for name, share in parts.items():
-                shares[re.sub(r"\[\d+\]|\.(low|high)$", "", name)] += share
+        sign = -1 if space.objectives[objective] == "maximize" else 1
+        scores = np.array([sign * evaluation.metrics[objective] for evaluation in peers])
+        shares = defaultdict[str, float](float)
+        if varying and np.ptp(scores) > 0:
+            some = {name: distributions[name] for name in varying}
+            for parameter, share in share_of(parameters, some, scores, seed):
+                shares[re.sub(r"\[\d+\]|\.(low|high)$", "", parameter)] += share
         total = sum(shares.values())
-        found[objective] = {name: share / total for name, share in shares.most_common()} if total else {}
+        largest_first = sorted(shares.items(), key=lambda one: -one[1])
+        found[objective] = {name: share / total for name, share in largest_first} if total else {}
     return found
 
 
-def _comparable(space: SearchSpace, evaluations: Sequence[Evaluation], generator: np.random.Generator) -> optuna.Study:
-    """Evaluations as trials that all have all parameters."""
-    from optuna import create_trial
+Parameters = list[dict[str, Any]]
+"""Of each evaluation what all have, by name."""
+Distributions = Mapping[str, Any]
 
+
+def _comparable(
+    space: SearchSpace, evaluations: Sequence[Evaluation], generator: np.random.Generator
+) -> tuple[Parameters, Distributions]:
+    """Evaluations as if all genomes had all genes, and the distributions of these."""
     flat = [flat_parameters(space, evaluation.values) for evaluation in evaluations]
     distributions = {name: distribution for _, known in flat for name, distribution in known.items()}
-    pools = {name: [parameters[name] for parameters, _ in flat if name in parameters] for name in distributions}
-    study = new_study(space, [*space.objectives])
-    trials = []
-    for evaluation, (parameters, _) in zip(evaluations, flat, strict=True):
-        filled = {name: pool[generator.integers(len(pool))] for name, pool in pools.items() if name not in parameters}
-        values = [evaluation.metrics[name] for name in space.objectives]
-        trials.append(create_trial(params=parameters | filled, distributions=distributions, values=values))
-    study.add_trials(trials)
-    return study
+    pools = {name: [own[name] for own, _ in flat if name in own] for name in distributions}
+    filled = []
+    for own, _ in flat:
+        drawn = {name: pool[generator.integers(len(pool))] for name, pool in pools.items() if name not in own}
+        filled.append(own | drawn)
+    return filled, distributions
+
+
+def _by_fanova(
+    parameters: Parameters, distributions: Distributions, scores: np.ndarray, seed: int
+) -> list[tuple[str, float]]:
+    """Numbers are columns of their own, choices one for each."""
+    from optuna.distributions import CategoricalDistribution
+
+    columns, bounds, genes = list[list[float]](), list[tuple[float, float]](), list[list[int]]()
+    for name, distribution in distributions.items():
+        values = [own[name] for own in parameters]
+        if isinstance(distribution, CategoricalDistribution):
+            own_columns = [[float(value == choice) for value in values] for choice in distribution.choices]
+            own_bounds = [(0.0, 1.0)] * len(own_columns)
+        else:
+            own_columns, own_bounds = [values], [(distribution.low, distribution.high)]
+        genes.append([*range(len(columns), len(columns) + len(own_columns))])
+        columns += own_columns
+        bounds += own_bounds
+    shares = explained(np.array(columns).T, scores, np.array(bounds, dtype=float), genes, seed)
+    return [*zip(distributions, map(float, shares), strict=True)]
+
+
+def _by_ped_anova(
+    parameters: Parameters, distributions: Distributions, scores: np.ndarray, seed: int
+) -> list[tuple[str, float]]:
+    """By Optuna, of a study with the same trials; it draws nothing."""
+    from optuna import create_study, create_trial, logging
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    # Below that it tells of every study.
+    logging.set_verbosity(logging.ERROR)
+    study = create_study()
+    chosen = [{name: own[name] for name in distributions} for own in parameters]
+    study.add_trials(
+        [
+            create_trial(params=own, distributions=dict(distributions), value=float(score))
+            for own, score in zip(chosen, scores, strict=True)
+        ]
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*low `target` values")
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=[*distributions])
+    return [*found.items()]

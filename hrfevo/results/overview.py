@@ -136,8 +136,8 @@ class _Reader:
 
 
 def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
-    """As the database finds it, but where scores are means over seeds, which takes reading them all."""
+    """As the database finds it, but where scores are means over seeds or timed again, which takes reading them all."""
     if not store.repeated(run_id):
         return store.leader(run_id, space.objectives)
-    best = front(space, store.evaluations(run_id))[0]
-    return Leader(best.genome, best.rung, best.metrics[space.first_objective[0]])
+    best = next(iter(front(space, store.evaluations(run_id))), None)
+    return None if best is None else Leader(best.genome, best.rung, best.metrics[space.first_objective[0]])

@@ -2,11 +2,12 @@
 
 Genomes that were measured with several seeds count for the mean. All are ranked by what can be relied on: the mean,
 worse by its standard error, so that one lucky training does not win against a genome that was as good again and again.
+Where steps were timed again, alone, the least time counts: whatever else runs only ever lengthens a step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -31,14 +32,18 @@ def top_rung(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 def averaged(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Finished evaluations of one rung, one for each genome: its first, whose metrics are the means over its seeds.
 
-    `doubts` are of all, as the scatter of those with several seeds says; none where there are no such. What is averaged
-    already stays as it is.
+    `doubts` are of all, as the scatter of those with several seeds says; none where there are no such. Its step time is
+    the one alone, where that is known. What is averaged already stays as it is.
     """
     own: dict[str, list[Evaluation]] = {}
     for evaluation in evaluations:
         own.setdefault(evaluation.genome, []).append(evaluation)
     if len(own) == len(evaluations) or any(evaluation.seeds > 1 for evaluation in evaluations):
-        return [same[0] for same in own.values()]
+        return [_alone(same[0]) for same in own.values()]
+    return [_alone(one) for one in _means(space, own)]
+
+
+def _means(space: SearchSpace, own: Mapping[str, Sequence[Evaluation]]) -> list[Evaluation]:
     names = [str(name) for name in space.objectives]
     scores = Scores.of([np.array([[e.metrics[name] for name in names] for e in same]) for same in own.values()])
     return [
@@ -52,6 +57,13 @@ def averaged(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Eval
     ]
 
 
+def _alone(evaluation: Evaluation) -> Evaluation:
+    if not evaluation.timings:
+        return evaluation
+    doubts = {name: doubt for name, doubt in evaluation.doubts.items() if name != "step_time"}
+    return replace(evaluation, metrics=evaluation.metrics | {"step_time": min(evaluation.timings)}, doubts=doubts)
+
+
 def with_means(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """All evaluations, the first of each genome at the top rung `averaged`."""
     means = {evaluation.number: evaluation for evaluation in averaged(space, top_rung(evaluations))}
@@ -60,13 +72,13 @@ def with_means(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Ev
 
 def front(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Non-dominated genomes of the top rung, `averaged`, best first objective first."""
-    peers = {evaluation.genome: evaluation for evaluation in averaged(space, top_rung(evaluations))}
+    peers = _peers(space, evaluations)
     return [peers[individual.genome.id] for individual in non_dominated(_individuals(space, peers.values()))]
 
 
 def ranked(space: SearchSpace, evaluations: Sequence[Evaluation], count: int) -> list[Evaluation]:
     """The best `count` of the top rung: the front by first objective, then the rest as NSGA-II ranks them."""
-    peers = {evaluation.genome: evaluation for evaluation in averaged(space, top_rung(evaluations))}
+    peers = _peers(space, evaluations)
     first = front(space, evaluations)
     by_rank = best_first(_individuals(space, peers.values()), len(peers))
     rest = [peers[individual.genome.id] for individual in by_rank if peers[individual.genome.id] not in first]
@@ -125,6 +137,12 @@ def find_genome(space: SearchSpace, evaluations: Sequence[Evaluation], genome: s
         return last
     peers = [e for e in evaluations if (e.status, e.rung) == ("finished", last.rung)]
     return next(e for e in averaged(space, peers) if e.genome == last.genome)
+
+
+def _peers(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """Those of the top rung, `averaged`, by genome, without those that break a bound when they are timed alone."""
+    found = averaged(space, top_rung(evaluations))
+    return {one.genome: one for one in found if not (one.timings and space.violation(one.metrics))}
 
 
 def _individuals(space: SearchSpace, evaluations: Iterable[Evaluation]) -> list[Individual]:

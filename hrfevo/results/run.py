@@ -15,7 +15,7 @@ from hrfevo.results.agreement import Agreement, agreements
 from hrfevo.results.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.importance import Method, importances_of, ranges_of
-from hrfevo.results.ranking import find_genome, front
+from hrfevo.results.ranking import find_genome, front, with_means
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
@@ -99,11 +99,19 @@ class Run:
 
         return curve_frame(self.points)
 
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """`evaluations` as they are ranked: of a genome with several `seeds` the first has the means, and where steps
+        were timed again, alone, `step_time` is that."""
+        from hrfevo.results.frames import evaluation_frame
+
+        return evaluation_frame(with_means(self.space, self.history), self.space)
+
     @property
     def front(self) -> pd.DataFrame:
-        """The rows of `evaluations` on the front, best first objective first."""
+        """The rows of `scores` on the front, best first objective first."""
         objective, direction = self.space.first_objective
-        rows = self.evaluations[self.evaluations["front"]]
+        rows = self.scores[self.scores["front"]]
         return rows.sort_values([objective, "genome"], ascending=[direction == "minimize", True])
 
     @cached_property

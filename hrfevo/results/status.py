@@ -59,6 +59,8 @@ class Status:
     genome: str | None
     best_steps: int | None
     """Training steps of the rung that the best is of, which may be lower than the last."""
+    best_seeds: int | None
+    """Of how many seeds the best score is the mean."""
     last_steps: int
     failures: dict[str, int]
     """How often each reason was given, the most frequent first."""
@@ -132,6 +134,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         best=winner.metrics[objective] if winner else None,
         genome=winner.genome if winner else None,
         best_steps=space.rungs[winner.rung] if winner else None,
+        best_seeds=winner.seeds if winner else None,
         last_steps=space.rungs[-1],
         failures=dict(reasons.most_common()),
         in_flight=tuple(

@@ -24,11 +24,11 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
 def baseline_of(space: SearchSpace, budget: Mapping[str, float], most_parameters: float | None) -> dict[str, Any]:
     """A search space file's content: causal transformers under the conditions of `space`, and with its freedom.
 
-    The text, training settings, rungs, objectives, constraints and share of fresh seeds are those of `space`. What it
-    searches of training, width, number of layers, feed-forward and attention is searched here, in the same ranges; what
-    it fixes is fixed. Settings that differ between its fixed layers are searched among those. Only the heads of
-    attention are searched where it says nothing of them. `most_parameters` bounds the size, unless it is None or
-    `space` bounds it more tightly.
+    The text, training settings, rungs, objectives, constraints, share of fresh seeds and timings are those of `space`.
+    What it searches of training, width, number of layers, feed-forward and attention is searched here, in the same
+    ranges; what it fixes is fixed. Settings that differ between its fixed layers are searched among those. Only the
+    heads of attention are searched where it says nothing of them. `most_parameters` bounds the size, unless it is None
+    or `space` bounds it more tightly.
     """
     kept = {name: gene for name, gene in space.genes.items() if name == "width" or name.startswith("training.")}
     genes = {name: _without(gene, kept) for name, gene in kept.items()}
@@ -58,6 +58,7 @@ def baseline_of(space: SearchSpace, budget: Mapping[str, float], most_parameters
         "rungs": space.rungs,
         "promote": space.promote,
         "replicates": space.replicates,
+        "timings": space.timings,
         "population": space.population,
         "budget": dict(budget),
         "resources": space.resources.to_dict(),

@@ -16,6 +16,7 @@ from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.ranking import front, ranked
 from hrfevo.results.status import failures_in_words
+from hrfevo.results.timings import timings_of
 from hrfevo.results.worth import worth
 from hrfevo.runner.ending import Ending
 from hrfevo.space.search_space import SearchSpace
@@ -78,6 +79,8 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
         say(console, f"best model  {folder.path / 'best.yaml'}")
     for name, fact in in_lines(agreements(space, evaluations)):
         say(console, f"{name:<12}{fact}")
+    if timed := timings_of(evaluations):
+        say(console, f"timings     {timed.words}")
     say(console, f"report      {report}")
 
 

@@ -63,6 +63,10 @@ class Standings:
         self._settle()
         return self._best
 
+    def seeds_of(self, genome: Genome) -> int:
+        """With how many seeds a genome has finished at the highest rung."""
+        return len(self._measured.get(genome, ()))
+
     @property
     def front(self) -> list[Individual]:
         """The non-dominated individuals of the highest rung reached."""

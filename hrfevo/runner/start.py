@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.algorithms.base import Algorithm
-from hrfevo.algorithms.registry import check_algorithm, make_algorithm
+from hrfevo.algorithms.registry import ALGORITHMS, check_algorithm, make_algorithm
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.worth import measured_on
 from hrfevo.runner.earlier.gathering import Here, gather
@@ -22,6 +22,7 @@ from hrfevo.runner.machinery import Machinery, open_workers
 from hrfevo.runner.observers.base import Observers
 from hrfevo.runner.observers.display import make_display
 from hrfevo.runner.observers.targets import open_logs
+from hrfevo.runner.timing import time_leaders
 from hrfevo.space.budget import amounts, in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
@@ -244,7 +245,7 @@ def _execute(
     store.set_state(folder.id, "running")
     try:
         say(console, f"run {folder.path}: {counted(workers.capacity, 'worker')}")
-        ending = _searched(search, folder, store, machinery, console, observers)
+        ending = _searched(search, folder, store, patient, machinery, console, observers)
         patient.set_state(folder.id, ending.state, ending.reason)
         _say_ending(ending, folder, console)
     except KeyboardInterrupt:
@@ -286,18 +287,23 @@ def _searched(
     search: Search,
     folder: RunFolder,
     store: Store,
+    journal: PatientStore,
     machinery: Machinery,
     console: Console,
     observers: Sequence[Observer],
 ) -> Ending:
-    """Let it run, watched. Raises KeyboardInterrupt where that is asked for."""
+    """Let it run, watched, and time who leads. Raises KeyboardInterrupt where that is asked for."""
     try:
-        with (
-            Interruption() as interruption,
-            open_logs(machinery.logs, folder, search.space, store, console) as loggers,
-            make_display(console, search.space, search) as display,
-        ):
-            return Ending("finished", search.run(Observers([display, *loggers, *observers]), interruption.check))
+        with Interruption() as interruption:
+            with (
+                open_logs(machinery.logs, folder, search.space, store, console) as loggers,
+                make_display(console, search.space, search) as display,
+            ):
+                reason = search.run(Observers([display, *loggers, *observers]), interruption.check)
+            if folder.settings.algorithm in ALGORITHMS:
+                told = partial(say, console)
+                time_leaders(folder.id, search.space, store, journal, search.workers, told, interruption.check)
+            return Ending("finished", reason)
     except (WorkersLost, Unfit) as error:
         return Ending("stopped", str(error))
     except Hopeless as error:

@@ -20,6 +20,7 @@ from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.support.errors import counted
 
 Values = dict[str, Value]
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Genome:
     @cached_property
     def text(self) -> str:
         """Canonical JSON: equal genomes have equal text."""
-        return json.dumps(self.values, sort_keys=True, separators=(",", ":"))
+        return _CANONICAL.encode(self.values)
 
     @cached_property
     def id(self) -> str:

@@ -122,6 +122,9 @@ class SearchSpace(Config):
     replicates: float = Field(
         0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
     )
+    timings: int = Field(
+        3, ge=0, le=100, description="Passes over the front, at the end, that time steps alone where step_time counts"
+    )
     population: int = Field(16, ge=4, description="Genomes that a generation has")
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
     budget: Budget = Field(description="When the search ends: at the first of these limits that it comes to")
@@ -228,6 +231,11 @@ class SearchSpace(Config):
     def added(self) -> list[Metric]:
         """What functions of plugins measure, that an objective or a constraint asks for."""
         return [name for name in ADDED if name in self.objectives or name in self.constraints]
+
+    @property
+    def counts_step_time(self) -> bool:
+        """Whether an objective or a constraint is what a step takes."""
+        return "step_time" in self.objectives or "step_time" in self.constraints
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:

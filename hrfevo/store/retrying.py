@@ -42,6 +42,10 @@ class PatientStore:
         """Keep what became of a job; `seconds` is how long the run has lasted."""
         return self._insist(lambda _: self._store.record(run_id, outcome, seconds))
 
+    def timed(self, run_id: str, outcome: Outcome) -> None:
+        """Keep what a step of a genome took, alone."""
+        self._insist(lambda _: self._store.timed(run_id, outcome))
+
     def set_state(self, run_id: str, state: State, reason: str = "") -> None:
         """Note what a run is now."""
         self._insist(lambda _: self._store.set_state(run_id, state, reason))

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The last of `hrfevo.store.migrations`: a change to these tables is a new one there.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = sa.MetaData()
 
@@ -76,6 +76,19 @@ curves = sa.Table(
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("bits_per_byte", sa.Float, nullable=False),
     sa.ForeignKeyConstraint(["run_id", "number"], ["evaluations.run_id", "evaluations.number"]),
+)
+
+# What a step takes, in milliseconds, of genomes whose steps were timed again while nothing else of the search ran.
+timings = sa.Table(
+    "timings",
+    metadata,
+    sa.Column("run_id", sa.String(32), primary_key=True),
+    sa.Column("genome_id", sa.String(12), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("step_time", sa.Float, nullable=False),
+    sa.Column("worker", sa.String(200), nullable=False, default=""),
+    sa.Column("device", sa.String(64), nullable=False, default=""),
+    sa.ForeignKeyConstraint(["run_id", "genome_id"], ["genomes.run_id", "genomes.id"]),
 )
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import Genome
-from hrfevo.store import schema
+from hrfevo.store import schema, timings
 from hrfevo.store.database import identity, open_database, reason, writing_ahead
 from hrfevo.workers.base import Job, Outcome, Point, Status
 from signal_model.support.errors import InputError, one_line
@@ -42,12 +42,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Version:
-    """How far a run is: `event` is the last, -1 before the first."""
+    """How far a run is: `event` is the last, -1 before the first; `timings` are counted."""
 
     state: State
     reason: str
     seconds: float
     event: int
+    timings: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Evaluation:
     """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended.
 
     The store gives each as it was measured. `ranking.averaged` makes one of several `seeds`: `metrics` are means then,
-    and `doubts` the standard errors of objectives, as far as seeds have told of them.
+    and `doubts` the standard errors of objectives, as far as seeds have told of them. `timings` are what a step of its
+    genome took, alone, in milliseconds, each time that this was measured again.
     """
 
     number: int
@@ -79,6 +81,7 @@ class Evaluation:
     ended_event: int | None
     seeds: int = 1
     doubts: Mapping[str, float] = field(default_factory=dict)
+    timings: tuple[float, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -209,6 +212,11 @@ class Store:
         self._events[run_id] = event
         return True
 
+    def timed(self, run_id: str, outcome: Outcome) -> None:
+        """Keep what a step of a genome took, alone; one that is kept already is left as it is."""
+        with self._writing() as connection:
+            timings.keep(connection, run_id, outcome)
+
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         if identity(self._engine) != self._file:
@@ -263,11 +271,12 @@ class Store:
             with self._engine.connect() as connection:
                 row = connection.execute(told).one_or_none()
                 known = [number for number in connection.execute(events).one() if number is not None]
+                timed = timings.counted(connection, run_id)
         except sa.exc.DatabaseError as error:
             raise InputError(f"store: run {run_id} cannot be read: {reason(error)}") from None
         if row is None:
             raise InputError(f"store: has no run {run_id}")
-        return Version(row.state, row.reason, row.seconds, max(known, default=-1))
+        return Version(row.state, row.reason, row.seconds, max(known, default=-1), timed)
 
     def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
         """Evaluations of a run in the order of submission: all, or those with something new after an event."""
@@ -284,7 +293,8 @@ class Store:
             rows = connection.execute(query).mappings().all()
             # Read after them, so that none is missing; each once, however often it was trained.
             born = {row["id"]: _birth(dict(row)) for row in connection.execute(genomes).mappings()}
-        return [_evaluation(dict(row), born) for row in rows]
+            alone = timings.known(connection, run_id)
+        return [_evaluation(dict(row) | {"timings": alone.get(row["genome"], ())}, born) for row in rows]
 
     def tally(self, run_id: str) -> dict[str, int]:
         """Evaluations by status, counted by the database."""
@@ -295,9 +305,11 @@ class Store:
         return dict.fromkeys(_STATUSES, 0) | found
 
     def repeated(self, run_id: str) -> bool:
-        """Whether any genome was trained to a rung with several seeds: no one training of it is its score then."""
+        """Whether any genome was trained to a rung with several seeds, or timed again: no one training of it is its
+        score then."""
         with self._reading(run_id) as connection:
-            return connection.execute(schema.REPEATED, {"of_run": run_id}).one_or_none() is not None
+            again = connection.execute(schema.REPEATED, {"of_run": run_id}).one_or_none() is not None
+            return again or timings.counted(connection, run_id) > 0
 
     def leader(self, run_id: str, objectives: Mapping[Any, str]) -> Leader | None:
         """The best finished evaluation of the highest rung by the first objective, then by the next, found by the

@@ -21,13 +21,11 @@ class Run(results.Run):
     @cached_property
     def figures(self) -> dict[str, go.Figure]:
         """Those of its report, by name, in the order in which they are read; those without data are left out."""
-        from hrfevo.results.frames import evaluation_frame
         from hrfevo.results.ranking import with_means
         from hrfevo.views.figures.gallery import gallery
 
         history = with_means(self.space, self.history)
-        frame = evaluation_frame(history, self.space)
-        return gallery(frame, self.curves, self.space, history, self.settings.corpus.yardsticks)
+        return gallery(self.scores, self.curves, self.space, history, self.settings.corpus.yardsticks)
 
     @property
     def verdicts(self) -> list[str]:
@@ -46,13 +44,13 @@ class Run(results.Run):
         record = self.record
         reason = f" ({record.reason})" if record.reason else ""
         counts = tally((evaluation.status for evaluation in self.history), record.state)
-        shown = self.front[["genome", *self.space.objectives, "generation", "operator"]].head(SHOWN)
+        shown = self.front[["genome", *self.space.objectives, "seeds", "generation", "operator"]].head(SHOWN)
         return page(
             "hrfevo.views",
             "run.html",
             name=record.name,
             state=record.state + reason,
-            lines=[counts, summary(self.evaluations, self.space), *self.verdicts],
+            lines=[counts, summary(self.scores, self.space), *self.verdicts],
             table=Markup(shown.to_html(index=False, border=0)) if len(shown) else "",  # pandas escapes
         )
 

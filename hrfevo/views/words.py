@@ -69,7 +69,8 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
     sign = 1 if direction == "minimize" else -1
     best = best_of(top, metric, direction)
     score = in_words(metric, measured(metric, best[metric]))
-    said = f"Best genome {best['genome']}: {score} after {counted(best['steps'], 'training step')}"
+    seeds = f", the mean of {best['seeds']} seeds," if best["seeds"] > 1 else ""
+    said = f"Best genome {best['genome']}: {score}{seeds} after {counted(best['steps'], 'training step')}"
     first = top[top["generation"] == 0][metric]
     if len(top) == 1:
         return f"{said}. It is the only one that has finished there, so there is nothing to compare it with."

@@ -33,7 +33,8 @@ class Job:
 
     `checkpoint` is the place where its training is kept between rungs, if it is kept; `parent` that of the
     genome whose weights it begins with. `known` are metrics of lower rungs that no rung changes and that need not be
-    measured again.
+    measured again. One with a `timing` is no evaluation: some first steps are timed, and nothing is kept of them. It
+    says how often that was done before.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Job:
     checkpoint: str | None = None
     parent: str | None = None
     known: Mapping[str, float] = field(default_factory=dict, compare=False)
+    timing: int | None = None
 
 
 @dataclass(frozen=True)

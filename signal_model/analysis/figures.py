@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ KIND_COLOURS = {
 }
 
 
+@cache
 def template(mode: Mode = "light") -> go.layout.Template:
-    """What all figures share, on a transparent background."""
+    """What all figures share, on a transparent background; each takes a copy of its own."""
     own = {"colorway": COLOURS, "margin": {"l": 8, "r": 12, "t": 40, "b": 8}}
     return go.layout.Template(layout=base_layout(mode) | own)
 
@@ -186,8 +188,8 @@ def _figure(**layout: Any) -> go.Figure:
 
 def _panels(titles: list[str]) -> go.Figure:
     """Two panels side by side, with what their y axes show."""
-    figure = make_subplots(rows=1, cols=len(titles), horizontal_spacing=0.11)
-    figure.update_layout(template=template(), height=380)
+    # Into a figure of ours: one that Plotly makes has its own template, which ours would only be laid over.
+    figure = make_subplots(rows=1, cols=len(titles), figure=_figure(), horizontal_spacing=0.11)
     for column, title in enumerate(titles, start=1):
         figure.update_yaxes(title_text=title, row=1, col=column)
     return figure

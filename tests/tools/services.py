@@ -1,8 +1,9 @@
-"""What tests talk to over a network: a database server, and a line to it that can be cut."""
+"""What tests talk to: a database server, a line to it that can be cut, and an application of the web."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 
 def postgresql_binaries() -> Path | None:
@@ -122,3 +125,13 @@ class Wire:
             sink.shutdown(socket.SHUT_RDWR)  # also where one end was reset, as that of a process that was killed
         self._open.discard(source)
         source.close()
+
+
+def get(app: Any, path: str) -> Any:
+    """One request to a WSGI application, which must succeed."""
+    environment: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
+    setup_testing_defaults(environment)
+    answers: list[str] = []
+    body = b"".join(app(environment, lambda status, *_: answers.append(status)))
+    assert answers == ["200 OK"], body
+    return json.loads(body)

@@ -35,6 +35,8 @@ class Variation:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._entered = False
+        # Names of genes by whose values others are active or idle, in the space or in a layer.
+        self._deciding = frozenset(name for gene in _all_genes(space.genes) for name in gene.conditions)
 
     def crossover(self, first: Genome, second: Genome) -> Genome:
         """A child of two parents: SBX (Deb & Agrawal 1995) for numbers, a coin for choices, layer by layer for layers.
@@ -99,14 +101,20 @@ class Variation:
         decisions: Iterator[bool],
         restructures: bool = False,
     ) -> Values:
-        def choose(name: str, gene: BaseGene) -> Value:
-            if name not in parent:
-                return sample_value(gene, self._generator)
-            value = parent[name]
+        changed: Values = {}
+        for name, value in parent.items():
+            gene = genes[name]
             if isinstance(gene, LayersGene):
                 layers = [self._mutated_layer(gene, layer, list(islice(decisions, len(layer)))) for layer in value]
-                return self._restructured(gene, layers) if restructures else layers
-            return self._mutated(gene, value) if next(decisions) else value
+                changed[name] = self._restructured(gene, layers) if restructures else layers
+            elif next(decisions):
+                changed[name] = self._mutated(gene, value)
+        child = {**parent, **changed}
+        if self._deciding.isdisjoint(changed):
+            return child
+
+        def choose(name: str, gene: BaseGene) -> Value:
+            return child[name] if name in child else sample_value(gene, self._generator)
 
         return resolve(genes, choose)
 
@@ -163,6 +171,14 @@ class Variation:
         finally:
             self._entered = False
             random.setstate(before)
+
+
+def _all_genes(genes: Mapping[str, Any]) -> Iterator[Any]:
+    """Those of layers included."""
+    for gene in genes.values():
+        yield gene
+        if isinstance(gene, LayersGene):
+            yield from gene.genes.values()
 
 
 def _count(values: Mapping[str, Value]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from hrfevo.space.search_space import SearchSpace
 
 # What the order of layers counts beside what they are.
 TILT = 0.3
+# Layers whose numbers are remembered.
+REMEMBERED = 4096
 
 
 class Encoding:
@@ -31,7 +33,8 @@ class Encoding:
 
     def __call__(self, genomes: Sequence[Genome]) -> np.ndarray:
         """(genomes, columns), float64."""
-        return np.array([_encoded(self._columns, genome.values) for genome in genomes])
+        rows = [_encoded(self._columns, genome.values) for genome in genomes]
+        return np.array(rows).reshape(len(rows), self.columns)
 
 
 # The name of a gene, what its value is as numbers, and what stands there where it is not active.
@@ -69,11 +72,27 @@ class _Layers:
 
     def __init__(self, gene: LayersGene) -> None:
         self._gene, self._encoders = gene, _encoders(gene.genes)
-        self.columns = 1 + 2 * sum(len(idle) for _, _, idle in self._encoders)
+        self._width = sum(len(idle) for _, _, idle in self._encoders)
+        self.columns = 1 + 2 * self._width
+        # Mutants have most of their layers from their parents, the very objects, which are never changed. They are kept
+        # with what they are as numbers, so that no other object can have the same identity.
+        self._seen: dict[int, tuple[Mapping[str, Value], list[float]]] = {}
 
     def __call__(self, values: Sequence[Mapping[str, Value]]) -> list[float]:
         gene, count = self._gene, len(values)
-        layers = np.array([_encoded(self._encoders, layer) for layer in values])
-        place = np.linspace(-TILT, TILT, count) if count > 1 else np.zeros(1)
+        layers = np.array([self._layer(layer) for layer in values])
+        place = _places(count)
         number = (count - gene.min) / max(1, gene.max - gene.min)
         return [number, *(layers.sum(axis=0) / gene.max).tolist(), *(place @ layers / gene.max).tolist()]
+
+    def _layer(self, layer: Mapping[str, Value]) -> list[float]:
+        if id(layer) not in self._seen:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[id(layer)] = layer, _encoded(self._encoders, layer)
+        return self._seen[id(layer)][1]
+
+
+@cache
+def _places(count: int) -> np.ndarray:
+    return np.linspace(-TILT, TILT, count) if count > 1 else np.zeros(1)

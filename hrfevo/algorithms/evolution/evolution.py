@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import moocore
@@ -12,7 +12,8 @@ from threadpoolctl import ThreadpoolController
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.breeding.genetic import Population
 from hrfevo.algorithms.evolution.archive import Archive
-from hrfevo.algorithms.evolution.expected_improvement import Target
+from hrfevo.algorithms.evolution.candidates import Candidates
+from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Target
 from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Outlook, Pending, Surrogate
 from hrfevo.algorithms.random import ATTEMPTS
@@ -32,6 +33,8 @@ STRANGERS = 3
 MUTANTS, OF_EACH = 8, 4
 # The surrogate learns when so large a share of what it knows is new.
 REFIT_SHARE = 0.02
+# So many of them are appraised for every rung.
+FINALISTS = 16
 # It says nothing before it knows so many genomes.
 MIN_GENOMES_TO_FIT = 8
 # So many random ones begin a search, or as many as the population holds if that is fewer.
@@ -39,7 +42,7 @@ FOUNDERS = 10
 
 # The best genomes often lie at a wall. What succeeds less surely than this, or than the surest few of all that is
 # considered at first, is tried only where there is nothing else, so that a search goes along a wall and not against it.
-MIN_SUCCESS = 0.95
+MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
@@ -79,9 +82,11 @@ class Evolution:
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
-        founding = len(self._archive) < min(FOUNDERS, self._space.population) or not self._surrogate.ready
         with self._threads.limit(limits=1):
-            proposal = self._random() if founding else self._most_promising()
+            if len(self._archive) < min(FOUNDERS, self._space.population):
+                proposal = self._random()
+            else:
+                proposal = self._most_promising() if self._surrogate.ready else self._surest()
         return None if proposal is None else self.adopt(proposal)
 
     def adopt(self, proposal: Proposal) -> Proposal:
@@ -101,6 +106,13 @@ class Evolution:
     def _random(self) -> Proposal | None:
         draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
         return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
+
+    def _surest(self) -> Proposal | None:
+        """The new genome that most likely succeeds, while too few have for anything else to be known."""
+        candidates = Candidates(self._archive)
+        candidates.add(self._strangers(OFFSPRING))
+        success = self._refine(candidates, self._feasibility.probability)
+        return candidates[int(np.argmax(success))] if len(candidates) else self._random()
 
     def _learn(self) -> None:
         """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
@@ -134,30 +146,44 @@ class Evolution:
                 archive.retire(here[order[MAX_WAITING // rungs :]])
 
     def _most_promising(self) -> Proposal | None:
-        waiting, children = self._due(), list[_Child]()
+        waiting, candidates = self._due(), Candidates(self._archive)
         if not len(waiting):
-            waiting, children = self._promotable(), self._bred()
-        if not children and not len(waiting):
+            waiting = self._promotable()
+            strangers = OFFSPRING // STRANGERS
+            candidates.add(self._offspring(OFFSPRING - strangers) + self._strangers(strangers))
+        if not len(waiting) and not len(candidates):
             return self._random()
         view = self._view()
-        gains, success = self._appraised(view, waiting, children)
+        # Those that wait are known to keep to the bounds.
+        known = self._feasibility.probability(self._archive.vectors(waiting), bounds=False)
+        success = np.append(known, self._feasibility.probability(candidates.vectors))
         # Before any is refined: mutants of what is promising crowd at the wall, and none of them would be sure.
         safe = min(MIN_SUCCESS, float(np.quantile(success, 0.98)))
-        for _ in range(self.refinements if children else 0):
-            best_rung = _weighed(gains, success, safe).max(axis=1)
-            mutants = self._mutants(children, best_rung[len(waiting) :])
-            if not mutants:  # all of them are known
-                break
-            appraised = self._appraised(view, waiting[:0], mutants)
-            gains, success = np.concatenate([gains, appraised[0]]), np.append(success, appraised[1])
-            children += mutants
-        weighed = _weighed(gains, success, safe)
-        if children and success.max() < HOPELESS and (stranger := self._random()):
+
+        def worth(vectors: np.ndarray) -> np.ndarray:
+            growth: np.ndarray = view.growth(vectors) * _chances(self._feasibility.probability(vectors), safe)
+            return growth
+
+        finalists = np.argsort(-self._refine(candidates, worth), kind="stable")[:FINALISTS]
+        success = np.append(known, self._feasibility.probability(candidates.vectors[finalists]))
+        if len(candidates) and success.max() < HOPELESS and (stranger := self._random()):
             return stranger
-        best, rung = map(int, np.unravel_index(np.argmax(weighed), weighed.shape))
+        gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
+        best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         if best >= len(waiting):
-            return replace(children[best - len(waiting)].proposal, rung=rung)
+            return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
         return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
+
+    def _refine(self, candidates: Candidates, worth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Add mutants of those that are worth most, again and again; what each candidate is worth, (candidates,)."""
+        found = worth(candidates.vectors)
+        for _ in range(self.refinements if len(candidates) else 0):
+            best = np.argsort(-found, kind="stable")[: MUTANTS // OF_EACH]
+            vectors = candidates.add(self._mutants([candidates[int(number)] for number in best]))
+            if not len(vectors):  # all of them are known
+                break
+            found = np.append(found, worth(vectors))
+        return found
 
     def _promotable(self) -> np.ndarray:
         return self._archive.waiting
@@ -193,37 +219,30 @@ class Evolution:
         if self._attained is None:
             self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
-        return _View(self._surrogate.expecting(pending), Target.beyond(points) if len(points) else None)
+        if len(points):
+            target = Target.beyond(points)
+        else:
+            target = Target.beyond(self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0))), empty=True)
+        return _View(self._surrogate.expecting(pending), target)
 
-    def _appraised(self, view: _View, waiting: np.ndarray, children: Sequence[_Child]) -> tuple[np.ndarray, np.ndarray]:
+    def _appraised(self, view: _View, waiting: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
-        step of it, (waiting + children, rungs), nothing where it has been or would leave one out; and its chance to
-        succeed, (waiting + children,)."""
-        vectors = np.concatenate([self._archive.vectors(waiting), *(child.vector[None] for child in children)])
-        beliefs, telling = view.outlook(vectors)
-        target = view.target or Target.beyond(beliefs.medians, empty=True)
-        # Where nothing gains, the least dominated is first.
-        rest = 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
-        done = np.concatenate([self._archive.rungs[waiting], np.full(len(children), -1)])
-        kept = np.concatenate([self._archive.kept[waiting], np.full(len(children), -1)])
+        step of it, (waiting + vectors, rungs); nothing where it has been or would leave one out."""
+        beliefs, telling = view.outlook.telling(np.concatenate([self._archive.vectors(waiting), vectors]))
+        done, kept = (
+            np.append(of_those[waiting], np.full(len(vectors), -1))
+            for of_those in (self._archive.rungs, self._archive.kept)
+        )
         steps = np.array([0, *self._space.rungs])
         before, last = steps[kept + 1], steps[-1]
-        gains = np.zeros((len(vectors), len(self._space.rungs)))
+        gains = np.zeros((len(done), len(self._space.rungs)))
         for rung in range(gains.shape[1]):
             told = beliefs.as_told(telling[:, :, rung])
             # What is not promising when it comes to a rung is not trained further.
-            paid = steps[rung + 1] - before + target.chance(told) * (last - steps[rung + 1])
+            paid = steps[rung + 1] - before + view.target.chance(told) * (last - steps[rung + 1])
             possible = (done == rung - 1) | ((done < 0) & self.begins_at_any_rung)
-            gains[possible, rung] = ((target.improvement(told) + rest) / np.maximum(paid, 1))[possible]
-        # Those that wait are known to keep to the bounds.
-        old, new = np.split(vectors, [len(waiting)])
-        success = [self._feasibility.probability(old, bounds=False), self._feasibility.probability(new)]
-        return gains, np.concatenate(success)
-
-    def _bred(self) -> list[_Child]:
-        """New genomes, each once."""
-        strangers = OFFSPRING // STRANGERS
-        return self._encoded(self._offspring(OFFSPRING - strangers) + self._strangers(strangers), [])
+            gains[possible, rung] = (_growth(view.target, told) / np.maximum(paid, 1))[possible]
+        return gains
 
     def _offspring(self, count: int) -> list[Proposal]:
         return self.population.offspring(count) if self.population.ready else self._strangers(count)
@@ -231,41 +250,31 @@ class Evolution:
     def _strangers(self, count: int) -> list[Proposal]:
         return [Proposal(sample(self._space, self._generator), "random") for _ in range(count)]
 
-    def _mutants(self, children: Sequence[_Child], gains: np.ndarray) -> list[_Child]:
-        """Mutants of the most promising children, each once."""
-        best = np.argsort(-gains, kind="stable")[: MUTANTS // OF_EACH]
+    def _mutants(self, parents: Sequence[Proposal]) -> list[Proposal]:
         variation = self.population.variation
         with variation.randomness():
-            fresh = [
-                replace(children[index].proposal, genome=variation.mutate(children[index].proposal.genome))
-                for index in best
-                for _ in range(OF_EACH)
+            return [
+                replace(parent, genome=variation.mutate(parent.genome)) for parent in parents for _ in range(OF_EACH)
             ]
-        return self._encoded(fresh, children)
-
-    def _encoded(self, proposals: Sequence[Proposal], known: Sequence[_Child]) -> list[_Child]:
-        """With their vectors, each once, without those that are known."""
-        there = {child.proposal.genome for child in known}
-        new = {p.genome: p for p in proposals if p.genome not in there and p.genome not in self._archive}
-        vectors = self._archive.encode([*new]) if new else ()
-        return [_Child(proposal, vector) for proposal, vector in zip(new.values(), vectors, strict=True)]
 
 
 @dataclass(frozen=True)
 class _View:
     outlook: Outlook
-    target: Target | None
-    """None before anything is known to improve on."""
+    target: Target
+
+    def growth(self, vectors: np.ndarray) -> np.ndarray:
+        """What genomes (N, columns) are expected to add to the front if they are trained to the last rung, (N,)."""
+        return _growth(self.target, self.outlook.predict(vectors))
 
 
-@dataclass(frozen=True)
-class _Child:
-    proposal: Proposal
-    vector: np.ndarray
-    """Its encoding, (columns,)."""
+def _growth(target: Target, beliefs: Beliefs) -> np.ndarray:
+    # Where nothing grows, the least dominated is first.
+    growth: np.ndarray = target.improvement(beliefs) + 1e-12 / (1 + moocore.pareto_rank(beliefs.means))
+    return growth
 
 
-def _weighed(gains: np.ndarray, success: np.ndarray, safe: float) -> np.ndarray:
-    """Gains by their chance, those whose chance is not `safe` behind all others."""
-    result: np.ndarray = gains * (success * np.where(success >= safe, 1.0, RISKY))[:, None]
-    return result
+def _chances(success: np.ndarray, safe: float) -> np.ndarray:
+    """What gains count, (N,): by their chance, and those whose chance is not `safe` behind all others."""
+    chances: np.ndarray = success * np.where(success >= safe, 1.0, RISKY)
+    return chances

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import moocore
@@ -72,19 +75,20 @@ class Beliefs:
 class Boxes:
     """The part of the space below a reference that no point of a front dominates, cut into disjoint boxes.
 
-    Corners are (boxes, objectives); lower ones may be minus infinity.
+    Their sides are at few places, those of the front's points. `limits` holds these for each objective, of which the
+    first may be minus infinity, and `sides` (boxes, 2) the numbers of each box's lower and upper one.
     """
 
-    lower: np.ndarray
-    upper: np.ndarray
+    limits: Sequence[np.ndarray]
+    sides: Sequence[np.ndarray]
 
     @classmethod
     def beyond(cls, front: np.ndarray, reference: np.ndarray) -> Boxes:
         """Of a front (n, objectives)."""
         below = front[(front < reference).all(axis=1)]
-        boxes = _boxes(below, tuple(reference.tolist()))
-        lower, upper = zip(*boxes, strict=True)
-        return cls(np.array(lower), np.array(upper))
+        corners = np.array(_boxes(below.tolist(), tuple(reference.tolist())))
+        found = [np.unique(corners[:, :, column], return_inverse=True) for column in range(len(reference))]
+        return cls([limits for limits, _ in found], [numbers.reshape(-1, 2) for _, numbers in found])
 
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points whose objectives are independent, (N,).
@@ -92,19 +96,20 @@ class Boxes:
         The growth is a sum over boxes of products over objectives, Π_j ((u_j - Y_j)⁺ - (l_j - Y_j)⁺), so its
         expectation is one of products of expectations (Yang, Emmerich, Deutz & Bäck 2019, J. Global Optimization 75).
         """
-        found = np.ones((len(beliefs.means), len(self.upper)))
-        for column in range(self.upper.shape[1]):
-            found *= beliefs.shortfall(column, self.upper[:, column]) - beliefs.shortfall(column, self.lower[:, column])
-        result: np.ndarray = np.maximum(found, 0.0).sum(axis=1)
-        return result
+        found: np.ndarray = np.maximum(self._products(beliefs.shortfall), 0.0).sum(axis=1)
+        return found
 
     def chance(self, beliefs: Beliefs) -> np.ndarray:
         """Of each of N points to lie here, (N,)."""
-        found = np.ones((len(beliefs.means), len(self.upper)))
-        for column in range(self.upper.shape[1]):
-            found *= beliefs.below(column, self.upper[:, column]) - beliefs.below(column, self.lower[:, column])
-        result: np.ndarray = found.sum(axis=1)
-        return result
+        found: np.ndarray = self._products(beliefs.below).sum(axis=1)
+        return found
+
+    def _products(self, upto: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Of what there is up to each limit of an objective, (N, limits): what is between the sides of each box,
+        multiplied over objectives, (N, boxes)."""
+        there = [upto(objective, limits) for objective, limits in enumerate(self.limits)]
+        between = [one[:, sides[:, 1]] - one[:, sides[:, 0]] for one, sides in zip(there, self.sides, strict=True)]
+        return functools.reduce(np.multiply, between)
 
 
 @dataclass(frozen=True)
@@ -141,28 +146,43 @@ class Target:
 _Corner = tuple[float, ...]
 
 
-def _boxes(front: np.ndarray, reference: _Corner) -> list[tuple[_Corner, _Corner]]:
+def _boxes(front: list[list[float]], reference: _Corner) -> list[tuple[_Corner, _Corner]]:
     """Lower and upper corners, by a sweep along the last objective: at each point the boxes of the others change,
     and those that stay grow on."""
-    infinity = float("inf")
-    if len(reference) == 1:
-        return [((-infinity,), (min([reference[0], *front[:, 0].tolist()]),))]
-    front = front[np.argsort(front[:, -1], kind="stable")]
-    began = dict.fromkeys(_boxes(front[:0, :-1], reference[:-1]), -infinity)
+    front = sorted(front, key=lambda point: point[-1])
+    if len(reference) <= 2:
+        return _stairs(front, reference)
+    began = dict.fromkeys(_boxes([], reference[:-1]), -math.inf)
     found: list[tuple[_Corner, _Corner]] = []
-    passed = np.empty((0, front.shape[1] - 1))
-    for point in front:
-        shadow = point[:-1]
-        if len(passed) and (passed <= shadow).all(axis=1).any():
+    passed: list[list[float]] = []
+    for *shadow, here in front:
+        if any(_reaches(other, shadow) for other in passed):
             continue
-        passed = np.vstack([passed[~(shadow <= passed).all(axis=1)], shadow])
-        now, here = set(_boxes(passed, reference[:-1])), float(point[-1])
+        passed = [other for other in passed if not _reaches(shadow, other)] + [shadow]
+        now = dict.fromkeys(_boxes(passed, reference[:-1]))
         for box in [box for box in began if box not in now]:
             start = began.pop(box)
             if start < here:
                 found.append(((*box[0], start), (*box[1], here)))
         for box in now:
             began.setdefault(box, here)
-    for box, start in began.items():
-        found.append(((*box[0], start), (*box[1], reference[-1])))
-    return found
+    return found + [((*box[0], start), (*box[1], reference[-1])) for box, start in began.items()]
+
+
+def _reaches(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _stairs(front: list[list[float]], reference: _Corner) -> list[tuple[_Corner, _Corner]]:
+    """Of one or two objectives, of points in the order of the last one: what is left of the front, step by step."""
+    *width, top = reference
+    if not width:
+        return [((-math.inf,), (min([top, *(point[0] for point in front)]),))]
+    (left,), start = width, -math.inf
+    found: list[tuple[_Corner, _Corner]] = []
+    for first, last in front:
+        if first < left:
+            if start < last:
+                found.append(((-math.inf, start), (left, last)))
+            left, start = first, last
+    return [*found, ((-math.inf, start), (left, top))]

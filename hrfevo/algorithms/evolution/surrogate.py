@@ -137,15 +137,15 @@ class _Objective:
         vectors = pending.vectors
         return self.process.expecting(self._placed(vectors, pending.rungs) if self._by_rung else vectors)
 
-    def predict(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of genomes (N, columns) at the last rung, as it is modelled, (N,) each."""
-        return self.process.predict(self._placed(vectors, self._rungs - 1) if self._by_rung else vectors)
+    def predict(self, process: GaussianProcess, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a process of this objective says of genomes (N, columns) at the last rung: mean and deviation as it is
+        modelled, (N,) each."""
+        return process.predict(self._placed(vectors, self._rungs - 1) if self._by_rung else vectors)
 
     def predict_and_tell(
         self, process: GaussianProcess, vectors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a process of this objective says of genomes (N, columns) at the last rung: mean and deviation as it is
-        modelled, (N,) each, and how what each is at every rung goes with it: correlations (N, rungs)."""
+        """The same, and how what each is at every rung goes with what it is at the last: correlations (N, rungs)."""
         telling = np.ones((len(vectors), self._rungs))
         if not self._by_rung:
             return *process.predict(vectors), telling
@@ -213,8 +213,7 @@ class Surrogate:
 
     def predict(self, vectors: np.ndarray) -> Beliefs:
         """Of genomes (N, columns)."""
-        means, deviations = zip(*(objective.predict(vectors) for objective in self._objectives), strict=True)
-        return _beliefs(self._objectives, means, deviations)
+        return Outlook(self._objectives, [objective.process for objective in self._objectives]).predict(vectors)
 
 
 @dataclass(frozen=True)
@@ -224,21 +223,23 @@ class Outlook:
     objectives: Sequence[_Objective]
     processes: Sequence[GaussianProcess]
 
-    def __call__(self, vectors: np.ndarray) -> tuple[Beliefs, np.ndarray]:
+    def predict(self, vectors: np.ndarray) -> Beliefs:
+        """Of genomes (N, columns)."""
+        pairs = zip(self.objectives, self.processes, strict=True)
+        return self._beliefs(*zip(*(one.predict(process, vectors) for one, process in pairs), strict=True))
+
+    def telling(self, vectors: np.ndarray) -> tuple[Beliefs, np.ndarray]:
         """Of genomes (N, columns), and how what they are at each rung goes with what they are at the last: correlations
         (N, objectives, rungs)."""
         pairs = zip(self.objectives, self.processes, strict=True)
         means, deviations, telling = zip(
             *(one.predict_and_tell(process, vectors) for one, process in pairs), strict=True
         )
-        return _beliefs(self.objectives, means, deviations), np.stack(telling, axis=1)
+        return self._beliefs(means, deviations), np.stack(telling, axis=1)
 
-
-def _beliefs(
-    objectives: Sequence[_Objective], means: Sequence[np.ndarray], deviations: Sequence[np.ndarray]
-) -> Beliefs:
-    origins = np.array([objective.origin for objective in objectives])
-    return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
+    def _beliefs(self, means: Sequence[np.ndarray], deviations: Sequence[np.ndarray]) -> Beliefs:
+        origins = np.array([objective.origin for objective in self.objectives])
+        return Beliefs(np.stack(means, axis=1), np.stack(deviations, axis=1), origins)
 
 
 def _most_telling(measured: np.ndarray) -> np.ndarray:

@@ -23,13 +23,14 @@ def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> st
     """The recipe as YAML under a comment that says where it comes from and how to train it."""
     recipe = recipe_of(space, evaluation)
     steps, last = space.rungs[evaluation.rung], space.rungs[-1]
+    again = "The same score" if evaluation.seeds == 1 else f"With the first of its {evaluation.seeds} seeds"
     command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
     header = (
         _origin(evaluation, run_name, recipe)
         + (
             f"# That was after {counted(steps, 'step')}. To the last of {last:,}"
             if steps < last
-            else "# The same score again"
+            else f"# {again} again"
         )
         + f": {command}\n"
         f"# Longer: add --steps N\n"
@@ -54,10 +55,9 @@ def _origin(evaluation: Evaluation, run_name: str, recipe: Recipe) -> str:
     )
     score = evaluation.metrics.get("bits_per_byte")
     measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
-    return (
-        f"# Genome {evaluation.genome} of run {run_name}: {measured} (one seed, chosen by the search, not confirmed).\n"
-        + needed
-    )
+    seeds = "one seed" if evaluation.seeds == 1 else f"the mean of {evaluation.seeds} seeds"
+    how = f"{seeds}, chosen by the search, not confirmed"
+    return f"# Genome {evaluation.genome} of run {run_name}: {measured} ({how}).\n" + needed
 
 
 def _plugins_of(model: ModelConfig) -> list[str]:

@@ -1,1 +1,1 @@
-"""Who watches a search: the terminal, TensorBoard, MLflow."""
+"""Who watches a search: the terminal, TensorBoard, MLflow, Weights & Biases."""

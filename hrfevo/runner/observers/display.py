@@ -13,7 +13,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from hrfevo.algorithms.breeding.individual import Individual
 from hrfevo.runner.loop import Search
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.terminal.tables import genes_in_words, trained_in_words
@@ -67,8 +66,14 @@ def _steps(space: SearchSpace, rung: int) -> str:
     return f" ({counted(space.rungs[rung], 'step')})" if len(space.rungs) > 1 else ""
 
 
-def _best(space: SearchSpace, best: Individual) -> str:
-    return f"best {best.fitness.values[0]:.6g}{_steps(space, best.rung)}"
+def _best(space: SearchSpace, search: Search) -> str:
+    """`best 2.31 (240 steps, 3 seeds)`; what is one training of one length is said without."""
+    best = search.standings.best
+    assert best is not None
+    seeds = search.standings.seeds_of(best.genome)
+    told = [counted(space.rungs[best.rung], "step")] if len(space.rungs) > 1 else []
+    told += [f"{seeds} seeds"] if seeds > 1 else []
+    return f"best {best.fitness.values[0]:.6g}" + (f" ({', '.join(told)})" if told else "")
 
 
 class PlainDisplay:
@@ -98,9 +103,7 @@ class PlainDisplay:
         line = f"[{count}] {outcome.job.genome.id}{_steps(self._space, outcome.job.rung)} "
         if outcome.status == "finished":
             scores = " ".join(f"{name} {outcome.metrics[name]:.6g}" for name in self._space.objectives)
-            best = search.standings.best
-            assert best is not None
-            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  {_best(self._space, best)}"
+            line += f"{scores} ({outcome.ended - outcome.started:.1f} s)  {_best(self._space, search)}"
             line += f"; {outcome.detail}" if outcome.detail else ""
         else:
             line += f"{outcome.status}: {outcome.reason}"
@@ -109,11 +112,10 @@ class PlainDisplay:
         logbook = search.standings.logbook
         if len(logbook) > self._generations:
             self._generations = len(logbook)
-            entry, best = logbook[-1], search.standings.best
-            assert best is not None
+            entry = logbook[-1]
             say(
                 self._console,
-                f"generation {entry['generation']}: {_best(self._space, best)}, median {entry['median']:.6g}, "
+                f"generation {entry['generation']}: {_best(self._space, search)}, median {entry['median']:.6g}, "
                 f"front {entry['front']}",
             )
 
@@ -165,7 +167,7 @@ class LiveDisplay:
         best = search.standings.best
         if best is not None:
             name = self._space.first_objective[0]
-            table.add_row(name, f"{_best(self._space, best)}, genome {best.genome.id}")
+            table.add_row(name, f"{_best(self._space, search)}, genome {best.genome.id}")
             genes = Text(genes_in_words(dict(best.genome.values)), no_wrap=True, overflow="ellipsis")
             table.add_row("", genes)
             table.add_row("front", counted(len(search.standings.front), "genome"))

@@ -19,7 +19,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from signal_model.support.errors import InputError, closest
 
-Name = Literal["tensorboard", "mlflow"]
+Name = Literal["tensorboard", "mlflow", "wandb"]
 NAMES: tuple[Name, ...] = get_args(Name)
 NONE = "none"  # of them
 EVENTS = "tensorboard"  # in the run folder, unless told otherwise
@@ -27,7 +27,7 @@ EVENTS = "tensorboard"  # in the run folder, unless told otherwise
 
 @dataclass(frozen=True)
 class Target:
-    """A logger that was asked for; `where` is a folder of TensorBoard's or an address of MLflow's."""
+    """A logger that was asked for; `where` is a folder of TensorBoard's, an address of MLflow's, a project of W&B's."""
 
     name: Name
     where: str | None = None
@@ -38,6 +38,8 @@ class Target:
         return self.name if self.where is None else f"{self.name}={self._absolute(self.where)}"
 
     def _absolute(self, where: str) -> str:
+        if self.name == "wandb":
+            return where
         if where.startswith("sqlite:"):
             return without_password(where)
         if "://" not in where:
@@ -49,10 +51,12 @@ class Target:
 
     def check(self) -> None:
         """Raises InputError if its package is missing or it cannot write there."""
-        from hrfevo.runner.observers import mlflow_log, tensorboard_log
+        from hrfevo.runner.observers import mlflow_log, tensorboard_log, wandb_log
 
         if self.name == "mlflow":
             mlflow_log.check(self.where)
+        elif self.name == "wandb":
+            wandb_log.check(self.where)
         else:
             tensorboard_log.check(Path(self.where) if self.where else None)
 
@@ -84,6 +88,7 @@ def open_logs(
     from hrfevo.runner.observers.base import Logger, LogObserver, ended_before, failure, go_without
     from hrfevo.runner.observers.mlflow_log import MLflow
     from hrfevo.runner.observers.tensorboard_log import TensorBoard
+    from hrfevo.runner.observers.wandb_log import WandB
 
     with ExitStack() as stack:
         observers: list[Observer] = []
@@ -92,6 +97,8 @@ def open_logs(
             try:
                 if target.name == "mlflow":
                     logger = MLflow(target.where, folder, space)
+                elif target.name == "wandb":
+                    logger = WandB(target.where, folder, space)
                 else:
                     logger = TensorBoard(Path(target.where or folder.path / EVENTS), space)
             except Exception as error:

@@ -82,11 +82,12 @@ def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
         "genome": {"pinned": "left", "width": 130, "cellClass": "code", "minWidth": 110},
         "front": {"width": 90},
     }
-    numbers = {"steps": ",d", "generation": ",d", "birth": ",d"}
+    numbers = {"steps": ",d", "seeds": ",d", "generation": ",d", "birth": ",d"}
     numbers |= dict.fromkeys(("began", "minutes", "spent"), ",.1f")
     numbers |= {name: metric_format(name) for name, measured in metrics.items() if measured}
     numbers |= {name: ",.4~g" for name, numeric in genes.items() if numeric}
-    order = [*FIRST, *(name for name, measured in metrics.items() if measured), *genes, *LAST]
+    seeds = ["seeds"] if any((snapshot.frame["seeds"] > 1).any() for snapshot in snapshots.values()) else []
+    order = [*FIRST, *seeds, *(name for name, measured in metrics.items() if measured), *genes, *LAST]
     return [_column(name, numbers.get(name)) | named.get(name, {}) for name in order]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
+from hrfevo.results.ranking import with_means
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder, find_runs
 from hrfevo.store.store import Evaluation, Run, Store, Version
@@ -25,7 +26,8 @@ from signal_model.support.errors import InputError, one_line
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment. Frames are those of `hrfevo.views.figures`, `curves` is by evaluation number."""
+    """A run at one moment: its evaluations, and frames as figures have them, of means over seeds. `curves` is by
+    evaluation number."""
 
     run: Run
     version: Version
@@ -81,17 +83,23 @@ class Watched:
             return self._snapshot
 
     def _changed(self, before: Snapshot | None, version: Version) -> Snapshot:
+        if before is not None and before.version.timings != version.timings:
+            before = None  # they are of evaluations that have long ended
         run_id, since = self.folder.id, before.version.event if before else -1
         run = self.folder.record(self._store)
         changed = self._earlier.named(self._store.evaluations(run_id, since))
         points = self._store.curves(run_id, after=since)
         if before is None:
-            frame = evaluation_frame(changed, self.space)
+            frame = evaluation_frame(with_means(self.space, changed), self.space)
             return Snapshot(run, version, self.space, tuple(changed), points, frame, curve_frame(points), self.folder)
         known = {evaluation.number: evaluation for evaluation in before.evaluations}
-        known |= {evaluation.number: evaluation for evaluation in changed}
+        new = {evaluation.number: evaluation for evaluation in changed}
+        known |= new
         evaluations = tuple(known[number] for number in sorted(known))
-        frame = updated_frame(before.frame, changed, evaluations, self.space)
+        scored = with_means(self.space, evaluations)
+        # The mean of one that is long there changes with a seed that is new.
+        rows = [one for one in scored if one.number in new or one.seeds > 1 or one.timings]
+        frame = updated_frame(before.frame, rows, scored, self.space)
         kept = before.curve_frame[~before.curve_frame["number"].isin(list(points))]
         lines = pd.concat([kept, curve_frame(points)], ignore_index=True) if points else before.curve_frame
         return Snapshot(run, version, self.space, evaluations, {**before.curves, **points}, frame, lines, self.folder)

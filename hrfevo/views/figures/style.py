@@ -11,6 +11,7 @@ import json
 import math
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,12 @@ CATEGORIES = (MANY, ORANGE, OTHER, PURPLE, SKY, BEST, YELLOW, FAINT)
 RUNGS = (FAINT, MANY, OTHER, PURPLE)
 
 
-def scale(mode: Mode = "light", count: int = 10) -> list[str]:
+@cache
+def scale(mode: Mode = "light", count: int = 10) -> tuple[str, ...]:
     """Colours from the best score to the worst: the best stands out most from the background."""
     first, last = (0.0, 0.88) if mode == "light" else (1.0, 0.22)
     rgb = sample_colorscale("Cividis", np.linspace(first, last, count), colortype="tuple")
-    return ["#" + "".join(f"{round(255 * channel):02x}" for channel in colour) for colour in rgb]
+    return tuple("#" + "".join(f"{round(255 * channel):02x}" for channel in colour) for colour in rgb)
 
 
 def page_variables(mode: Mode) -> str:
@@ -45,8 +47,9 @@ def page_variables(mode: Mode) -> str:
     return f"{ink_variables(mode)} --scale: {', '.join(scale(mode))};"
 
 
+@cache
 def template(mode: Mode = "light") -> go.layout.Template:
-    """The template that all figures share, on a transparent background."""
+    """The template that all figures share, on a transparent background; each takes a copy of its own."""
     own = {
         "title": {
             "x": 0,

@@ -10,7 +10,7 @@ from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import measured
-from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, with_reach
+from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, timed_in_words, with_reach
 from hrfevo.views.verdicts import in_general
 from hrfevo.views.words import gene_lines
 
@@ -63,6 +63,8 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
         said = "One genome, which no other beats in any objective."
     else:
         said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
+    if "step_time" in space.objectives and (timed := timed_in_words(winners)):
+        said += f" The {timed}."
     seeds = any(winner.seeds > 1 for winner in winners)
     heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
     rows = [

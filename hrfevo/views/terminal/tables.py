@@ -45,6 +45,7 @@ def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ())
         "steps": space.rungs[evaluation.rung],
         "seed": evaluation.seed,
         **({"seeds": evaluation.seeds} if evaluation.seeds > 1 else {}),
+        **({"timings": len(evaluation.timings)} if evaluation.timings else {}),
         "metrics": metrics,
         "birth": evaluation.birth,
         "generation": space.generation_of(evaluation.birth),
@@ -79,7 +80,7 @@ def as_table(
     space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
 ) -> Table:
     """The best first; a star marks the front. Where weights are inherited, the share of them is shown, where scores are
-    means, of how many seeds, and where they are of a lower rung than the last, of which.
+    means, of how many seeds, where they are of a lower rung than the last, of which, and whose steps were timed again.
 
     `also` are metrics to show besides the objectives.
     """
@@ -103,11 +104,25 @@ def as_table(
             str(space.generation_of(evaluation.birth)),
             escape(genes_in_words(evaluation.values)),
         )
+    captions = []
     if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:
         steps = " and ".join(counted(number, "step") for number in sorted(below))
-        table.caption = f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung"
+        captions.append(f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung")
+    if "step_time" in metrics and (told := timed_in_words(evaluations)):
+        captions.append(told)
+    if captions:
+        table.caption = "\n".join(captions)
         table.caption_justify, table.caption_style = "left", ""
     return table
+
+
+def timed_in_words(evaluations: Sequence[Evaluation]) -> str:
+    """Whose steps are timed again, and how often; empty where nobody's are."""
+    alone = [evaluation.timings for evaluation in evaluations if evaluation.timings]
+    if not alone:
+        return ""
+    whose = "all" if len(alone) == len(evaluations) else f"{len(alone)} of {len(evaluations)}"
+    return f"step_time of {whose} is that of steps timed again, alone: the least of {max(map(len, alone))}"
 
 
 def confirmed_table(found: Confirmation) -> Table:
@@ -166,6 +181,7 @@ def status_table(status: Status) -> Table:
     """How a run is doing, a fact to a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     after = "" if status.best_steps in (None, status.last_steps) else f" after {counted(status.best_steps, 'step')}"
+    after += f", the mean of {status.best_seeds} seeds" if (status.best_seeds or 1) > 1 else ""
     counts = {"finished": status.finished, "failed": status.failed, "infeasible": status.infeasible}
     facts = [
         ("run", status.run),

@@ -249,7 +249,7 @@ def test_what_a_rung_tells_of_the_last_is_learned() -> None:
     surrogate = Surrogate([True])
     surrogate.fit(vectors, values)
     nothing = Pending(np.empty((0, 3)), np.empty(0, int))
-    _, telling = surrogate.expecting(nothing)(generator.random((20, 3)))
+    _, telling = surrogate.expecting(nothing).telling(generator.random((20, 3)))
     first, second, last = telling[:, 0].mean(axis=0)
     assert first + 0.25 < second < last == 1
 
@@ -268,16 +268,16 @@ def test_the_surrogate_learns_in_a_space_of_a_hundred_columns() -> None:
 # --- what failed ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rung", "seeds"), [(0, 3), (1, 3)])
+@pytest.mark.parametrize(("rung", "seeds"), [(0, 6), (1, 6)])
 def test_failures_teach(rung: int, seeds: int) -> None:
     """Larger is better until memory runs out, at the first rung or at the last, for three of four random genomes."""
     space = one_objective("mixers", rungs=[1, 3][: rung + 1], constraints={})
     generator = np.random.default_rng(0)
     wall = np.quantile([_size(sample(space, generator)) for _ in range(500)], 0.25)
     failed: list[bool] = []
+    nearest = [0.0] * seeds
     for seed in range(seeds):
         algorithm = make_algorithm("evolution", space, np.random.SeedSequence(seed))
-        best = 0.0
         for count in range(130):
             proposal = algorithm.ask()
             assert proposal is not None
@@ -288,8 +288,9 @@ def test_failures_teach(rung: int, seeds: int) -> None:
             if count >= 50:
                 failed.append(fails)
             if proposal.rung == rung and not fails:
-                best = max(best, size)
-        assert best > 0.9 * wall
+                nearest[seed] = max(nearest[seed], size / wall)
+    assert np.median(nearest) > 0.95
+    assert min(nearest) > 0.8
     assert np.mean(failed) <= 0.1
 
 
@@ -371,21 +372,24 @@ def test_evolution_promotes_what_is_promising_and_drops_the_rest() -> None:
 def test_evolution_goes_on_with_the_best_of_a_rung_where_nothing_can_be_learned() -> None:
     """Scores are noise, so all that is new may be good; a quarter of each rung is promoted all the same."""
     space = one_objective("mixers", rungs=[1, 3, 9])
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
-    scores: list[dict[str, float]] = [{}, {}, {}]
-    promoted: list[list[float]] = [[], [], []]
-    for _ in range(90):
-        proposal = algorithm.ask()
-        assert proposal is not None
-        value = noise(proposal.genome)
-        scores[proposal.rung][proposal.genome.id] = value
-        if proposal.operator == "promotion":
-            promoted[proposal.rung].append(value)
-        algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
-    for below, above in itertools.pairwise(scores):
-        assert len(above) >= int(space.promote * (len(below) - 1))
-    for rung in (1, 2):
-        assert np.median(promoted[rung]) <= np.median(list(scores[rung - 1].values()))
+    better: list[list[float]] = [[], []]
+    for seed in range(3):
+        algorithm = make_algorithm("evolution", space, np.random.SeedSequence(seed))
+        scores: list[dict[str, float]] = [{}, {}, {}]
+        promoted: list[list[float]] = [[], [], []]
+        for _ in range(90):
+            proposal = algorithm.ask()
+            assert proposal is not None
+            value = noise(proposal.genome)
+            scores[proposal.rung][proposal.genome.id] = value
+            if proposal.operator == "promotion":
+                promoted[proposal.rung].append(value)
+            algorithm.tell([Result(proposal, (value,), space.margins({"parameters": 1.0}))])
+        for below, above in itertools.pairwise(scores):
+            assert len(above) >= int(space.promote * (len(below) - 1))
+        for rung in (1, 2):
+            better[rung - 1].append(float(np.median([*scores[rung - 1].values()]) - np.median(promoted[rung])))
+    assert np.mean(better, axis=1).min() > 0
 
 
 def test_evolution_learns_what_breaks_the_bounds() -> None:

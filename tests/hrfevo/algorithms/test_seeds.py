@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hrfevo
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel
@@ -33,6 +34,7 @@ from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.store import Evaluation, Store
+from hrfevo.views.dashboard.watch import Watched
 from hrfevo.views.terminal.tables import as_table
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import TrainingEvaluator
@@ -40,7 +42,7 @@ from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.data.corpus import load_corpus
 from signal_model.support.errors import InputError
-from tests.conftest import PowerCut
+from tests.conftest import PowerCut, answer, command, only_run
 
 SPACE = """
 name: seeds
@@ -306,6 +308,29 @@ def test_averages_stay_as_they_are_and_tables_say_of_how_many_seeds() -> None:
     assert front(space_of(), means) == front(space_of(), rows)
     assert [str(column.header) for column in as_table(space_of(), means, means).columns].count("seeds") == 1
     assert "seeds" not in [column.header for column in as_table(space_of(), rows[:2], rows[:2]).columns]
+
+
+def test_whoever_says_who_is_best_says_of_how_many_seeds(tiny_space: Path, tmp_path: Path) -> None:
+    told = ("--set", "replicates=0.5", "--evaluations", 16, "--backend", "inline", "--no-confirm")
+    result = command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", *told)
+    assert result.returncode == 0, result.stderr
+    path = only_run(tmp_path / "out")
+    run = hrfevo.load(path)
+    best = run.winners[0]
+    assert best.seeds > 1
+    mean = np.mean([e.metrics["bits_per_byte"] for e in run.history if e.genome == best.genome])
+    assert best.metrics["bits_per_byte"] == pytest.approx(mean)
+    assert run.front["seeds"].tolist() == [one.seeds for one in run.winners]
+    assert run.front["bits_per_byte"].tolist() == [one.metrics["bits_per_byte"] for one in run.winners]
+    said = f"the mean of {best.seeds} seeds"
+    assert said in " ".join(answer("status", path).split())
+    assert f"{said}, chosen by the search" in (path / "best.yaml").read_text()
+    assert f"With the first of its {best.seeds} seeds again" in (path / "best.yaml").read_text()
+    assert said in (path / "report.html").read_text()
+    assert f"best {mean:.6g} ({best.seeds} seeds)" in result.stdout
+    with closing(Watched(path, None)) as watched:
+        frame = watched.snapshot().frame
+    assert frame[frame["front"]].set_index("genome")["seeds"].to_dict() == {e.genome: e.seeds for e in run.winners}
 
 
 @settings(max_examples=30)

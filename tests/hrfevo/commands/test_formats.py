@@ -103,6 +103,7 @@ KINDS = {
     "begun": Kind(begun, has_scores=False),
     "first version": Kind(old("first")),
     "second version": Kind(old("second")),
+    "third version": Kind(old("third")),
 }
 # What is asked of a run; RUN, RUNS, GENOME and OUT are filled in.
 QUESTIONS = {

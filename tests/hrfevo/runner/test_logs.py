@@ -283,7 +283,9 @@ def test_an_interrupted_search_closes_its_loggers_as_such(space: SearchSpace) ->
     assert scribe.closed is True
 
 
-@pytest.mark.parametrize(("name", "package"), [("tensorboard", "tensorboardX"), ("mlflow", "mlflow")])
+@pytest.mark.parametrize(
+    ("name", "package"), [("tensorboard", "tensorboardX"), ("mlflow", "mlflow"), ("wandb", "wandb")]
+)
 def test_a_missing_package_is_said_with_its_extra(name: Any, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"package {package}\S* is missing; pip install 'hrfevo\[{name}\]'"):
@@ -293,10 +295,11 @@ def test_a_missing_package_is_said_with_its_extra(name: Any, package: str, monke
 @pytest.mark.parametrize(
     ("log", "says"),
     [
-        ("tensorbord", "no such logger (did you mean 'tensorboard'?); accepted: tensorboard, mlflow"),
+        ("tensorbord", "no such logger (did you mean 'tensorboard'?); accepted: tensorboard, mlflow, wandb, none"),
         ("mlflow=nonsense://x", "--log mlflow=nonsense://x: cannot be used"),
         ("tensorboard=FILE", "is no folder"),
         ("mlflow=", "says no place"),
+        ("wandb=a/b/c", "is no project; accepted: PROJECT, ENTITY/PROJECT"),
     ],
 )
 def test_a_wrong_log_is_one_line_before_the_search_begins(

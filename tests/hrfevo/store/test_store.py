@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import alembic.command
@@ -226,6 +227,23 @@ def run_made_in(url: str) -> bool:
     name = f"{os.getpid()}-{time.time_ns()}"
     store.create_run(name, name, {})
     return store.run(name).name == name
+
+
+def test_timings_are_kept_once_and_read_with_every_evaluation_of_their_genome(store: Store, run_id: str) -> None:
+    for number, rung in ((0, 0), (1, 1)):
+        submit(store, run_id, one := job(number, rung, genome=0))
+        store.record(run_id, finished(one), seconds=1.0)
+    before = store.version(run_id)
+    assert not store.repeated(run_id)
+    for timing, step_time in ((0, 3.5), (1, 2.5), (0, 9.0)):
+        timed = replace(job(5, 1, genome=0), timing=timing)
+        store.timed(run_id, Outcome(timed, "finished", {"step_time": step_time}, worker="w:1", device="cpu"))
+    assert [e.timings for e in store.evaluations(run_id)] == [(3.5, 2.5)] * 2
+    assert [e.metrics for e in store.evaluations(run_id)] == [{"bits_per_byte": 1.5}] * 2
+    assert store.version(run_id) == replace(before, timings=2), "they are no events"
+    assert store.repeated(run_id)
+    with pytest.raises(InputError):
+        store.timed(run_id, Outcome(replace(job(8), timing=0), "finished", {"step_time": 1.0}))
 
 
 def test_a_database_of_another_program_is_left_as_it_is(fresh: str) -> None:

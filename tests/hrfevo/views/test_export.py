@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import numpy as np
 import optuna
@@ -45,6 +44,7 @@ from signal_model.training.checkpoints import load_checkpoint, load_figures
 from signal_model.training.trainer import Trainer, run_recipe
 from tests.conftest import ROOT, TINY_SPACE, command
 from tests.hrfevo.commands.test_cli import assert_one_clear_line
+from tests.tools.services import get
 from tests.tools.synthetic import read
 
 CPU = torch.device("cpu")
@@ -319,16 +319,6 @@ def test_a_study_holds_the_run_and_the_dashboard_serves_it(run: Path, tmp_path: 
         expected = [evaluation.metrics[name] for name in space.objectives] if evaluation.rung == 1 else []
         assert [float(value) for value in trial.get("values", [])] == expected
         assert len(trial["intermediate_values"]) == len(study.trials[evaluation.number].intermediate_values)
-
-
-def get(app: Any, path: str) -> Any:
-    """One request to a WSGI application, which must succeed."""
-    environment: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
-    setup_testing_defaults(environment)
-    answers: list[str] = []
-    body = b"".join(app(environment, lambda status, *_: answers.append(status)))
-    assert answers == ["200 OK"], body
-    return json.loads(body)
 
 
 def test_a_storage_keeps_its_other_studies_and_its_own_unless_told(

@@ -125,7 +125,7 @@ def _draw_shares(
         names["other"] = f"{len(rare)} others"
     count = len(shares.columns)
     ordered = isinstance(gene, OrderedGene)
-    colors = scale("light", count)[::-1] if ordered and count > 1 else list(CATEGORIES)
+    colors = [*reversed(scale("light", count))] if ordered and count > 1 else list(CATEGORIES)
     heights = _spread(shares.iloc[-1].cumsum().to_numpy() - shares.iloc[-1].to_numpy() / 2, 0.115)
     for index, key in enumerate(shares.columns):
         name = text(names[key])
