@@ -61,6 +61,8 @@ def check(line: str) -> None:
     if command is None:
         return  # a sentence, not a command
     if hasattr(command, "commands"):
+        if len(words) == 2:
+            return  # several commands, named as one
         command = command.commands[words[2]]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     options |= {"--help"}

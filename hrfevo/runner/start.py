@@ -27,6 +27,8 @@ from hrfevo.space.budget import amounts, in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.database import sqlite_file
+from hrfevo.store.file_systems import caution
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_corpus import corpus_of, with_text_at
 from hrfevo.store.run_folder import RunFolder
@@ -243,6 +245,9 @@ def _execute(
     patient = PatientStore(store, partial(say, console), folder.pause)
     search = _replayed(folder, space, store, patient, workers, machinery)
     store.set_state(folder.id, "running")
+    file = sqlite_file(machinery.store or folder.store_url())
+    if file and folder.settings.stage is None and (told := caution(file)):
+        say(console, f"note: {told}")
     try:
         say(console, f"run {folder.path}: {counted(workers.capacity, 'worker')}")
         ending = _searched(search, folder, store, patient, machinery, console, observers)

@@ -28,6 +28,12 @@ def sqlite_url(path: Path) -> str:
     return str(sa.URL.create("sqlite", database=str(path)))
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of such an address, None of another database's."""
+    full = sa.make_url(url)
+    return Path(full.database or "") if full.get_backend_name() == "sqlite" else None
+
+
 # What libpq takes from the query of an address and nobody else may read.
 _SECRETS = ("password", "sslpassword")
 _ACCEPTED = "sqlite:///PATH or postgresql+psycopg://…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -28,6 +29,8 @@ RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.
 PAUSED_FILE = ".paused"
 CHECKPOINTS = "checkpoints"
 LOCK_FILE, LOCK_ATTEMPTS = ".lock", 5
+# Of file systems that lock no files, such as Lustre without its mount option `flock`.
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 # What the run was told of earlier ones, where it was.
 EARLIER_FILE = "earlier.json"
 SPACE_HASH = "space_hash"
@@ -177,6 +180,12 @@ class RunFolder:
                     if not patience:
                         raise InputError(f"{self.path}: another hrfevo is running this search") from None
                     time.sleep(0.1)
+                except OSError as error:
+                    if error.errno not in NO_LOCKS:
+                        raise
+                    # Without locks two searches might write to one run.
+                    problem = f"its file system locks no files ({error.strerror})"
+                    raise InputError(f"{self.path}: {problem}; choose a folder on another one") from None
             yield
 
     @property
@@ -189,6 +198,9 @@ class RunFolder:
             return False
         except BlockingIOError:
             return True
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
         return False
 
     def pause(self, reason: str) -> None:

@@ -18,7 +18,7 @@ from hrfevo.algorithms.evolution.feasibility import Feasibility
 from hrfevo.algorithms.evolution.surrogate import Outlook, Pending, Surrogate
 from hrfevo.algorithms.random import ATTEMPTS
 from hrfevo.space.genome import sample
-from hrfevo.space.metrics import METRICS
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 
 # Genomes that may wait for promotion, over all rungs; the others' trainings are given up.
@@ -72,7 +72,7 @@ class Evolution:
     def __init__(self, space: SearchSpace, generator: np.random.Generator) -> None:
         self._space, self._generator = space, generator
         self._archive = Archive(space)
-        self._surrogate = Surrogate([METRICS[name].trained for name in space.objectives])
+        self._surrogate = Surrogate([measure(name).trained for name in space.objectives])
         self._feasibility = Feasibility()
         # One: workers have the others, and what is proposed does not depend on how many there are.
         self._threads = ThreadpoolController()

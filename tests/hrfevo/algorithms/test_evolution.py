@@ -320,6 +320,30 @@ def test_every_bound_is_learned_from_those_of_whom_it_is_known() -> None:
     assert np.mean(kept[75:]) >= 0.9
 
 
+def test_the_surest_is_tried_until_something_else_is_known() -> None:
+    """Four percent of the genomes keep the bound: eight of them must be found for a surrogate to begin."""
+    bound = Bounds(max=1.0)
+    space = one_objective("mixers", rungs=[1], constraints={"parameters": bound})
+    generator = np.random.default_rng(0)
+    limit = np.quantile([_size(sample(space, generator)) for _ in range(1000)], 0.04)
+    found = []
+    for seed in range(2):
+        algorithm = make_algorithm("evolution", space, np.random.SeedSequence(seed))
+        kept = 0
+        for asked in range(1, 200):
+            proposal = algorithm.ask()
+            assert proposal is not None
+            share = _size(proposal.genome) / limit
+            kept += share <= 1
+            if kept == 8:
+                found.append(asked)
+                break
+            algorithm.tell([Result(proposal, (share,) if share <= 1 else None, space.margins({"parameters": share}))])
+    # At random it takes two hundred.
+    assert len(found) == 2
+    assert max(found) <= 40
+
+
 # --- promotion -----------------------------------------------------------------------------------
 
 
