@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrfevo.commands.options import CorpusOption, DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, closest
 
 if TYPE_CHECKING:
     from hrfevo.space.search_space import SearchSpace
@@ -179,10 +179,25 @@ def _feasible(
 @app.command()
 def report(
     folder: RunArgument,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own unless given")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to, the run's own unless given; with --figure, a file")
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One figure as a picture: front, fitness, importance, …")
+    ] = None,
+    width: Annotated[int | None, typer.Option(min=100, max=10_000, help="Of a picture, points")] = None,
+    height: Annotated[int | None, typer.Option(min=100, max=10_000, help="Of a picture, points")] = None,
+    bare: Annotated[bool, typer.Option("--bare", help="A picture without title and caption, for a paper")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a picture that is there")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Write report.html and best.yaml into the run folder, as they stand now."""
+    """Write report.html and best.yaml into the run folder, as they stand now; or one figure as SVG or PNG."""
+    if figure is not None:
+        _picture(folder, store, figure, output, (width, height), bare, overwrite)
+        return
+    if width or height or bare or overwrite:
+        raise InputError("--width, --height, --bare, --overwrite: go with --figure")
+
     from hrfevo.runner.products import leave_products
     from hrfevo.store.run_folder import RunFolder
 
@@ -192,3 +207,29 @@ def report(
     except OSError as error:
         remedy = "" if output else "; name another folder with --output"
         raise InputError(f"{output or folder}: the report cannot be written there: {error.strerror}{remedy}") from None
+
+
+def _picture(
+    folder: Path,
+    store: str | None,
+    name: str,
+    output: Path | None,
+    size: tuple[int | None, int | None],
+    bare: bool,
+    overwrite: bool,
+) -> None:
+    from hrfevo.views.export.destination import refuse_occupied, write_file
+    from hrfevo.views.export.pictures import KINDS, draw, find_chromium
+    from hrfevo.views.notebook import load
+
+    if output is None or output.suffix not in KINDS:
+        got = "none" if output is None else str(output)
+        raise InputError(f"--figure {name}: --output: expected a file that ends in {' or '.join(KINDS)}, got {got}")
+    refuse_occupied(output, overwrite)
+    find_chromium()  # before the figures are made, which takes longer
+    figures = load(folder, store).figures
+    if name not in figures:
+        told = f"accepted: {', '.join(figures)}" if figures else "the run has too few evaluations for any"
+        raise InputError(f"--figure {name}: the run has no such figure{closest(name, figures)}; {told}")
+    write_file(output, draw(figures[name], output.suffix, *size, bare=bare))
+    print(f"{output}: figure {name} of run {folder.name}")
