@@ -126,7 +126,7 @@ def test_a_search_keeps_its_trainings_on_a_server(tiny_space: Path, tmp_path: Pa
     waiting = [path.name for path in own.iterdir() if path.name not in promoted]
     said = command("hrfevo", "export", run.path, waiting[0], "--weights", "--output", tmp_path / "model")
     assert "weights that the search kept at step 3" in said.stdout + said.stderr
-    again = command("hrfevo", "resume", run.path, "--evaluations", 20)
+    again = command("hrfevo", "resume", run.path, "--evaluations", 20, "--backend", "inline")
     assert again.returncode == 0, again.stderr
     assert [*(served / "searches").iterdir()] == [own], "a resumed run keeps its trainings where it did before"
 
