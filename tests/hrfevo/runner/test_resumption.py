@@ -288,27 +288,28 @@ def test_what_was_asked_for_at_the_start_holds_until_something_else_is_asked_for
 def test_every_limit_of_a_budget_can_be_raised_and_machinery_is_tried_once(
     confirmed_space: Path, tmp_path: Path, mortal: type[Mortal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = confirmed_space.read_text()
-    confirmed_space.write_text(text.replace("budget: {evaluations: 8}", "budget: {training_minutes: 0.002}"))
+    # Trainings so long that most of the time counts.
+    text = confirmed_space.read_text().replace("rungs: [3, 6]", "rungs: [30, 60]")
+    confirmed_space.write_text(text.replace("budget: {evaluations: 8}", "budget: {training_minutes: 0.01}"))
     ended, said = told("run", confirmed_space, "--backend", "inline", "--no-confirm", "--out", tmp_path / "out")
     assert ended is None
-    assert "finished: budget spent: 0.002 minutes of training" in said
+    assert "finished: budget spent: 0.01 minutes of training" in said
     run, before = only_run(tmp_path / "out"), len(mortal.trained)
 
     tried: list[bool] = []
     monkeypatch.setattr(machinery.Machinery, "check", lambda *_, **options: tried.append(True))
     for short, says in (
-        (("--evaluations", 100), "has spent its budget of 0.002 minutes of training, too; give a larger --training-m"),
-        (("--training-minutes", 0.002), "name as many or more"),
+        (("--evaluations", 100), "has spent its budget of 0.01 minutes of training, too; give a larger --training-m"),
+        (("--training-minutes", 0.01), "name as many or more"),
     ):
         ended, said = told("resume", run, *short)
         assert says in str(ended) + said
         assert len(mortal.trained) == before
     tried.clear()
-    assert told("resume", run, "--training-minutes", 0.006)[0] is None
+    assert told("resume", run, "--training-minutes", 0.05)[0] is None
     assert (len(mortal.trained) > before, tried) == (True, [True])
     folder = RunFolder.open(run)
-    assert folder.space().budget.limits == {"training_minutes": 0.006}
+    assert folder.space().budget.limits == {"training_minutes": 0.05}
     before = len(mortal.trained)
     ended, said = told("resume", run, "--training-minutes", 60, "--minutes", 0.5, "--evaluations", before + 2)
     assert ended is None
