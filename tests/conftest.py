@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -60,6 +61,12 @@ confirm: {top: 0}
 """
 
 
+def pytest_collection_finish() -> None:
+    """What was imported to collect the tests is no garbage: none of the collections to come need look through it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tokens made by tests stay out of the user's cache, and are made once."""
@@ -89,6 +96,13 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_SPACE.replace("TEXT", str(text_folder)))
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process leave empty reports: to draw one takes longer than a small search."""
+    monkeypatch.setattr("hrfevo.runner.products.PICTURED", 0)
+    monkeypatch.setattr("hrfevo.runner.products.render", lambda *_: "")
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_asking_in_vain_changes_nothing(name: str, synchronous: bool) -> None:
             done = flying.pop(0)
             algorithm.tell([Result(done, (score(done.genome)[0] - done.rung,))])
 
-    assert played(0) == played(3)
+    assert played(0) == played(1)
 
 
 def test_promotion_takes_the_best_share_of_each_rung() -> None:
@@ -357,7 +357,7 @@ def test_evolution_beats_random_search_where_there_is_something_to_learn() -> No
             algorithm.tell([Result(proposal, (scores[-1],))])
         return min(scores)
 
-    medians = {name: np.median([best(name, seed) for seed in range(15)]) for name in ("evolution", "random")}
+    medians = {name: np.median([best(name, seed) for seed in range(7)]) for name in ("evolution", "random")}
     assert medians["evolution"] < 0.5 * medians["random"]
 
 

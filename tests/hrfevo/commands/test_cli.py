@@ -193,7 +193,9 @@ def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
     assert listed[0]["finished"] == 12
 
 
-def test_a_text_may_be_moved_and_not_changed(tiny_space: Path, text_folder: Path, tmp_path: Path) -> None:
+def test_a_text_may_be_moved_and_not_changed(
+    tiny_space: Path, text_folder: Path, tmp_path: Path, undrawn: None
+) -> None:
     here, there = Path(shutil.copytree(text_folder, tmp_path / "here")), tmp_path / "there"
     tiny_space.write_text(tiny_space.read_text().replace(str(text_folder), "here"))
     inline = ["--backend", "inline", "--no-confirm"]
@@ -270,15 +272,13 @@ def test_a_disk_without_room_is_named(tiny_space: Path, tmp_path: Path) -> None:
     model.write_text("width: 16\nlayers:\n- mixer: {kind: harmonic}\n")
     text = tmp_path / "plain.txt"
     text.write_text("".join(f"{number} lines of text\n" for number in range(2000)))
-    train = ["signal_model", "train", model, "--steps", 3, "--output", tmp_path / "model"]
-    refused = subprocess.run(
-        [sys.executable, "-m", *map(str, train), "--corpus", str(text)], capture_output=True, text=True
-    )
+    train = ["train", model, "--steps", 3, "--output", tmp_path / "model"]
+    refused = command("signal-model", *train, "--corpus", text)
     assert_one_clear_line(refused, f"cut one by position: {{path: {text}, split: position}}")
     search = ["hrfevo", "run", tiny_space, "--backend", "inline", "--out", tmp_path / "runs"]
     corpus = f"{{path: {text}, split: position}}"
     for room, arguments, place in (
-        (50_000, [*train, "--corpus", corpus], tmp_path / "model" / "training.safetensors"),
+        (50_000, ["signal_model", *train, "--corpus", corpus], tmp_path / "model" / "training.safetensors"),
         (200, search, f"--out {tmp_path / 'runs'}: "),
     ):
         result = subprocess.run(
@@ -303,7 +303,9 @@ def test_a_run_leaves_everything_it_promises(run: Path) -> None:
     assert (run / "space.yaml").read_text().startswith("\nname: tiny")
 
 
-def test_scores_of_a_lower_rung_than_the_last_are_named_as_such(tiny_space: Path, tmp_path: Path) -> None:
+def test_scores_of_a_lower_rung_than_the_last_are_named_as_such(
+    tiny_space: Path, tmp_path: Path, undrawn: None
+) -> None:
     short = ("--set", "rungs=[2, 4, 6]", "--evaluations", 2, "--backend", "inline", "--out", tmp_path / "runs")
     told = answer("run", tiny_space, *short)
     caption = "scores are after 2 steps, not after the 6 of the last rung"

@@ -407,11 +407,11 @@ def test_probes_tell_architectures_apart() -> None:
     """Attention recalls what it saw, a window of two tokens cannot; both can learn facts by heart."""
     import torch
 
-    training = TrainingConfig(learning_rate=8e-3)
+    training = TrainingConfig(learning_rate=1.5e-2)
     whole, blind = (
         ModelConfig.model_validate(
             {
-                "width": 64,
+                "width": 32,
                 "context": 32,
                 "layers": [{"mixer": {"kind": "attention", "short_convolution": 3} | window}] * 2,
             }
@@ -419,7 +419,7 @@ def test_probes_tell_architectures_apart() -> None:
         for window in ({}, {"window": 2})
     )
     device = torch.device("cpu")
-    recall = [probe("in_context_recall", model, training, device, steps=250) for model in (whole, blind)]
+    recall = [probe("in_context_recall", model, training, device, steps=200) for model in (whole, blind)]
     assert recall[0] > recall[1] + 0.4
     assert probe("memorization", blind, training, device, steps=100) > 0.9
     assert probe("memorization", blind, training, device, steps=1) < 0.5

@@ -310,7 +310,9 @@ def results(run: Path) -> list[Any]:
     return [(e.genome, e.rung, e.operator, e.metrics.get("bits_per_byte")) for e in evaluations_of(run)]
 
 
-def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(tiny_space: Path, tmp_path: Path) -> None:
+def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(
+    tiny_space: Path, tmp_path: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = searched(tiny_space, tmp_path / "first", 12)
     known, name = evaluations_of(first), first.name
     whole = searched(tiny_space, tmp_path / "whole", 14, "--from", first, "--seed", 1)
@@ -329,12 +331,15 @@ def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(tiny_space:
 
     assert f"from {name}" in answer("lineage", whole, winners[0].genome)
     assert f"from {name}" in answer("show", whole, winners[0].genome)
-    assert f"{len(known)} results and" in (whole / "report.html").read_text()
     # A third search hears of the first by the second, though the first is gone.
     third = searched(tiny_space, tmp_path / "third", 8, "--from", whole, "--seed", 2)
     sources = RunFolder.open(third).settings.earlier
     assert {Path(one.run).name for one in sources} == {name, whole.name}
     assert sum(one.results or 0 for one in sources) == len(known) + len(found)
+
+    monkeypatch.undo()
+    answer("report", whole)
+    assert f"{len(known)} results and" in (whole / "report.html").read_text()
 
 
 def test_a_parent_that_only_an_earlier_run_evaluated_is_from_there(run: Path) -> None:

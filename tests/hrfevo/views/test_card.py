@@ -310,7 +310,7 @@ def test_every_kind_has_its_pictures(changes: dict[str, Any]) -> None:
 def test_genomes_of_the_shipped_spaces_have_portraits(path: Path) -> None:
     space = load_space(path)[0]
 
-    @settings(max_examples=6)
+    @settings(max_examples=3)
     @given(st.integers(0, 2**20))
     def check(seed: int) -> None:
         drawn(express(space, sample(space, np.random.default_rng(seed)), seed=seed).model)

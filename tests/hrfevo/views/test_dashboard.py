@@ -555,17 +555,24 @@ def test_what_data_says_is_shown_and_never_run(browser: Any, tmp_path: Path) -> 
 # --- keyboards and screen readers ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
-    browser: Any, tmp_path: Path, width: int, scheme: str
-) -> None:
-    search = Search(tmp_path)
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard of one search that goes on and does nothing."""
+    search = Search(folder := tmp_path_factory.mktemp("served"))
     search.go_on(20)
     search.submit()
     search.end("failed", "diverged: loss is nan")
+    with search.folder.locked(), dashboard(folder) as address:
+        yield address
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
+    browser: Any, served: str, width: int, scheme: str
+) -> None:
     options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
-    with search.folder.locked(), dashboard(tmp_path) as address, page(browser, address, **options) as shown:
+    with page(browser, served, **options) as shown:
         shown.locator(".run .main-svg").first.wait_for()
         assert serious(shown) == []
         shown.locator(".run .genome").first.click()

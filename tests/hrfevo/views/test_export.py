@@ -446,22 +446,24 @@ def test_an_output_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both commands as an installation makes them."""
+    """A folder with both commands as an installation makes them, and the scripts that they give bash."""
     folder = tmp_path_factory.mktemp("bin")
     for name, module in (("hrfevo", "hrfevo.cli"), ("signal-model", "signal_model.cli")):
         (folder / name).write_text(f"#!{sys.executable}\nfrom {module} import main\nmain()\n")
         (folder / name).chmod(0o755)
+        asked = {f"_{name.replace('-', '_').upper()}_COMPLETE": "source_bash", "PYTHONPATH": str(ROOT)}
+        script = subprocess.run([folder / name], env=os.environ | asked, capture_output=True, text=True, check=True)
+        (folder / f"{name}.bash").write_text(script.stdout)
     return folder
 
 
 def completions(commands: Path, line: str, folder: Path) -> list[str]:
     """What bash offers at the end of a line, by the script that the command gives it."""
     program, *words = line.split(" ")
-    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
     environment = os.environ | {"PATH": f"{commands}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     function = f"_{program.replace('-', '_')}_completion"
     script = (
-        f'eval "$({variable}=source_bash {program})"\nCOMP_WORDS=({program} {" ".join(words)} "$@")\n'
+        f'. {commands}/{program}.bash\nCOMP_WORDS=({program} {" ".join(words)} "$@")\n'
         f"COMP_CWORD={len(words)}\n{function} {program}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
     )
     last_is_empty = [""] if not words[-1] else []

@@ -34,7 +34,7 @@ from signal_model.model import build_model
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 from tests.tools.seen import overlaps, serious
-from tests.tools.synthetic import HOSTILE, hostile, running, search
+from tests.tools.synthetic import HOSTILE, Searched, hostile, running, search
 
 
 def unpacked(value: Any) -> Any:
@@ -250,6 +250,25 @@ def test_large_search_is_rendered_fast_and_small(layers: SearchSpace) -> None:
     assert "4,000" in page
 
 
+@pytest.fixture(scope="module")
+def eighty(layers: SearchSpace) -> Searched:
+    """A search of which tests read only, for pages that a browser opens."""
+    return search(layers, 80)
+
+
+@pytest.fixture(scope="module")
+def plain_page(eighty: Searched) -> str:
+    """Its report."""
+    return render(*eighty)
+
+
+@pytest.fixture(scope="module")
+def confirmed_page(eighty: Searched) -> str:
+    """Its report with a confirmation."""
+    again = Confirmed("aa", "search", eighty[2][0].values, 1000, 180, (1, 2), (2.0, 2.2), (2.3, 2.5))
+    return render(*eighty, confirmed=Confirmation((again, replace(again, genome="bb", origin="baseline"))))
+
+
 @pytest.fixture
 def opened(browser: "Browser", tmp_path: Path) -> "Iterator[Any]":
     """Opens a page; at the end nothing may have been complained of, asked for or shown as a dialog."""
@@ -260,6 +279,7 @@ def opened(browser: "Browser", tmp_path: Path) -> "Iterator[Any]":
         path = tmp_path / f"{name}.html"
         path.write_text(html, encoding="utf-8")
         page = context.new_page()
+        page.set_default_timeout(60_000)  # where others use the machine
         # Drivers without a graphics card complain of how slow they are themselves.
         page.on("console", lambda m: "GL Driver Message" in m.text or complaints.append(m.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -292,8 +312,8 @@ def first_of_the_front(page: "Page") -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, layers: SearchSpace) -> None:
-    page = opened(render(*search(layers, 80)))
+def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, plain_page: str) -> None:
+    page = opened(plain_page)
     assert page.locator(".plot .main-svg").count() < page.locator(".plot").count(), "what is far below waits"
     marks = drawn_marks(page)
     assert {"figure-genealogy", "figure-parallel", "figure-timeline", "figure-failures"} <= marks.keys()
@@ -307,12 +327,9 @@ def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, layers: 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
-    opened: Any, layers: SearchSpace, width: int, scheme: str
+    opened: Any, confirmed_page: str, width: int, scheme: str
 ) -> None:
-    searched = search(layers, 80)
-    values = searched[2][0].values
-    again = Confirmed("aa", "search", values, 1000, 180, (1, 2), (2.0, 2.2), (2.3, 2.5))
-    page = opened(render(*searched, confirmed=Confirmation((again, replace(again, genome="bb", origin="baseline")))))
+    page = opened(confirmed_page)
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
     drawn_marks(page)
@@ -336,8 +353,8 @@ def test_labels_of_ancestors_do_not_lie_on_one_another(opened: Any, layers: Sear
     assert overlaps(page, "#figure-genealogy text") == []
 
 
-def test_paper_gets_every_figure(opened: Any, layers: SearchSpace) -> None:
-    page = opened(render(*search(layers, 60)))
+def test_paper_gets_every_figure(opened: Any, plain_page: str) -> None:
+    page = opened(plain_page)
     page.pdf()
     assert page.locator(".plot:not(:has(.main-svg))").count() == 0
 
@@ -369,11 +386,11 @@ def test_click_on_the_front_shows_the_genome(opened: Any, layers: SearchSpace) -
     assert page.locator("#card h3").inner_text() == f"Genome {shown}"
 
 
-def test_a_card_of_the_front_shows_what_the_genome_is(opened: Any, layers: SearchSpace) -> None:
-    searched = search(layers, 80)
-    winner = ranking.front(layers, searched[2])[0]
-    pictures = {winner.genome: portraits(build_model(recipe_of(layers, winner).model, 0))}
-    page = opened(render(*searched, pictures=pictures))
+def test_a_card_of_the_front_shows_what_the_genome_is(opened: Any, eighty: Searched) -> None:
+    _, space, evaluations, _ = eighty
+    winner = ranking.front(space, evaluations)[0]
+    pictures = {winner.genome: portraits(build_model(recipe_of(space, winner).model, 0))}
+    page = opened(render(*eighty, pictures=pictures))
     page.locator(f'button[data-genome="{winner.genome}"]').click()
     told = page.locator("#card").inner_text()
     assert "What it is" in told
@@ -383,17 +400,16 @@ def test_a_card_of_the_front_shows_what_the_genome_is(opened: Any, layers: Searc
         assert plots.nth(index).locator("h5").inner_text() == unescape(figure.layout.title.text)
         plots.nth(index).scroll_into_view_if_needed()
         assert plots.nth(index).locator(".js-line, .point path, path.point, .hm image").count() > 0
-    other = next(e.genome for e in searched[2] if e.genome != winner.genome)
+    other = next(e.genome for e in evaluations if e.genome != winner.genome)
     page.evaluate(
         "n => window.hrfevo.showEvaluation(n, document.querySelector('section'))",
-        next(e.number for e in searched[2] if e.genome == other),
+        next(e.number for e in evaluations if e.genome == other),
     )
     assert page.locator("#card figure").count() == 0
 
 
-def test_front_can_be_drawn_over_other_metrics(opened: Any, layers: SearchSpace) -> None:
-    searched = search(layers, 80)
-    page = opened(render(*searched))
+def test_front_can_be_drawn_over_other_metrics(opened: Any, eighty: Searched, plain_page: str) -> None:
+    page = opened(plain_page)
     before = first_of_the_front(page)
     page.select_option("#choose select[name=x]", "parameters")
     page.wait_for_function("document.querySelector('#figure-front .xtitle').textContent.includes('parameters')")
@@ -402,7 +418,7 @@ def test_front_can_be_drawn_over_other_metrics(opened: Any, layers: SearchSpace)
     drawn = page.evaluate(
         "document.getElementById('figure-front').data.flatMap(t => t.ids.map((n, i) => [+n, t.x[i]]))"
     )
-    finished = [e for e in searched[2] if e.status == "finished"]
+    finished = [e for e in eighty[2] if e.status == "finished"]
     assert dict(drawn) == pytest.approx({e.number: e.metrics["parameters"] for e in finished}, rel=1e-5)
 
 

@@ -269,17 +269,20 @@ def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) 
 def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     tiny_space: Path, tmp_path: Path, cluster: Cluster
 ) -> None:
-    arguments = ["run", tiny_space, "--out", tmp_path / "out", "--address", cluster.address, "--evaluations", 400]
-    command_line = [sys.executable, "-m", "hrfevo.cli", *map(str, arguments)]
+    options = ["--algorithm", "random", "--address", cluster.address, "--evaluations", 1000]
+    arguments = ["hrfevo", "run", *map(str, [tiny_space, "--out", tmp_path / "out", *options])]
+    # Until it is given up, its worker works on.
+    sooner = f"import sys\nfrom hrfevo.workers import cluster\ncluster.ABSENCE = 8.0\nsys.argv = {arguments!r}\n"
+    command_line = [sys.executable, "-c", sooner + "from hrfevo.cli import main\nmain()"]
     with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
-            if line.startswith("[5/400]"):
+            if line.startswith("[5/1000]"):
                 break
         cluster.head_node.kill_gcs_server()
         said = process.stdout.read()
     assert process.returncode == 1
-    assert "has not answered for" in said
+    assert "has not answered for 8 seconds" in said
     run = RunFolder.open(only_run(tmp_path / "out"))
     store = run.open_store()
     assert store.run(run.id).state == "stopped"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
 import pytest
-from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.servers import FTPServer
 
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space
@@ -42,28 +41,19 @@ def evaluator(tiny_space: Path) -> TrainingEvaluator:
     return TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
 
 
-def serve(folder: str, port: int) -> None:
-    authorizer = DummyAuthorizer()
-    authorizer.add_anonymous(folder, perm="elradfmwMT")
-    FTPServer(("127.0.0.1", port), type("Handler", (FTPHandler,), {"authorizer": authorizer})).serve_forever()
-
-
 @pytest.fixture(scope="module")
 def ftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A server on loopback that anybody may write to: its URL, and the folder it serves."""
-    folder = tmp_path_factory.mktemp("served")
-    port = free_port()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(str(folder), port))
-    server.start()
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-    yield f"ftp://127.0.0.1:{port}", folder
-    server.kill()
-    server.join()
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    asked = ["--interface", "127.0.0.1", "--port", str(port), "--write", "--directory", str(folder)]
+    with subprocess.Popen([sys.executable, "-m", "pyftpdlib", *asked], stderr=subprocess.DEVNULL) as server:
+        while server.poll() is None:
+            with suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.05)
+        yield f"ftp://127.0.0.1:{port}", folder
+        server.kill()
 
 
 @pytest.fixture(params=["path", "memory", "ftp"])
@@ -126,7 +116,7 @@ def test_a_search_keeps_its_trainings_on_a_server(tiny_space: Path, tmp_path: Pa
     waiting = [path.name for path in own.iterdir() if path.name not in promoted]
     said = command("hrfevo", "export", run.path, waiting[0], "--weights", "--output", tmp_path / "model")
     assert "weights that the search kept at step 3" in said.stdout + said.stderr
-    again = command("hrfevo", "resume", run.path, "--evaluations", 20)
+    again = command("hrfevo", "resume", run.path, "--evaluations", 20, "--backend", "inline")
     assert again.returncode == 0, again.stderr
     assert [*(served / "searches").iterdir()] == [own], "a resumed run keeps its trainings where it did before"
 
