@@ -45,6 +45,9 @@ FOUNDERS = 10
 MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
+# Where nothing new is expected to add as large a share to the front, the surrogate is sure of all that it does not know:
+# of a kind of layer that was bad once, say, whose own genes nothing has varied. So often a random genome is tried then.
+EXHAUSTED, DISTRUST = 1e-3, 0.3
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
 LEAST_SUCCESS = 0.5
 
@@ -170,9 +173,12 @@ class Evolution:
             return stranger
         gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
         best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
-        if best >= len(waiting):
-            return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
-        return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
+        if best < len(waiting):
+            return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
+        exhausted = view.growth(candidates.vectors[finalists]).max() < EXHAUSTED
+        if exhausted and self._generator.random() < DISTRUST and (stranger := self._random()):
+            return stranger
+        return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
 
     def _refine(self, candidates: Candidates, worth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Add mutants of those that are worth most, again and again; what each candidate is worth, (candidates,)."""
