@@ -45,8 +45,8 @@ FOUNDERS = 10
 MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
-# Where nothing new is expected to add as large a share to the front, the surrogate is sure of all that it does not know:
-# of a kind of layer that was bad once, say, whose own genes nothing has varied. So often a random genome is tried then.
+# Where nothing new is expected to add as large a share to the front, the surrogate is sure of what it does not know: of a
+# kind of part, say, that was bad once, and whose own genes nothing has varied. So often a random genome is tried then.
 EXHAUSTED, DISTRUST = 1e-3, 0.3
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
 LEAST_SUCCESS = 0.5
@@ -109,6 +109,13 @@ class Evolution:
     def _random(self) -> Proposal | None:
         draws = (sample(self._space, self._generator) for _ in range(ATTEMPTS))
         return next((Proposal(genome, "random") for genome in draws if genome not in self._archive), None)
+
+    def _sure_stranger(self, safe: float) -> Proposal | None:
+        """A random genome of those whose chance is `safe`; None if there is none among a few."""
+        strangers = Candidates(self._archive)
+        strangers.add(self._strangers(OFFSPRING))
+        sure = np.flatnonzero(self._feasibility.probability(strangers.vectors) >= safe)
+        return strangers[int(sure[0])] if len(sure) else None
 
     def _surest(self) -> Proposal | None:
         """The new genome that most likely succeeds, while too few have for anything else to be known."""
@@ -176,7 +183,7 @@ class Evolution:
         if best < len(waiting):
             return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
         exhausted = view.growth(candidates.vectors[finalists]).max() < EXHAUSTED
-        if exhausted and self._generator.random() < DISTRUST and (stranger := self._random()):
+        if exhausted and self._generator.random() < DISTRUST and (stranger := self._sure_stranger(safe)):
             return stranger
         return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
 
