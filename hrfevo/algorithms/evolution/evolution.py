@@ -45,8 +45,8 @@ FOUNDERS = 10
 MIN_SUCCESS = 0.97
 # What it counts then.
 RISKY = 1e-30
-# Where nothing new is expected to add as large a share to the front, the surrogate is sure of what it does not know: of
-# a kind of part, say, that was bad once, and whose own genes nothing has varied. So often a random genome is tried then.
+# Where nothing new is expected to add as large a share to the front, the surrogate may only be sure of what it does not
+# know: of a kind of part that was bad once, and whose own genes nothing has varied. So often a random genome is tried.
 EXHAUSTED, DISTRUST = 1e-3, 0.3
 # Where nothing that is considered succeeds as surely as this, a random genome is tried.
 LEAST_SUCCESS = 0.5
