@@ -59,5 +59,5 @@ def _passes(space: SearchSpace, found: Sequence[Evaluation]) -> Iterator[Job]:
 def _outcome(workers: Workers, job: Job) -> Outcome:
     workers.submit(job)
     while (outcome := workers.next_outcome()) is None:
-        """There is room for more jobs, of which there are none."""
+        continue  # there is room for more jobs, of which there are none
     return outcome

@@ -34,7 +34,7 @@ class EvolutionSampler(BaseSampler):
     - Constraints are those of `Trial.set_constraint`, or of `constraints_func`: kept at 0 and below.
     - Trials that run, here or in other processes, are taken to end as expected, so that several do not all follow the
       same hope.
-    - Failed and pruned trials are failures, which it learns to avoid.
+    - Failed trials are failures, which it learns to avoid. A pruned one counts as what it would have come to.
     - No combination is proposed twice before all have been tried.
 
     With a `seed` it is deterministic, as long as trials run one after the other. It may be pickled; what it has learned
