@@ -30,6 +30,7 @@ from signal_model.support.files import (
     parse_value,
     read_text,
 )
+from signal_model.support.plugins import plugins
 
 RANDOM_TRIALS = 300
 
@@ -78,6 +79,7 @@ def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpa
 
 
 def _document(text: str, name: str, overrides: Sequence[str]) -> Document:
+    plugins()  # one that cannot be imported is no fault of this text
     document = parse_document(text, name)
     for override in overrides:
         document.options[_override(document.data, override)] = f"--set {override}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hrfevo.results import run as results
+from signal_model.support.plugins import use
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -55,9 +57,13 @@ class Run(results.Run):
         )
 
 
-def load(path: str | os.PathLike[str], store: str | None = None) -> Run:
+def load(
+    path: str | os.PathLike[str], store: str | None = None, *, plugins: Sequence[str | os.PathLike[str]] = ()
+) -> Run:
     """The run in a folder, as it stands now; `store` is its database where that needs a password.
 
-    Raises InputError if there is no run, or it is damaged.
+    `plugins` are files or modules that it was started with and that are not installed.
+    Raises InputError if there is no run, it is damaged, or a plugin is missing.
     """
+    use(map(str, plugins), "load: plugins")
     return Run.read(path, store)

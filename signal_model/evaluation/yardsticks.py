@@ -115,7 +115,8 @@ def judged(score: float, scores: Yardsticks) -> str:
         return ""
     unigram = scores.get("unigram", math.inf)
     if score >= LEARNED * unigram:
-        return f"no better than knowing how frequent each token is (unigram {unigram:.4f}): nothing was learned"
+        how = "no" if score >= unigram else "hardly"
+        return f"{how} better than knowing how frequent each token is (unigram {unigram:.4f}): nothing was learned"
     unbeaten = {name: other for name, other in scores.items() if score >= other}
     if unbeaten:
         return f"not as good as {listed(unbeaten)}, which need no model"

@@ -80,15 +80,17 @@ def use_again(names: Iterable[str], folder: Path) -> None:
     """Use the plugins that the file of a run remembers, in its `folder`.
 
     It is data, perhaps of somebody else. So it can choose among the modules that are installed here, and no more.
-    Raises InputError for a file, unless who reads the run has named it as well, and for code within the folder.
+    Raises InputError for a file, unless who reads the run has named one that is called the same, and for code within
+    the folder.
     """
+    known = {Path(name).name for name in named()}
     for name in names:
-        if name in named():
+        if Path(name).name in known:
             continue
         if name.endswith(".py"):
             raise InputError(
                 f"{folder}: was started with --plugin {name}; no code is run because a file of data names it. "
-                f"If it is yours, set ${VARIABLE} to it, or give `resume` the same --plugin"
+                f"If it is yours, set ${VARIABLE} to it, wherever it is now, or give `resume` it with --plugin"
             )
         top = name.partition(".")[0]
         if not all(part.isidentifier() for part in name.split(".")):
@@ -124,7 +126,7 @@ def _named(names: tuple[str, ...]) -> tuple[Plugin, ...]:
 
 
 def _whole(name: str) -> str:
-    return str(Path(name).absolute()) if name.endswith(".py") else name
+    return str(Path(name).resolve()) if name.endswith(".py") else name
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -166,12 +166,13 @@ class Part(Config):
         if not isinstance(kind, str) or kind not in kinds:
             raise PydanticCustomError(
                 "unknown_kind",
-                "{value}{hint}; accepted: {accepted}",
+                "{value}{hint}; accepted: {accepted}{remedy}",
                 {
                     "place": ("kind",),
                     "value": "is missing" if kind is None else f"{kind!r} is no kind",
                     "hint": closest(kind, kinds),
                     "accepted": ", ".join(kinds),
+                    "remedy": "" if kind is None else "; one of your own needs its plugin (--plugin)",
                 },
             )
         return kinds[kind].model_validate(data)
