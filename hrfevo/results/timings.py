@@ -48,11 +48,14 @@ def timings_of(evaluations: Sequence[Evaluation]) -> Timings | None:
 def to_time(space: SearchSpace, evaluations: Sequence[Evaluation], without: Set[str] = frozenset()) -> list[Evaluation]:
     """Who is to be timed now, each once; nobody is left when all are that count, but for those `without`.
 
-    First the front, then those that would be on it if their trainings had been held up as much as others were: else
-    whoever was held up would be behind for good. Evaluations are those of the store.
+    First whoever has been begun: one timing may itself have been disturbed. Then the front, then those that would be on
+    it if their trainings had been held up as much as others were: else whoever was held up would be behind for good.
+    Evaluations are those of the store.
     """
     if not space.counts_step_time:
         return []
+    if begun := _due(space, [one for one in top_rung(evaluations) if one.timings], without):
+        return begun
     if due := _due(space, front(space, evaluations), without):
         return due
     shares = _shares(evaluations)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,22 +31,45 @@ class Candidate:
 def measured(space: SearchSpace, candidate: Candidate, *, trained: bool) -> Mapping[str, float]:
     """What the functions of plugins say of a candidate that is `trained` or not yet, where the space asks for it.
 
-    Random numbers that they draw follow from the recipe's seed, and change no others. Raises ValueError for an answer
-    that is no finite number.
+    Random numbers that they draw follow from the recipe's seed, and change no others; nor does PyTorch's default type
+    or whether it keeps gradients. Raises ValueError for an answer that is no finite number, and for a model that they
+    have changed.
     """
     hidden = replace(candidate, corpus=replace(candidate.corpus, test=candidate.corpus.test[:0]))
     found = {}
     for name in space.added:
         if METRICS[name].trained != trained:
             continue
-        devices = [candidate.device] if candidate.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        before = _fingerprint(candidate.model)
+        with _as_it_was(candidate.device):
             torch.manual_seed(candidate.recipe.training.seed)
-            answer = ADDED[name](hidden)
+            try:
+                answer = ADDED[name](hidden)
+            except SystemExit as error:
+                raise ValueError(f"objective {name}: called sys.exit({error.code!r})") from error
+        if _fingerprint(candidate.model) != before:
+            raise ValueError(f"objective {name}: has changed the weights of the model")
         try:
-            found[name] = float(answer)
+            found[name] = math.nan if isinstance(answer, str | bytes) else float(answer)
         except (TypeError, ValueError):
             found[name] = math.nan
         if not math.isfinite(found[name]):
             raise ValueError(f"objective {name}: expected a finite number, got {one_line(repr(answer))[:80]}")
     return found
+
+
+@contextmanager
+def _as_it_was(device: torch.device) -> Iterator[None]:
+    """What is global in PyTorch is afterwards as it was."""
+    dtype = torch.get_default_dtype()
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices), torch.set_grad_enabled(torch.is_grad_enabled()):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+@torch.no_grad()
+def _fingerprint(model: SignalLLM) -> list[float]:
+    return [float(weights.abs().sum()) for weights in model.parameters()]

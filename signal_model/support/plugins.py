@@ -92,20 +92,21 @@ def use_again(names: Iterable[str], folder: Path) -> None:
                 f"{folder}: was started with --plugin {name}; no code is run because a file of data names it. "
                 f"If it is yours, set ${VARIABLE} to it, wherever it is now, or give `resume` it with --plugin"
             )
-        top = name.partition(".")[0]
-        if not all(part.isidentifier() for part in name.split(".")):
+        if not _names_a_module(name):
             raise InputError(f"{folder}: remembers the plugin {name!r}, which is no name of a module")
-        found = importlib.util.find_spec(top)
-        if found and found.origin and folder.resolve() in Path(found.origin).resolve().parents:
+        if any(folder.resolve() in (place, *place.parents) for place in _places(name)):
             raise InputError(f"{folder}: remembers the plugin {name}, which lies within it; no code of a run is run")
         use([name], f"{folder}: was started with --plugin")
 
 
 def imported(entry: str, what: str) -> ModuleType:
     """A module by its file or its name. Raises InputError, naming `what` it was given as, if that fails."""
+    is_file = entry.endswith(".py")
+    if not is_file and not _names_a_module(entry):
+        raise InputError(f"{what}: {entry!r} is no name of a module, nor a file that ends in .py")
     try:
-        return _from_file(Path(entry).absolute()) if entry.endswith(".py") else importlib.import_module(entry)
-    except Exception as error:  # whatever the code of somebody does as it is imported
+        return _from_file(Path(entry).resolve()) if is_file else importlib.import_module(entry)
+    except (Exception, SystemExit) as error:  # whatever the code of somebody does as it is imported
         absent = isinstance(error, ModuleNotFoundError) and error.name == entry.partition(".")[0]
         remedy = "; install it, put its folder on $PYTHONPATH, or name a file that ends in .py" if absent else ""
         raise InputError(f"{what}: {entry}: {type(error).__name__}: {one_line(error)}{remedy}") from error
@@ -123,6 +124,22 @@ def _installed() -> tuple[Plugin, ...]:
 @cache
 def _named(names: tuple[str, ...]) -> tuple[Plugin, ...]:
     return tuple(Plugin(name, imported(name, f"${VARIABLE}")) for name in names)
+
+
+def _names_a_module(name: str) -> bool:
+    return name != "__main__" and all(part.isidentifier() for part in name.split("."))
+
+
+def _places(name: str) -> list[Path]:
+    """Where a module may lie, found without importing anything of it. A package without `__init__.py` has no file of
+    its own, and several folders."""
+    top, *rest = name.split(".")
+    found = importlib.util.find_spec(top)
+    if found is None:
+        return []
+    if found.submodule_search_locations is None:
+        return [Path(found.origin or top).resolve()]
+    return [Path(folder, *rest).resolve() for folder in found.submodule_search_locations]
 
 
 def _whole(name: str) -> str:

@@ -88,12 +88,41 @@ def test_an_objective_is_measured_where_it_is_asked_for_and_changes_nothing_else
     assert (late.status, late.metrics["train_steps"]) == ("infeasible", 3)
 
 
-@pytest.mark.parametrize("answer", [math.nan, math.inf, None, "many"])
+@pytest.mark.parametrize("answer", [math.nan, math.inf, None, "many", "0.5"])
 def test_no_number_fails_the_genome_alone(answer: Any, evaluate: Callable[..., Outcome]) -> None:
     objective("odd", Measure("something odd"))(lambda candidate: answer)
     outcome = evaluate(objectives="{bits_per_byte: minimize, odd: minimize}")
     assert outcome.status == "failed"
     assert outcome.reason == f"error: ValueError: objective odd: expected a finite number, got {answer!r}"
+
+
+def test_an_objective_that_meddles_fails_by_name_and_changes_no_other_genome(evaluate: Callable[..., Outcome]) -> None:
+    def zeroes(candidate: Candidate) -> float:
+        with torch.no_grad():
+            next(candidate.model.parameters()).zero_()
+        return 1.0
+
+    def leaves(candidate: Candidate) -> float:
+        raise SystemExit(3)
+
+    def switches(candidate: Candidate) -> float:
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return 1.0
+
+    for meddling in (zeroes, leaves, switches):
+        objective(meddling.__name__, Measure("something odd"))(meddling)
+    plain, switched, *failed = (
+        evaluate(objectives=f"{{bits_per_byte: minimize{more}}}")
+        for more in ("", ", switches: minimize", ", zeroes: minimize", ", leaves: minimize")
+    )
+    assert [outcome.reason for outcome in failed] == [
+        "error: ValueError: objective zeroes: has changed the weights of the model",
+        "error: ValueError: objective leaves: called sys.exit(3)",
+    ]
+    assert switched.metrics["bits_per_byte"] == plain.metrics["bits_per_byte"]
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
 
 
 def test_names_are_taken_once_and_taken_again_by_what_is_defined_again() -> None:

@@ -98,7 +98,10 @@ class Learner:
 
     def _expected(self, trial: FrozenTrial) -> dict[str, Value]:
         """What a trial that runs has asked for, and what it will as far as that is known."""
-        asked = {**self._encoded(trial.system_attrs.get(PROPOSED, {})), **self._asked(trial).values}
+        noted = trial.system_attrs.get(PROPOSED)
+        # Anybody may write attributes.
+        proposed = {k: v for k, v in noted.items() if isinstance(v, float | int)} if isinstance(noted, dict) else {}
+        asked = {**self._encoded(proposed), **self._asked(trial).values}
         there = {name: gene for name, gene in self._conditions.genes.items() if name in asked}
         return resolve(there, lambda name, _: asked[name])
 

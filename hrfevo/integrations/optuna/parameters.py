@@ -61,7 +61,7 @@ class Parameter:
         low, high = distribution.low, distribution.high
         if self._step is None:
             internal = low * (high / low) ** value if distribution.log else low + (high - low) * value
-            if isinstance(distribution, IntDistribution):
+            if distribution.step is not None:
                 internal = low + round((internal - low) / distribution.step) * distribution.step
             return float(min(max(internal, low), high))
         return float(value if distribution.log else min(low + value * self._step, high))

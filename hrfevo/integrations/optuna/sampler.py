@@ -70,8 +70,9 @@ class EvolutionSampler(BaseSampler):
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
         seed: int | None = None,
     ) -> None:
-        if population < MIN_POPULATION:
-            raise ValueError(f"EvolutionSampler: population {population} is below {MIN_POPULATION}")
+        if not isinstance(population, int) or population < MIN_POPULATION:
+            accepted = f"a whole number, {MIN_POPULATION} at least"
+            raise ValueError(f"EvolutionSampler: population {population!r}; accepted: {accepted}")
         self._population, self._constraints_func = population, constraints_func
         self._generator = np.random.default_rng(seed)
         self._random = RandomSampler(seed=int(self._generator.integers(2**31)))

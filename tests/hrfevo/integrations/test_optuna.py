@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import subprocess
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial, TrialState, create_trial
 
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
@@ -232,9 +234,27 @@ def test_two_processes_propose_nothing_twice_while_trials_run(tmp_path: Path) ->
     studies[1].optimize(lambda trial: len(objective(trial)), 2)  # all have been tried
 
 
-def test_a_bad_population_is_named() -> None:
-    with pytest.raises(ValueError, match="EvolutionSampler: population 3 is below 4"):
-        EvolutionSampler(population=3)
+@pytest.mark.parametrize("population", [3, 4.5, math.inf, "many"])
+def test_a_bad_population_is_named(population: Any) -> None:
+    with pytest.raises(ValueError, match=f"EvolutionSampler: population {population!r}; accepted: a whole number, 4"):
+        EvolutionSampler(population=population)
+
+
+@pytest.mark.parametrize("noted", [{"x": "zzz", "y": 3}, "zzz", None])
+def test_what_others_wrote_into_a_trial_that_runs_does_not_matter(noted: Any) -> None:
+    distributions = {"x": FloatDistribution(0, 1), "y": IntDistribution(0, 3)}
+    study = optuna.create_study(sampler=EvolutionSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_int("y", 0, 3), 12)
+    study.add_trial(
+        create_trial(
+            state=TrialState.RUNNING,
+            params={"x": 0.5, "y": 1},
+            distributions=distributions,
+            system_attrs={"hrfevo:proposed": noted},
+        )
+    )
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_int("y", 0, 3), 3)
+    assert len(study.trials) == 16
 
 
 def test_the_dashboard_shows_such_a_study(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ DISTRIBUTIONS: list[BaseDistribution] = [
     FloatDistribution(1e-9, 1e3, log=True),
     FloatDistribution(-10.2, 10.2, step=0.1),
     FloatDistribution(0.0, 0.9, step=0.3),
+    FloatDistribution(0.0, 1.0, step=3e-7),
     IntDistribution(-5, 5),
     IntDistribution(1, 10, step=3),
     IntDistribution(1, 1024, log=True),

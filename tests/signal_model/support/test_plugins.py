@@ -266,10 +266,16 @@ def test_a_run_folder_brings_no_code_along(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(VARIABLE, "")
     run = write_run(tmp_path, "theirs", 3)
     (run / "evil.py").write_text("raise SystemExit('code of a stranger')")
+    (run / "folder").mkdir()
+    (run / "folder" / "evil.py").write_text("raise SystemExit('code of a stranger')")
     monkeypatch.syspath_prepend(run)  # as `python -m` does with the current folder
+    monkeypatch.syspath_prepend(tmp_path)
     file, settings = run / "run.json", json.loads((run / "run.json").read_text())
     for name, said in (
         ("evil", "remembers the plugin evil, which lies within it; no code of a run is run"),
+        ("folder.evil", "which lies within it"),
+        ("theirs.evil", "which lies within it"),
+        ("__main__", "which is no name of a module"),
         (str(run / "evil.py"), "no code is run because a file of data names it"),
         ("evil.py", "no code is run because a file of data names it"),
         ("../evil", "which is no name of a module"),

@@ -166,7 +166,8 @@ def _harmonics(model: SignalLLM, layer: int) -> tuple[np.ndarray, np.ndarray, np
     energy: np.ndarray = (
         mixer.get_parameter("coefficients").double().square().sum(1).unflatten(-1, (2, -1)).sum(1).numpy()
     )
-    return frequencies, timescales, energy / energy.sum(-1, keepdims=True)
+    # A kernel of zeros has no energy to share.
+    return frequencies, timescales, energy / np.maximum(energy.sum(-1, keepdims=True), np.finfo(float).tiny)
 
 
 def _decay_times(model: SignalLLM, layer: int) -> np.ndarray:
