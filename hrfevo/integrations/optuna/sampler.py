@@ -58,7 +58,7 @@ class EvolutionSampler(BaseSampler):
         ...         return x
         ...     return x**2 + trial.suggest_int("y", 0, 5) - 2
         >>> study = optuna.create_study(sampler=EvolutionSampler(seed=0))
-        >>> study.optimize(objective, n_trials=30)
+        >>> study.optimize(objective, n_trials=40)
         >>> study.best_params["kind"], study.best_params["y"], study.best_value < -1.99
         ('bowl', 0, True)
     """

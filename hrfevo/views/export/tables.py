@@ -30,12 +30,13 @@ _KEPT: dict[str, str] = {
     "ended": "float64",
     "submitted_event": "int64",
     "ended_event": "Int64",
+    "timings": "object",
 }
 
 
 def evaluations_table(space: SearchSpace, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
     """One row per evaluation with all that the store has: the columns of `evaluation_frame`, `seed` to
-    `ended_event`, and `genes`, the whole genome as JSON.
+    `timings`, and `genes`, the whole genome as JSON.
 
     Cells are numbers or text. Lists, and what else is neither, are JSON: `[0.5, 8.0]`, `true`, `null`.
     """

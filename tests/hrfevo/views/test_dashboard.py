@@ -27,6 +27,7 @@ from pymoo.indicators.hv import HV
 
 from hrfevo.algorithms.base import Proposal
 from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.ranking import with_means
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
@@ -134,7 +135,7 @@ def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int)
             found, whole = runs.snapshot("tiny"), search.snapshot()
             assert found.version == whole.version
             assert (found.run, found.evaluations, found.curves) == (whole.run, whole.evaluations, whole.curves)
-            expected = evaluation_frame(whole.evaluations, search.space)
+            expected = evaluation_frame(with_means(search.space, whole.evaluations), search.space)
             assert list(found.frame.columns) == list(expected.columns)
             assert_frame_equal(found.frame.fillna(np.nan), expected.fillna(np.nan), check_dtype=False)
             lines = found.curve_frame.sort_values(["number", "step"], ignore_index=True)

@@ -223,7 +223,7 @@ def test_every_column_of_a_table_reads_back_as_the_store_has_it(evaluations: lis
 
 
 # Columns that are made from others.
-DERIVED = {"began", "minutes", "spent", "front", "generation"}
+DERIVED = {"began", "minutes", "spent", "front", "generation", "seeds"}
 
 
 def assert_holds(read: pd.DataFrame, evaluations: list[Evaluation]) -> None:
@@ -256,6 +256,7 @@ def stored(evaluation: Evaluation) -> dict[str, Any]:
         **genes,
         "genes": json.dumps(values, sort_keys=True, separators=(",", ":")),
         "parents": list(evaluation.parents),
+        "timings": list(evaluation.timings),
         "steps": MIXED.rungs[evaluation.rung],
     }
 
