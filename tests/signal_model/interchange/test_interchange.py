@@ -141,9 +141,10 @@ def test_a_cache_gives_the_logits_of_the_whole(mixed: tuple[SignalLLM, SignalLLM
         second = loaded(
             inputs[:, 5:], past_key_values=first.past_key_values, attention_mask=torch.ones(3, 12), logits_to_keep=2
         )
-    # A beginning alone is transformed by itself; products of spectra round relative to the largest of all positions.
+    # A beginning alone is transformed by itself, and so are the states it leaves; products of spectra round relative to
+    # the largest of all positions.
     torch.testing.assert_close(first.logits, whole[:, :5], rtol=1e-3, atol=3e-4)
-    torch.testing.assert_close(second.logits, whole[:, -2:], rtol=1e-4, atol=3e-5)
+    torch.testing.assert_close(second.logits, whole[:, -2:], rtol=1e-3, atol=3e-4)
     assert second.past_key_values.get_seq_length() == 12
 
 
