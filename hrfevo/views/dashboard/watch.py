@@ -97,8 +97,9 @@ class Watched:
         known |= new
         evaluations = tuple(known[number] for number in sorted(known))
         scored = with_means(self.space, evaluations)
-        # The mean of one that is long there changes with a seed that is new.
-        rows = [one for one in scored if one.number in new or one.seeds > 1 or one.timings]
+        # The mean of one that is long there changes with a seed that is new, and is none once a higher rung is reached.
+        stale = {*new, *before.frame["number"][before.frame["seeds"] > 1]}
+        rows = [one for one in scored if one.number in stale or one.seeds > 1 or one.timings]
         frame = updated_frame(before.frame, rows, scored, self.space)
         kept = before.curve_frame[~before.curve_frame["number"].isin(list(points))]
         lines = pd.concat([kept, curve_frame(points)], ignore_index=True) if points else before.curve_frame
