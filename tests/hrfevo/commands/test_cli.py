@@ -264,6 +264,9 @@ def test_signal_models_mistakes_are_one_line(arguments: list[str], says: str, tm
 
 def test_a_disk_without_room_is_named(tiny_space: Path, tmp_path: Path) -> None:
     def leave(room: int) -> None:
+        # Or what is imported is left cut off for everybody.
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     space, _ = load_space(tiny_space)
