@@ -7,9 +7,8 @@ from pathlib import Path
 
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.emulator import Emulator
-from hrfevo.benchmark.survey import Survey, read_survey, survey_schema
+from hrfevo.benchmark.survey import Survey, read_survey, refuse_unknowable, survey_schema
 from hrfevo.benchmark.table import about_of, load_table, read_parquet
-from hrfevo.space.metrics import ADDED, PROBED
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from signal_model.support.errors import InputError
@@ -35,8 +34,7 @@ def check_benchmark(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
         raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
     if space.genes != full.genes:
         raise InputError(f"{path}: genes: are not those of its survey; leave them as they are")
-    if others := [*space.probes, *space.added]:
-        raise InputError(f"{path}: {others[0]} cannot be emulated; none of {', '.join((*PROBED, *ADDED))} can")
+    refuse_unknowable(str(path), space)
     return space
 
 

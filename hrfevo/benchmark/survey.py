@@ -34,6 +34,12 @@ def survey_schema() -> pa.Schema:
     )
 
 
+def refuse_unknowable(place: str, space: SearchSpace) -> None:
+    """Raise InputError, naming the `place` of a space, where it asks for what no emulator can know."""
+    if others := [*space.probes, *space.added]:
+        raise InputError(f"{place}: {others[0]} cannot be emulated; none of {', '.join((*PROBED, *ADDED))} can")
+
+
 def survey_of_run(
     space: SearchSpace,
     evaluations: Sequence[Evaluation],
@@ -49,8 +55,7 @@ def survey_of_run(
         raise InputError(
             "space: inherit: an emulator knows genomes, not whose weights they began with; accepted: false"
         )
-    if others := [*space.probes, *space.added]:
-        raise InputError(f"space: {others[0]} cannot be emulated; none of {', '.join((*PROBED, *ADDED))} can")
+    refuse_unknowable("space", space)
     trainings: dict[tuple[str, int], list[Evaluation]] = {}
     for evaluation in evaluations:
         if evaluation.status != "running":

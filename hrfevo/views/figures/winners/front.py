@@ -81,9 +81,8 @@ def drawn_first(objectives: Objectives) -> tuple[Metric, Metric]:
 def drawable(frame: pd.DataFrame, objectives: Objectives) -> list[Metric]:
     """The metrics that a front can be drawn over: objectives first, then what else every score comes with."""
     finished = frame[frame["status"] == "finished"]
-    measured_too = [
-        name for name in METRICS if name in finished.columns.difference([*objectives]) and finished[name].notna().all()
-    ]
+    others = [name for name in METRICS if name in finished and name not in objectives]
+    measured_too = [name for name in others if finished[name].notna().all()]
     return [*objectives, *measured_too]
 
 
