@@ -93,7 +93,7 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
 
 
 def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[Case]:
-    """What there is to search, the quick algorithms first."""
+    """What there is to search: the quick algorithms first, the slow ones seed by seed, so that each has some soon."""
     source = hashlib.sha256()
     for path in sorted(Path(hrfevo.algorithms.registry.__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
@@ -108,7 +108,12 @@ def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[
         for name in algorithms
         for seed in range(min(seeds, PEERS[name].seeds) if name in PEERS else seeds)
     ]
-    return sorted(found, key=lambda case: case.algorithm in PEERS and PEERS[case.algorithm].slow)
+
+    def order(case: Case) -> tuple[bool, int]:
+        slow = case.algorithm in PEERS and PEERS[case.algorithm].slow
+        return slow, case.seed if slow else 0
+
+    return sorted(found, key=order)
 
 
 def score(case: Case) -> Score:
