@@ -16,6 +16,7 @@ from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_b
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.ranking import front
 from hrfevo.space.budget import Spent
+from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
@@ -51,6 +52,8 @@ class Confirmed:
     is_founder: bool = False
     """Whether it is the best of those that the search began with."""
     objectives: tuple[tuple[float, ...], ...] = ()
+    is_transformer: bool = False
+    """Whether its model is nothing but a transformer, whoever found it."""
 
     @property
     def mean(self) -> float:
@@ -223,6 +226,7 @@ def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
             place,
             not is_baseline and genome == best_founder,
             tuple(tuple((signs * [e.metrics[name] for name in space.objectives]).tolist()) for e in same),
+            express(space, Genome(same[0].values), seed=same[0].seed).model.is_transformer,
         )
 
 

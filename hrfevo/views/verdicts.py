@@ -19,6 +19,18 @@ def verdicts(found: Confirmation) -> Iterator[str]:
     yield from (first_choice(found.winner), *rivals(found), *in_general(found))
 
 
+def headline(found: Confirmation) -> str:
+    """Who won, how sure that is and by how much, in one sentence; empty where nothing of the search was trained
+    again."""
+    if found.winner is None:
+        return ""
+    winner, other = found.winner, found.transformer
+    who = f"{winner.genome}, itself a transformer, won" if winner.is_transformer else f"{winner.genome} won"
+    said = f"{who}: {score(winner)} bits per byte on validation with {counted(len(winner.seeds), 'fresh seed')}"
+    less = winner.less(other) if other else None
+    return f"{said}; beside a transformer tuned as long {less.words()}." if less else f"{said}."
+
+
 def first_choice(winner: Confirmed) -> str:
     """How the winner scored."""
     return (
@@ -29,9 +41,11 @@ def first_choice(winner: Confirmed) -> str:
 
 
 def rivals(found: Confirmation) -> Iterator[str]:
-    """The winner beside the transformer, and beside the best founder."""
+    """What the winner is, where that is a transformer; it beside the one tuned as long, and beside the best founder."""
     if found.winner is None:
         return
+    if found.winner.is_transformer:
+        yield "It is itself a transformer: the search has found nothing that it ranks before one."
     if other := found.transformer:
         yield f"Beside a transformer tuned as long ({_scores(other)}): {beside(found.winner, other)}."
     else:

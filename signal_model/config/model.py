@@ -52,6 +52,17 @@ class ModelConfig(Config):
             raise InputError(f"preset: {name!r} is none{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
         return cls.model_validate(PRESETS[name])
 
+    @property
+    def is_transformer(self) -> bool:
+        """Whether it is nothing but a transformer: a table of embeddings, attention and perceptrons.
+
+        Examples:
+            >>> ModelConfig.preset("transformer-18m").is_transformer, ModelConfig.preset("signalllm-18m").is_transformer
+            (True, False)
+        """
+        kinds = {(layer.filter_bank.kind, layer.mixer.kind, layer.feedforward.kind) for layer in self.layers}
+        return self.embedding.kind == "standard" and kinds == {("none", "attention", "mlp")}
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         parts: list[tuple[tuple[str | int, ...], Part]] = [

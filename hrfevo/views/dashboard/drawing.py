@@ -120,6 +120,7 @@ def section(figure: go.Figure, run: str, name: str, screen: Screen) -> html.Figu
             "displaylogo": False,
             "displayModeBar": False if screen["touch"] else "hover",
             "modeBarButtons": BUTTONS,
+            "toImageButtonOptions": {"format": "svg", "filename": name},
         },
         style={"height": f"{figure.layout.height or HEIGHT}px"},
         className="plot wide" if several else "plot",

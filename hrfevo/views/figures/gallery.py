@@ -47,12 +47,12 @@ def gallery(
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
+        found["front"] = front(frame, objectives)
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
         found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
         if bottom < top:
             found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
         found["progress"] = progress(frame, objectives)
-        found["front"] = front(frame, objectives)
         found["genealogy"] = genealogy(frame, space, evaluations)
     if finished["number"].isin(curves["number"]).any():
         found["curves"] = learning_curves(curves, frame, objectives)

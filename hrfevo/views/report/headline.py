@@ -1,4 +1,4 @@
-"""The first words of a report: what was searched, on what, for how long, and what won by how much."""
+"""The first words of a report: what won by how much, and what was searched, on what, for how long."""
 
 from __future__ import annotations
 
@@ -9,14 +9,30 @@ from hrfevo.results.confirmed import Confirmation
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
+from hrfevo.views.figures.style import in_words, measured
 from hrfevo.views.terminal.tables import duration, short_names
-from hrfevo.views.verdicts import first_choice, rivals
+from hrfevo.views.verdicts import first_choice, headline, rivals
 from hrfevo.views.words import listed
 from signal_model.evaluation.yardsticks import Yardsticks, judged
 from signal_model.support.errors import counted
 
 # So many genes are named.
 MOST_NAMED = 6
+
+
+def lead(found: Confirmation, space: SearchSpace, winners: Sequence[Evaluation]) -> str:
+    """What won, with its spread, in one sentence: as confirmed, else as the search has measured it; empty before that.
+
+    `winners` are the front, best first.
+    """
+    if found.winner or not winners:
+        return headline(found)
+    best, metric = winners[0], space.first_objective[0]
+    score = measured(metric, best.metrics[metric])
+    if doubt := best.doubts.get(metric) if best.seeds > 1 else None:
+        told = in_words(metric, f"{score} ± {measured(metric, doubt)}")
+        return f"{best.genome} is the best: {told} (standard error of {best.seeds} seeds), not confirmed."
+    return f"{best.genome} is the best: {in_words(metric, score)}, of one training, so its spread is not known."
 
 
 def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:

@@ -23,7 +23,7 @@ from hrfevo.views.figures.style import page_variables
 from hrfevo.views.report.board import Board
 from hrfevo.views.report.card_data import card_data
 from hrfevo.views.report.compact import packed, picture
-from hrfevo.views.report.headline import corpus_name, searched, won
+from hrfevo.views.report.headline import corpus_name, lead, searched, won
 from hrfevo.views.report.tables import confirmed_table, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
 from hrfevo.views.words import caveat, listed, moment, summary, tally
@@ -52,7 +52,7 @@ def render(
     winners = ranking.front(space, evaluations)
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
-    lead = won(confirmed, scores)
+    said = won(confirmed, scores)
     cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
     cards["pictures"] = packed({genome: [*map(picture, figures.values())] for genome, figures in pictures.items()})
     return page(
@@ -61,15 +61,17 @@ def render(
         description=space.description,
         searched=searched(run, space, evaluations),
         facts=_facts(run, space, evaluations),
+        lead=lead(confirmed, space, winners) or found,
         summary=[
-            ("lead", lead or found),
-            ("", found if lead else ""),
-            ("worth", "" if lead else worth(scores, evaluations)),  # the lead says it of the confirmed
+            ("", said),
+            ("", found if winners else ""),
+            ("worth", "" if said else worth(scores, evaluations)),  # what is confirmed says it of the winner
             ("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         ],
         confirmed=confirmed_table(confirmed) if confirmed.rows else None,
         front=front_table(space, winners) if winners else None,
-        sections=board.sections,
+        picture=board.sections[:1],
+        sections=board.sections[1:],
         footer=_origin(run),
         light=page_variables("light"),
         dark=page_variables("dark"),

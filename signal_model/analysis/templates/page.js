@@ -11,7 +11,8 @@
       if (touch) { figure.layout.dragmode = false; }
       Plotly.newPlot(id, figure.data, figure.layout, {
         responsive: true, displaylogo: false, displayModeBar: touch ? false : 'hover',
-        modeBarButtons: [['toImage', 'zoom2d', 'pan2d', 'resetScale2d']]
+        modeBarButtons: [['toImage', 'zoom2d', 'pan2d', 'resetScale2d']],
+        toImageButtonOptions: { format: 'svg', filename: id }
       });
     });
   }

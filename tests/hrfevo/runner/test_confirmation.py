@@ -66,6 +66,8 @@ def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finishe
     searched = run.open_store().evaluations(run.id)
     confirmed = latest(run)
     assert sorted(c.origin for c in confirmed) == ["baseline", "baseline", "founder", "search", "search"]
+    assert all(row.is_transformer for row in confirmed if row.origin == "baseline")
+    assert not any(row.is_transformer for row in confirmed if row.origin == "founder")
     assert len({row.seeds for row in confirmed}) == 1, "the same seeds for all, so that differences are paired"
     assert confirmed == sorted(confirmed, key=lambda c: (c.mean, c.genome))
     for row in confirmed:

@@ -29,6 +29,7 @@ from hrfevo.views.report.compact import apart, drawing, packed
 from hrfevo.views.report.headline import won
 from hrfevo.views.report.page import render
 from hrfevo.views.terminal.tables import short_names
+from hrfevo.views.verdicts import headline
 from signal_model.model import build_model
 
 if TYPE_CHECKING:
@@ -236,7 +237,14 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     )
     assert "No transformer was trained" in won(Confirmation((winner,)))
     assert "nothing was learned" in won(Confirmation((winner,)), {"unigram": 2.11})
-    assert won(Confirmation()) == ""
+    itself = Confirmation((replace(winner, is_transformer=True), baseline))
+    assert "It is itself a transformer: the search" in won(itself)
+    assert "itself a transformer, " not in headline(Confirmation((winner, baseline)))
+    assert headline(itself) == (
+        "aa, itself a transformer, won: 2.1000 ± 0.1000 bits per byte on validation with 3 fresh seeds; beside a "
+        f"transformer tuned as long 0.3000 better (95 % interval {-high:.4f} to {-low:.4f}, 3 seeds)."
+    )
+    assert won(Confirmation()) == headline(Confirmation()) == ""
     assert won(Confirmation((baseline,))) == ""
 
 
@@ -284,7 +292,9 @@ def opened(browser: "Browser", tmp_path: Path) -> "Iterator[Any]":
         page.on("console", lambda m: "GL Driver Message" in m.text or complaints.append(m.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: request.url == path.as_uri() or complaints.append(request.url))
+        # A picture that is saved is a blob of the page's own.
+        own = (path.as_uri(), "blob:", "data:")
+        page.on("request", lambda request: request.url.startswith(own) or complaints.append(request.url))
         page.goto(path.as_uri())
         return page
 
@@ -310,6 +320,25 @@ def first_of_the_front(page: "Page") -> tuple[float, float]:
     box = page.locator("#figure-front .scatterlayer .trace").last.locator("path.point").first.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_first_screen_is_who_won_and_the_front_which_saves_as_svg_and_png(opened: Any, confirmed_page: str) -> None:
+    page = opened(confirmed_page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    plot = page.locator("#figure-front")
+    plot.locator("path.point").first.wait_for()
+    boxes = [page.locator(".lead").bounding_box(), plot.bounding_box(), page.locator("table").first.bounding_box()]
+    tops = [box["y"] for box in boxes if box is not None]
+    assert len(tops) == 3
+    assert tops == sorted(tops)
+    assert tops[1] + 430 <= 800 < tops[2]
+    assert "2.1000 ± 0.1414 bits per byte" in page.locator(".lead").inner_text()
+    plot.hover()
+    for button, ending, begins in ((0, ".svg", b"<svg"), (1, ".png", b"\x89PNG")):
+        with page.expect_download() as download:
+            plot.locator(".modebar-btn").nth(button).click()
+        assert download.value.suggested_filename == f"figure-front{ending}"
+        assert Path(download.value.path()).read_bytes().startswith(begins)
 
 
 def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, plain_page: str) -> None:
