@@ -21,7 +21,7 @@ from hrfevo.commands.options import (
     WorkersOption,
     print_rows,
 )
-from signal_model.support.console import new_console
+from signal_model.support.console import PluginOption, new_console
 from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def compare(
     device: DeviceOption = "auto",
     format_: FormatOption = Format.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Searches side by side, or whether one of two models is better, with an interval.
 

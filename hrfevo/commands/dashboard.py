@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hrfevo.commands.options import StoreOption
+from signal_model.support.console import PluginOption
 
 app = typer.Typer()
 
@@ -21,6 +22,7 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free")] = 8050,
     refresh: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between looks at the store")] = 2.0,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Serve figures and tables of runs, which follow a search while it goes on, to a browser."""
     from hrfevo.views.dashboard.server import serve

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrfevo.commands.options import CorpusOption, DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
+from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError, closest
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def export(
     device: DeviceOption = "auto",
     corpus: CorpusOption = None,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Take results away: a genome as a recipe, config or trained model; a run as a table or an Optuna study."""
     trains = weights or format_ is ExportFormat.huggingface
@@ -190,6 +192,7 @@ def report(
     bare: Annotated[bool, typer.Option("--bare", help="A picture without title and caption, for a paper")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a picture that is there")] = False,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Write report.html and best.yaml into the run folder, as they stand now; or one figure as SVG or PNG."""
     if figure is not None:

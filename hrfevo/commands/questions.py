@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrfevo.commands.options import Format, FormatOption, GenomeArgument, RunArgument, StoreOption, print_rows, read_run
-from signal_model.support.console import new_console, print_table, say
-from signal_model.support.errors import InputError
+from signal_model.support.console import PluginOption, new_console, print_table, say
+from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
     from hrfevo.results.overview import Overview
@@ -73,6 +73,7 @@ def status(
     folder: RunArgument,
     format_: Annotated[FactsFormat, typer.Option("--format", help="table or json")] = FactsFormat.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Whether a run is running, stopped, crashed, failed or finished, how far it is, and what is in flight."""
     from contextlib import closing
@@ -105,6 +106,7 @@ def best(
     rung: Annotated[int | None, typer.Option(min=0, help="Another rung than the highest reached, from 0")] = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """The best genomes of a run: its front (marked *), then the runners-up.
 
@@ -142,6 +144,10 @@ def best(
         print_table(console, tables.as_table(space, chosen, winners, also))
         if said := worth(run.settings.corpus.yardsticks, evaluations):
             say(console, said)
+    if conditions and rung is None and len(space.rungs) > 1:
+        steps = space.rungs[peers[0].rung] if peers else space.rungs[0]
+        told = f"of {counted(len(peers), 'genome')} at the highest rung that was reached, {counted(steps, 'step')}"
+        typer.echo(f"--where: {len(met)} {told}; --rung looks at another", err=format_ is not Format.table)
 
 
 @app.command()
@@ -155,6 +161,7 @@ def show(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there")] = False,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """All that is known about one genome, the best unless given: its card."""
     from hrfevo.results.confirmed import latest
@@ -212,6 +219,7 @@ def importance(
     method: Annotated[str, typer.Option(help="fanova or ped-anova")] = "fanova",
     format_: FormatOption = Format.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """Which genes matter: shares of each objective's variance that they explain."""
     from hrfevo.results.importance import importances_of, ranges_of, said_of
@@ -220,7 +228,7 @@ def importance(
     space, _, evaluations = read_run(RunFolder.open(folder), store)
     names = [objective] if objective else list(space.objectives)
     found = importances_of(space, evaluations, names, method)  # type: ignore[arg-type]
-    ranges = ranges_of(space, evaluations, names, method)  # type: ignore[arg-type]
+    ranges = ranges_of(space, evaluations, found, method)  # type: ignore[arg-type]
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
     rows: list[dict[str, Any]] = [{"gene": gene} for gene in genes]
     columns = ["gene"]
@@ -246,6 +254,7 @@ def lineage(
     genome: GenomeArgument = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
+    plugin: PluginOption = None,
 ) -> None:
     """The ancestors of a genome: how each came about, which genes changed, what that gained at the same rung."""
     from hrfevo.results.earlier import read_earlier

@@ -32,9 +32,9 @@ def spaces_command(format_: FormatOption = Format.table) -> None:
 @app.command("init")
 def init_command(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="NAME", help="A space of `hrfevo spaces` to begin with", autocompletion=complete_space),
-    ],
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml here unless given")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
     plugin: PluginOption = None,
@@ -46,6 +46,8 @@ def init_command(
     from signal_model.support.files import read_text
 
     shipped = shipped_spaces()
+    if name is None:
+        raise InputError(f"init: NAME is missing; accepted: {', '.join(shipped)}")
     if name not in shipped:
         raise InputError(f"{name}: no such search space{closest(name, shipped)}; accepted: {', '.join(shipped)}")
     file = output or Path(f"{name}.yaml")
@@ -62,16 +64,22 @@ def validate(
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.space.reading import gene_count, load_space, space_size
-    from signal_model.data.text import refuse_missing
+    from hrfevo.space.text import read_text
+    from signal_model.config import DatasetCorpusConfig
+    from signal_model.data.corpus import load_corpus
 
     loaded, _ = load_space(space, list(set_ or []))
-    try:
-        refuse_missing(loaded.corpus)
-    except InputError as error:
-        raise InputError(f"{space}: corpus: {error}") from None
+    note = ""
+    if isinstance(loaded.corpus, DatasetCorpusConfig) and not loaded.corpus.is_local:
+        note = f"; the data set {loaded.corpus.dataset} is downloaded and read when it runs"
+    else:
+        try:
+            read_text(loaded, lambda: load_corpus(loaded.corpus, loaded.tokenizer))
+        except InputError as error:
+            raise InputError(f"{space}: corpus: {error}") from None
     genes = counted(gene_count(loaded), "gene")
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
-    print(f"{space}: valid; {genes}, {space_size(loaded)}; {objectives}; {loaded.budget.words}")
+    print(f"{space}: valid; {genes}, {space_size(loaded)}; {objectives}; {loaded.budget.words}{note}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hrfevo.commands.completion import complete_run
+from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError
 
 app = typer.Typer()
@@ -18,6 +19,7 @@ def migrate(
     target: Annotated[
         str, typer.Argument(metavar="RUN|URL", help="A run folder or a database", autocompletion=complete_run)
     ],
+    plugin: PluginOption = None,
 ) -> None:
     """Bring results that an earlier version wrote to this version's database schema, confirmations of a run too."""
     from hrfevo.results.confirmed import stages

@@ -44,28 +44,35 @@ def peers_of(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Eval
 
 
 Ranges = dict[Metric, dict[str, tuple[float, float]]]
-"""Of each gene the lowest and the highest share that a half of the evaluations gives it, by objective."""
+"""Of each gene the lowest and the highest share that the evaluations or a half of them give it, by objective."""
 
 
 def ranges_of(
-    space: SearchSpace, evaluations: Sequence[Evaluation], objectives: Sequence[Metric], method: Method, seed: int = 0
+    space: SearchSpace,
+    evaluations: Sequence[Evaluation],
+    shares: Mapping[Metric, Mapping[str, float]],
+    method: Method,
+    seed: int = 0,
 ) -> Ranges:
-    """How far the shares of `importances_of` can be trusted; empty where a half would say nothing of genes."""
+    """How far `shares`, which `importances_of` has said of these evaluations, can be trusted; empty where a half would
+    say nothing of genes. Each lies in its range: half as many can systematically say more of a gene, or less.
+    """
     peers = peers_of(space, evaluations)
     if len(peers) < 2 * LEAST:
         return {}
     generator = np.random.default_rng(seed)
     halves = [
         importances_of(
-            space, [peers[i] for i in generator.permutation(len(peers))[: len(peers) // 2]], objectives, method
+            space, [peers[i] for i in generator.permutation(len(peers))[: len(peers) // 2]], [*shares], method
         )
         for _ in range(HALVES)
     ]
     found: Ranges = {}
-    for name in objectives:
-        genes = dict.fromkeys(gene for half in halves for gene in half[name])
-        shares = {gene: [half[name].get(gene, 0.0) for half in halves] for gene in genes}
-        found[name] = {gene: (min(of_gene), max(of_gene)) for gene, of_gene in shares.items()}
+    for name, whole in shares.items():
+        said = [whole, *(half[name] for half in halves)]
+        genes = dict.fromkeys(gene for one in said for gene in one)
+        of_gene = {gene: [one.get(gene, 0.0) for one in said] for gene in genes}
+        found[name] = {gene: (min(some), max(some)) for gene, some in of_gene.items()}
     return found
 
 
@@ -74,7 +81,11 @@ def said_of(space: SearchSpace, evaluations: Sequence[Evaluation], method: Metho
     peers = peers_of(space, evaluations)
     genomes, steps = counted(len(peers), "genome"), counted(space.rungs[peers[0].rung], "step")
     told = f"{method}, from {genomes} after {steps}: {QUESTIONS[method]}."
-    sure = f"Ranges are over {HALVES} random halves of them." if has_ranges else "Too few to say how sure that is."
+    sure = (
+        f"Ranges are over them and {HALVES} random halves of them."
+        if has_ranges
+        else "Too few to say how sure that is."
+    )
     other = next(name for name in METHODS if name != method)
     return f"{told} {sure} --method {other} asks another question: {QUESTIONS[other]}."
 

@@ -149,7 +149,7 @@ class Run:
 
         name = objective or str(self.space.first_objective[0])
         shares = importances_of(self.space, self.history, [name], method)
-        ranges = ranges_of(self.space, self.history, [name], method)
+        ranges = ranges_of(self.space, self.history, shares, method)
         (found,) = shares.values()
         spans = ranges[name] if ranges else {}
         rows = [(gene, share, *spans.get(gene, (None, None))) for gene, share in found.items()]

@@ -10,6 +10,7 @@ from functools import partial
 
 from rich.console import Console
 
+from hrfevo.runner.homes import refuse_unshared
 from hrfevo.runner.observers.targets import Target
 from hrfevo.space.search_space import Resources, SearchSpace
 from hrfevo.store.database import without_password
@@ -53,6 +54,8 @@ class Machinery:
             Store(self.store, create=new).close()  # one that cannot be opened is said before anything is made
         if self.storage is not None:
             Checkpoints(self.storage)
+        if self.backend == "ray":
+            refuse_unshared(space)
         if self.address is None:
             choose_device(self.device)
         gpus = space.resources.gpus

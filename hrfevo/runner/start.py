@@ -27,6 +27,7 @@ from hrfevo.space.budget import amounts, in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.text import read_text
 from hrfevo.store.database import sqlite_file
 from hrfevo.store.file_systems import caution
 from hrfevo.store.retrying import PatientStore
@@ -38,7 +39,6 @@ from hrfevo.store.store import Store, Unreachable
 from hrfevo.workers.base import Unfit, Workers, WorkersLost
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.trainings import Checkpoints
-from signal_model.config import ModelConfig
 from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.evaluation.yardsticks import listed
 from signal_model.support.console import Interruption, say
@@ -209,14 +209,7 @@ def _evaluator(
     if machinery.is_local_ray and (processors := permitted_processors()).bound:
         say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
-        corpus = read()
-    context = space.model.get("context", ModelConfig.model_fields["context"].default)
-    for split in ("train", "validation", *(["test"] if test else [])):
-        if "context" not in space.genes and (tokens := len(getattr(corpus, split))) <= context:
-            raise InputError(
-                f"corpus {corpus.name}: its {split} split of {counted(tokens, 'token')} is shorter than one window of "
-                f"model.context + 1 = {context + 1}"
-            )
+        corpus = read_text(space, read, test)
     say(console, f"corpus {corpus.name}: {counted(len(corpus.train), 'training token')}")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 

@@ -90,6 +90,11 @@ class DatasetCorpusConfig(CorpusConfig):
     config: str | None = None
     text: str = Field("text", description="The column that holds the text")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine, or is said to; others are downloaded."""
+        return self.dataset.startswith((".", "/", "~")) or Path(self.dataset).exists()
+
 
 AnyCorpus = Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)]
 

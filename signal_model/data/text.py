@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from signal_model.config import CorpusConfig, DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
 from signal_model.data.documents import read_documents
 from signal_model.support.errors import InputError
 
@@ -147,14 +147,6 @@ def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
     return texts
 
 
-def refuse_missing(corpus: CorpusConfig) -> None:
-    """Raise InputError for a path of a corpus at which there is no file; nothing is read."""
-    if isinstance(corpus, FilesCorpusConfig):
-        for paths in corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]:
-            for given in _listed(paths):
-                _found(given)
-
-
 def _found(given: str) -> list[Path]:
     """The files that a path or glob stands for, in order. Raises InputError if there is none."""
     path = Path(given).expanduser()
@@ -217,7 +209,7 @@ def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]
     place = str(folder) if folder.exists() else corpus.dataset
     if folder.is_file():
         raise InputError(f"{what}: is a file, not a data set; as a file it is read by `path: {corpus.dataset}`")
-    if corpus.dataset.startswith((".", "/", "~")) and not folder.exists():
+    if corpus.is_local and not folder.exists():
         raise InputError(f"{what}: there is no such folder")
     try:
         if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from yaml.composer import ComposerError
 from signal_model.support.errors import InputError, closest, one_line
 
 Place = tuple[str | int, ...]
+# So long the first words of a pipe are waited for, seconds.
+PIPE_PATIENCE = 30.0
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,6 +110,8 @@ def explain(error: ValidationError, what: str) -> InputError:
 def read_text(path: Path | str) -> str:
     """A text file in UTF-8. Raises InputError if there is none or it is something else."""
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            return _read_pipe(path)
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -115,6 +121,18 @@ def read_text(path: Path | str) -> str:
         raise InputError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_pipe(path: Path | str) -> str:
+    """What is written into a pipe, such as that behind `/dev/stdin`. Raises InputError where nothing comes for long."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else to open one would wait for who writes
+    with os.fdopen(handle, encoding="utf-8") as file:
+        waiting = select.poll()
+        waiting.register(handle, select.POLLIN)
+        if not waiting.poll(1000 * PIPE_PATIENCE):
+            raise InputError(f"{path}: is a pipe, and nobody has written to it for {PIPE_PATIENCE:g} seconds")
+        os.set_blocking(handle, True)
+        return file.read()
 
 
 def read_document(path: Path | str) -> Document:

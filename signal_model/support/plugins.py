@@ -90,7 +90,7 @@ def use_again(names: Iterable[str], folder: Path) -> None:
         if name.endswith(".py"):
             raise InputError(
                 f"{folder}: was started with --plugin {name}; no code is run because a file of data names it. "
-                f"If it is yours, set ${VARIABLE} to it, wherever it is now, or give `resume` it with --plugin"
+                f"If it is yours, name it, wherever it is now, with --plugin or in ${VARIABLE}"
             )
         if not _names_a_module(name):
             raise InputError(f"{folder}: remembers the plugin {name!r}, which is no name of a module")

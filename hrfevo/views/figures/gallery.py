@@ -76,5 +76,6 @@ def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go
     # What the best tenth have in common takes more than a few of them to say.
     method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
     names = [*space.objectives]
-    shares, ranges = importances_of(space, some, names, method), ranges_of(space, some, names, method)
+    shares = importances_of(space, some, names, method)
+    ranges = ranges_of(space, some, shares, method)
     return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)

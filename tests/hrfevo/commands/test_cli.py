@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import chdir
 from functools import partial
 from importlib.metadata import version
@@ -69,23 +71,30 @@ def assert_one_clear_line(result: subprocess.CompletedProcess[str], says: str) -
         (("{path: TEXT}", "{path: /nowhere/*.txt}"), "/nowhere/*.txt"),
         (("{path: TEXT}", "{path: EMPTY}"), "empty"),
         (("{path: TEXT}", "{dataset: /nowhere/data}"), "/nowhere/data"),
+        (("{path: TEXT}", "{path: ONE}"), "too few distinct documents to split by document (1); it takes 3"),
+        (("context: 32", "context: 100000"), "is shorter than one window of model.context + 1"),
     ],
 )
-@pytest.mark.parametrize("verb", ["run"])
-def test_a_bad_space_is_one_line(
-    verb: str, change: tuple[str, str], says: str, tmp_path: Path, text_folder: Path
+def test_a_bad_space_is_one_line_of_run_and_of_validate(
+    change: tuple[str, str], says: str, tmp_path: Path, text_folder: Path
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "empty.txt").touch()
+    (empty / "one.txt").write_text("a document")
     path = tmp_path / "space.yaml"
     assert change[0] in TINY_SPACE
     path.write_text(
-        TINY_SPACE.replace(*change).replace("TEXT", str(text_folder)).replace("EMPTY", str(empty / "empty.txt"))
+        TINY_SPACE.replace(*change)
+        .replace("TEXT", str(text_folder))
+        .replace("EMPTY", str(empty / "empty.txt"))
+        .replace("ONE", str(empty / "one.txt"))
     )
-    result = command("hrfevo", verb, path, "--backend", "inline", "--out", tmp_path / "out")
+    result = command("hrfevo", "run", path, "--backend", "inline", "--out", tmp_path / "out")
     assert_one_clear_line(result, says)
     assert not (tmp_path / "out").exists()  # nothing is left behind by a run that never began
+    with pytest.raises(InputError, match=re.escape(says)):
+        answer("validate", path)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +131,22 @@ def test_a_mistake_is_one_line(arguments: list[object], says: str, tmp_path: Pat
     result = command("hrfevo", *given)
     assert_one_clear_line(result, says)
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_space_is_read_from_a_pipe_and_one_that_nobody_writes_to_is_refused(
+    tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [sys.executable, "-m", "hrfevo.cli", "validate", "/dev/stdin"]
+    piped = subprocess.run(asked, input=tiny_space.read_text(), capture_output=True, text=True, check=False)
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout.startswith("/dev/stdin: valid; 8 genes")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Timer(0.3, pipe.write_bytes, [tiny_space.read_bytes()]).start()
+    assert answer("validate", pipe).startswith(f"{pipe}: valid; 8 genes")
+    monkeypatch.setattr("signal_model.support.files.PIPE_PATIENCE", 0.2)
+    with pytest.raises(InputError, match=r"pipe: is a pipe, and nobody has written to it for 0.2 seconds"):
+        answer("validate", pipe)
 
 
 def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import hrfevo
 import signal_model
+from hrfevo.results import ranking
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.overview import overviews
 from hrfevo.results.ranking import by_metric, front
@@ -187,6 +188,16 @@ def test_best_of_a_rung_under_conditions(written_run: Path, rung: int, where: li
     assert [one["metrics"]["parameters"] for one in by_size] == largest  # this space maximizes them
     by_time = json.loads(answer(*asked, "--top", 5, "--objective", "train_seconds"))
     assert all(one["metrics"]["train_seconds"] == 1.0 for one in by_time)
+
+
+def test_conditions_say_which_rung_they_choose_from(written_run: Path) -> None:
+    space, evaluations = read(written_run)
+    steps, count = space.rungs[-1], len(ranking.at_rung(space, evaluations, None))
+    told = answer("best", written_run, "--where", "parameters<0")
+    assert f"--where: 0 of {count} genomes at the highest rung that was reached, {steps} steps; --rung looks" in told
+    for silent in ([], ["--rung", 0, "--where", "parameters<0"]):
+        assert "--rung looks at another" not in answer("best", written_run, *silent)
+    assert json.loads(answer("best", written_run, "--where", "parameters<0", "--format", "json")) == []
 
 
 def test_best_refuses_what_a_run_has_not(written_run: Path) -> None:

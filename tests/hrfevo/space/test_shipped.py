@@ -64,3 +64,5 @@ def test_init_writes_it_and_never_over_a_file_unasked(tmp_path: Path, monkeypatc
     assert load_space("sub/other.yaml")[0].name == "wavelets"
     with pytest.raises(InputError, match=r"^wavelet: no such .*\(did you mean 'wavelets'\?\); accepted: emb"):
         answer("init", "wavelet")
+    with pytest.raises(InputError, match=r"^init: NAME is missing; accepted: emb.*, wavelets"):
+        answer("init")

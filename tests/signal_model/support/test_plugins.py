@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -214,6 +216,7 @@ def test_a_search_and_all_commands_know_parts_of_ones_own(
         refused = command("hrfevo", *asked)
         assert refused.returncode == 2
         assert f"{run}: was started with --plugin {parts}; no code is run because a file of data" in refused.stderr
+    assert "moving_average" in command("hrfevo", "show", run, "--model", "--plugin", parts).stdout
     resumed = command("hrfevo", "resume", run, "--evaluations", 5, "--plugin", parts)
     assert resumed.returncode == 0, resumed.stderr
     monkeypatch.setenv(VARIABLE, str(parts))
@@ -222,6 +225,30 @@ def test_a_search_and_all_commands_know_parts_of_ones_own(
     missing = command("hrfevo", "validate", tiny_space)
     assert missing.returncode == 2
     assert f"${VARIABLE}: {Path('nowhere.py').absolute()}: FileNotFoundError: no such file" in missing.stderr
+
+
+SCRIPT = """
+import hrfevo
+from signal_model.support.errors import InputError
+try:
+    hrfevo.search({space!r}, out={out!r}, evaluations=4, confirm=False, backend={backend!r})
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_a_part_of_a_script_is_refused_before_its_workers_fail_to_import_it(
+    backend: str, tiny_space: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    out, space = str(tmp_path / "out"), str(only_averages(tiny_space))
+    script.write_text(AVERAGE + SCRIPT.format(space=space, out=out, backend=backend))
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
+    assert ended.returncode == 0, ended.stderr
+    refused = "--backend ray: kind 'moving_average' is defined in this script or notebook, which workers do not import"
+    assert (refused in ended.stdout) == (backend == "ray")
+    assert Path(out).exists() == (backend == "inline")
 
 
 def only_averages(tiny_space: Path) -> Path:
