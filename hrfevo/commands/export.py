@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -154,12 +153,7 @@ def _export_weights(
     with new_folder(output) as new:
         log = Bar(space.rungs[rung]) if sys.stdout.isatty() else Lines()
         model = trained(folder, space, found, rung, measured, text, chosen, log)
-        if to_huggingface:
-            with tempfile.TemporaryDirectory() as checkpoint:
-                model.save(Path(checkpoint))
-                folders.to_transformers(Path(checkpoint), new)
-        else:
-            model.save(new)
+        (model.save_for_transformers if to_huggingface else model.save)(new)
     if to_huggingface:
         print("import signal_model.interchange, then AutoModelForCausalLM.from_pretrained loads it")
     print(f"{output}: genome {found.genome}, {model.in_words()}")

@@ -397,9 +397,13 @@ def _check_range(gene: _G, low: float, high: float, log: bool) -> _G:
 
 
 def _distinct(values: list[Value]) -> list[Value]:
-    if any(_contains(values[:index], value) for index, value in enumerate(values)):
+    if len({(type(value), _hashable(value)) for value in values}) < len(values):
         raise ValueError(f"{values} names a value twice")
     return values
+
+
+def _hashable(value: Value) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _contains(values: Sequence[Value], value: Value) -> bool:

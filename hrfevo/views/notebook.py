@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrfevo.results import run as results
+from signal_model.support.errors import InputError
 from signal_model.support.plugins import use
 
 if TYPE_CHECKING:
@@ -35,6 +37,30 @@ class Run(results.Run):
         from hrfevo.views.verdicts import verdicts
 
         return list(verdicts(self.confirmation))
+
+    def to_transformers(self, folder: str | os.PathLike[str], genome: str | None = None) -> Path:
+        """Write a genome with its weights to a new folder, for `AutoModelForCausalLM` and `AutoTokenizer`; returns it.
+
+        Weights that the search has not kept are trained again. Raises InputError if no genome or several match, it
+        never finished, the run's text has changed, the folder exists, or `transformers` is not
+        installed.
+        """
+        from hrfevo.store.run_corpus import corpus_of
+        from hrfevo.views.export.destination import new_folder
+        from hrfevo.views.export.weights import measured_at, trained
+        from signal_model.interchange import folders  # noqa: F401, says what is missing before anything is trained
+        from signal_model.support.devices import choose_device
+        from signal_model.training.logs import Lines
+
+        path, found = Path(folder), self.find(genome)
+        if path.exists():
+            raise InputError(f"{path}: exists; name another folder")
+        rung, measured = measured_at(self.space, self.history, found, None)
+        text = corpus_of(self.folder, self.space)
+        with new_folder(path) as new:
+            model = trained(self.folder, self.space, found, rung, measured, text, choose_device("auto"), Lines())
+            model.save_for_transformers(new)
+        return path
 
     def _repr_html_(self) -> str:
         """What it is, how it stands, what is best."""

@@ -125,3 +125,7 @@ def test_the_notebook_answers_its_questions(tmp_path: Path, monkeypatch: pytest.
     assert {"search", "baseline"} <= set(run.confirmed["origin"])
     assert any("transformer" in verdict for verdict in run.verdicts)
     assert set(run.importance()["gene"])
+    best = sum(parameter.numel() for parameter in run.model().parameters())
+    assert sum(parameter.numel() for parameter in names["loaded"].parameters()) == best
+    with pytest.raises(InputError, match=r"hub: exists; name another folder"):
+        run.to_transformers(names["hub"])

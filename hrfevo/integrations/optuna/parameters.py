@@ -90,22 +90,36 @@ class KnownSpace:
 
     def __init__(self) -> None:
         self.distributions: dict[str, BaseDistribution] = {}
+        # The one trial that has asked for it; None where there are several.
+        self._only: dict[str, int | None] = {}
+        self._complete: set[int] = set()
 
-    def add(self, distributions: Mapping[str, BaseDistribution]) -> None:
-        """Of a trial."""
+    def add(self, number: int, distributions: Mapping[str, BaseDistribution], complete: bool) -> None:
+        """Of the trial of this number; one that is `complete` does without the others."""
+        if complete:
+            self._complete.add(number)
         for name, distribution in distributions.items():
             known = self.distributions.get(name)
             self.distributions[name] = distribution if known is None else _widened(known, distribution)
+            self._only[name] = number if self._only.get(name, number) == number else None
 
     @property
     def searched(self) -> dict[str, BaseDistribution]:
-        """Those that have more than one value."""
-        return {name: one for name, one in self.distributions.items() if not one.single()}
+        """Those that have more than one value, without those that one trial alone has asked for and others not.
+
+        Of these nothing can be learned yet. Where every trial brings names of its own, they would be learned in vain,
+        each time with all the rest.
+        """
+        return {name: one for name, one in self.distributions.items() if not one.single() and not self._is_rare(name)}
+
+    def _is_rare(self, name: str) -> bool:
+        only = self._only[name]
+        return only is not None and bool(self._complete - {only})
 
 
 def _widened(one: Any, other: Any) -> BaseDistribution:
     """One that holds both: of whole numbers, or of others without a step, where their steps do not meet."""
-    if one == other or isinstance(one, CategoricalDistribution):
+    if isinstance(one, CategoricalDistribution) or one == other:  # many categories take long to compare
         return one
     step = one.step if one.step == other.step and _multiple(other.low - one.low, one.step) else None
     if step is None and isinstance(one, IntDistribution):

@@ -101,12 +101,12 @@ class EvolutionSampler(BaseSampler):
         self._random.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters that any other trial has asked for."""
+        """All parameters that other trials have asked for."""
         with self._lock:
             self._belong_to(study)
             for other in self._others(study, trial):
                 if other.number not in self._looked:
-                    self._space.add(other.distributions)
+                    self._space.add(other.number, other.distributions, other.state == TrialState.COMPLETE)
                     if other.state.is_finished():
                         self._looked.add(other.number)
             return self._space.searched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,14 @@ class Trained:
     def save(self, folder: Path) -> None:
         """Write a checkpoint that `signal-model evaluate` reads."""
         save_checkpoint(folder, self.model, self.recipe, self.corpus.tokenizer, self.figures)
+
+    def save_for_transformers(self, folder: Path) -> None:
+        """Write what `AutoModelForCausalLM` and `AutoTokenizer` read. Raises InputError without `transformers`."""
+        from signal_model.interchange import folders
+
+        with tempfile.TemporaryDirectory() as checkpoint:
+            self.save(Path(checkpoint))
+            folders.to_transformers(Path(checkpoint), folder)
 
 
 def measured_at(

@@ -23,7 +23,7 @@ from optuna.trial import Trial, TrialState, create_trial
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
 from hrfevo.integrations.optuna import EvolutionSampler
-from hrfevo.integrations.optuna.learner import space_of
+from hrfevo.integrations.optuna.learner import Learner, space_of
 from hrfevo.integrations.optuna.parameters import Parameter
 from hrfevo.space.genome import Genome
 from tests.tools.services import get
@@ -141,6 +141,20 @@ def test_parameters_that_depend_on_others_are_searched_together() -> None:
         found.append(study.best_value)
     # The least is 0.3; TPE with group=True comes to 0.35 to 0.45, random search to 0.54 to 0.61.
     assert np.median(found) < 0.33
+
+
+def test_names_that_every_trial_brings_anew_are_not_learned_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[set[str]] = []
+
+    class Counted(Learner):
+        def __init__(self, study: Any, distributions: Any, *others: Any) -> None:
+            made.append({*distributions})
+            super().__init__(study, distributions, *others)
+
+    monkeypatch.setattr("hrfevo.integrations.optuna.sampler.Learner", Counted)
+    study = optuna.create_study(sampler=EvolutionSampler(seed=0))
+    study.optimize(lambda trial: sum(trial.suggest_float(name, 0, 1) for name in ("x", f"p{trial.number}")), 30)
+    assert made == [{"x", "p0"}, {"x"}]
 
 
 # --- what goes wrong, and what others do -------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def test_a_range_that_changes_is_searched_in_all_its_extent(
 ) -> None:
     make: Any = IntDistribution if number else FloatDistribution
     space, asked = KnownSpace(), [make(low, low + width * step, step=step) for low, width, step in ranges]
-    for distribution in asked:
-        space.add({"x": distribution})
+    for trial, distribution in enumerate(asked):
+        space.add(trial, {"x": distribution}, complete=True)
     union = space.searched["x"]
     for distribution in asked:
         steps = round((distribution.high - distribution.low) / distribution.step)
@@ -75,10 +76,31 @@ def test_a_range_that_changes_is_searched_in_all_its_extent(
 
 def test_what_has_one_value_is_not_searched() -> None:
     space = KnownSpace()
-    space.add({"one": CategoricalDistribution(["a"]), "grows": IntDistribution(3, 3)})
+    space.add(0, {"one": CategoricalDistribution(["a"]), "grows": IntDistribution(3, 3)}, complete=True)
     assert space.searched == {}
-    space.add({"grows": IntDistribution(2, 3)})
+    space.add(1, {"grows": IntDistribution(2, 3)}, complete=True)
     assert space.searched == {"grows": IntDistribution(2, 3)}
+
+
+def test_what_one_trial_alone_asked_for_is_searched_once_another_asks_for_it() -> None:
+    space, always, rare = KnownSpace(), FloatDistribution(0, 1), FloatDistribution(1, 2)
+    space.add(0, {"x": always, "rare": rare}, complete=True)
+    assert [*space.searched] == ["x", "rare"], "as far as is known all ask for it"
+    space.add(1, {"x": always}, complete=False)
+    assert [*space.searched] == ["x", "rare"], "it may yet ask"
+    for complete in (False, True):
+        space.add(1, {"x": always}, complete)
+        space.add(0, {"x": always, "rare": rare}, complete=True)
+    assert [*space.searched] == ["x"]
+    space.add(2, {"x": always, "rare": rare}, complete=False)
+    assert [*space.searched] == ["x", "rare"]
+
+
+def test_twenty_thousand_categories_are_a_gene_at_once() -> None:
+    began = time.process_time()
+    gene = Parameter(CategoricalDistribution(range(20_000))).gene
+    assert gene.size == 20_000
+    assert time.process_time() - began < 5  # compared pair by pair they took half a minute
 
 
 # --- conditions ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 from functools import cache
@@ -476,6 +477,19 @@ def with_value(space: SearchSpace, genome: Genome, name: str, value: Any) -> Gen
     else:
         values[name] = value
     return Genome(complete(dict(space.genes), values))
+
+
+SCALARS = st.sampled_from([0, 1, 0.0, 1.0, True, False, "1", "", None])
+
+
+@given(values=st.lists(SCALARS | st.lists(SCALARS, max_size=2), min_size=1, max_size=6))
+def test_a_value_is_named_twice_where_two_are_equal_and_of_one_type(values: list[Any]) -> None:
+    pairs = itertools.combinations(values, 2)
+    if any(type(one) is type(other) and one == other for one, other in pairs):
+        with pytest.raises(ValueError, match="names a value twice"):
+            ChoiceGene(type="choice", values=values)
+    else:
+        assert ChoiceGene(type="choice", values=values).values == values
 
 
 def test_depth_is_not_dead() -> None:
