@@ -13,7 +13,7 @@ from hrfevo.results.frames import best_of, finished_at
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.style import in_words, measured, shown
 from hrfevo.views.terminal.tables import short_names
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 INHERITED_WEIGHTS = (
     "Offspring began with weights of their parents (inherit: true): a score of the search is that of a lineage, not of "
@@ -44,11 +44,6 @@ def _pairs(values: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[st
 def moment(seconds: float) -> str:
     """Seconds since the epoch as date and time."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
-
-
-def listed(items: list[str]) -> str:
-    """a, b and c."""
-    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
 
 
 def tally(statuses: Iterable[str], run_state: str) -> str:

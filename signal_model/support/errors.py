@@ -26,6 +26,11 @@ def closest(value: object, accepted: Iterable[str]) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
+def listed(items: list[str]) -> str:
+    """a, b and c."""
+    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else "".join(items)
+
+
 def counted(count: float, noun: str, form: str = "") -> str:
     """`1 worker`, `3 workers`, `1,200 steps`, `2 studies`, `0.5 minutes`; six digits if not whole, or in a `form`.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,8 @@ def test_what_a_notebook_shows_of_a_run_is_short_and_escaped(tmp_path: Path) -> 
     assert run.best is not None
     assert run.best.genome in shown
     assert {"front", "progress", "importance"} <= run.figures.keys()
+    first = f"import hrfevo; print(hrfevo.load({str(path)!r})._repr_html_(), end='')"  # as a notebook begins
+    assert subprocess.run([sys.executable, "-c", first], capture_output=True, text=True, check=True).stdout == shown
     shares = run.importance()
     assert shares["gene"].is_unique
     assert shares["share"].sum() == pytest.approx(1)

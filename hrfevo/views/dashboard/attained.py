@@ -15,8 +15,7 @@ from hrfevo.space.metrics import METRICS, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
-from hrfevo.views.words import listed
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 # Okabe & Ito, the same run in the same colour everywhere; dashes where colours end.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -12,9 +12,8 @@ from hrfevo.store.store import Evaluation, Run
 from hrfevo.views.figures.style import in_words, measured
 from hrfevo.views.terminal.tables import duration, short_names
 from hrfevo.views.verdicts import first_choice, headline, rivals
-from hrfevo.views.words import listed
 from signal_model.evaluation.yardsticks import Yardsticks, judged
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 # So many genes are named.
 MOST_NAMED = 6

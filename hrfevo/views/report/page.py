@@ -26,8 +26,9 @@ from hrfevo.views.report.compact import packed, picture
 from hrfevo.views.report.headline import corpus_name, lead, searched, won
 from hrfevo.views.report.tables import confirmed_table, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
-from hrfevo.views.words import caveat, listed, moment, summary, tally
+from hrfevo.views.words import caveat, moment, summary, tally
 from hrfevo.workers.base import Point
+from signal_model.support.errors import listed
 from signal_model.support.pages import Script, page
 
 

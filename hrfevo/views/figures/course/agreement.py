@@ -14,8 +14,7 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
-from hrfevo.views.words import listed
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 
 def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:

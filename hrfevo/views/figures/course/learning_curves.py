@@ -22,8 +22,7 @@ from hrfevo.views.figures.style import (
     text,
     with_gaps,
 )
-from hrfevo.views.words import listed
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 # Points that all lines of the figure have together.
 MOST_POINTS = 8_000

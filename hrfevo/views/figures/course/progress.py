@@ -11,8 +11,7 @@ from hrfevo.results.frames import Objectives, finished_at
 from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
 from hrfevo.views.terminal.tables import duration
-from hrfevo.views.words import listed
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 
 def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:

@@ -12,8 +12,7 @@ from plotly.subplots import make_subplots
 
 from hrfevo.results.genome.costs import PartCost, layers_in_words
 from hrfevo.views.figures.style import BEST, MANY, OTHER, figure, padded, round_values, text
-from hrfevo.views.words import listed
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
 
 if TYPE_CHECKING:
     from signal_model.analysis.filters import Filters
