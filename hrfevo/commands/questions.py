@@ -117,28 +117,28 @@ def best(
     run = RunFolder.open(folder)
     _, history = read_run(run, store)
     conditions = [parse_condition(text, history) for text in where or []]
-    space, peers = history.space, history.at_rung(rung)
+    peers = history.at_rung(rung)
     met = peers.among(evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions))
     winners = met.front
     candidates = met.among(winners) if front else met
     count = top or (len(winners) if front else 10)
     if objective:
         peers.check_metric(objective)
-        chosen = candidates.by_metric(objective)[:count]
+        chosen = met.among(candidates.by_metric(objective)[:count])
     else:
-        chosen = candidates.ranked(count)
+        chosen = met.among(candidates.ranked(count))
     also = [objective] if objective else []
     if format_ is Format.json:
-        print(tables.as_json(space, chosen, also))
+        print(tables.as_json(chosen, also))
     elif format_ is Format.csv:
-        print(tables.as_csv(space, chosen, also), end="")
+        print(tables.as_csv(chosen, also), end="")
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
         from hrfevo.results.worth import worth
 
         console = new_console()
-        print_table(console, tables.as_table(space, chosen, winners, also))
+        print_table(console, tables.as_table(chosen, winners, also))
         if said := worth(run.settings.corpus.yardsticks, history):
             say(console, said)
 
@@ -197,7 +197,7 @@ def show(
 
         print(json.dumps([tables.record(space, found) | card_data(card, parts)], indent=2))
     elif format_ is Format.csv:
-        print(tables.as_csv(space, [found]), end="")
+        print(tables.as_csv(history.among([found])), end="")
     else:
         from hrfevo.views.terminal.card import print_card
 

@@ -14,8 +14,6 @@ from hrfevo.results.fanova import explained
 from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters
 from hrfevo.space.metrics import Metric
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
 
 Method = Literal["fanova", "ped-anova"]
@@ -88,7 +86,7 @@ def importances_of(
     peers = history.fullest
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
-    parameters, distributions = _comparable(space, peers, np.random.default_rng(seed))
+    parameters, distributions = _comparable(peers, np.random.default_rng(seed))
     # A forest depends on the order of its columns; by their names, it is the same in every run.
     varying = sorted(name for name in distributions if len({of_genome[name] for of_genome in parameters}) > 1)
     share_of = _by_fanova if method == "fanova" else _by_ped_anova
@@ -113,11 +111,9 @@ Parameters = list[dict[str, Any]]
 Distributions = Mapping[str, Any]
 
 
-def _comparable(
-    space: SearchSpace, evaluations: Sequence[Evaluation], generator: np.random.Generator
-) -> tuple[Parameters, Distributions]:
+def _comparable(peers: History, generator: np.random.Generator) -> tuple[Parameters, Distributions]:
     """Evaluations as if all genomes had all genes, and the distributions of these."""
-    flat = [flat_parameters(space, evaluation.values) for evaluation in evaluations]
+    flat = [flat_parameters(peers.space, evaluation.values) for evaluation in peers]
     distributions = {name: distribution for _, known in flat for name, distribution in known.items()}
     pools = {name: [own[name] for own, _ in flat if name in own] for name in distributions}
     filled = []

@@ -73,7 +73,7 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
     for line in failures_in_words(history):
         say(console, line)
     if best := history.ranked(5):
-        print_table(console, as_table(space, best, history.front))
+        print_table(console, as_table(history.among(best), history.front))
         if said := worth(folder.settings.corpus.yardsticks, history):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
