@@ -223,7 +223,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
         notes.append("Trained on different kinds of device: seconds cannot be compared.")
     given = [getattr(search.spent, unit) for search in searches]
     if max(given) > UNEQUAL * min(given):
-        most, least = in_words(unit, max(given)), in_words(unit, min(given))
+        most, least = amount_in_words(unit, max(given)), amount_in_words(unit, min(given))
         notes.append(
             f"The longest search trained {most}, the shortest {least}: only the columns of shares compare equal "
             "training."
@@ -236,7 +236,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     return notes
 
 
-def in_words(unit: Unit, amount: float) -> str:
+def amount_in_words(unit: Unit, amount: float) -> str:
     """`28 s`, `1 step`, `1,200 evaluations`."""
     return f"{amount:,.0f} s" if unit == "seconds" else counted(amount, unit.removesuffix("s"), ",.0f")
 
