@@ -169,7 +169,7 @@ def energies_by_scale(energies: pd.DataFrame) -> go.Figure:
         name = f"{band}: {first['period_from']:.0f} {until}"
         hover = f"%{{y}}, {band}: %{{x:.1f}} %<extra></extra>"
         figure.add_bar(
-            y=rows["stream"].map(_text), x=rows["share"] * 100, name=name, orientation="h", marker_color=colour,
+            y=rows["stream"].map(text), x=rows["share"] * 100, name=name, orientation="h", marker_color=colour,
             hovertemplate=hover,
         )  # fmt: skip
     streams = energies["stream"].nunique()
