@@ -23,11 +23,9 @@ class Run(results.Run):
     @cached_property
     def figures(self) -> dict[str, go.Figure]:
         """Those of its report, by name, in the order in which they are read; those without data are left out."""
-        from hrfevo.results.ranking import with_means
         from hrfevo.views.figures.gallery import gallery
 
-        history = with_means(self.space, self.history)
-        return gallery(self.scores, self.curves, self.space, history, self.settings.corpus.yardsticks)
+        return gallery(self.scores, self.curves, self.history.with_means, self.settings.corpus.yardsticks)
 
     @property
     def verdicts(self) -> list[str]:

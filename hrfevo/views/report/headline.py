@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 from hrfevo.results.confirmed import Confirmation
+from hrfevo.results.history import History
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.store import RunRecord
 from hrfevo.views.terminal.tables import duration, short_names
 from hrfevo.views.verdicts import first_choice, rivals
 from hrfevo.views.words import listed
@@ -19,15 +19,16 @@ from signal_model.support.errors import counted
 MOST_NAMED = 6
 
 
-def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+def searched(run: RunRecord, history: History) -> str:
     """`Searched 7 genes (embedding, bases, …) with 61 genomes on the corpus python for 12 min 3 s on cpu, …`"""
+    space = history.space
     genes = [name for name in space.genes if name != "layers"]
     if isinstance(layers := space.genes.get("layers"), LayersGene):
         genes += ["layers", *layers.genes]
     names = list(short_names(genes).values())
     told = listed(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])}, …"
-    tried = len({evaluation.genome for evaluation in evaluations})
-    devices = listed(sorted({evaluation.device for evaluation in evaluations if evaluation.device}))
+    tried = len({evaluation.genome for evaluation in history})
+    devices = listed(sorted({evaluation.device for evaluation in history if evaluation.device}))
     where = f" on {devices}" if devices else ""
     lengths = listed([f"{steps:,}" for steps in space.rungs])
     noun = "step" if lengths == "1" else "steps"
@@ -37,7 +38,7 @@ def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) ->
     )
 
 
-def corpus_name(run: Run, space: SearchSpace) -> str:
+def corpus_name(run: RunRecord, space: SearchSpace) -> str:
     """The corpus as the run recorded it, or as the space says."""
     recorded = run.settings.get("corpus")
     if isinstance(recorded, dict):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hrfevo.commands.ending import exit_code
 from hrfevo.results.confirmed import latest
+from hrfevo.results.history import History
 from hrfevo.results.importance import gene_importances, ranges_of
 from hrfevo.runner import confirmation
 from hrfevo.runner.baseline import baseline_of, smallest_of
@@ -236,9 +237,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     evaluations = run.open_store().evaluations(run.id)
     assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
     founders = [e.genome for e in evaluations if e.operator == "founder"]
-    from hrfevo.results.ranking import front
-
-    winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
+    winners = History.read(earlier).front
     assert set(founders[2:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 2 + len(winners))
     (source,) = run.settings.earlier
@@ -334,10 +333,10 @@ def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
 @pytest.mark.parametrize("method", ["fanova", "ped-anova"])
 def test_importance_finds_the_genes_that_decide(method: str) -> None:
     space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
-    shares = gene_importances(space, judged(space, 600), "bits_per_byte", method)  # type: ignore[arg-type]
+    shares = gene_importances(History(space, tuple(judged(space, 600))), "bits_per_byte", method)  # type: ignore[arg-type]
     assert sum(shares.values()) == pytest.approx(1)
     assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
-    assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]
+    assert gene_importances(History(space, tuple(judged(space, 300))), "parameters", method) == {}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["fanova", "ped-anova"])
@@ -345,14 +344,14 @@ def test_ranges_hold_the_shares_and_narrow_with_more_evaluations(method: str) ->
     space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
     widths = []
     for count in (30, 300):
-        ranges = ranges_of(space, judged(space, count), ["bits_per_byte"], method)["bits_per_byte"]  # type: ignore[arg-type]
+        ranges = ranges_of(History(space, tuple(judged(space, count))), ["bits_per_byte"], method)["bits_per_byte"]  # type: ignore[arg-type]
         assert all(0 <= low <= high <= 1 for low, high in ranges.values())
         widths.append(sum(high - low for low, high in ranges.values()))
     assert widths[1] < widths[0]
-    shares = gene_importances(space, judged(space, 300), "bits_per_byte", method)  # type: ignore[arg-type]
+    shares = gene_importances(History(space, tuple(judged(space, 300))), "bits_per_byte", method)  # type: ignore[arg-type]
     low, high = ranges["embedding.kind"]
     assert low - 0.1 < shares["embedding.kind"] < high + 0.1
-    assert ranges_of(space, judged(space, 19), ["bits_per_byte"], method) == {}  # type: ignore[arg-type]
+    assert ranges_of(History(space, tuple(judged(space, 19))), ["bits_per_byte"], method) == {}  # type: ignore[arg-type]
 
 
 def test_the_importance_command_says_method_rung_count_and_certainty(finished: Path) -> None:
