@@ -72,8 +72,7 @@ class _Layers:
 
     def __init__(self, gene: LayersGene) -> None:
         self._gene, self._encoders = gene, _encoders(gene.genes)
-        self._width = sum(len(idle) for _, _, idle in self._encoders)
-        self.columns = 1 + 2 * self._width
+        self.columns = 1 + 2 * sum(len(idle) for _, _, idle in self._encoders)
         # Mutants have most of their layers from their parents, the very objects, which are never changed. They are kept
         # with what they are as numbers, so that no other object can have the same identity.
         self._seen: dict[int, tuple[Mapping[str, Value], list[float]]] = {}

@@ -112,17 +112,17 @@ class Evolution:
 
     def _sure_stranger(self, safe: float) -> Proposal | None:
         """A random genome of those whose chance is `safe`; None if there is none among a few."""
-        strangers = Candidates(self._archive)
+        strangers = Candidates(self._archive, self._feasibility.probability)
         strangers.add(self._strangers(OFFSPRING))
-        sure = np.flatnonzero(self._feasibility.probability(strangers.vectors) >= safe)
+        sure = np.flatnonzero(strangers.judged >= safe)
         return strangers[int(sure[0])] if len(sure) else None
 
     def _surest(self) -> Proposal | None:
         """The new genome that most likely succeeds, while too few have for anything else to be known."""
-        candidates = Candidates(self._archive)
+        candidates = Candidates(self._archive, self._feasibility.probability)
         candidates.add(self._strangers(OFFSPRING))
-        success = self._refine(candidates, self._feasibility.probability)
-        return candidates[int(np.argmax(success))] if len(candidates) else self._random()
+        self._refine(candidates, lambda success: success)
+        return candidates[int(np.argmax(candidates.judged))] if len(candidates) else self._random()
 
     def _learn(self) -> None:
         """Let the surrogate hear the news, if there are enough and it knows enough to say anything."""
@@ -156,47 +156,49 @@ class Evolution:
                 archive.retire(here[order[MAX_WAITING // rungs :]])
 
     def _most_promising(self) -> Proposal | None:
-        waiting, candidates = self._due(), Candidates(self._archive)
+        view, waiting = self._view(), self._due()
+
+        def judge(vectors: np.ndarray) -> np.ndarray:
+            """What each is expected to add to the front, and its chance of success, (N, 2)."""
+            return np.stack([view.growth(vectors), self._feasibility.probability(vectors)], axis=1)
+
+        candidates = Candidates(self._archive, judge)
         if not len(waiting):
             waiting = self._waiting()
             strangers = OFFSPRING // STRANGERS
             candidates.add(self._offspring(OFFSPRING - strangers) + self._strangers(strangers))
         if not len(waiting) and not len(candidates):
             return self._random()
-        view = self._view()
         # Those that wait are known to keep to the bounds.
         known = self._feasibility.probability(self._archive.vectors(waiting), bounds=False)
-        success = np.append(known, self._feasibility.probability(candidates.vectors))
         # Before any is refined: mutants of what is promising crowd at the wall, and none of them would be sure.
-        safe = min(MIN_SUCCESS, float(np.quantile(success, 0.98)))
+        safe = min(MIN_SUCCESS, float(np.quantile(np.append(known, candidates.judged[:, 1]), 0.98)))
 
-        def worth(vectors: np.ndarray) -> np.ndarray:
-            growth: np.ndarray = view.growth(vectors) * _chances(self._feasibility.probability(vectors), safe)
-            return growth
+        def worth(judged: np.ndarray) -> np.ndarray:
+            found: np.ndarray = judged[:, 0] * _chances(judged[:, 1], safe)
+            return found
 
-        finalists = np.argsort(-self._refine(candidates, worth), kind="stable")[:FINALISTS]
-        success = np.append(known, self._feasibility.probability(candidates.vectors[finalists]))
+        self._refine(candidates, worth)
+        finalists = np.argsort(-worth(candidates.judged), kind="stable")[:FINALISTS]
+        growth, likely = candidates.judged[finalists].T
+        success = np.append(known, likely)
         if len(candidates) and success.max() < LEAST_SUCCESS and (stranger := self._random()):
             return stranger
         gains = self._appraised(view, waiting, candidates.vectors[finalists]) * _chances(success, safe)[:, None]
         best, rung = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         if best < len(waiting):
             return Proposal(self._archive.genomes[int(waiting[best])], "promotion", rung=rung)
-        exhausted = view.growth(candidates.vectors[finalists]).max() < EXHAUSTED
+        exhausted = growth.max() < EXHAUSTED
         if exhausted and self._generator.random() < DISTRUST and (stranger := self._sure_stranger(safe)):
             return stranger
         return replace(candidates[int(finalists[best - len(waiting)])], rung=rung)
 
-    def _refine(self, candidates: Candidates, worth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Add mutants of those that are worth most, again and again; what each candidate is worth, (candidates,)."""
-        found = worth(candidates.vectors)
+    def _refine(self, candidates: Candidates, worth: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Add mutants of those that are worth most, as they are judged, again and again."""
         for _ in range(self.refinements if len(candidates) else 0):
-            best = np.argsort(-found, kind="stable")[: MUTANTS // OF_EACH]
-            vectors = candidates.add(self._mutants([candidates[int(number)] for number in best]))
-            if not len(vectors):  # all of them are known
-                break
-            found = np.append(found, worth(vectors))
-        return found
+            best = np.argsort(-worth(candidates.judged), kind="stable")[: MUTANTS // OF_EACH]
+            if not candidates.add(self._mutants([candidates[int(number)] for number in best])):
+                break  # all of them are known
 
     def _waiting(self) -> np.ndarray:
         return self._archive.waiting
