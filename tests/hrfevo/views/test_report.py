@@ -249,9 +249,9 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
 
 def test_large_search_is_rendered_fast_and_small(layers: SearchSpace) -> None:
     searched = search(layers, 4000, points=20)
-    start = time.perf_counter()
+    start = time.process_time()  # a busy machine does not stretch it
     page = rendered(*searched)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 8
     assert len(page.encode()) < 7e6
     assert re.search(r"Of the others 2,\d\d\d of 3,\d\d\d are drawn", page)
     assert "4,000" in page
