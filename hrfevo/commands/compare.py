@@ -187,11 +187,11 @@ def _print_comparison(comparison: Comparison, rows: list[dict[str, Any]]) -> Non
     table = [{head: row[name] for name, head in heads.items()} for row in rows]
     print_rows(table, list(heads.values()), Format.table, forms=dict.fromkeys(shares, ".1%") | {"seconds": ",.0f"})
     if comparison.reference:
-        from hrfevo.results.comparison.compare import in_words
+        from hrfevo.results.comparison.compare import amount_in_words
 
         point = ", ".join(f"{name} {value:,.5g}" for name, value in comparison.reference.items())
         print(
             f"best: {next(iter(comparison.objectives))}. at 25% … 100%: hypervolume after these shares of "
-            f"{in_words(comparison.unit, comparison.shortest)} of training,\n"
+            f"{amount_in_words(comparison.unit, comparison.shortest)} of training,\n"
             f"as a share of that of all fronts together; reference point {point}."
         )

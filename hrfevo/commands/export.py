@@ -14,9 +14,9 @@ from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError, closest
 
 if TYPE_CHECKING:
-    from hrfevo.space.search_space import SearchSpace
+    from hrfevo.results.history import History
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.store import Evaluation, Run
+    from hrfevo.store.store import Evaluation, RunRecord
 
 app = typer.Typer()
 
@@ -86,20 +86,22 @@ def export(
 def _export_run(
     folder: RunFolder, store: str | None, output: str, format_: ExportFormat, curves: bool, overwrite: bool
 ) -> None:
+    from hrfevo.results.history import History
+
     results = folder.open_store(store)
-    space, record, evaluations = folder.space(), folder.record(results), results.evaluations(folder.id)
+    history, record = History.read(folder, results), folder.record(results)
     if format_ is ExportFormat.optuna:
         from hrfevo.views.export.studies import write_study
 
-        where = write_study(output, record, space, evaluations, results.curves(folder.id), overwrite)
-        print(f"{where}: study {record.name} of {len(evaluations)} trials; look at it with: optuna-dashboard {where}")
+        where = write_study(output, record, history, results.curves(folder.id), overwrite)
+        print(f"{where}: study {record.name} of {len(history)} trials; look at it with: optuna-dashboard {where}")
         return
 
     from hrfevo.views.export.destination import refuse_occupied, write_file
     from hrfevo.views.export.tables import as_bytes, curves_table, evaluations_table
 
     refuse_occupied(Path(output), overwrite)
-    table = curves_table(results.curves(folder.id)) if curves else evaluations_table(space, evaluations)
+    table = curves_table(results.curves(folder.id)) if curves else evaluations_table(history)
     write_file(Path(output), as_bytes(table, format_.value))  # type: ignore[arg-type]
     print(f"{output}: {len(table)} {'points of learning curves' if curves else 'evaluations'} of run {record.name}")
 
@@ -111,7 +113,8 @@ def _export_settings(
     from hrfevo.views.export.destination import refuse_occupied, write_file
 
     refuse_occupied(output, overwrite)
-    space, record, found, _ = _feasible(folder, store, genome)
+    record, history, found = _feasible(folder, store, genome)
+    space = history.space
     whole = format_ is ExportFormat.recipe
     if output.suffix == ".json":
         recipe = recipe_of(space, found)
@@ -133,7 +136,8 @@ def _export_weights(
     corpus: str | None,
     overwrite: bool,
 ) -> None:
-    space, _, found, evaluations = _feasible(folder, store, genome)
+    _, history, found = _feasible(folder, store, genome)
+    space = history.space
     if format_ is ExportFormat.huggingface:
         from signal_model.interchange import folders
 
@@ -148,7 +152,7 @@ def _export_weights(
         space = space.model_copy(update={"corpus": corpus_option(corpus)})
     to_huggingface = format_ is ExportFormat.huggingface
     refuse_occupied(output, overwrite, folders.FILES if to_huggingface else FILES)
-    rung, measured = measured_at(space, evaluations, found, steps)
+    rung, measured = measured_at(history, found, steps)
     text, chosen = corpus_of(folder, space), choose_device(device)
     with new_folder(output) as new:
         log = Bar(space.rungs[rung]) if sys.stdout.isatty() else Lines()
@@ -159,17 +163,13 @@ def _export_weights(
     print(f"{output}: genome {found.genome}, {model.in_words()}")
 
 
-def _feasible(
-    folder: RunFolder, store: str | None, genome: str | None
-) -> tuple[SearchSpace, Run, Evaluation, list[Evaluation]]:
-    """Space and record of a run, the evaluation asked for, and all."""
-    from hrfevo.results.ranking import find_genome
-
-    space, record, evaluations = read_run(folder, store)
-    found = find_genome(space, evaluations, genome)
+def _feasible(folder: RunFolder, store: str | None, genome: str | None) -> tuple[RunRecord, History, Evaluation]:
+    """Record and history of a run, and the evaluation asked for."""
+    record, history = read_run(folder, store)
+    found = history.find(genome)
     if found.status == "infeasible":
         raise InputError(f"genome {found.genome}: is infeasible ({found.reason})")
-    return space, record, found, evaluations
+    return record, history, found
 
 
 @app.command()

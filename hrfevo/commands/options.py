@@ -16,9 +16,9 @@ from hrfevo.commands.completion import complete_genome, complete_run, complete_s
 from signal_model.support.console import new_console, print_table
 
 if TYPE_CHECKING:
-    from hrfevo.space.search_space import SearchSpace
+    from hrfevo.results.history import History
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.store import Evaluation, Run
+    from hrfevo.store.store import RunRecord
 
 
 class Backend(StrEnum):
@@ -91,10 +91,12 @@ LogOption = Annotated[
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv")]
 
 
-def read_run(folder: RunFolder, store: str | None) -> tuple[SearchSpace, Run, list[Evaluation]]:
-    """Space, record and evaluations of a run."""
+def read_run(folder: RunFolder, store: str | None) -> tuple[RunRecord, History]:
+    """Record and history of a run."""
+    from hrfevo.results.history import History
+
     opened = folder.open_store(store)
-    return folder.space(), folder.record(opened), opened.evaluations(folder.id)
+    return folder.record(opened), History.read(folder, opened)
 
 
 def print_rows(

@@ -112,40 +112,40 @@ def best(
 
     Conditions choose first: the front is then of those that meet them all.
     """
-    from hrfevo.results import ranking
     from hrfevo.results.where import parse_condition
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.views.terminal import tables
 
     run = RunFolder.open(folder)
-    space, _, evaluations = read_run(run, store)
-    conditions = [parse_condition(text, space, evaluations) for text in where or []]
-    peers = ranking.at_rung(space, evaluations, rung)
-    met = [evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions)]
-    winners = ranking.front(space, met)
-    candidates = winners if front else met
+    _, history = read_run(run, store)
+    conditions = [parse_condition(text, history) for text in where or []]
+    peers = history.at_rung(rung)
+    met = peers.among(evaluation for evaluation in peers if all(condition(evaluation) for condition in conditions))
+    winners = met.front
+    candidates = met.among(winners) if front else met
     count = top or (len(winners) if front else 10)
     if objective:
-        ranking.check_metric(peers, objective)
-        chosen = ranking.by_metric(space, candidates, objective)[:count]
+        peers.check_metric(objective)
+        chosen = met.among(candidates.by_metric(objective)[:count])
     else:
-        chosen = ranking.ranked(space, candidates, count)
+        chosen = met.among(candidates.ranked(count))
     also = [objective] if objective else []
     if format_ is Format.json:
-        print(tables.as_json(space, chosen, also))
+        print(tables.as_json(chosen, also))
     elif format_ is Format.csv:
-        print(tables.as_csv(space, chosen, also), end="")
+        print(tables.as_csv(chosen, also), end="")
     elif not chosen:
         print("no evaluation meets the conditions" if peers else "no finished evaluation yet")
     else:
         from hrfevo.results.worth import worth
 
         console = new_console()
-        print_table(console, tables.as_table(space, chosen, winners, also))
-        if said := worth(run.settings.corpus.yardsticks, evaluations):
+        print_table(console, tables.as_table(chosen, winners, also))
+        if said := worth(run.settings.corpus.yardsticks, history):
             say(console, said)
-    if conditions and rung is None and len(space.rungs) > 1:
-        steps = space.rungs[peers[0].rung] if peers else space.rungs[0]
+    rungs = history.space.rungs
+    if conditions and rung is None and len(rungs) > 1:
+        steps = rungs[peers[0].rung] if peers else rungs[0]
         told = f"of {counted(len(peers), 'genome')} at the highest rung that was reached, {counted(steps, 'step')}"
         typer.echo(f"--where: {len(met)} {told}; --rung looks at another", err=format_ is not Format.table)
 
@@ -167,7 +167,7 @@ def show(
     from hrfevo.results.confirmed import latest
     from hrfevo.results.earlier import read_earlier
     from hrfevo.results.genome.card import card_of
-    from hrfevo.results.ranking import find_genome
+    from hrfevo.results.history import History
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.views.terminal import tables
 
@@ -175,10 +175,10 @@ def show(
         raise InputError(f"{html}: exists; name another file or add --overwrite")
     run = RunFolder.open(folder)
     space, earlier, opened = run.space(), read_earlier(run), run.open_store(store)
-    evaluations = earlier.named(opened.evaluations(run.id))
-    found = find_genome(space, evaluations, genome)
-    curves = opened.curves(run.id, [e.number for e in evaluations if e.genome == found.genome])
-    card = card_of(space, evaluations, curves, found.genome, latest(run), earlier.others(evaluations))
+    history = History(space, tuple(earlier.named(opened.evaluations(run.id))))
+    found = history.find(genome)
+    curves = opened.curves(run.id, [e.number for e in history if e.genome == found.genome])
+    card = card_of(history, curves, found.genome, latest(run), earlier.others(history))
     if html is not None:
         from hrfevo.results.genome.costs import buildable, weighed
         from hrfevo.views.figures.model.portrait import portraits
@@ -186,7 +186,7 @@ def show(
         from signal_model.support.files import write_atomically
 
         pictures = portraits(*weighed(run, buildable(space, found), found.genome))
-        page = card_page(space, evaluations, card, run.path.name, pictures)
+        page = card_page(history, card, run.path.name, pictures)
         try:
             write_atomically(html, page)
         except OSError as error:
@@ -205,7 +205,7 @@ def show(
 
         print(json.dumps([tables.record(space, found) | card_data(card, parts)], indent=2))
     elif format_ is Format.csv:
-        print(tables.as_csv(space, [found]), end="")
+        print(tables.as_csv(history.among([found])), end="")
     else:
         from hrfevo.views.terminal.card import print_card
 
@@ -225,10 +225,10 @@ def importance(
     from hrfevo.results.importance import importances_of, ranges_of, said_of
     from hrfevo.store.run_folder import RunFolder
 
-    space, _, evaluations = read_run(RunFolder.open(folder), store)
-    names = [objective] if objective else list(space.objectives)
-    found = importances_of(space, evaluations, names, method)  # type: ignore[arg-type]
-    ranges = ranges_of(space, evaluations, found, method)  # type: ignore[arg-type]
+    _, history = read_run(RunFolder.open(folder), store)
+    names = [objective] if objective else list(history.space.objectives)
+    found = importances_of(history, names, method)  # type: ignore[arg-type]
+    ranges = ranges_of(history, found, method)  # type: ignore[arg-type]
     genes = list(dict.fromkeys(gene for shares in found.values() for gene in shares))
     rows: list[dict[str, Any]] = [{"gene": gene} for gene in genes]
     columns = ["gene"]
@@ -245,7 +245,7 @@ def importance(
         rows = [{heads[column]: value for column, value in row.items()} for row in rows]
         columns, forms = list(heads.values()), dict.fromkeys(heads.values(), ".1%")
     print_rows(rows, columns, format_, forms=forms)
-    typer.echo(said_of(space, evaluations, method, bool(ranges)), err=format_ is not Format.table)  # type: ignore[arg-type]
+    typer.echo(said_of(history, method, bool(ranges)), err=format_ is not Format.table)  # type: ignore[arg-type]
 
 
 @app.command()
@@ -260,15 +260,13 @@ def lineage(
     from hrfevo.results.earlier import read_earlier
     from hrfevo.results.genome.lineage import as_rows
     from hrfevo.results.genome.lineage import lineage as lineage_of
-    from hrfevo.results.ranking import find_genome
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.views.terminal.lineage import as_tree
 
     run = RunFolder.open(folder)
-    space, _, evaluations = read_run(run, store)
-    earlier = read_earlier(run)
-    known = [*earlier.named(evaluations), *earlier.others(evaluations)]
-    ancestors = lineage_of(space, known, find_genome(space, evaluations, genome).genome)
+    (_, history), earlier = read_run(run, store), read_earlier(run)
+    known = history.among([*earlier.named(history), *earlier.others(history)])
+    space, ancestors = history.space, lineage_of(known, history.find(genome).genome)
     if format_ is Format.table:
         new_console().print(as_tree(space, ancestors))
         return

@@ -10,7 +10,7 @@ import typer
 from hrfevo.commands.completion import complete_space
 from hrfevo.commands.options import Format, FormatOption, SpaceArgument, print_rows
 from signal_model.support.console import PluginOption
-from signal_model.support.errors import InputError, closest, counted
+from signal_model.support.errors import InputError, counted
 
 app = typer.Typer()
 
@@ -40,19 +40,17 @@ def init_command(
     plugin: PluginOption = None,
 ) -> None:
     """Write a search space file to edit, with a comment for every key."""
-    from hrfevo.space.shipped import shipped_spaces
+    from hrfevo.space.shipped import shipped_space, shipped_spaces
     from hrfevo.space.template import commented
     from hrfevo.views.export.destination import refuse_occupied, write_file
     from signal_model.support.files import read_text
 
-    shipped = shipped_spaces()
     if name is None:
-        raise InputError(f"init: NAME is missing; accepted: {', '.join(shipped)}")
-    if name not in shipped:
-        raise InputError(f"{name}: no such search space{closest(name, shipped)}; accepted: {', '.join(shipped)}")
+        raise InputError(f"init: NAME is missing; accepted: {', '.join(shipped_spaces())}")
+    shipped = shipped_space(name)
     file = output or Path(f"{name}.yaml")
     refuse_occupied(file, overwrite)
-    write_file(file, commented(read_text(shipped[name]), str(file)))
+    write_file(file, commented(read_text(shipped), str(file)))
     print(f"{file}: edit it, try it with: hrfevo validate {file}; search it with: hrfevo run {file}")
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
@@ -52,22 +53,20 @@ class Agreement:
         return f"{told}, so {advice} (key `rungs`)" if self.poor else ""
 
 
-def agreements(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Agreement]:
+def agreements(history: History) -> list[Agreement]:
     """For each objective that training improves, each rung below the last, lowest first.
 
     A step time is measured anew at every rung, but training does not improve it: it is left out. So is a rung with
     fewer than `LEAST` genomes, or where all of them have one score.
     """
-    found = (_agreement(space, evaluations, name, rung) for name in _improved(space) for rung in _lower(space))
+    space = history.space
+    found = (_agreement(history, name, rung) for name in _improved(space) for rung in _lower(space))
     return [one for one in found if one is not None]
 
 
-def pairs(
-    space: SearchSpace, evaluations: Sequence[Evaluation], objective: Metric, rung: int
-) -> list[tuple[Evaluation, float]]:
+def pairs(history: History, objective: Metric, rung: int) -> list[tuple[Evaluation, float]]:
     """Evaluations of the last rung, each with what its training had at a lower one; one per genome."""
-    last = len(space.rungs) - 1
-    finished = [e for e in evaluations if e.status == "finished"]
+    last, finished = len(history.space.rungs) - 1, history.finished
     below = {(e.genome, e.seed): e.metrics[objective] for e in finished if e.rung == rung}
     above = {e.genome: e for e in finished if e.rung == last and (e.genome, e.seed) in below}
     return [(e, below[e.genome, e.seed]) for e in above.values()]
@@ -101,14 +100,14 @@ def _lower(space: SearchSpace) -> range:
     return range(len(space.rungs) - 1)
 
 
-def _agreement(space: SearchSpace, evaluations: Sequence[Evaluation], objective: Metric, rung: int) -> Agreement | None:
+def _agreement(history: History, objective: Metric, rung: int) -> Agreement | None:
     from scipy.stats import kendalltau
 
-    both = pairs(space, evaluations, objective, rung)
+    both = pairs(history, objective, rung)
     if len(both) < LEAST:
         return None
     tau = float(kendalltau([low for _, low in both], [e.metrics[objective] for e, _ in both]).statistic)
     if math.isnan(tau):
         return None
-    steps, last_steps = space.rungs[rung], space.rungs[-1]
+    steps, last_steps = history.space.rungs[rung], history.space.rungs[-1]
     return Agreement(objective, rung, steps, last_steps, len(both), tau, *interval(tau, len(both)))

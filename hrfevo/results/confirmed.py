@@ -14,13 +14,10 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
-from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
-from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text
 
@@ -150,18 +147,17 @@ def latest(folder: RunFolder) -> list[Confirmed]:
     return sorted(found.values(), key=lambda confirmed: (confirmed.mean, confirmed.genome))
 
 
-def confirmation_of(folder: RunFolder, space: SearchSpace, evaluations: Sequence[Evaluation]) -> Confirmation:
-    """What confirmation has found of a run with these evaluations, as far as it has come."""
+def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
+    """What confirmation has found of a run with this history, as far as it has come."""
     rows = tuple(latest(folder))
-    searched = spent(space.rungs, evaluations)
     tuning = tuning_of(folder)
     if not rows or tuning is None:
-        return Confirmation(rows, searched)
-    transformers, others = tuning.space(), tuning.evaluations()
+        return Confirmation(rows, history.spent)
+    transformers = History.read(tuning)
     as_searched = None
-    if len(space.objectives) > 1:
-        as_searched = front_pair(_front(space, evaluations), _front(transformers, others))
-    return Confirmation(rows, searched, spent(transformers.rungs, others), as_searched)
+    if len(history.space.objectives) > 1:
+        as_searched = front_pair(_front(history), _front(transformers))
+    return Confirmation(rows, history.spent, transformers.spent, as_searched)
 
 
 def tuning_of(folder: RunFolder) -> RunFolder | None:
@@ -187,9 +183,10 @@ def plan_of(place: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _front(space: SearchSpace, evaluations: Sequence[Evaluation]) -> np.ndarray:
+def _front(history: History) -> np.ndarray:
     """(n, objectives), smaller is better."""
-    points = [[one.metrics[name] for name in space.objectives] for one in front(space, evaluations)]
+    space = history.space
+    points = [[one.metrics[name] for name in space.objectives] for one in history.front]
     signed: np.ndarray = -np.array(space.weights) * np.array(points).reshape(-1, len(space.objectives))
     return signed
 
@@ -203,15 +200,14 @@ def _trained(place: Path) -> Iterator[Confirmed]:
 
 def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
     """The genomes of one run of given genomes with given seeds, in the order they were given."""
-    space, evaluations = folder.space(), folder.evaluations()
-    signs = -np.array(space.weights)
-    finished = [e for e in evaluations if e.status == "finished"]
+    history = History.read(folder)
+    space, signs = history.space, -np.array(history.space.weights)
     # As they were given; a genome all of whose trainings failed keeps its place.
-    given = list(dict.fromkeys(e.genome for e in evaluations))
+    given = list(dict.fromkeys(e.genome for e in history))
     best_founder = folder.settings.founder
     chosen = len(given) if folder.settings.winners is None else folder.settings.winners
     for place, genome in enumerate(given):
-        same = [e for e in finished if e.genome == genome]
+        same = [e for e in history.finished if e.genome == genome]
         if not same:
             continue
         yield Confirmed(

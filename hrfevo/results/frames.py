@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hrfevo.results import ranking
+from hrfevo.results.history import History
 from hrfevo.space.genes import BaseGene, FloatGene, IntGene, LayersGene
 from hrfevo.space.genome import flat
 from hrfevo.space.metrics import METRICS, Direction, Metric
@@ -36,20 +36,20 @@ _COLUMNS = (
 _TIMES = ("began", "minutes", "spent")
 
 
-def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> pd.DataFrame:
+def evaluation_frame(history: History) -> pd.DataFrame:
     """One row per evaluation: origin, status, metrics, and a column `gene:<name>` per gene.
 
     `began` and `minutes` are its start and end in minutes since the first submission, `spent` the seconds of training
     that it took: for one that went on from a lower rung, only those since. `seeds` is of how many its metrics are the
-    mean: 1, but for evaluations that `ranking.with_means` has averaged. `front` marks the non-dominated ones of the
+    mean: 1, but for evaluations of `History.with_means`. `front` marks the non-dominated ones of the
     highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
     an interval is a pair (low, high); genes that are not active are missing.
     """
-    began = min((evaluation.submitted for evaluation in evaluations), default=0.0)
-    winners = {evaluation.number for evaluation in ranking.front(space, evaluations)}
-    rows = [_row(evaluation, space, began, evaluation.number in winners) for evaluation in evaluations]
+    space, began = history.space, min((evaluation.submitted for evaluation in history), default=0.0)
+    winners = {evaluation.number for evaluation in history.front}
+    rows = [_row(evaluation, space, began, evaluation.number in winners) for evaluation in history]
     genes = sorted({name for row in rows for name in row if name.startswith(GENE)}, key=_gene_order(space))
-    measured = [*METRICS, *sorted({name for e in evaluations for name in e.metrics} - set(METRICS))]
+    measured = [*METRICS, *sorted({name for e in history for name in e.metrics} - set(METRICS))]
     kinds: dict[str, str] = dict.fromkeys((*_TIMES, *measured), "float64")
     kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps", "seeds"), "int64") | {"front": "bool"}
     kinds |= {name: _kind(space, name) for name in genes}
@@ -60,24 +60,22 @@ def evaluation_frame(evaluations: Sequence[Evaluation], space: SearchSpace) -> p
     )
 
 
-def updated_frame(
-    frame: pd.DataFrame, changed: Sequence[Evaluation], evaluations: Sequence[Evaluation], space: SearchSpace
-) -> pd.DataFrame:
-    """`evaluation_frame(evaluations, space)` at the price of what changed since `frame` was made."""
+def updated_frame(frame: pd.DataFrame, changed: Sequence[Evaluation], history: History) -> pd.DataFrame:
+    """`evaluation_frame(history)` at the price of what changed since `frame` was made."""
     if not changed:
         return frame
     if frame.empty:
-        return evaluation_frame(evaluations, space)
-    part = evaluation_frame(changed, space)
-    began, began_part = (min(evaluation.submitted for evaluation in some) for some in (evaluations, changed))
+        return evaluation_frame(history)
+    part = evaluation_frame(history.among(changed))
+    began, began_part = (min(evaluation.submitted for evaluation in some) for some in (history, changed))
     part[["began", "minutes"]] += (began_part - began) / 60
     whole = pd.concat([frame[~frame["number"].isin(part["number"])], part]).sort_values("number", ignore_index=True)
     # What was behind the front stays behind it, unless genomes are trained again, with other seeds.
     numbers = {*frame.loc[frame["front"], "number"], *part["number"]}
     again = finished_at(whole)["genome"].duplicated().any()
-    candidates = evaluations if again else [e for e in evaluations if e.number in numbers]
-    whole["front"] = whole["number"].isin([winner.number for winner in ranking.front(space, candidates)])
-    genes = sorted(gene_columns(whole), key=_gene_order(space))
+    candidates = history if again else history.among(e for e in history if e.number in numbers)
+    whole["front"] = whole["number"].isin([winner.number for winner in candidates.front])
+    genes = sorted(gene_columns(whole), key=_gene_order(history.space))
     others = sorted({str(name) for name in whole.columns} - {*_COLUMNS, *_TIMES, "front", *METRICS, *genes})
     return whole[[*_COLUMNS, *_TIMES, "front", *METRICS, *others, *genes]]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from hrfevo.results.fanova import explained
-from hrfevo.results.ranking import averaged
+from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters
 from hrfevo.space.metrics import Metric
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
 
 Method = Literal["fanova", "ped-anova"]
@@ -31,42 +29,20 @@ LEAST = 10
 HALVES = 5
 
 
-def importance_rung(evaluations: Sequence[Evaluation]) -> int:
-    """The rung with most finished evaluations: what genes do shows best where most genomes are."""
-    finished = Counter(evaluation.rung for evaluation in evaluations if evaluation.status == "finished")
-    return max(finished, key=lambda rung: (finished[rung], rung)) if finished else 0
-
-
-def peers_of(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Those that importance is taken from: finished ones of one rung, each genome once."""
-    rung = importance_rung(evaluations)
-    return averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == rung])
-
-
 Ranges = dict[Metric, dict[str, tuple[float, float]]]
 """Of each gene the lowest and the highest share that the evaluations or a half of them give it, by objective."""
 
 
-def ranges_of(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    shares: Mapping[Metric, Mapping[str, float]],
-    method: Method,
-    seed: int = 0,
-) -> Ranges:
-    """How far `shares`, which `importances_of` has said of these evaluations, can be trusted; empty where a half would
-    say nothing of genes. Each lies in its range: half as many can systematically say more of a gene, or less.
+def ranges_of(history: History, shares: Mapping[Metric, Mapping[str, float]], method: Method, seed: int = 0) -> Ranges:
+    """How far `shares`, which `importances_of` has said of this history, can be trusted; empty where a half would say
+    nothing of genes. Each lies in its range: half as many can systematically say more of a gene, or less.
     """
-    peers = peers_of(space, evaluations)
+    peers = history.fullest
     if len(peers) < 2 * LEAST:
         return {}
     generator = np.random.default_rng(seed)
-    halves = [
-        importances_of(
-            space, [peers[i] for i in generator.permutation(len(peers))[: len(peers) // 2]], [*shares], method
-        )
-        for _ in range(HALVES)
-    ]
+    chosen = [generator.permutation(len(peers))[: len(peers) // 2] for _ in range(HALVES)]
+    halves = [importances_of(peers.among(peers[i] for i in half), [*shares], method) for half in chosen]
     found: Ranges = {}
     for name, whole in shares.items():
         said = [whole, *(half[name] for half in halves)]
@@ -76,10 +52,10 @@ def ranges_of(
     return found
 
 
-def said_of(space: SearchSpace, evaluations: Sequence[Evaluation], method: Method, has_ranges: bool) -> str:
+def said_of(history: History, method: Method, has_ranges: bool) -> str:
     """Method, question, rung, number of genomes and what ranges are, as sentences."""
-    peers = peers_of(space, evaluations)
-    genomes, steps = counted(len(peers), "genome"), counted(space.rungs[peers[0].rung], "step")
+    peers = history.fullest
+    genomes, steps = counted(len(peers), "genome"), counted(history.space.rungs[peers[0].rung], "step")
     told = f"{method}, from {genomes} after {steps}: {QUESTIONS[method]}."
     sure = (
         f"Ranges are over them and {HALVES} random halves of them."
@@ -90,25 +66,15 @@ def said_of(space: SearchSpace, evaluations: Sequence[Evaluation], method: Metho
     return f"{told} {sure} --method {other} asks another question: {QUESTIONS[other]}."
 
 
-def gene_importances(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    objective: Metric,
-    method: Method = "fanova",
-    seed: int = 0,
-) -> dict[str, float]:
+def gene_importances(history: History, objective: Metric, method: Method = "fanova", seed: int = 0) -> dict[str, float]:
     """Shares of genes in one objective; see `importances_of`."""
-    return importances_of(space, evaluations, [objective], method, seed)[objective]
+    return importances_of(history, [objective], method, seed)[objective]
 
 
 def importances_of(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    objectives: Sequence[Metric],
-    method: Method = "fanova",
-    seed: int = 0,
+    history: History, objectives: Sequence[Metric], method: Method = "fanova", seed: int = 0
 ) -> dict[Metric, dict[str, float]]:
-    """Shares of genes in each objective, largest first, adding up to 1; from the rung with most evaluations.
+    """Shares of genes in each objective, largest first, adding up to 1; of the rung with most genomes.
 
     `fanova`: functional analysis of variance of a random forest (Hutter, Hoos & Leyton-Brown 2014), see `fanova`.
     `ped-anova`: how much the best tenth's distribution of each gene differs from that of all (Watanabe, Bansal &
@@ -118,15 +84,16 @@ def importances_of(
 
     Raises InputError for too few evaluations, or an unknown objective or method.
     """
+    space = history.space
     for name in objectives:
         if name not in space.objectives:
             raise InputError(f"objective {name!r}: is none of this run; accepted: {', '.join(space.objectives)}")
     if method not in METHODS:
         raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
-    peers = peers_of(space, evaluations)
+    peers = history.fullest
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")
-    parameters, distributions = _comparable(space, peers, np.random.default_rng(seed))
+    parameters, distributions = _comparable(peers, np.random.default_rng(seed))
     # A forest depends on the order of its columns; by their names, it is the same in every run.
     varying = sorted(name for name in distributions if len({of_genome[name] for of_genome in parameters}) > 1)
     share_of = _by_fanova if method == "fanova" else _by_ped_anova
@@ -151,11 +118,9 @@ Parameters = list[dict[str, Any]]
 Distributions = Mapping[str, Any]
 
 
-def _comparable(
-    space: SearchSpace, evaluations: Sequence[Evaluation], generator: np.random.Generator
-) -> tuple[Parameters, Distributions]:
+def _comparable(peers: History, generator: np.random.Generator) -> tuple[Parameters, Distributions]:
     """Evaluations as if all genomes had all genes, and the distributions of these."""
-    flat = [flat_parameters(space, evaluation.values) for evaluation in evaluations]
+    flat = [flat_parameters(peers.space, evaluation.values) for evaluation in peers]
     distributions = {name: distribution for _, known in flat for name, distribution in known.items()}
     pools = {name: [own[name] for own, _ in flat if name in own] for name in distributions}
     filled = []

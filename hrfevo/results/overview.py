@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.space.budget import Budget
 from hrfevo.space.metrics import Direction
 from hrfevo.space.reading import read_space
@@ -139,5 +139,5 @@ def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
     """As the database finds it, but where scores are means over seeds or timed again, which takes reading them all."""
     if not store.repeated(run_id):
         return store.leader(run_id, space.objectives)
-    best = next(iter(front(space, store.evaluations(run_id))), None)
+    best = History(space, tuple(store.evaluations(run_id))).best
     return None if best is None else Leader(best.genome, best.rung, best.metrics[space.first_objective[0]])

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Self
 from hrfevo.results.agreement import Agreement, agreements
 from hrfevo.results.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
+from hrfevo.results.history import History
 from hrfevo.results.importance import Method, importances_of, ranges_of
-from hrfevo.results.ranking import find_genome, front, with_means
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation
-from hrfevo.store.store import Run as Record
+from hrfevo.store.store import Evaluation, RunRecord
 from hrfevo.workers.base import Point
 from signal_model.config import Recipe
 from signal_model.support.errors import counted
@@ -36,14 +35,13 @@ if TYPE_CHECKING:
 class Run:
     """A run, read once. Genomes are named by their id or its first digits; without, the best is meant.
 
-    `history` is every evaluation in the order of submission, `points` are learning curves by evaluation number. Frames
-    are made of them when they are first asked for.
+    `history` is every evaluation in the order of submission, and who of them leads; `points` are learning curves by
+    evaluation number. Frames are made of them when they are first asked for.
     """
 
     folder: RunFolder
-    space: SearchSpace
-    record: Record
-    history: tuple[Evaluation, ...]
+    record: RunRecord
+    history: History
     points: Mapping[int, Sequence[Point]]
 
     @classmethod
@@ -53,44 +51,48 @@ class Run:
         Raises InputError if there is no run, or it is damaged.
         """
         folder = RunFolder.open(Path(path))
-        space = folder.space()
         with closing(folder.open_store(store)) as opened:
-            history = tuple(opened.evaluations(folder.id))
-            return cls(folder, space, folder.record(opened), history, opened.curves(folder.id))
+            history = History.read(folder, opened)
+            return cls(folder, folder.record(opened), history, opened.curves(folder.id))
 
     def __repr__(self) -> str:
         return f"<run {self.record.name}: {self.record.state}, {counted(len(self.history), 'evaluation')}>"
+
+    @property
+    def space(self) -> SearchSpace:
+        """What was searched."""
+        return self.history.space
 
     @property
     def settings(self) -> RunSettings:
         """What it was started with."""
         return self.folder.settings
 
-    @cached_property
+    @property
     def winners(self) -> tuple[Evaluation, ...]:
         """The front, best first objective first; none before an evaluation has finished."""
-        return tuple(front(self.space, self.history))
+        return self.history.front
 
     @property
     def best(self) -> Evaluation | None:
         """The first of the winners."""
-        return self.winners[0] if self.winners else None
+        return self.history.best
 
     def find(self, genome: str | None = None) -> Evaluation:
         """A genome at its highest rung, averaged over seeds. Raises InputError if none or several match."""
-        return find_genome(self.space, self.history, genome)
+        return self.history.find(genome)
 
     @cached_property
     def confirmation(self) -> Confirmation:
         """What was trained again from scratch, and what was spent."""
-        return confirmation_of(self.folder, self.space, self.history)
+        return confirmation_of(self.folder, self.history)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row per evaluation; see `hrfevo.results.frames.evaluation_frame`."""
         from hrfevo.results.frames import evaluation_frame
 
-        return evaluation_frame(self.history, self.space)
+        return evaluation_frame(self.history)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -105,7 +107,7 @@ class Run:
         were timed again, alone, `step_time` is that."""
         from hrfevo.results.frames import evaluation_frame
 
-        return evaluation_frame(with_means(self.space, self.history), self.space)
+        return evaluation_frame(self.history.with_means)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -136,7 +138,7 @@ class Run:
         import pandas as pd
 
         names = [field.name for field in dataclasses.fields(Agreement)]
-        rows = [vars(one) | {"poor": one.poor} for one in agreements(self.space, self.history)]
+        rows = [vars(one) | {"poor": one.poor} for one in agreements(self.history)]
         return pd.DataFrame(rows, columns=[*names, "poor"])
 
     def importance(self, objective: str | None = None, method: Method = "fanova") -> pd.DataFrame:
@@ -148,8 +150,8 @@ class Run:
         import pandas as pd
 
         name = objective or str(self.space.first_objective[0])
-        shares = importances_of(self.space, self.history, [name], method)
-        ranges = ranges_of(self.space, self.history, shares, method)
+        shares = importances_of(self.history, [name], method)
+        ranges = ranges_of(self.history, shares, method)
         (found,) = shares.values()
         spans = ranges[name] if ranges else {}
         rows = [(gene, share, *spans.get(gene, (None, None))) for gene, share in found.items()]

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation, State, Store
 
 
@@ -105,13 +104,12 @@ def times(count: int) -> str:
 
 def status_of(folder: RunFolder, store: Store) -> Status:
     """Raises InputError if the run cannot be read."""
-    space, run, evaluations, now = folder.space(), folder.record(store), store.evaluations(folder.id), time.time()
-    counts = Counter(e.status for e in evaluations)
+    history, run, now = History.read(folder, store), folder.record(store), time.time()
+    space, winner, used = history.space, history.best, history.spent
+    counts = Counter(e.status for e in history)
     objective = space.first_objective[0]
-    winner = next(iter(front(space, evaluations)), None)
-    reasons = Counter(e.reason for e in evaluations if e.status == "failed")
-    last = max((e.ended for e in evaluations if e.ended is not None), default=None)
-    used = spent(space.rungs, evaluations)
+    reasons = Counter(e.reason for e in history if e.status == "failed")
+    last = max((e.ended for e in history if e.ended is not None), default=None)
     return Status(
         run=str(folder.path),
         state=run.state,
@@ -139,10 +137,10 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         failures=dict(reasons.most_common()),
         in_flight=tuple(
             InFlight(e.number, e.genome, space.rungs[e.rung], max(0.0, now - e.submitted))
-            for e in evaluations
+            for e in history
             if e.status == "running"
         ),
-        agreements=tuple(agreements(space, evaluations)),
+        agreements=tuple(agreements(history)),
         paused=folder.paused,
-        worth=worth(folder.settings.corpus.yardsticks, evaluations),
+        worth=worth(folder.settings.corpus.yardsticks, history),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrfevo.results.ranking import front, top_rung
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import counted
@@ -37,40 +37,41 @@ class Timings:
         return f"step_time of {counted(self.genomes, 'genome')} is timed again, alone: {known}{span}"
 
 
-def timings_of(evaluations: Sequence[Evaluation]) -> Timings | None:
-    """None where nothing was timed. Evaluations are those of the store, as their trainings measured them."""
-    shares = _shares(evaluations)
+def timings_of(history: History) -> Timings | None:
+    """None where nothing was timed. The history is that of the store, as trainings measured it."""
+    shares = _shares(history)
     if not len(shares):
         return None
     return Timings(len(shares), float(shares.min()), float(np.median(shares)), float(shares.max()))
 
 
-def to_time(space: SearchSpace, evaluations: Sequence[Evaluation], without: Set[str] = frozenset()) -> list[Evaluation]:
+def to_time(history: History, without: Set[str] = frozenset()) -> list[Evaluation]:
     """Who is to be timed now, each once; nobody is left when all are that count, but for those `without`.
 
     First whoever has been begun: one timing may itself have been disturbed. Then the front, then those that would be on
     it if their trainings had been held up as much as others were: else whoever was held up would be behind for good.
-    Evaluations are those of the store.
+    The history is that of the store.
     """
+    space = history.space
     if not space.counts_step_time:
         return []
-    if begun := _due(space, [one for one in top_rung(evaluations) if one.timings], without):
+    if begun := _due(space, [one for one in history.top if one.timings], without):
         return begun
-    if due := _due(space, front(space, evaluations), without):
+    if due := _due(space, history.front, without):
         return due
-    shares = _shares(evaluations)
+    shares = _shares(history)
     if "step_time" not in space.objectives or not len(shares):
         return []
     share = min(1.0, float(np.quantile(shares, HELD_UP)))
-    return _due(space, front(space, [_faster(evaluation, share) for evaluation in evaluations]), without)
+    return _due(space, history.among(_faster(one, share) for one in history).front, without)
 
 
 def _due(space: SearchSpace, found: Sequence[Evaluation], without: Set[str]) -> list[Evaluation]:
     return [one for one in found if len(one.timings) < space.timings and one.genome not in without]
 
 
-def _shares(evaluations: Sequence[Evaluation]) -> np.ndarray:
-    timed = {one.genome: one for one in top_rung(evaluations) if one.timings}
+def _shares(history: History) -> np.ndarray:
+    timed = {one.genome: one for one in history.top if one.timings}
     return np.array([min(one.timings) / one.metrics["step_time"] for one in timed.values()])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hrfevo.results.history import History
 from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
@@ -56,7 +57,7 @@ class _Quantity:
     accepted: Sequence[Any] | None = None
 
 
-def parse_condition(text: str, space: SearchSpace, evaluations: Sequence[Evaluation]) -> Condition:
+def parse_condition(text: str, history: History) -> Condition:
     """A condition on the evaluations of a run: NAME OPERATOR VALUE, the value as a space file would have it.
 
     Names are metrics, `birth`, `generation`, `operator` and genes, also with `gene:` before them. `layers` is the
@@ -72,7 +73,7 @@ def parse_condition(text: str, space: SearchSpace, evaluations: Sequence[Evaluat
     name, sign, written = match.groups()
     if sign not in OPERATORS:
         raise InputError(f"{place}: {sign!r} is no operator{closest(sign, OPERATORS)}; accepted: {' '.join(OPERATORS)}")
-    known = _quantities(space, evaluations)
+    known = _quantities(history)
     if name not in known:
         accepted = ", ".join(n for n in known if not n.startswith("gene:") and not _INDEX.search(n))
         raise InputError(
@@ -99,12 +100,12 @@ def _check(place: str, quantity: _Quantity, sign: str, value: Any) -> None:
         raise InputError(f"{place}: never has the value {value!r}{hint}; accepted: {accepted}")
 
 
-def _quantities(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[str, _Quantity]:
-    measured = {name for evaluation in evaluations for name in evaluation.metrics}
+def _quantities(history: History) -> dict[str, _Quantity]:
+    space, measured = history.space, {name for evaluation in history for name in evaluation.metrics}
     known = {name: _Quantity(_metric(name)) for name in [*METRICS, *sorted(measured - set(METRICS))]}
     known["birth"] = _Quantity(lambda e: [e.birth])
     known["generation"] = _Quantity(lambda e: [space.generation_of(e.birth)])
-    known["operator"] = _Quantity(lambda e: [e.operator], sorted({e.operator for e in evaluations}))
+    known["operator"] = _Quantity(lambda e: [e.operator], sorted({e.operator for e in history}))
     genes = dict(_genes(space))
     return genes | known | {f"gene:{name}": quantity for name, quantity in genes.items()}
 

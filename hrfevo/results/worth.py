@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hrfevo.results.ranking import top_rung
+from hrfevo.results.history import History
 from hrfevo.space.genome import express
 from hrfevo.space.reading import simplest
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from signal_model.evaluation.yardsticks import Yardsticks, judged, yardsticks
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
     return {str(name): float(value) for name, value in kept.items() if isinstance(value, int | float)}
 
 
-def worth(scores: Yardsticks, evaluations: Sequence[Evaluation]) -> str:
+def worth(scores: Yardsticks, history: History) -> str:
     """What the lowest loss at the highest rung is worth beside `scores`, as a sentence; empty if none is known."""
-    losses = [e.metrics["bits_per_byte"] for e in top_rung(evaluations) if "bits_per_byte" in e.metrics]
+    losses = [e.metrics["bits_per_byte"] for e in history.top if "bits_per_byte" in e.metrics]
     said = judged(min(losses), scores) if losses else ""
     return f"The lowest loss, {min(losses):.4f} bits per byte, is {said}." if said else ""

@@ -27,7 +27,7 @@ from hrfevo.results.confirmed import (
     plan_of,
     stages,
 )
-from hrfevo.results.ranking import ranked
+from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.machinery import Machinery
@@ -40,7 +40,6 @@ from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
-from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.terminal.tables import confirmed_table
 from hrfevo.views.verdicts import verdicts
@@ -114,7 +113,7 @@ class _Place:
 def confirm_what_is_left(run: RunFolder, wanted: bool, machinery: Machinery, console: Console) -> Ending:
     """Confirm a search that has ended, as far as that is left to do; see `left_to_confirm`."""
     with closing(run.open_store(machinery.store)) as store:
-        options = left_to_confirm(run, store.evaluations(run.id), wanted, partial(say, console))
+        options = left_to_confirm(run, History.read(run, store), wanted, partial(say, console))
     return NOTHING_LEFT if options is None else confirm(run, options, machinery, console)
 
 
@@ -133,11 +132,11 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     machinery.check(run.space(), new=False)
     run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
     store = run.open_store(machinery.store)
-    space, evaluations = run.space(), store.evaluations(run.id)
-    winners = ranked(space, evaluations, options.top)
+    history = History.read(run, store)
+    winners = history.ranked(options.top)
     if not winners:
         raise InputError(f"{run.path}: has no finished evaluation to confirm")
-    founder, used = best_founder(space, evaluations), spent(space.rungs, evaluations)
+    space, founder, used = history.space, best_founder(history), history.spent
     plan = {
         **options.model_dump(),
         "winners": [winner.genome for winner in winners],
@@ -158,7 +157,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
         return ending
     (place.path / DONE).touch()
-    found = confirmation_of(run, space, evaluations)
+    found = confirmation_of(run, history)
     if not found.rows:
         say(console, "no training of the confirmation has finished; `hrfevo status` of its folders says why")
         return ending
@@ -170,11 +169,10 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     return ending
 
 
-def best_founder(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Evaluation | None:
+def best_founder(history: History) -> Evaluation | None:
     """The best by the first objective of the genomes that a search began with, of those that came furthest."""
-    named = {e.genome for e in evaluations if e.operator == FOUNDER}
-    best = ranked(space, [e for e in evaluations if e.genome in named], 1)
-    return best[0] if best else None
+    named = {e.genome for e in history if e.operator == FOUNDER}
+    return history.among(e for e in history if e.genome in named).best
 
 
 def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
@@ -212,8 +210,8 @@ def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[
         ending, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
         if not ending.finished:
             return ending
-    best = ranked(folder.space(), folder.evaluations(), len(winners))
-    return place.train_again(BASELINE_WINNER, folder, folder.space(), best, seed)
+    tuned = History.read(folder)
+    return place.train_again(BASELINE_WINNER, folder, tuned.space, tuned.ranked(len(winners)), seed)
 
 
 def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, float]:

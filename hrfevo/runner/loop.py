@@ -10,7 +10,7 @@ from typing import Protocol
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
 from hrfevo.runner.standings import Standings
-from hrfevo.space.budget import Spent, in_words
+from hrfevo.space.budget import Spent, limit_in_words
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.spending import Ledger
@@ -184,7 +184,7 @@ class Search:
             )
         if not self._is_spent():
             return "no new genome left in the space"
-        spent = [in_words(n, self.space.budget.limits[n]) for n, share in self.shares.items() if share >= 1]
+        spent = [limit_in_words(n, self.space.budget.limits[n]) for n, share in self.shares.items() if share >= 1]
         return f"budget spent: {' and '.join(spent)}"
 
     @property

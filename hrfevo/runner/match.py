@@ -20,7 +20,7 @@ from rich.console import Console
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
-from hrfevo.results.ranking import find_genome, ranked
+from hrfevo.results.history import History
 from hrfevo.runner.ending import Ending
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.pace import Pace, pace_of
@@ -55,9 +55,9 @@ class Side:
         if not (Path(path) / RUN_FILE).is_file():
             return cls(told, Recipe.load(told))
         folder = RunFolder.open(Path(path))
-        space = folder.space()
-        found = find_genome(space, folder.evaluations(), genome or None)
-        return cls(f"{folder.path.name}:{found.genome}", recipe_of(space, found))
+        history = History.read(folder)
+        found = history.find(genome or None)
+        return cls(f"{folder.path.name}:{found.genome}", recipe_of(history.space, found))
 
 
 @dataclass(frozen=True)
@@ -291,10 +291,10 @@ def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[Endin
         ending, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
         if not ending.finished:
             return ending, folder
-        best = ranked(folder.space(), folder.evaluations(), 1)
-        if not best:
+        best = History.read(folder).best
+        if best is None:
             raise InputError(f"compare: no training of {side.name} has finished; see `hrfevo status {folder.path}`")
-        content, genome = tuned, best[0].values
+        content, genome = tuned, best.values
     else:
         content = content | {"genes": _fixed_rate(side.recipe)}
         content |= {"training": _without(content["training"], [*content["genes"]])}

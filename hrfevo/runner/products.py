@@ -14,7 +14,7 @@ from hrfevo.results.confirmed import confirmation_of
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
-from hrfevo.results.ranking import front, ranked
+from hrfevo.results.history import History
 from hrfevo.results.status import failures_in_words
 from hrfevo.results.timings import timings_of
 from hrfevo.results.worth import worth
@@ -41,19 +41,19 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     Returns the report's path.
     """
     place = place or folder.path
-    evaluations = read_earlier(folder).named(store.evaluations(folder.id))
-    winners = front(space, evaluations)
+    history = History(space, tuple(read_earlier(folder).named(store.evaluations(folder.id))))
+    winners = history.front
     if winners:
         write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
     report = place / "report.html"
-    numbers = drawn_numbers(evaluations, winners)
+    numbers = drawn_numbers(history, winners)
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
     # The page of a long search takes long to make without them.
     pictured = small[:PICTURED] if numbers is None else []
     pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
     curves = store.curves(folder.id, numbers)
-    found = confirmation_of(folder, space, evaluations)
-    page = render(folder.record(store), space, evaluations, curves, found, pictures)
+    found = confirmation_of(folder, history)
+    page = render(folder.record(store), history, curves, found, pictures)
     write_atomically(report, page)
     return report
 
@@ -69,17 +69,17 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
     except OSError as error:
         kept = f"what was found is kept; later: hrfevo report {folder.path}"
         raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
-    evaluations = store.evaluations(folder.id)
-    for line in failures_in_words(evaluations):
+    history = History(space, tuple(store.evaluations(folder.id)))
+    for line in failures_in_words(history):
         say(console, line)
-    if best := ranked(space, evaluations, 5):
-        print_table(console, as_table(space, best, front(space, evaluations)))
-        if said := worth(folder.settings.corpus.yardsticks, evaluations):
+    if best := history.ranked(5):
+        print_table(console, as_table(history.among(best), history.front))
+        if said := worth(folder.settings.corpus.yardsticks, history):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
-    for name, fact in in_lines(agreements(space, evaluations)):
+    for name, fact in in_lines(agreements(history)):
         say(console, f"{name:<12}{fact}")
-    if timed := timings_of(evaluations):
+    if timed := timings_of(history):
         say(console, f"timings     {timed.words}")
     say(console, f"report      {report}")
 

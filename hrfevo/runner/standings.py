@@ -16,7 +16,7 @@ class Standings:
     """Who is best so far at the highest rung, and DEAP's logbook of generations.
 
     A genome that comes again, trained with another seed, counts for its mean; from then on all are ranked as
-    `hrfevo.results.ranking` ranks them.
+    `hrfevo.results.history` ranks them.
     """
 
     def __init__(self, population: int) -> None:

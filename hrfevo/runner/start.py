@@ -23,7 +23,7 @@ from hrfevo.runner.observers.base import Observers
 from hrfevo.runner.observers.display import make_display
 from hrfevo.runner.observers.targets import open_logs
 from hrfevo.runner.timing import time_leaders
-from hrfevo.space.budget import amounts, in_words, option
+from hrfevo.space.budget import amounts, limit_in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
@@ -155,7 +155,7 @@ def _extend(folder: RunFolder, budget: Mapping[str, float], machinery: Machinery
         for name, limit in (space.budget.limits | dict(budget)).items():
             if limit <= used[name]:
                 given = " and ".join(map(option, budget))
-                told = f"{given}: {folder.path} has spent its budget of {in_words(name, limit)}, too"
+                told = f"{given}: {folder.path} has spent its budget of {limit_in_words(name, limit)}, too"
                 raise InputError(f"{told}; give a larger {option(name)} as well")
         store.set_state(folder.id, "stopped", "its budget has grown")
 

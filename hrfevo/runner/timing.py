@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from hrfevo.results.history import History
 from hrfevo.results.timings import to_time
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
@@ -31,7 +32,11 @@ def time_leaders(
     It counts against no budget.
     """
     told, tried, done = False, set[str](), set[str]()
-    while workers.capacity and (found := to_time(space, store.evaluations(run_id), tried)[: MOST - len(done)]):
+    while workers.capacity:
+        history = History(space, tuple(store.evaluations(run_id)))
+        found = to_time(history, tried)[: MOST - len(done)]
+        if not found:
+            break
         if not told:
             say(f"timing steps of {counted(len(found), 'genome')} again, alone, since step_time counts")
             told = True

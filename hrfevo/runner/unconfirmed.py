@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from hrfevo.results.confirmed import DONE, WINNERS, attempts, plan_of
-from hrfevo.results.ranking import ranked
+from hrfevo.results.history import History
 from hrfevo.space.search_space import Confirm
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
-from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation
 
 
-def left_to_confirm(
-    run: RunFolder, evaluations: list[Evaluation], wanted: bool, say: Callable[[str], None]
-) -> Confirm | None:
-    """Of a run that has these evaluations, the confirmation that was interrupted, as it was asked for; else the one of
+def left_to_confirm(run: RunFolder, history: History, wanted: bool, say: Callable[[str], None]) -> Confirm | None:
+    """Of a run that has this history, the confirmation that was interrupted, as it was asked for; else the one of
     its space, where that is `wanted` and the last was of another state of the search. None if there is none.
     """
-    usual, before = run.space().confirm, attempts(run)
+    usual, before = history.space.confirm, attempts(run)
     last = _plan(before[-1]) if before else None
     if last is not None and not (before[-1] / DONE).exists():
         say(f"run {run.path}: goes on with its confirmation")
@@ -28,8 +24,8 @@ def left_to_confirm(
     if not wanted or not usual.top:
         return None
     kept = bool(before) and (before[-1] / WINNERS / RUN_FILE).is_file()
-    if last is not None and kept and last.get("evaluations") == spent(run.space().rungs, evaluations).evaluations:
-        winners = ranked(run.space(), evaluations, _options(last).top)
+    if last is not None and kept and last.get("evaluations") == history.spent.evaluations:
+        winners = history.ranked(_options(last).top)
         if last.get("winners") == [winner.genome for winner in winners]:
             say(f"run {run.path}: its winners are confirmed; nothing of it is done again")
             return None

@@ -51,7 +51,7 @@ class Budget(Config):
     @property
     def words(self) -> str:
         """As people say it."""
-        return " or ".join(in_words(name, limit) for name, limit in self.limits.items())
+        return " or ".join(limit_in_words(name, limit) for name, limit in self.limits.items())
 
     @property
     def brief(self) -> str:
@@ -82,7 +82,7 @@ def overriding(limits: Mapping[str, float | None]) -> list[str]:
     return [f"budget.{name}={limit}" for name, limit in limits.items() if limit is not None]
 
 
-def in_words(name: str, limit: float) -> str:
+def limit_in_words(name: str, limit: float) -> str:
     """One limit as people say it: `1 evaluation`, `30 minutes`."""
     noun, rest = _LIMITS[name]
     return counted(limit, noun) + rest

@@ -22,12 +22,16 @@ def find_space(name: Path | str) -> Path:
 
     Raises InputError naming those that there are.
     """
-    path, shipped = Path(name), shipped_spaces()
-    if path.exists():
-        return path
-    if str(name) in shipped:
-        return shipped[str(name)]
-    raise InputError(
-        f"{name}: no such file, and no search space that comes with hrfevo{closest(name, shipped)}; "
-        f"these do: {', '.join(shipped)}"
-    )
+    path = Path(name)
+    return path if path.exists() else shipped_space(str(name), "file or search space")
+
+
+def shipped_space(name: str, kind: str = "search space") -> Path:
+    """The file of the shipped space of that name; a `kind` is what else the name might have been.
+
+    Raises InputError naming those that there are.
+    """
+    shipped = shipped_spaces()
+    if name not in shipped:
+        raise InputError(f"{name}: no such {kind}{closest(name, shipped)}; accepted: {', '.join(shipped)}")
+    return shipped[name]

@@ -19,7 +19,7 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
 from hrfevo.store.settings import RunSettings, hash_of
 from hrfevo.store.started import Started
-from hrfevo.store.store import Evaluation, Run, State, Store
+from hrfevo.store.store import Evaluation, RunRecord, State, Store
 from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text, write_atomically, write_json
@@ -260,7 +260,7 @@ class RunFolder:
         store.create_run(self.id, self.path.name, self.settings.to_dict())
         (self.path / BEGAN_FILE).touch()
 
-    def record(self, store: Store) -> Run:
+    def record(self, store: Store) -> RunRecord:
         """The run as its store knows it, or as crashed."""
         run = store.run(self.id)
         return replace(run, state=self.state(run.state))

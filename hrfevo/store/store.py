@@ -28,7 +28,7 @@ _STATUSES = ("running", "finished", "failed", "infeasible")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One search. `settings` is everything it was started with, as JSON."""
 
     id: str
@@ -55,7 +55,7 @@ class Version:
 class Evaluation:
     """One evaluation with its genome. Times are seconds since the epoch; `status` is running until it ended.
 
-    The store gives each as it was measured. `ranking.averaged` makes one of several `seeds`: `metrics` are means then,
+    The store gives each as it was measured. `results.averaging` makes one of several `seeds`: `metrics` are means then,
     and `doubts` the standard errors of objectives, as far as seeds have told of them. `timings` are what a step of its
     genome took, alone, in milliseconds, each time that this was measured again.
     """
@@ -249,13 +249,13 @@ class Store:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def run(self, run_id: str) -> Run:
+    def run(self, run_id: str) -> RunRecord:
         """One run. Raises InputError if the store has no such run."""
         with self._reading(run_id) as connection:
             row = connection.execute(schema.RUN, {"of_run": run_id}).mappings().one_or_none()
         if row is None:
             raise InputError(f"store: has no run {run_id}")
-        return Run(**row)
+        return RunRecord(**row)
 
     def version(self, run_id: str) -> Version:
         """What differs as soon as anything has changed that the store knows of a run; cheap to ask for.

@@ -25,11 +25,9 @@ class Run(results.Run):
     @cached_property
     def figures(self) -> dict[str, go.Figure]:
         """Those of its report, by name, in the order in which they are read; those without data are left out."""
-        from hrfevo.results.ranking import with_means
         from hrfevo.views.figures.gallery import gallery
 
-        history = with_means(self.space, self.history)
-        return gallery(self.scores, self.curves, self.space, history, self.settings.corpus.yardsticks)
+        return gallery(self.scores, self.curves, self.history.with_means, self.settings.corpus.yardsticks)
 
     @property
     def verdicts(self) -> list[str]:
@@ -55,7 +53,7 @@ class Run(results.Run):
         path, found = Path(folder), self.find(genome)
         if path.exists():
             raise InputError(f"{path}: exists; name another folder")
-        rung, measured = measured_at(self.space, self.history, found, None)
+        rung, measured = measured_at(self.history, found, None)
         text = corpus_of(self.folder, self.space)
         with new_folder(path) as new:
             model = trained(self.folder, self.space, found, rung, measured, text, choose_device("auto"), Lines())

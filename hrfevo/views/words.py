@@ -11,7 +11,7 @@ import pandas as pd
 
 from hrfevo.results.frames import best_of, finished_at
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.views.figures.style import in_words, measured, shown
+from hrfevo.views.figures.style import measured, measurement_in_words, shown
 from hrfevo.views.terminal.tables import short_names
 from signal_model.support.errors import counted, listed
 
@@ -63,7 +63,7 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
         return "No evaluation has finished yet, so there is no score to show."
     sign = 1 if direction == "minimize" else -1
     best = best_of(top, metric, direction)
-    score = in_words(metric, measured(metric, best[metric]))
+    score = measurement_in_words(metric, measured(metric, best[metric]))
     seeds = f", the mean of {best['seeds']} seeds," if best["seeds"] > 1 else ""
     said = f"Best genome {best['genome']}: {score}{seeds} after {counted(best['steps'], 'training step')}"
     first = top[top["generation"] == 0][metric]

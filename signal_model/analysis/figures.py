@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from signal_model.analysis.costs import place_name
-from signal_model.support.style import Mode, base_layout
+from signal_model.support.style import Mode, base_layout, text
 
 # After Okabe & Ito (2008), without yellow: colour-blind readers can tell the first ones apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B07D00", "#808080", "#8A63D2", "#2E8B9A", "#A0522D")
@@ -133,12 +132,12 @@ def sequence_filters(impulses: pd.DataFrame, responses: pd.DataFrame) -> go.Figu
                 opacity=0.9 if index == 0 else 0.4,
                 legendgroup=name,
                 showlegend=False,
-                hovertemplate=f"{_text(name)}, lag %{{x}}: %{{y:.4f}}<extra></extra>",
+                hovertemplate=f"{text(name)}, lag %{{x}}: %{{y:.4f}}<extra></extra>",
                 row=1,
                 col=1,
             )
         middle, low, high = (20 * np.log10(response[column].clip(lower=1e-5)) for column in ("gain", "low", "high"))
-        _line(figure, response["frequency"], middle, low, high, _text(name), colour, 2, number < 3)
+        _line(figure, response["frequency"], middle, low, high, text(name), colour, 2, number < 3)
     figure.update_xaxes(title_text="lag, tokens", row=1, col=1)
     figure.update_xaxes(title_text="frequency, cycles per token", row=1, col=2)
     # Zeros of filters reach down without end.
@@ -170,7 +169,7 @@ def energies_by_scale(energies: pd.DataFrame) -> go.Figure:
         name = f"{band}: {first['period_from']:.0f} {until}"
         hover = f"%{{y}}, {band}: %{{x:.1f}} %<extra></extra>"
         figure.add_bar(
-            y=rows["stream"].map(_text), x=rows["share"] * 100, name=name, orientation="h", marker_color=colour,
+            y=rows["stream"].map(text), x=rows["share"] * 100, name=name, orientation="h", marker_color=colour,
             hovertemplate=hover,
         )  # fmt: skip
     streams = energies["stream"].nunique()
@@ -250,8 +249,3 @@ def _sequential(count: int) -> list[str]:
     from plotly.colors import sample_colorscale
 
     return [str(colour) for colour in sample_colorscale("Viridis", np.linspace(0.15, 0.9, count))]
-
-
-def _text(value: object) -> str:
-    """Text that Plotly shows as it stands: its labels read tags and entities as HTML does."""
-    return html.escape(str(value), quote=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, Literal
 
 Mode = Literal["light", "dark"]
@@ -11,6 +12,11 @@ INK: dict[Mode, dict[str, str]] = {
     "light": {"ink": "#1b1f24", "quiet": "#59636e", "grid": "#e3e6ea", "ground": "#ffffff", "raised": "#f6f7f9"},
     "dark": {"ink": "#e8eaed", "quiet": "#a2abb5", "grid": "#30363d", "ground": "#14171c", "raised": "#1d2127"},
 }
+
+
+def text(value: object) -> str:
+    """Text that Plotly shows as it stands: its labels read <b>, <a href> and entities as HTML does."""
+    return html.escape(str(value), quote=False)
 
 
 def ink_variables(mode: Mode) -> str:

@@ -107,7 +107,7 @@ def test_what_a_notebook_shows_of_a_run_is_short_and_escaped(tmp_path: Path) -> 
 def test_a_run_is_read_once_and_stays(tmp_path: Path) -> None:
     run = hrfevo.load(write_run(tmp_path, "one", 40))
     assert run.evaluations is run.evaluations
-    assert run.evaluations.equals(evaluation_frame(run.history, run.space))
+    assert run.evaluations.equals(evaluation_frame(run.history))
     with pytest.raises(AttributeError):
         run.history = ()  # type: ignore[misc]
 

@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,10 @@ LEFT_OUT = {"__init__", "__main__", "cli", "interchange", "migrations"}
 
 
 class Forked:
-    """A command that runs: of `subprocess.Popen` what tests ask for, its output in files. It leads a session."""
+    """A command that runs: of `subprocess.Popen` what tests ask for, its output in files.
+
+    It leads a session, and where one of the files is a terminal this is the session's.
+    """
 
     def __init__(self, module: str, arguments: Sequence[object], stdout: Path, stderr: Path) -> None:
         # A Ray of this process leaves its token here; that one is over, and the command makes its own.
@@ -88,12 +92,15 @@ def _main(
 ) -> None:
     gc.freeze()  # what was imported is no garbage, as in a worker of Ray
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been told to survive
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
-        with open(path, "wb") as file:
-            os.dup2(file.fileno(), stream.fileno())
+        # A terminal that may only be written to does not become the session's.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, stream.fileno())
+        os.close(file)
     sys.argv[1:] = arguments
     sys.modules.pop(module, None)
     try:

@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 from hrfevo.results.confirmed import latest
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.genome.card import card_of
-from hrfevo.results.ranking import ranked
+from hrfevo.results.history import History
 from hrfevo.results.status import status_of
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import parse_space
@@ -214,8 +214,8 @@ def read_run(path: Path) -> None:
         evaluations = store.evaluations(run.id)
         status_of(run, store)
         evaluations = read_earlier(run).named(evaluations)
-        if ranked(space, evaluations, 3):
-            card_of(space, evaluations, store.curves(run.id), None, latest(run))
+        if (history := History(space, tuple(evaluations))).ranked(3):
+            card_of(history, store.curves(run.id), None, latest(run))
     finally:
         store.close()
 

@@ -16,7 +16,7 @@ from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.store import Evaluation, RunRecord
 from hrfevo.workers.base import Job, Outcome, Point, Status
 
 # For pages and figures, and for questions.
@@ -68,7 +68,7 @@ budget: {evaluations: 64, minutes: 90}
 # What a careless page would run, follow or set in bold.
 HOSTILE = ["<script>alert(1)</script>", "<b>x</b>", '<a href="http://x.example">y</a>', "</script>&lt;%{x}"]
 
-Searched = tuple[Run, SearchSpace, list[Evaluation], dict[int, list[Point]]]
+Searched = tuple[RunRecord, SearchSpace, list[Evaluation], dict[int, list[Point]]]
 
 
 def search(space: SearchSpace, count: int, points: int = 5) -> Searched:
@@ -120,7 +120,8 @@ def search(space: SearchSpace, count: int, points: int = 5) -> Searched:
             )
         )
     settings = {"seed": 3, "algorithm": "evolution", "corpus": {"name": "python"}, "versions": {"torch": "2.13"}}
-    return Run("1f", space.name, "finished", "budget spent", 1.7e9, 60.0 * count, settings), space, evaluations, curves
+    run = RunRecord("1f", space.name, "finished", "budget spent", 1.7e9, 60.0 * count, settings)
+    return run, space, evaluations, curves
 
 
 def running(searched: Searched, finished: int) -> Searched:

@@ -13,13 +13,12 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import common_scale
 from hrfevo.results.confirmed import Confirmed, latest
-from hrfevo.results.ranking import front, top_rung
+from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
 from hrfevo.store.spending import Ledger
-from hrfevo.store.spending import spent as spent_by
 from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
 
@@ -35,10 +34,9 @@ class Searched:
     """One search with its results."""
 
     name: str
-    space: SearchSpace
     settings: RunSettings
     state: str
-    evaluations: list[Evaluation]
+    history: History
     confirmed: list[Confirmed]
 
     @classmethod
@@ -48,16 +46,21 @@ class Searched:
         if folder.settings.genomes is not None:
             raise InputError(f"{path}: is a confirmation, not a search")
         opened = folder.open_store(store)
-        evaluations = opened.evaluations(folder.id)
+        history = History.read(folder, opened)
         state = folder.record(opened).state
         opened.close()
-        return cls(name or folder.path.name, folder.space(), folder.settings, state, evaluations, latest(folder))
+        return cls(name or folder.path.name, folder.settings, state, history, latest(folder))
+
+    @property
+    def space(self) -> SearchSpace:
+        """What was searched."""
+        return self.history.space
 
     @cached_property
-    def _history(self) -> tuple[list[Spent], np.ndarray, np.ndarray]:
+    def _course(self) -> tuple[list[Spent], np.ndarray, np.ndarray]:
         """What had been spent, genomes and objectives, smaller is better, of top-rung evaluations."""
         signs, names = -np.array(self.space.weights), list(self.space.objectives)
-        at_top = {evaluation.number for evaluation in top_rung(self.evaluations)}
+        at_top = {evaluation.number for evaluation in self.history.top}
         ledger, spent, genomes, points = Ledger(self.space.rungs), [], [], []
         for e in self._ended:
             ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
@@ -67,20 +70,20 @@ class Searched:
                 points.append([e.metrics[name] for name in names])
         return spent, np.array(genomes), np.array(points).reshape(-1, len(names)) * signs
 
-    @cached_property
+    @property
     def spent(self) -> Spent:
         """What all its evaluations took, those that failed too."""
-        return spent_by(self.space.rungs, self.evaluations)
+        return self.history.spent
 
     @property
     def _ended(self) -> list[Evaluation]:
-        return sorted((e for e in self.evaluations if e.ended_event is not None), key=lambda e: e.ended_event or 0)
+        return sorted((e for e in self.history if e.ended_event is not None), key=lambda e: e.ended_event or 0)
 
     @property
     def steps(self) -> int | None:
         """Training steps of the highest rung that any evaluation finished; its scores are compared."""
-        peers = top_rung(self.evaluations)
-        return self.space.rungs[peers[0].rung] if peers else None
+        top = self.history.top
+        return self.space.rungs[top[0].rung] if top else None
 
     @property
     def devices(self) -> set[str]:
@@ -89,7 +92,7 @@ class Searched:
 
     def points(self, unit: Unit = "seconds", amount: float = np.inf) -> np.ndarray:
         """(n, objectives), smaller is better: the front when so much of a unit was spent, of means over seeds."""
-        spent, genomes, values = self._history
+        spent, genomes, values = self._course
         ended = np.array([getattr(one, unit) for one in spent]) <= amount * (1 + 1e-9)
         _, which, counts = np.unique(genomes[ended], return_inverse=True, return_counts=True)
         known = np.zeros((len(counts), values.shape[1]))
@@ -169,7 +172,7 @@ def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
             algorithm=search.settings.algorithm,
             seed=search.settings.seed,
             best=_best(search),
-            front=len(front(search.space, search.evaluations)),
+            front=len(search.history.front),
             evaluations=search.spent.evaluations,
             steps=search.spent.steps,
             seconds=search.spent.seconds,
@@ -220,7 +223,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
         notes.append("Trained on different kinds of device: seconds cannot be compared.")
     given = [getattr(search.spent, unit) for search in searches]
     if max(given) > UNEQUAL * min(given):
-        most, least = in_words(unit, max(given)), in_words(unit, min(given))
+        most, least = amount_in_words(unit, max(given)), amount_in_words(unit, min(given))
         notes.append(
             f"The longest search trained {most}, the shortest {least}: only the columns of shares compare equal "
             "training."
@@ -233,7 +236,7 @@ def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     return notes
 
 
-def in_words(unit: Unit, amount: float) -> str:
+def amount_in_words(unit: Unit, amount: float) -> str:
     """`28 s`, `1 step`, `1,200 evaluations`."""
     return f"{amount:,.0f} s" if unit == "seconds" else counted(amount, unit.removesuffix("s"), ",.0f")
 
@@ -247,5 +250,5 @@ def _lengths(searches: Sequence[Searched]) -> set[int]:
 
 
 def _best(search: Searched) -> float | None:
-    winners = front(search.space, search.evaluations)
-    return winners[0].metrics[search.space.first_objective[0]] if winners else None
+    best = search.history.best
+    return best.metrics[search.space.first_objective[0]] if best else None

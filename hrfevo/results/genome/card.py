@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.results import ranking
 from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Point
@@ -108,8 +108,7 @@ class Card:
 
 
 def card_of(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
+    history: History,
     curves: Mapping[int, Sequence[Point]],
     genome: str | None,
     confirmed: Sequence[Confirmed] = (),
@@ -119,9 +118,9 @@ def card_of(
 
     Raises InputError if none or several match.
     """
-    found = ranking.find_genome(space, evaluations, genome)
-    own = sorted((e for e in evaluations if e.genome == found.genome), key=lambda e: (e.rung, e.number))
-    children = dict.fromkeys(e.genome for e in evaluations if found.genome in e.parents)
+    space, found = history.space, history.find(genome)
+    own = sorted((e for e in history if e.genome == found.genome), key=lambda e: (e.rung, e.number))
+    children = dict.fromkeys(e.genome for e in history if found.genome in e.parents)
     finished = found.status == "finished"
     return Card(
         genome=found.genome,
@@ -137,9 +136,9 @@ def card_of(
         operator=found.operator,
         objectives=tuple(space.objectives),
         fitness={name: found.metrics[name] for name in space.objectives} if finished else {},
-        standing=_standing(space, evaluations, found) if finished else None,
-        parents=tuple(_relative(space, [*evaluations, *earlier], parent) for parent in dict.fromkeys(found.parents)),
-        children=tuple(_relative(space, evaluations, child) for child in children),
+        standing=_standing(history, found) if finished else None,
+        parents=tuple(_relative(history.among([*history, *earlier]), one) for one in dict.fromkeys(found.parents)),
+        children=tuple(_relative(history, child) for child in children),
         trainings=tuple(_training(space, evaluation, curves) for evaluation in own),
         curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
         cost=Cost(**{name: found.metrics.get(name) for name in Cost.__dataclass_fields__}),
@@ -148,17 +147,16 @@ def card_of(
     )
 
 
-def _standing(space: SearchSpace, evaluations: Sequence[Evaluation], found: Evaluation) -> Standing:
+def _standing(history: History, found: Evaluation) -> Standing:
     import moocore
 
-    own = ranking.averaged(space, [e for e in evaluations if e.status == "finished" and e.rung == found.rung])
-    peers = {evaluation.genome: evaluation for evaluation in own}
+    space, peers = history.space, {one.genome: one for one in history.at_rung(found.rung)}
     names = list(peers)
     # Larger is better, whatever the directions.
     values = np.array([[peers[name].metrics[metric] for metric in space.objectives] for name in names]) * space.weights
     own = values[names.index(found.genome)]
     ranks = moocore.pareto_rank(values, maximise=True)
-    winners = {winner.genome for winner in ranking.front(space, evaluations)}
+    winners = {winner.genome for winner in history.front}
     return Standing(
         rank=int(ranks[names.index(found.genome)]) + 1,
         place=int((values[:, 0] > own[0]).sum()) + 1,
@@ -167,11 +165,11 @@ def _standing(space: SearchSpace, evaluations: Sequence[Evaluation], found: Eval
     )
 
 
-def _relative(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) -> Relative:
-    own = [evaluation for evaluation in evaluations if evaluation.genome == genome]
+def _relative(history: History, genome: str) -> Relative:
+    own = history.among(one for one in history if one.genome == genome)
     if not own:
         return Relative(genome)
-    best = ranking.find_genome(space, own, genome)
+    space, best = history.space, own.find(genome)
     return Relative(
         genome,
         best.operator,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 
@@ -67,12 +68,13 @@ class Ancestor:
         return sorted(self.parents, key=lambda one: (one.gain is None, one.gain or 0.0, one.parent))
 
 
-def lineage(space: SearchSpace, evaluations: Sequence[Evaluation], genome: str) -> list[Ancestor]:
+def lineage(history: History, genome: str) -> list[Ancestor]:
     """A genome of the run and all its ancestors in the store, itself first, then the youngest first."""
     first: dict[str, Evaluation] = {}
     measured: dict[str, dict[int, list[float]]] = {}
+    space = history.space
     objective, direction = space.first_objective
-    for evaluation in evaluations:
+    for evaluation in history:
         first.setdefault(evaluation.genome, evaluation)
         if evaluation.status == "finished":
             by_rung = measured.setdefault(evaluation.genome, {})

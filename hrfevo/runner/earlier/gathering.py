@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from hrfevo.results.earlier import Earlier, EarlierFounder, EarlierResult, Source, read_earlier
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.runner.earlier.transfer import Transfer, transferred
 from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED
@@ -70,9 +70,9 @@ class _Gatherer:
     def __init__(self, run: RunFolder, space: SearchSpace, here: Here, say: Callable[[str], None]) -> None:
         self._run, self._space, self._here, self._say = run, space, here, say
         self._source = Source(run=str(run.path), id=run.id)
-        self._theirs = run.space()
         with closing(run.open_store()) as store:
-            self._own = store.evaluations(run.id)
+            self._own = History.read(run, store)
+        self._theirs = self._own.space
         self._before = read_earlier(run)
         self._moved: dict[str, Transfer] = {}
         self._misfits: dict[str, str] = {}
@@ -82,7 +82,7 @@ class _Gatherer:
             self._move(evaluation)
         reasons = list(self._reasons())
         known = 0 if reasons else self._tell(found)
-        winners = front(self._theirs, self._own) if reasons else front(self._space, self._within_bounds())
+        winners = (self._own if reasons else self._within_bounds()).front
         fitting = [winner for winner in winners if winner.genome in self._moved]
         # Those of the front are named first.
         unfit = {e.genome: self._misfits[e.genome] for e in winners if e.genome in self._misfits} | self._misfits
@@ -176,9 +176,9 @@ class _Gatherer:
         alike = all(getattr(self._theirs, name) == getattr(self._space, name) for name in ("limits", "resources"))
         return alike and _machine(evaluation) == self._here.machine
 
-    def _within_bounds(self) -> list[Evaluation]:
-        """Where results compare, all objectives and bounds of the new run were measured."""
-        return [evaluation for evaluation in self._own if not self._space.violation(evaluation.metrics)]
+    def _within_bounds(self) -> History:
+        """By the new run's space. Where results compare, all its objectives and bounds were measured."""
+        return History(self._space, tuple(one for one in self._own if not self._space.violation(one.metrics)))
 
     def _begin_with(self, found: _Found, winner: Evaluation, again: bool) -> None:
         """Add one of the front as a founder: `again` to the rung where it was measured, else to the first."""

@@ -11,7 +11,6 @@ from dash.development.base_component import Component
 from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
-from hrfevo.results import ranking
 from hrfevo.results.genome.recipe import recipe_yaml
 from hrfevo.views.dashboard.body import body, option
 from hrfevo.views.dashboard.card import card, pictures
@@ -249,7 +248,7 @@ class _Page:
         if source == "table":
             number, _, run = str(value.get("rowId")).partition("/")
             snapshot = self._snapshot(run)
-            genomes = [e.genome for e in snapshot.evaluations if str(e.number) == number]
+            genomes = [e.genome for e in snapshot.history if str(e.number) == number]
             genome = genomes[0] if genomes else None
         elif source["type"] == "genome":
             run, genome = source["run"], source["genome"]
@@ -277,7 +276,7 @@ class _Page:
         if opened is None or not any(clicks):
             raise PreventUpdate
         snapshot = self._snapshot(opened["run"])
-        found = ranking.find_genome(snapshot.space, snapshot.evaluations, opened["genome"])
+        found = snapshot.history.find(opened["genome"])
         recipe = recipe_yaml(snapshot.space, found, snapshot.run.name)
         return {"content": recipe, "filename": f"{found.genome}.yaml", "type": "application/yaml"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,9 +11,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from hrfevo.pareto import Hypervolume
+from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, Direction, Metric
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
 from signal_model.support.errors import counted, listed
 
@@ -50,9 +50,10 @@ class Course:
         return losses
 
 
-def course_of(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> Course | None:
+def course_of(run: RunRecord, history: History) -> Course | None:
     """The course of a run; None if nothing has finished yet."""
-    ended = sorted((e for e in evaluations if e.ended_event is not None), key=lambda e: e.ended_event or 0)
+    space = history.space
+    ended = sorted((e for e in history if e.ended_event is not None), key=lambda e: e.ended_event or 0)
     rung = max((e.rung for e in ended if e.status == "finished"), default=None)
     if rung is None:
         return None

@@ -73,7 +73,7 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []
     parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
-    value = worth(yardsticks_of(record.settings), snapshot.evaluations) if told else ""
+    value = worth(yardsticks_of(record.settings), snapshot.history) if told else ""
     parts += [html.P(value, className="quiet")] if value else []
     return part(parts, "head", run, className="head")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from hrfevo.results import ranking
 from hrfevo.results.genome.card import Training, card_of
 from hrfevo.results.genome.costs import buildable, weighed
 from hrfevo.space.metrics import METRICS, measure
@@ -27,12 +26,12 @@ def genome_button(run: str, genome: str, place: str, words: str = "") -> html.Bu
 
 def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]:
     """What `hrfevo show` tells of a genome, and its learning curve."""
-    space = snapshot.space
+    space, history = snapshot.space, snapshot.history
     try:
-        found = card_of(space, snapshot.evaluations, snapshot.curves, genome)
+        found = card_of(history, snapshot.curves, genome)
     except InputError as error:
         return [html.H2("No card"), html.P(str(error), className="quiet")]
-    known = {evaluation.genome for evaluation in snapshot.evaluations}
+    known = {evaluation.genome for evaluation in history}
     told = dict(facts_of(found))
     download = html.Button("Download recipe", id={"type": "download", "of": "card"}, className="action", type="button")
     genes = [
@@ -67,7 +66,7 @@ def pictures(snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]
     from hrfevo.views.figures.model.portrait import portraits
 
     try:
-        recipe = buildable(snapshot.space, ranking.find_genome(snapshot.space, snapshot.evaluations, genome))
+        recipe = buildable(snapshot.space, snapshot.history.find(genome))
     except InputError as error:
         return [html.P(str(error), className="trouble")]
     drawn = portraits(*weighed(snapshot.folder, recipe, genome))

@@ -70,8 +70,7 @@ class Album:
             figures = gallery(
                 snapshot.frame,
                 snapshot.curve_frame,
-                snapshot.space,
-                snapshot.evaluations,
+                snapshot.history,
                 yardsticks_of(snapshot.run.settings),
             )
         finally:

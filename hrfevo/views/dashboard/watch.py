@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
-from hrfevo.results.ranking import with_means
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder, find_runs
-from hrfevo.store.store import Evaluation, Run, Store, Version
+from hrfevo.store.store import RunRecord, Store, Version
 from hrfevo.views.dashboard.attained import Course, course_of
 from hrfevo.views.figures.winners.front import front
 from hrfevo.workers.base import Point
@@ -26,22 +26,26 @@ from signal_model.support.errors import InputError, one_line
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment: its evaluations, and frames as figures have them, of means over seeds. `curves` is by
+    """A run at one moment: its history, and frames as figures have them, of means over seeds. `curves` is by
     evaluation number."""
 
-    run: Run
+    run: RunRecord
     version: Version
-    space: SearchSpace
-    evaluations: tuple[Evaluation, ...]
+    history: History
     curves: Mapping[int, list[Point]]
     frame: pd.DataFrame
     curve_frame: pd.DataFrame
     folder: RunFolder
 
+    @property
+    def space(self) -> SearchSpace:
+        """What is searched."""
+        return self.history.space
+
     @cached_property
     def course(self) -> Course | None:
         """What it had attained after how much training; None before anything was."""
-        return course_of(self.run, self.space, self.evaluations)
+        return course_of(self.run, self.history)
 
     @cached_property
     def front(self) -> go.Figure | None:
@@ -90,20 +94,21 @@ class Watched:
         changed = self._earlier.named(self._store.evaluations(run_id, since))
         points = self._store.curves(run_id, after=since)
         if before is None:
-            frame = evaluation_frame(with_means(self.space, changed), self.space)
-            return Snapshot(run, version, self.space, tuple(changed), points, frame, curve_frame(points), self.folder)
-        known = {evaluation.number: evaluation for evaluation in before.evaluations}
+            history = History(self.space, tuple(changed))
+            frame = evaluation_frame(history.with_means)
+            return Snapshot(run, version, history, points, frame, curve_frame(points), self.folder)
+        known = {evaluation.number: evaluation for evaluation in before.history}
         new = {evaluation.number: evaluation for evaluation in changed}
         known |= new
-        evaluations = tuple(known[number] for number in sorted(known))
-        scored = with_means(self.space, evaluations)
+        history = History(self.space, tuple(known[number] for number in sorted(known)))
+        scored = history.with_means
         # The mean of one that is long there changes with a seed that is new, and is none once a higher rung is reached.
         stale = {*new, *before.frame["number"][before.frame["seeds"] > 1]}
         rows = [one for one in scored if one.number in stale or one.seeds > 1 or one.timings]
-        frame = updated_frame(before.frame, rows, scored, self.space)
+        frame = updated_frame(before.frame, rows, scored)
         kept = before.curve_frame[~before.curve_frame["number"].isin(list(points))]
         lines = pd.concat([kept, curve_frame(points)], ignore_index=True) if points else before.curve_frame
-        return Snapshot(run, version, self.space, evaluations, {**before.curves, **points}, frame, lines, self.folder)
+        return Snapshot(run, version, history, {**before.curves, **points}, frame, lines, self.folder)
 
     def close(self) -> None:
         """Let go of the store."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hrfevo.results.ranking import averaged, top_rung
+from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters, in_own_scale
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import reason
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.store import Evaluation, RunRecord
 from hrfevo.views.export.destination import new_file
 from hrfevo.workers.base import Point
 from signal_model.support.errors import InputError
@@ -29,9 +29,8 @@ _UNFINISHED = " (being written)"
 
 def write_study(
     address: str,
-    run: Run,
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
+    run: RunRecord,
+    history: History,
     curves: Mapping[int, Sequence[Point]],
     overwrite: bool = False,
 ) -> str:
@@ -46,20 +45,25 @@ def write_study(
     """
     url = _database(address)
     shown = url.render_as_string(hide_password=True)
-    trials = _trials(space, evaluations, curves)
+    trials = _trials(history, curves)
     with ExitStack() as stack:
         file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
         if file is not None and not file.exists():
             url = url.set(database=str(stack.enter_context(new_file(file))))
         try:
-            _add(url, run, space, trials, overwrite, shown)
+            _add(url, run, history.space, trials, overwrite, shown)
         except (sa.exc.SQLAlchemyError, ImportError, RuntimeError) as error:
             raise InputError(f"--output {shown}: {reason(error)}") from None
     return shown
 
 
 def _add(
-    url: sa.URL, run: Run, space: SearchSpace, trials: Sequence[optuna.trial.FrozenTrial], overwrite: bool, shown: str
+    url: sa.URL,
+    run: RunRecord,
+    space: SearchSpace,
+    trials: Sequence[optuna.trial.FrozenTrial],
+    overwrite: bool,
+    shown: str,
 ) -> None:
     """Under another name first, so that a study of the right name is whole."""
     import optuna
@@ -90,7 +94,7 @@ def _add(
         connection.execute(rename, {"name": run.name, "working": working})
 
 
-def _about(run: Run, space: SearchSpace) -> dict[str, object]:
+def _about(run: RunRecord, space: SearchSpace) -> dict[str, object]:
     settings = {key: run.settings.get(key) for key in ("algorithm", "seed")}
     return {
         "run": run.id,
@@ -100,16 +104,14 @@ def _about(run: Run, space: SearchSpace) -> dict[str, object]:
     } | settings
 
 
-def _trials(
-    space: SearchSpace, evaluations: Sequence[Evaluation], curves: Mapping[int, Sequence[Point]]
-) -> list[optuna.trial.FrozenTrial]:
+def _trials(history: History, curves: Mapping[int, Sequence[Point]]) -> list[optuna.trial.FrozenTrial]:
     from optuna.trial import TrialState, create_trial
 
-    complete = {evaluation.number: evaluation for evaluation in averaged(space, top_rung(evaluations))}
+    space, complete = history.space, {evaluation.number: evaluation for evaluation in history.at_rung(None)}
     states = {"running": TrialState.RUNNING, "finished": TrialState.PRUNED}
     trials = []
     whole: dict[tuple[str, int], dict[int, float]] = {}
-    for evaluation in evaluations:
+    for evaluation in history:
         # A rung's curve begins where the one below ended.
         curve = whole.setdefault((evaluation.genome, evaluation.seed), {})
         curve |= {point.step: point.bits_per_byte for point in curves.get(evaluation.number, ())}

@@ -11,10 +11,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from hrfevo.results.frames import curve_frame, evaluation_frame, gene_columns, gene_of
+from hrfevo.results.history import History
 from hrfevo.space.genes import is_numeric
 from hrfevo.space.genome import Genome
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Point
 
 TableFormat = Literal["csv", "parquet"]
@@ -34,16 +33,16 @@ _KEPT: dict[str, str] = {
 }
 
 
-def evaluations_table(space: SearchSpace, evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+def evaluations_table(history: History) -> pd.DataFrame:
     """One row per evaluation with all that the store has: the columns of `evaluation_frame`, `seed` to
     `timings`, and `genes`, the whole genome as JSON.
 
     Cells are numbers or text. Lists, and what else is neither, are JSON: `[0.5, 8.0]`, `true`, `null`.
     """
-    frame = evaluation_frame(evaluations, space)
+    space, frame = history.space, evaluation_frame(history)
     for name, kind in _KEPT.items():
-        frame[name] = pd.Series([getattr(evaluation, name) for evaluation in evaluations], dtype=kind)
-    frame["genes"] = pd.Series([Genome(evaluation.values).text for evaluation in evaluations], dtype="object")
+        frame[name] = pd.Series([getattr(evaluation, name) for evaluation in history], dtype=kind)
+    frame["genes"] = pd.Series([Genome(evaluation.values).text for evaluation in history], dtype="object")
     for name in gene_columns(frame):
         if is_numeric(gene_of(space, name)):
             frame[name] = pd.to_numeric(frame[name]).convert_dtypes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from hrfevo.results.genome.recipe import recipe_of
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation
@@ -78,23 +78,22 @@ class Trained:
             folders.to_transformers(Path(checkpoint), folder)
 
 
-def measured_at(
-    space: SearchSpace, evaluations: Sequence[Evaluation], found: Evaluation, steps: int | None
-) -> tuple[int, Evaluation | None]:
+def measured_at(history: History, found: Evaluation, steps: int | None) -> tuple[int, Evaluation | None]:
     """The rung of `steps`, by default that of `found`, and the evaluation of its genome and seed that finished there.
 
     The latter is None if there is none.
 
     Raises InputError if the genome never finished or no rung is of so many steps.
     """
+    space = history.space
     if found.status != "finished":
         reason = f" ({found.reason})" if found.reason else ""
         raise InputError(f"genome {found.genome}: is {found.status}{reason}; weights are of those that finished")
     if steps is not None and steps not in space.rungs:
         raise InputError(f"--steps {steps}: is no rung of this run; accepted: {', '.join(map(str, space.rungs))}")
     rung = found.rung if steps is None else space.rungs.index(steps)
-    same = (e for e in evaluations if (e.genome, e.seed, e.rung) == (found.genome, found.seed, rung))
-    return rung, next((e for e in same if e.status == "finished"), None)
+    same = (e for e in history.finished if (e.genome, e.seed, e.rung) == (found.genome, found.seed, rung))
+    return rung, next(same, None)
 
 
 def trained(

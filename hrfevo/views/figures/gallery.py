@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.importance import LEAST, Method, importances_of, peers_of, ranges_of
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.results.history import History
+from hrfevo.results.importance import LEAST, Method, importances_of, ranges_of
 from hrfevo.views.figures.course.agreement import agreement
 from hrfevo.views.figures.course.failures import failures
 from hrfevo.views.figures.course.fitness import fitness_over_generations
@@ -32,18 +30,14 @@ ENOUGH = 100
 
 
 def gallery(
-    frame: pd.DataFrame,
-    curves: pd.DataFrame,
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    scores: Yardsticks = MappingProxyType({}),
+    frame: pd.DataFrame, curves: pd.DataFrame, history: History, scores: Yardsticks = MappingProxyType({})
 ) -> dict[str, go.Figure]:
     """Name -> figure, in the order they are read; those without data are left out.
 
-    `frame` is `evaluation_frame(evaluations, space)`, `curves` is `curve_frame` of their learning curves, `scores` are
+    `frame` is `evaluation_frame(history)`, `curves` is `curve_frame` of their learning curves, `scores` are
     losses that need no model.
     """
-    objectives = space.objectives
+    space, objectives = history.space, history.space.objectives
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
@@ -53,29 +47,29 @@ def gallery(
         if bottom < top:
             found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
         found["progress"] = progress(frame, objectives)
-        found["genealogy"] = genealogy(frame, space, evaluations)
+        found["genealogy"] = genealogy(frame, history)
     if finished["number"].isin(curves["number"]).any():
         found["curves"] = learning_curves(curves, frame, objectives)
-    found["agreement"] = agreement(space, evaluations)
+    found["agreement"] = agreement(history)
     if len(finished) >= 2:
         found["genes"] = gene_values(frame, space)
         found["distributions"] = gene_distributions(frame, space)
         found["parallel"] = parallel_coordinates(frame, space)
-        found["importance"] = gene_importance(space, evaluations)
+        found["importance"] = gene_importance(history)
     found["timeline"] = timeline(frame)
     found["failures"] = failures(frame)
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
-def gene_importance(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+def gene_importance(history: History) -> go.Figure | None:
     """Which genes matter for each objective; None where too few evaluations have finished."""
-    peers = peers_of(space, evaluations)
+    space, peers = history.space, history.fullest
     if len(peers) < LEAST:
         return None
-    some = peers[:: -(-len(peers) // SAMPLE)]
+    some = peers.among(peers[:: -(-len(peers) // SAMPLE)])
     # What the best tenth have in common takes more than a few of them to say.
     method: Method = "ped-anova" if len(some) >= ENOUGH else "fanova"
     names = [*space.objectives]
-    shares = importances_of(space, some, names, method)
-    ranges = ranges_of(space, some, shares, method)
+    shares = importances_of(some, names, method)
+    ranges = ranges_of(some, shares, method)
     return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)

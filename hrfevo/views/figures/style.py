@@ -21,6 +21,7 @@ from plotly.colors import hex_to_rgb, sample_colorscale
 
 from hrfevo.space.metrics import METRICS, Direction, measure
 from signal_model.support.style import INK, Mode, base_layout, ink_variables
+from signal_model.support.style import text as text
 
 SHADES = 10
 
@@ -83,11 +84,6 @@ def figure(title: str, caption: str, **layout: Any) -> go.Figure:
 def caption_of(figure: go.Figure) -> str:
     """The caption as plain text."""
     return html.unescape(str(figure.layout.title.subtitle.text).replace("<br>", " "))
-
-
-def text(value: object) -> str:
-    """Text that Plotly shows as it stands: its labels read <b>, <a href> and entities as HTML does."""
-    return html.escape(str(value), quote=False)
 
 
 def shown(value: Any, width: int | None = None) -> str:
@@ -182,7 +178,7 @@ def measured(metric: str, value: float) -> str:
     return format(value, metric_format(metric))
 
 
-def in_words(metric: str, figures: str) -> str:
+def measurement_in_words(metric: str, figures: str) -> str:
     """A written measurement with name and unit: `validation loss 2.1043 bits per byte`."""
     known = METRICS[metric]
     return f"{known.words} {figures} {known.unit}".strip()

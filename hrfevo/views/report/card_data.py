@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hrfevo.results.history import History
 from hrfevo.space.genes import rounded
 from hrfevo.space.metrics import METRICS, RECORDED, measure
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import metric_format
 from hrfevo.views.terminal.tables import short_names
 from hrfevo.workers.base import Point
@@ -40,11 +39,7 @@ class Table:
 
 
 def card_data(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    front: Sequence[Evaluation],
-    curves: Mapping[int, Sequence[Point]],
-    drawn: Collection[int] | None = None,
+    history: History, curves: Mapping[int, Sequence[Point]], drawn: Collection[int] | None = None
 ) -> dict[str, Any]:
     """All genomes and evaluations of a run, or those whose numbers are `drawn`, for JSON.
 
@@ -55,12 +50,11 @@ def card_data(
     theirs with their parents. Statuses, reasons and operators are numbers into lists. Curves are thinned to at most
     `MOST` points each: `[grid, value, …]`, where `grids[grid]` are the steps; 0 for none.
     """
-    places = _places(space, evaluations)
-    children = Counter(parent for e in {e.genome: e for e in evaluations}.values() for parent in {*e.parents})
-    peers = Counter(e.rung for e in evaluations if e.status == "finished")
-    if drawn is not None:
-        kept = {*drawn}
-        evaluations = [e for e in evaluations if e.number in kept]
+    space, places = history.space, _places(history)
+    children = Counter(parent for e in {e.genome: e for e in history}.values() for parent in {*e.parents})
+    peers = Counter(e.rung for e in history.finished)
+    kept = None if drawn is None else {*drawn}
+    evaluations = [e for e in history if kept is None or e.number in kept]
     inner = getattr(space.genes.get("layers"), "genes", {})
     short = short_names([*space.genes, *inner])
     operators, shapes, layers, statuses, reasons, grids = (Table() for _ in range(6))
@@ -84,7 +78,7 @@ def card_data(
     metrics = [*METRICS, *RECORDED]
     metrics += sorted({name for evaluation in evaluations for name in evaluation.metrics} - set(metrics))
     metrics = [name for name in metrics if any(name in evaluation.metrics for evaluation in evaluations)]
-    winners = {evaluation.number for evaluation in front}
+    winners = {evaluation.number for evaluation in history.front}
     length = int(np.clip(POINTS // max(1, len(evaluations)), FEWEST, MOST))
     return {
         "population": space.population,
@@ -113,10 +107,9 @@ def card_data(
     }
 
 
-def _places(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[int, int]:
+def _places(history: History) -> dict[int, int]:
     """Of each finished evaluation its place among those of its rung by the first objective, 1 for the best."""
-    metric, direction = space.first_objective
-    finished = [e for e in evaluations if e.status == "finished"]
+    (metric, direction), finished = history.space.first_objective, history.finished
     scores = pd.DataFrame({"rung": [e.rung for e in finished], "score": [e.metrics[metric] for e in finished]})
     ranks = scores.groupby("rung")["score"].rank(method="min", ascending=direction == "minimize")
     return dict(zip((e.number for e in finished), ranks.astype(int), strict=True))

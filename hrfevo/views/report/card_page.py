@@ -9,9 +9,8 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.genome.card import Card, Relative
+from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, measure
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.terminal.card import facts_of, gene_rows
@@ -22,20 +21,14 @@ from signal_model.support.errors import counted
 COLOURS = (MANY, BEST, OTHER, FAINT)
 
 
-def card_page(
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
-    card: Card,
-    run_name: str,
-    pictures: Mapping[str, go.Figure],
-) -> str:
+def card_page(history: History, card: Card, run_name: str, pictures: Mapping[str, go.Figure]) -> str:
     """The whole page, with `pictures` of the model. Everything that comes from data is escaped."""
     facts = dict(facts_of(card))
     lead = facts.get("standing", f"It has no score: {facts['status']}")
     sections = [
         Section("What is known", "", None, Table([], list(facts.items()), words=2)),
         Section("Genes", "", None, Table([], [*gene_rows(card.genes)], words=2)),
-        *(section_of(drawn) for drawn in _figures(space, evaluations, card)),
+        *(section_of(drawn) for drawn in _figures(history, card)),
         Section("Trainings", "", None, _trainings(card)),
         *(
             Section(title, counted(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
@@ -72,14 +65,13 @@ def learning_curve(card: Card) -> go.Figure:
     return fig
 
 
-def _figures(space: SearchSpace, evaluations: Sequence[Evaluation], card: Card) -> Iterator[go.Figure]:
+def _figures(history: History, card: Card) -> Iterator[go.Figure]:
     if card.standing and card.standing.peers > 1:
-        frame = evaluation_frame(evaluations, space)
-        drawn = front(frame, space.objectives)
-        metric, across = [*space.objectives, "flops_per_token" if "parameters" in space.objectives else "parameters"][
-            :2
-        ]
-        metrics = next(e.metrics for e in evaluations if e.number == card.number)
+        objectives = history.space.objectives
+        drawn = front(evaluation_frame(history), objectives)
+        other = "flops_per_token" if "parameters" in objectives else "parameters"
+        metric, across = [*objectives, other][:2]
+        metrics = next(e.metrics for e in history if e.number == card.number)
         drawn.add_scatter(
             x=[metrics[across]],
             y=[metrics[metric]],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 from hrfevo.results.confirmed import Confirmation
+from hrfevo.results.history import History
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation, Run
-from hrfevo.views.figures.style import in_words, measured
+from hrfevo.store.store import RunRecord
+from hrfevo.views.figures.style import measured, measurement_in_words
 from hrfevo.views.terminal.tables import duration, short_names
 from hrfevo.views.verdicts import first_choice, headline, rivals
 from signal_model.evaluation.yardsticks import Yardsticks, judged
@@ -19,30 +19,29 @@ from signal_model.support.errors import counted, listed
 MOST_NAMED = 6
 
 
-def lead(found: Confirmation, space: SearchSpace, winners: Sequence[Evaluation]) -> str:
-    """What won, with its spread, in one sentence: as confirmed, else as the search has measured it; empty before that.
-
-    `winners` are the front, best first.
-    """
-    if found.winner or not winners:
+def lead(found: Confirmation, history: History) -> str:
+    """What won, with its spread, in one sentence: as confirmed, else as the search measured it; empty before that."""
+    best, metric = history.best, history.space.first_objective[0]
+    if found.winner or best is None:
         return headline(found)
-    best, metric = winners[0], space.first_objective[0]
     score = measured(metric, best.metrics[metric])
+    told = measurement_in_words(metric, score)
     if doubt := best.doubts.get(metric) if best.seeds > 1 else None:
-        told = in_words(metric, f"{score} ± {measured(metric, doubt)}")
+        told = measurement_in_words(metric, f"{score} ± {measured(metric, doubt)}")
         return f"{best.genome} is the best: {told} (standard error of {best.seeds} seeds), not confirmed."
-    return f"{best.genome} is the best: {in_words(metric, score)}, of one training, so its spread is not known."
+    return f"{best.genome} is the best: {told}, of one training, so its spread is not known."
 
 
-def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> str:
+def searched(run: RunRecord, history: History) -> str:
     """`Searched 7 genes (embedding, bases, …) with 61 genomes on the corpus python for 12 min 3 s on cpu, …`"""
+    space = history.space
     genes = [name for name in space.genes if name != "layers"]
     if isinstance(layers := space.genes.get("layers"), LayersGene):
         genes += ["layers", *layers.genes]
     names = list(short_names(genes).values())
     told = listed(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])}, …"
-    tried = len({evaluation.genome for evaluation in evaluations})
-    devices = listed(sorted({evaluation.device for evaluation in evaluations if evaluation.device}))
+    tried = len({evaluation.genome for evaluation in history})
+    devices = listed(sorted({evaluation.device for evaluation in history if evaluation.device}))
     where = f" on {devices}" if devices else ""
     lengths = listed([f"{steps:,}" for steps in space.rungs])
     noun = "step" if lengths == "1" else "steps"
@@ -52,7 +51,7 @@ def searched(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) ->
     )
 
 
-def corpus_name(run: Run, space: SearchSpace) -> str:
+def corpus_name(run: RunRecord, space: SearchSpace) -> str:
     """The corpus as the run recorded it, or as the space says."""
     recorded = run.settings.get("corpus")
     if isinstance(recorded, dict):

@@ -8,15 +8,13 @@ from types import MappingProxyType
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from hrfevo.results import ranking
 from hrfevo.results.confirmed import NOTHING, Confirmation
 from hrfevo.results.earlier import begun_with
 from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.history import History
 from hrfevo.results.worth import worth, yardsticks_of
-from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.settings import EarlierRun
-from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation, Run
+from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import page_variables
@@ -33,9 +31,8 @@ from signal_model.support.pages import Script, page
 
 
 def render(
-    run: Run,
-    space: SearchSpace,
-    evaluations: Sequence[Evaluation],
+    run: RunRecord,
+    history: History,
     curves: Mapping[int, Sequence[Point]],
     confirmed: Confirmation = NOTHING,
     pictures: Mapping[str, Mapping[str, go.Figure]] = MappingProxyType({}),
@@ -44,29 +41,28 @@ def render(
 
     Everything that comes from data is escaped, for HTML and for Plotly.
     """
-    evaluations = ranking.with_means(space, evaluations)
-    frame = evaluation_frame(evaluations, space)
+    history = history.with_means
+    space, winners, frame = history.space, history.front, evaluation_frame(history)
     board = Board(frame, space.objectives)
     scores = yardsticks_of(run.settings)
-    for name, figure in gallery(frame, curve_frame(curves), space, evaluations, scores).items():
+    for name, figure in gallery(frame, curve_frame(curves), history, scores).items():
         (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
-    winners = ranking.front(space, evaluations)
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)
     said = won(confirmed, scores)
-    cards = card_data(space, evaluations, winners, curves, drawn_numbers(evaluations, winners))
+    cards = card_data(history, curves, drawn_numbers(history, winners))
     cards["pictures"] = packed({genome: [*map(picture, figures.values())] for genome, figures in pictures.items()})
     return page(
         "hrfevo.views.report",
         run=run,
         description=space.description,
-        searched=searched(run, space, evaluations),
-        facts=_facts(run, space, evaluations),
-        lead=lead(confirmed, space, winners) or found,
+        searched=searched(run, history),
+        facts=_facts(run, history),
+        lead=lead(confirmed, history) or found,
         summary=[
             ("", said),
             ("", found if winners else ""),
-            ("worth", "" if said else worth(scores, evaluations)),  # what is confirmed says it of the winner
+            ("worth", "" if said else worth(scores, history)),  # what is confirmed says it of the winner
             ("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         ],
         confirmed=confirmed_table(confirmed) if confirmed.rows else None,
@@ -86,10 +82,10 @@ def render(
     )
 
 
-def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
-    settings, used = run.settings.get, spent(space.rungs, evaluations)
+def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
+    settings, space, used = run.settings.get, history.space, history.spent
     facts = [
-        ("Evaluations", tally((e.status for e in evaluations), run.state)),
+        ("Evaluations", tally((e.status for e in history), run.state)),
         ("Trained", trained_in_words(used.steps, used.steps / space.rungs[-1], used.training_seconds)),
         ("Budget", space.budget.words),
         *([("Ended", run.reason)] if run.reason else []),
@@ -97,7 +93,7 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
         ("Searched for", duration(run.seconds)),
         ("Corpus", corpus_name(run, space)),
         ("Training steps", listed([f"{steps:,}" for steps in space.rungs])),
-        ("Devices", listed(sorted({e.device for e in evaluations if e.device})) or "none yet"),
+        ("Devices", listed(sorted({e.device for e in history if e.device})) or "none yet"),
     ]
     if settings("algorithm") is not None:
         facts.append(("Algorithm", f"{settings('algorithm')}, population {space.population}"))
@@ -108,7 +104,7 @@ def _facts(run: Run, space: SearchSpace, evaluations: Sequence[Evaluation]) -> l
     return facts
 
 
-def _origin(run: Run) -> str:
+def _origin(run: RunRecord) -> str:
     versions = run.settings.get("versions")
     made = [f"{name} {version}" for name, version in versions.items()] if isinstance(versions, dict) else []
     return f"Run {run.id}" + (f", made with {', '.join(made)}." if made else ".")

@@ -14,6 +14,7 @@ from rich.table import Table
 from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.history import History
 from hrfevo.results.status import Status, times
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
@@ -55,16 +56,16 @@ def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ())
     }
 
 
-def as_json(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
+def as_json(listed: History, also: Sequence[str] = ()) -> str:
     """A JSON list of records."""
-    return json.dumps([record(space, evaluation, also) for evaluation in evaluations], indent=2)
+    return json.dumps([record(listed.space, evaluation, also) for evaluation in listed], indent=2)
 
 
-def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence[str] = ()) -> str:
+def as_csv(listed: History, also: Sequence[str] = ()) -> str:
     """One row per evaluation, one column per metric and gene; lists as JSON."""
     rows = []
-    for evaluation in evaluations:
-        row = record(space, evaluation, also)
+    for evaluation in listed:
+        row = record(listed.space, evaluation, also)
         metrics, genes = row.pop("metrics"), row.pop("genes")
         flat = row | metrics | {f"gene:{name}": value for name, value in genes.items()}
         rows.append({key: json.dumps(v) if isinstance(v, list | dict) else v for key, v in flat.items()})
@@ -76,26 +77,25 @@ def as_csv(space: SearchSpace, evaluations: Sequence[Evaluation], also: Sequence
     return text.getvalue()
 
 
-def as_table(
-    space: SearchSpace, evaluations: Sequence[Evaluation], front: Sequence[Evaluation], also: Sequence[str] = ()
-) -> Table:
+def as_table(listed: History, front: Sequence[Evaluation], also: Sequence[str] = ()) -> Table:
     """The best first; a star marks the front. Where weights are inherited, the share of them is shown, where scores are
     means, of how many seeds, where they are of a lower rung than the last, of which, and whose steps were timed again.
 
     `also` are metrics to show besides the objectives.
     """
+    space = listed.space
     metrics = list(dict.fromkeys([*space.objectives, *([INHERITED] if space.inherit else []), *also]))
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
     table.add_column("genome")
     for name in metrics:
         table.add_column(name, justify="right")
-    several = any(evaluation.seeds > 1 for evaluation in evaluations)
+    several = any(evaluation.seeds > 1 for evaluation in listed)
     if several:
         table.add_column("seeds", justify="right")
     table.add_column("gen", justify="right")
     table.add_column("genes", overflow="fold")
-    for evaluation in evaluations:
+    for evaluation in listed:
         table.add_row(
             "*" if evaluation in front else "",
             evaluation.genome,
@@ -105,10 +105,10 @@ def as_table(
             escape(genes_in_words(evaluation.values)),
         )
     captions = []
-    if below := {space.rungs[one.rung] for one in evaluations} - {space.rungs[-1]}:
+    if below := {space.rungs[one.rung] for one in listed} - {space.rungs[-1]}:
         steps = " and ".join(counted(number, "step") for number in sorted(below))
         captions.append(f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung")
-    if "step_time" in metrics and (told := timed_in_words(evaluations)):
+    if "step_time" in metrics and (told := timed_in_words(listed)):
         captions.append(told)
     if captions:
         table.caption = "\n".join(captions)

@@ -24,8 +24,9 @@ from hrfevo.algorithms.seeds import Scores
 from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.base import Scale
 from hrfevo.benchmark.simulation import Trace
+from hrfevo.results.averaging import averaged
+from hrfevo.results.history import History
 from hrfevo.results.overview import leader_of
-from hrfevo.results.ranking import averaged, find_genome, front, ranked
 from hrfevo.runner.loop import Search
 from hrfevo.runner.observers.course import Course
 from hrfevo.runner.standings import Standings
@@ -172,7 +173,7 @@ def test_a_share_of_the_steps_goes_to_leaders_with_fresh_seeds(store: Store, nam
     assert store.repeated("run") == any(e.status == "finished" and e.genome in first_ended(evaluations) for e in again)
     # Before any noise is known, it is somebody on the front of what has come to the last rung.
     ended = [e for e in evaluations if e.rung == 1 and (e.ended_event or 0) < again[0].submitted_event]
-    assert again[0].genome in {e.genome for e in front(space, ended)}
+    assert again[0].genome in {e.genome for e in History(space, tuple(ended)).front}
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -271,20 +272,20 @@ def genomes(count: int) -> list[Genome]:
 def test_a_lucky_genome_loses_its_place() -> None:
     lucky, good, single = genomes(3)
     rows = [evaluation(0, lucky, 1.90), evaluation(1, good, 1.92), evaluation(2, single, 2.5)]
-    assert [e.genome for e in front(space_of(**ONE), rows)] == [lucky.id]
+    assert [e.genome for e in History(space_of(**ONE), tuple(rows)).front] == [lucky.id]
     # Measured again, the lucky one is found out; its first evaluation stands for it, with the mean.
     rows += [evaluation(3, lucky, 2.10, seed=6), evaluation(4, good, 1.90, seed=6)]
-    (winner,) = front(space_of(**ONE), rows)
+    (winner,) = History(space_of(**ONE), tuple(rows)).front
     assert (winner.genome, winner.number, winner.seeds) == (good.id, 1, 2)
     assert winner.metrics == {"bits_per_byte": pytest.approx(1.91), "parameters": 8}
-    assert [e.genome for e in ranked(space_of(**ONE), rows, 3)] == [good.id, lucky.id, single.id]
-    assert find_genome(space_of(**ONE), rows, lucky.id).metrics["bits_per_byte"] == pytest.approx(2.0)
+    assert [e.genome for e in History(space_of(**ONE), tuple(rows)).ranked(3)] == [good.id, lucky.id, single.id]
+    assert History(space_of(**ONE), tuple(rows)).find(lucky.id).metrics["bits_per_byte"] == pytest.approx(2.0)
 
 
 def test_a_list_of_runs_names_the_best_mean(store: Store) -> None:
     """Not the luckiest training, which the database would find by itself."""
     searched(space_of(**ONE), store, SimulatedWorkers(measured, 4))
-    best = front(space_of(**ONE), store.evaluations("run"))[0]
+    best = History(space_of(**ONE), tuple(store.evaluations("run"))).front[0]
     leader = leader_of("run", space_of(**ONE), store)
     assert leader is not None
     assert (leader.genome, leader.value) == (best.genome, best.metrics["bits_per_byte"])
@@ -294,20 +295,21 @@ def test_one_training_does_not_win_by_less_than_its_doubt() -> None:
     single, repeated = genomes(2)
     rows = [evaluation(0, single, 1.90)]
     rows += [evaluation(n, repeated, 1.91 + 0.04 * (-1) ** n, seed=n) for n in range(1, 5)]
-    assert front(space_of(**ONE), rows)[0].genome == repeated.id
+    assert History(space_of(**ONE), tuple(rows)).front[0].genome == repeated.id
     far_better = [evaluation(0, single, 1.80), *rows[1:]]
-    assert front(space_of(**ONE), far_better)[0].genome == single.id
+    assert History(space_of(**ONE), tuple(far_better)).front[0].genome == single.id
 
 
 def test_averages_stay_as_they_are_and_tables_say_of_how_many_seeds() -> None:
     one, other = genomes(2)
     rows = [evaluation(0, one, 1.9), evaluation(1, other, 2.0), evaluation(2, one, 2.0, seed=6)]
-    means = averaged(space_of(), rows)
-    assert averaged(space_of(), means) == means
+    means = averaged(space_of().objectives, rows)
+    assert averaged(space_of().objectives, means) == means
     assert [e.seeds for e in means] == [2, 1]
-    assert front(space_of(), means) == front(space_of(), rows)
-    assert [str(column.header) for column in as_table(space_of(), means, means).columns].count("seeds") == 1
-    assert "seeds" not in [column.header for column in as_table(space_of(), rows[:2], rows[:2]).columns]
+    assert History(space_of(), tuple(means)).front == History(space_of(), tuple(rows)).front
+    for some, count in ((means, 1), (rows[:2], 0)):
+        table = as_table(History(space_of(), tuple(some)), some)
+        assert [str(column.header) for column in table.columns].count("seeds") == count
 
 
 def test_whoever_says_who_is_best_says_of_how_many_seeds(tiny_space: Path, tmp_path: Path) -> None:
@@ -345,7 +347,7 @@ def test_standings_rank_as_the_results_do(seed: int, count: int) -> None:
         rows[-1].metrics["parameters"] = float(some.index(genome))
         values = [rows[-1].metrics[name] for name in space.objectives]
         standings.add(Individual(genome, Fitness(space.weights, values), 1))
-        expected = front(space, rows)
+        expected = History(space, tuple(rows)).front
         assert sorted(one.genome.id for one in standings.front) == sorted(e.genome for e in expected)
         assert standings.best is not None
         found = {one.genome.id: one.fitness.values for one in standings.front}

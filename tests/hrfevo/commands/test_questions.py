@@ -21,10 +21,9 @@ from hypothesis import strategies as st
 
 import hrfevo
 import signal_model
-from hrfevo.results import ranking
 from hrfevo.results.frames import evaluation_frame
+from hrfevo.results.history import History
 from hrfevo.results.overview import overviews
-from hrfevo.results.ranking import by_metric, front
 from hrfevo.results.status import status_of
 from hrfevo.results.where import OPERATORS, parse_condition
 from hrfevo.space.genome import Genome
@@ -97,7 +96,7 @@ def written(draw: Callable[..., Any], names: Mapping[str, Sequence[Sequence[Any]
 
 def quantities(space: SearchSpace, evaluations: Sequence[Evaluation]) -> dict[str, list[list[Any]]]:
     """Every name with the values of each evaluation, from the report's frame."""
-    frame = evaluation_frame(evaluations, space)
+    frame = evaluation_frame(History(space, tuple(evaluations)))
     columns = {str(name): cells(frame, name) for name in frame}
     names = {"bits_per_byte": columns["bits_per_byte"], "step_time": columns["step_time"], "birth": columns["birth"]}
     names |= {"parameters": columns["parameters"], "generation": columns["generation"]}
@@ -122,14 +121,14 @@ def test_conditions_choose_what_the_frame_says(
     data: st.DataObject, space: SearchSpace, evaluations: list[Evaluation], known: dict[str, list[list[Any]]]
 ) -> None:
     text, expected = written(data.draw, known)
-    condition = parse_condition(text, space, evaluations)
+    condition = parse_condition(text, History(space, tuple(evaluations)))
     assert [condition(evaluation) for evaluation in evaluations] == expected
 
 
 @given(text=st.one_of(st.text(max_size=30), st.from_regex(r"[a-z.\[\]0]{1,12}[<>=!]{1,3}.{0,8}", fullmatch=True)))
 def test_any_text_is_a_condition_or_refused(text: str, space: SearchSpace, evaluations: list[Evaluation]) -> None:
     with suppress(InputError):
-        condition = parse_condition(text, space, evaluations)
+        condition = parse_condition(text, History(space, tuple(evaluations)))
         assert {condition(evaluation) for evaluation in evaluations} <= {True, False}
 
 
@@ -157,7 +156,7 @@ def test_a_wrong_condition_says_what_is_accepted(
     text: str, says: str, space: SearchSpace, evaluations: list[Evaluation]
 ) -> None:
     with pytest.raises(InputError) as error:
-        parse_condition(text, space, evaluations)
+        parse_condition(text, History(space, tuple(evaluations)))
     assert says in str(error.value)
     assert str(error.value).startswith(f"--where {text}: ")
 
@@ -191,8 +190,8 @@ def test_best_of_a_rung_under_conditions(written_run: Path, rung: int, where: li
 
 
 def test_conditions_say_which_rung_they_choose_from(written_run: Path) -> None:
-    space, evaluations = read(written_run)
-    steps, count = space.rungs[-1], len(ranking.at_rung(space, evaluations, None))
+    history = History.read(RunFolder.open(written_run))
+    steps, count = history.space.rungs[-1], len(history.at_rung(None))
     told = answer("best", written_run, "--where", "parameters<0")
     assert f"--where: 0 of {count} genomes at the highest rung that was reached, {steps} steps; --rung looks" in told
     for silent in ([], ["--rung", 0, "--where", "parameters<0"]):
@@ -213,7 +212,9 @@ def test_metrics_that_are_no_objective_have_a_direction(written_run: Path) -> No
     space, evaluations = read(written_run)
     for metric, sign in (("state_size", 1), ("in_context_recall", -1)):
         made = [replace(e, metrics={metric: float(e.number)}) for e in evaluations[:5]]
-        assert [e.number for e in by_metric(space, made, metric)] == sorted(range(5), key=lambda n: sign * n)
+        assert [e.number for e in History(space, tuple(made)).by_metric(metric)] == sorted(
+            range(5), key=lambda n: sign * n
+        )
 
 
 # --- list ----------------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ def test_list_says_what_reading_everything_would_say(
     assert [one.run for one in found] == [path.name for path in reversed(written_runs)]  # newest first
     for one in found:
         space, evaluations = expected[one.run]
-        best = front(space, evaluations)[0]
+        best = History(space, tuple(evaluations)).front[0]
         assert one.best == best.metrics["bits_per_byte"]
         by_status = {s: sum(e.status == s for e in evaluations) for s in ("finished", "failed", "infeasible")}
         assert {s: getattr(one, s) for s in by_status} == by_status
@@ -348,14 +349,14 @@ def test_a_loaded_run_is_what_its_store_holds(written_run: Path) -> None:
     space, evaluations = read(written_run)
     loaded = hrfevo.load(written_run)
     assert loaded.space == space
-    pd.testing.assert_frame_equal(loaded.evaluations, evaluation_frame(evaluations, space))
-    assert list(loaded.front["genome"]) == [e.genome for e in front(space, evaluations)]
+    pd.testing.assert_frame_equal(loaded.evaluations, evaluation_frame(History(space, tuple(evaluations))))
+    assert list(loaded.front["genome"]) == [e.genome for e in History(space, tuple(evaluations)).front]
     assert len(loaded.curves) == 2 * sum(e.status == "finished" for e in evaluations)
     assert list(loaded.confirmed) == [
         "genome", "origin", "place", "parameters", "steps", "seed", "validation", "test",
     ]  # fmt: skip
     assert loaded.confirmed.empty
-    best = front(space, evaluations)[0]
+    best = History(space, tuple(evaluations)).front[0]
     assert loaded.genome() == loaded.genome(best.genome[:9]) == Genome(best.values)
     recipe = loaded.recipe(best.genome)
     model = loaded.model(best.genome)

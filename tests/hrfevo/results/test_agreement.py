@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import hrfevo
 from hrfevo.results.agreement import LEAST, Agreement, agreements, in_lines, interval, pairs
+from hrfevo.results.history import History
 from hrfevo.space.reading import read_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
@@ -48,7 +49,7 @@ def trained(space: SearchSpace, scores: list[list[float | None]]) -> list[Evalua
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=LEAST, max_size=12))
 def test_tau_is_what_counting_pairs_gives(scores: list[tuple[int, int]]) -> None:
     space = read_space(LAYERS, "layers.yaml")
-    told = agreements(space, trained(space, [[float(a), float(b)] for a, b in scores]))
+    told = agreements(History(space, tuple(trained(space, [[float(a), float(b)] for a, b in scores]))))
     expected = counted(*([float(one[side]) for one in scores] for side in (0, 1)))
     if math.isnan(expected):
         assert told == []
@@ -75,21 +76,23 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(count: int, true: floa
 
 def test_only_trainings_that_finished_at_both_rungs_count(layers: SearchSpace) -> None:
     scores = [[1.0 * i, 2.0 * i] for i in range(6)]
-    told = agreements(layers, trained(layers, [*scores, [0.0, None], [None, 0.0]]))
+    told = agreements(History(layers, tuple(trained(layers, [*scores, [0.0, None], [None, 0.0]]))))
     assert [(one.genomes, pytest.approx(one.tau)) for one in told] == [(6, 1.0)]
     again = trained(layers, scores)
     # Another seed is another training: its scores are not those of this one some steps earlier.
     other = [replace(e, seed=e.seed + e.rung) for e in again]
-    assert agreements(layers, other) == []
-    assert agreements(layers, trained(layers, scores[: LEAST - 1])) == []
+    assert agreements(History(layers, tuple(other))) == []
+    assert agreements(History(layers, tuple(trained(layers, scores[: LEAST - 1])))) == []
     single = layers.model_copy(update={"rungs": [60]})
-    assert agreements(single, [replace(e, rung=0) for e in again if e.rung == 0]) == []
+    assert agreements(History(single, tuple(replace(e, rung=0) for e in again if e.rung == 0))) == []
 
 
 def test_every_rung_is_held_against_the_last(layers: SearchSpace) -> None:
     space = layers.model_copy(update={"rungs": [20, 60, 180]})
     random = np.random.default_rng(0).permutation(24).astype(float)
-    told = agreements(space, trained(space, [[float(noise), float(i), float(i)] for i, noise in enumerate(random)]))
+    told = agreements(
+        History(space, tuple(trained(space, [[float(noise), float(i), float(i)] for i, noise in enumerate(random)])))
+    )
     assert [(one.rung, one.steps, one.last_steps) for one in told] == [(0, 20, 180), (1, 60, 180)]
     assert told[1].tau == pytest.approx(1.0)
     assert told[1].low < 1.0
@@ -112,17 +115,17 @@ def test_nobody_is_warned_of_what_may_be_chance() -> None:
 
 def test_the_figure_draws_the_pairs_that_the_statistic_counts(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 200)
-    figure, (one,) = agreement(layers, evaluations), agreements(layers, evaluations)
+    figure, (one,) = agreement(History(layers, tuple(evaluations))), agreements(History(layers, tuple(evaluations)))
     assert figure is not None
     (dots,) = figure.data
-    both = pairs(layers, evaluations, "bits_per_byte", 0)
+    both = pairs(History(layers, tuple(evaluations)), "bits_per_byte", 0)
     assert len(dots.x) == one.genomes == len(both)
     by_genome = {(e.genome, e.rung): e.metrics.get("bits_per_byte") for e in evaluations}
     for genome, x, y in zip(dots.customdata, dots.x, dots.y, strict=True):
         assert (by_genome[genome, 0], by_genome[genome, 1]) == (x, y)
     assert one.words in caption_of(figure)
     assert one.poor == ("Beware" in caption_of(figure))
-    assert agreement(layers.model_copy(update={"rungs": [60]}), []) is None
+    assert agreement(History(layers.model_copy(update={"rungs": [60]}), ())) is None
 
 
 def test_status_and_python_tell_it(tmp_path: Path) -> None:

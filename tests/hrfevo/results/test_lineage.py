@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from hrfevo.results.genome.lineage import Change, changes, lineage
+from hrfevo.results.history import History
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.views.figures.winners.tree import tree
@@ -69,7 +70,7 @@ def test_lineage_goes_back_to_the_first_generation(written_run: Path) -> None:
     space, evaluations = read(written_run)
     parents = {e.genome: e.parents for e in evaluations}
     youngest = max(evaluations, key=lambda e: e.birth).genome
-    found = lineage(space, evaluations, youngest)
+    found = lineage(History(space, tuple(evaluations)), youngest)
 
     def closure(genome: str) -> set[str]:
         return {genome}.union(*map(closure, parents[genome]))
@@ -102,7 +103,7 @@ def test_the_terminal_and_the_figure_draw_one_ancestry(written_run: Path) -> Non
     """Both go back by the better parent, and say the same gains of the same edges."""
     space, evaluations = read(written_run)
     for youngest in {e.genome for e in evaluations[-30:]}:
-        found = lineage(space, evaluations, youngest)
+        found = lineage(History(space, tuple(evaluations)), youngest)
         straight = [place for place in tree(found) if place.row == 0]
         branch = as_tree(space, found)
         labels = [str(child.label) for child in branch.children if not str(child.label).startswith("× ")]
@@ -123,12 +124,12 @@ def test_lineage_of_strange_stores(written_run: Path) -> None:
     """A parent that is not there, as of weights brought from elsewhere, and parents in a circle end it."""
     space, evaluations = read(written_run)
     one, other = evaluations[0], evaluations[1]
-    (alone,) = lineage(space, [replace(one, parents=("nowhere",))], one.genome)
+    (alone,) = lineage(History(space, (replace(one, parents=("nowhere",)),)), one.genome)
     assert [(d.parent, d.known, d.gain) for d in alone.parents] == [("nowhere", False, None)]
     circle = [replace(one, parents=(other.genome,)), replace(other, parents=(one.genome,))]
-    assert len(lineage(space, circle, one.genome)) == 2
+    assert len(lineage(History(space, tuple(circle)), one.genome)) == 2
     for some in ([replace(one, parents=("nowhere",))], circle):
-        found = lineage(space, some, one.genome)
+        found = lineage(History(space, tuple(some)), one.genome)
         Console(file=open("/dev/null", "w")).print(as_tree(space, found))  # noqa: SIM115
         assert len({place.ancestor.genome for place in tree(found)}) == len(found)
 

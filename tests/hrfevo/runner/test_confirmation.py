@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hrfevo.commands.ending import exit_code
 from hrfevo.results.confirmed import latest
+from hrfevo.results.history import History
 from hrfevo.results.importance import gene_importances, importances_of, ranges_of
 from hrfevo.runner import confirmation
 from hrfevo.runner.baseline import baseline_of, smallest_of
@@ -238,9 +239,7 @@ def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished:
     evaluations = run.open_store().evaluations(run.id)
     assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
     founders = [e.genome for e in evaluations if e.operator == "founder"]
-    from hrfevo.results.ranking import front
-
-    winners = front(earlier.space(), earlier.open_store().evaluations(earlier.id))
+    winners = History.read(earlier).front
     assert set(founders[2:]) <= {w.genome for w in winners}
     assert len(founders) == min(6, 2 + len(winners))
     (source,) = run.settings.earlier
@@ -336,10 +335,10 @@ def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
 @pytest.mark.parametrize("method", ["fanova", "ped-anova"])
 def test_importance_finds_the_genes_that_decide(method: str) -> None:
     space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
-    shares = gene_importances(space, judged(space, 600), "bits_per_byte", method)  # type: ignore[arg-type]
+    shares = gene_importances(History(space, tuple(judged(space, 600))), "bits_per_byte", method)  # type: ignore[arg-type]
     assert sum(shares.values()) == pytest.approx(1)
     assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
-    assert gene_importances(space, judged(space, 300), "parameters", method) == {}  # type: ignore[arg-type]
+    assert gene_importances(History(space, tuple(judged(space, 300))), "parameters", method) == {}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["fanova", "ped-anova"])
@@ -347,14 +346,14 @@ def test_ranges_hold_the_shares_and_narrow_with_more_evaluations(method: str) ->
     space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
     widths = []
     for count in (30, 300):
-        some = judged(space, count)
-        shares = importances_of(space, some, ["bits_per_byte"], method)  # type: ignore[arg-type]
-        ranges = ranges_of(space, some, shares, method)["bits_per_byte"]  # type: ignore[arg-type]
+        some = History(space, tuple(judged(space, count)))
+        shares = importances_of(some, ["bits_per_byte"], method)  # type: ignore[arg-type]
+        ranges = ranges_of(some, shares, method)["bits_per_byte"]  # type: ignore[arg-type]
         assert all(0 <= low <= high <= 1 for low, high in ranges.values())
         assert all(ranges[gene][0] <= share <= ranges[gene][1] for gene, share in shares["bits_per_byte"].items())
         widths.append(sum(high - low for low, high in ranges.values()))
     assert widths[1] < widths[0]
-    assert ranges_of(space, judged(space, 19), shares, method) == {}  # type: ignore[arg-type]
+    assert ranges_of(History(space, tuple(judged(space, 19))), shares, method) == {}  # type: ignore[arg-type]
 
 
 def test_the_importance_command_says_method_rung_count_and_certainty(finished: Path) -> None:

@@ -20,7 +20,7 @@ from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
 from hrfevo.results.earlier import Earlier, read_earlier
 from hrfevo.results.genome.card import card_of
 from hrfevo.results.genome.lineage import lineage
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.runner.earlier.gathering import Here, gather
 from hrfevo.runner.earlier.transfer import transferred
 from hrfevo.space.genome import express, sample
@@ -162,7 +162,7 @@ def test_every_result_is_told_as_the_store_has_it(run: Path) -> None:
         assert result.objectives == (tuple(evaluation.metrics[name] for name in space.objectives) if finished else None)
         assert result.failure == ("" if finished else "diverged")
         assert result.earlier
-    winners = front(space, ended)
+    winners = History(space, tuple(ended)).front
     assert [(p.genome.id, p.rung) for p in earlier.proposals(space)] == [(w.genome, 1) for w in winners]
     assert "knows 79 results" in said
     assert f"begins with {len(winners)} of the {len(winners)} on its front" in said
@@ -239,7 +239,9 @@ def test_a_narrower_space_says_who_does_not_fit_and_why(run: Path) -> None:
     plain = {e.genome for e in evaluations_of(run) if e.values["embedding.kind"] == "standard"}
     assert {*earlier.left_out} == plain
     assert set(earlier.left_out.values()) == {"embedding.kind cannot be 'standard'; accepted: spectral"}
-    winners = [e.genome for e in front(read_space(TEXT, "space"), evaluations_of(run)) if e.genome in plain]
+    winners = [
+        e.genome for e in History(read_space(TEXT, "space"), tuple(evaluations_of(run))).front if e.genome in plain
+    ]
     assert all(f"left out {genome}: embedding.kind cannot be" in said for genome in winners)
     assert "earlier.json of the new run says which and why" in said
     assert not plain & {*earlier.origins}
@@ -317,7 +319,7 @@ def test_a_search_that_was_told_goes_on_without_the_run_that_told_it(
     known, name = evaluations_of(first), first.name
     whole = searched(tiny_space, tmp_path / "whole", 14, "--from", first, "--seed", 1)
     part = searched(tiny_space, tmp_path / "part", 9, "--from", first, "--seed", 1)
-    winners = front(RunFolder.open(first).space(), known)
+    winners = History(RunFolder.open(first).space(), tuple(known)).front
     shutil.rmtree(first)
     answer("resume", part, "--backend", "inline", "--evaluations", 14)
     assert results(part) == results(whole)
@@ -349,10 +351,10 @@ def test_a_parent_that_only_an_earlier_run_evaluated_is_from_there(run: Path) ->
     child = replace(own, operator="mutation", parents=(parent.genome,))
     others = earlier.others([child])
     assert {e.genome for e in others} == {e.genome for e in rest} - {child.genome}
-    itself, ancestor = lineage(space, [child, *others], child.genome)
+    itself, ancestor = lineage(History(space, (child, *others)), child.genome)
     assert itself.parents[0].known
     assert (ancestor.genome, ancestor.generation, ancestor.operator) == (parent.genome, None, "from one")
-    (relative,) = card_of(space, [child], {}, child.genome, (), others).parents
+    (relative,) = card_of(History(space, (child,)), {}, child.genome, (), others).parents
     assert (relative.operator, relative.generation, relative.status) == ("from one", None, "finished")
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import hrfevo
 from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.results.history import History
 from hrfevo.results.overview import leader_of
-from hrfevo.results.ranking import front, ranked
 from hrfevo.results.timings import timings_of, to_time
 from hrfevo.runner.loop import Search
 from hrfevo.runner.timing import time_leaders
@@ -101,12 +101,12 @@ def store(tmp_path: Path) -> Store:
 def test_who_leads_is_timed_as_often_as_asked_and_counts_for_the_least(store: Store) -> None:
     space, machine = space_of(), Machine()
     searched(space, store, machine)
-    lucky = front(space, store.evaluations("run"))
+    lucky = History(space, tuple(store.evaluations("run"))).front
     trained = len(machine.jobs)
     said = timed(space, store, machine)
     assert said == [f"timing steps of {len(lucky)} genomes again, alone, since step_time counts"]
     evaluations = store.evaluations("run")
-    winners = front(space, evaluations)
+    winners = History(space, tuple(evaluations)).front
     assert all(len(one.timings) == 3 for one in winners)
     assert all(one.metrics["step_time"] == true_time(Genome(one.values)) for one in winners)
     asked = [(job.genome.id, job.timing) for job in machine.jobs[trained:]]
@@ -116,7 +116,7 @@ def test_who_leads_is_timed_as_often_as_asked_and_counts_for_the_least(store: St
     # What trainings measured stays as it is, and nothing is left to do.
     assert [e.metrics["step_time"] for e in evaluations if e.status == "finished"] != []
     assert timed(space, store, machine) == []
-    told = timings_of(evaluations)
+    told = timings_of(History(space, tuple(evaluations)))
     assert told is not None
     assert told.genomes == len({e.genome for e in evaluations if e.timings})
     assert 1 / 3 <= told.lowest <= told.median <= told.highest <= 1
@@ -155,10 +155,10 @@ def numbers(found: list[Evaluation]) -> list[int]:
 def test_it_ends_with_a_front_of_which_all_are_timed(rows: list[tuple[float, float, float]]) -> None:
     space, evaluations = trained(rows)
     known: dict[int, float] = {}
-    while found := numbers(to_time(space, with_timings(evaluations, known))):
+    while found := numbers(to_time(History(space, tuple(with_timings(evaluations, known))))):
         assert not known.keys() & {*found}, "each round times others"
         known |= {number: rows[number][1] for number in found}
-    first = front(space, with_timings(evaluations, known))
+    first = History(space, tuple(with_timings(evaluations, known))).front
     assert {*numbers(first)} <= known.keys()
     for one in first:
         loss, time, _ = rows[one.number]
@@ -169,13 +169,14 @@ def test_it_ends_with_a_front_of_which_all_are_timed(rows: list[tuple[float, flo
 def test_who_was_held_up_as_much_as_others_comes_to_the_front() -> None:
     # The third seems to be behind the second, which was trained in a quiet moment. The fourth is behind.
     space, evaluations = trained([(1, 8, 1.5), (5, 4, 1.0), (5, 3, 1.5), (9, 9, 1.5)])
-    assert numbers(front(space, evaluations)) == numbers(to_time(space, evaluations)) == [0, 1]
+    history = History(space, tuple(evaluations))
+    assert numbers(history.front) == numbers(to_time(history)) == [0, 1]
     half = with_timings(evaluations, {0: 8.0, 1: 4.0})
-    assert numbers(to_time(space, half)) == [2]
+    assert numbers(to_time(History(space, tuple(half)))) == [2]
     whole = with_timings(evaluations, {0: 8.0, 1: 4.0, 2: 3.0})
-    assert to_time(space, whole) == []
-    assert numbers(front(space, whole)) == [0, 2]
-    told = timings_of(whole)
+    assert to_time(History(space, tuple(whole))) == []
+    assert numbers(History(space, tuple(whole)).front) == [0, 2]
+    told = timings_of(History(space, tuple(whole)))
     assert told is not None
     assert (
         told.words == "step_time of 3 genomes is timed again, alone: 0.67 of what their trainings said (0.67 to 1.00)"
@@ -188,27 +189,28 @@ def test_who_breaks_a_bound_when_timed_alone_leads_nothing(store: Store) -> None
     )
     _, evaluations = trained([(1, 4.0, 1.0), (2, 4.5, 1.0)])
     evaluations = [replace(e, metrics=e.metrics | {"parameters": 1.0}) for e in evaluations]
-    assert numbers(to_time(bound, evaluations)) == [0]
+    assert numbers(to_time(History(bound, tuple(evaluations)))) == [0]
     slower = with_timings(evaluations, {0: 5.5})
-    assert numbers(front(bound, slower)) == numbers(ranked(bound, slower, 5)) == numbers(to_time(bound, slower)) == [1]
-    assert front(bound, with_timings(evaluations, {0: 6.0, 1: 6.0})) == []
+    history = History(bound, tuple(slower))
+    assert numbers(history.front) == numbers(history.ranked(5)) == numbers(to_time(history)) == [1]
+    assert History(bound, tuple(with_timings(evaluations, {0: 6.0, 1: 6.0}))).front == ()
 
 
 def test_nobody_is_timed_where_step_time_counts_for_nothing_or_none_is_asked_for() -> None:
     space, evaluations = trained([(1, 1, 1.0)])
-    assert to_time(space.model_copy(update={"objectives": {"bits_per_byte": "minimize"}}), evaluations) == []
-    assert to_time(space.model_copy(update={"timings": 0}), evaluations) == []
+    for otherwise in ({"objectives": {"bits_per_byte": "minimize"}}, {"timings": 0}):
+        assert to_time(History(space.model_copy(update=otherwise), tuple(evaluations))) == []
 
 
 def test_who_cannot_be_timed_keeps_what_its_training_said(store: Store) -> None:
     space, machine = space_of(), Machine()
     searched(space, store, machine)
-    first = front(space, store.evaluations("run"))[0]
+    first = History(space, tuple(store.evaluations("run"))).front[0]
     machine.fails = frozenset([first.genome])
     said = timed(space, store, machine)
     assert f"{first.genome} could not be timed: out of memory; its training's step_time stands" in said
     evaluations = store.evaluations("run")
-    assert {e.genome for e in front(space, evaluations) if not e.timings} <= machine.fails
+    assert {e.genome for e in History(space, tuple(evaluations)).front if not e.timings} <= machine.fails
     assert sum(job.timing is not None and job.genome.id == first.genome for job in machine.jobs) == 1
 
 
@@ -216,7 +218,7 @@ def test_many_are_not_all_timed(store: Store, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("hrfevo.runner.timing.MOST", 2)
     space, machine = space_of(), Machine()
     searched(space, store, machine)
-    assert len(front(space, store.evaluations("run"))) > 2
+    assert len(History(space, tuple(store.evaluations("run"))).front) > 2
     timed(space, store, machine)
     assert len({e.genome for e in store.evaluations("run") if e.timings}) == 2
 
@@ -232,8 +234,8 @@ def test_timing_goes_on_where_it_was_cut_off(store: Store, after: int) -> None:
     timed(space, store, machine)
     asked = [(job.genome.id, job.timing) for job in machine.jobs[trained:]]
     assert len(asked) == len(set(asked)), "nothing that is known is timed twice"
-    history = store.evaluations("run")
-    assert all(len(one.timings) == 3 for one in [*front(space, history), *(one for one in history if one.timings)])
+    history = History(space, tuple(store.evaluations("run")))
+    assert all(len(one.timings) == 3 for one in [*history.front, *(one for one in history if one.timings)])
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -248,7 +250,7 @@ def test_a_search_that_goes_on_later_does_not_know_that_it_was_timed(tmp_path: P
             timed(space, store, machine)
         evaluations = store.evaluations("run")
         stories.append([(e.genome, e.rung, e.operator, e.parents, e.submitted_event) for e in evaluations])
-        assert all(e.timings for e in front(longer, evaluations))
+        assert all(e.timings for e in History(longer, tuple(evaluations)).front)
     assert stories[0] == stories[1]
 
 

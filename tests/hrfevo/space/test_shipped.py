@@ -22,7 +22,8 @@ def test_a_name_is_a_shipped_space_unless_there_is_such_a_path(tmp_path: Path, m
     assert answer("validate", "embeddings").startswith("embeddings: valid; 10 genes")
     Path("quick").write_text((ROOT / "search_spaces" / "wavelets.yaml").read_text())
     assert load_space("quick")[0].name == "wavelets"
-    with pytest.raises(InputError, match=r"^quik: no such file, .*\(did you mean 'quick'\?\); these do: emb"):
+    told = r"^quik: no such file or search space \(did you mean 'quick'\?\); accepted: emb"
+    with pytest.raises(InputError, match=told):
         find_space("quik")
     with pytest.raises(InputError, match=r": embeddings, mixers, quick, wavelets$"):
         find_space("search_spaces/quick.yaml")

@@ -22,6 +22,7 @@ from hrfevo.algorithms.base import Proposal
 from hrfevo.results.confirmed import Confirmed
 from hrfevo.results.genome.card import Card, card_of
 from hrfevo.results.genome.costs import costs_by_part, layers_in_words
+from hrfevo.results.history import History
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import SearchSpace
@@ -122,7 +123,10 @@ def read(run: Path) -> Read:
 
 def all_cards(read: Read) -> list[Card]:
     space, evaluations, curves = read
-    return [card_of(space, evaluations, curves, genome) for genome in sorted({e.genome for e in evaluations})]
+    return [
+        card_of(History(space, tuple(evaluations)), curves, genome)
+        for genome in sorted({e.genome for e in evaluations})
+    ]
 
 
 # --- facts ---------------------------------------------------------------------------------------
@@ -189,12 +193,12 @@ def test_confirmation_is_that_of_the_genome_and_the_transformer_beside_it(read: 
     winner = Confirmed(genome, "search", {}, 10, 60, (1, 2), (2.0, 2.2), (2.4, 2.6))
     # The same id may win the tuning of the transformer.
     rival = Confirmed(genome, "baseline", {}, 10, 60, (1, 2), (2.5, 2.5), (2.7, 2.7))
-    card = card_of(space, evaluations, curves, genome[:6], [rival, winner])
+    card = card_of(History(space, tuple(evaluations)), curves, genome[:6], [rival, winner])
     assert (card.confirmed, card.baseline) == (winner, rival)
-    other = card_of(space, evaluations, curves, evaluations[1].genome, [winner])
+    other = card_of(History(space, tuple(evaluations)), curves, evaluations[1].genome, [winner])
     assert (other.confirmed, other.baseline) == (None, None)
     with pytest.raises(InputError, match="no genome of this run"):
-        card_of(space, evaluations, curves, "zzz")
+        card_of(History(space, tuple(evaluations)), curves, "zzz")
 
 
 # --- small pictures ------------------------------------------------------------------------------
@@ -397,7 +401,7 @@ class Reader(HTMLParser):
 
 def test_whatever_a_card_says_is_text_on_its_page(read: Read) -> None:
     space, evaluations, curves = read
-    card = card_of(space, evaluations, curves, None)
+    card = card_of(History(space, tuple(evaluations)), curves, None)
     hostile = replace(
         card,
         genes={HOSTILE: HOSTILE, "layers": [{"mixer.kind": HOSTILE}]},
@@ -407,12 +411,14 @@ def test_whatever_a_card_says_is_text_on_its_page(read: Read) -> None:
         children=tuple(replace(child, operator=HOSTILE) for child in card.children),
     )
     pictures = {HOSTILE: portraits(build_model(model_config(layers=[{"mixer": MIXERS[8]}]), 0))["wavelets, layer 1"]}
-    page = card_page(space, evaluations, hostile, HOSTILE, pictures)
+    page = card_page(History(space, tuple(evaluations)), hostile, HOSTILE, pictures)
     reader = Reader(page)
     assert reader.tags.count("script") == 3
     assert "b" not in reader.tags
     assert reader.text.count(HOSTILE) >= 7 + len(card.trainings) * 2 + len(card.children)
-    plain = Reader(card_page(space, evaluations, card, "run", portraits(build_model(model_config(), 0))))
+    plain = Reader(
+        card_page(History(space, tuple(evaluations)), card, "run", portraits(build_model(model_config(), 0)))
+    )
     for genome in [card.genome, *(relative.genome for relative in (*card.parents, *card.children))]:
         assert genome in plain.text
 

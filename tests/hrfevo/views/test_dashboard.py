@@ -27,7 +27,7 @@ from pymoo.indicators.hv import HV
 
 from hrfevo.algorithms.base import Proposal
 from hrfevo.results.frames import curve_frame, evaluation_frame
-from hrfevo.results.ranking import with_means
+from hrfevo.results.history import History
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
@@ -134,8 +134,8 @@ def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int)
                 continue
             found, whole = runs.snapshot("tiny"), search.snapshot()
             assert found.version == whole.version
-            assert (found.run, found.evaluations, found.curves) == (whole.run, whole.evaluations, whole.curves)
-            expected = evaluation_frame(with_means(search.space, whole.evaluations), search.space)
+            assert (found.run, [*found.history], found.curves) == (whole.run, [*whole.history], whole.curves)
+            expected = evaluation_frame(whole.history.with_means)
             assert list(found.frame.columns) == list(expected.columns)
             assert_frame_equal(found.frame.fillna(np.nan), expected.fillna(np.nan), check_dtype=False)
             lines = found.curve_frame.sort_values(["number", "step"], ignore_index=True)
@@ -153,7 +153,7 @@ def test_frames_in_pieces_keep_their_columns_in_order(tmp_path: Path) -> None:
         search.submit(Genome(values))
         search.end()
         found = runs.snapshot("tiny").frame
-    expected = evaluation_frame(runs.snapshot("tiny").evaluations, search.space)
+    expected = evaluation_frame(runs.snapshot("tiny").history)
     assert list(found.columns) == list(expected.columns)
     assert pd.isna(found.loc[0, "gene:embedding.bases"])
     assert found.loc[1, "gene:embedding.frequencies"] == (1.0, 2.0)
@@ -174,7 +174,7 @@ def test_runs_are_compared_on_common_axes(tmp_path: Path) -> None:
     courses = {name: snapshot.course for name, snapshot in found.items() if snapshot.course}
     figures = attainment(courses, {"a": 0, "b": 1})
     best, volume = figures["best 1"], figures["hypervolume 1"]
-    points = {name: np.array([[e.metrics["bits_per_byte"], e.metrics["parameters"]] for e in snapshot.evaluations
+    points = {name: np.array([[e.metrics["bits_per_byte"], e.metrics["parameters"]] for e in snapshot.history
                               if e.status == "finished"]) for name, snapshot in found.items()}  # fmt: skip
     every = np.vstack(list(points.values()))
     low, high = every.min(axis=0), every.max(axis=0)
@@ -184,7 +184,7 @@ def test_runs_are_compared_on_common_axes(tmp_path: Path) -> None:
         assert area.y[-1] == pytest.approx(HV(ref_point=np.ones(2))((points[name] - low) / (high - low)))
         assert (np.diff(line.y) <= 0).all()
         assert (np.diff(area.y) >= 0).all()
-        ended = sorted(snapshot.evaluations, key=lambda e: e.ended_event or 0)
+        ended = sorted(snapshot.history, key=lambda e: e.ended_event or 0)
         assert line.x[-1] == pytest.approx(sum((e.ended or 0) - (e.started or 0) for e in ended) / 60)
 
 
@@ -197,7 +197,7 @@ def test_scores_of_different_trainings_are_not_compared(tmp_path: Path) -> None:
     courses = {name: search.snapshot().course for name, search in (("short", short), ("long", long))}
     figures = attainment({name: course for name, course in courses.items() if course}, {"short": 0, "long": 1})
     assert [len(figure.data) for figure in figures.values()] == [1, 1, 1, 1]
-    assert course_of(short.snapshot().run, short.space, []) is None
+    assert course_of(short.snapshot().run, History(short.space, ())) is None
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,7 @@ def test_a_click_shows_the_genome_and_its_recipe_can_be_had(browser: Any, tmp_pa
             assert drawn in names
             genome = card.locator("h2 code").inner_text()
             assert genome == names[-1]
-            found = next(e for e in search.snapshot().evaluations if e.genome == genome)
+            found = next(e for e in search.snapshot().history if e.genome == genome)
             assert f"{found.metrics['bits_per_byte']:.4f}" in card.inner_text()
             assert "on the front" in card.inner_text()
             card.locator(".js-line").first.wait_for()

@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from hrfevo.results.ranking import front
+from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters, in_own_scale
 from hrfevo.space.genome import sample
 from hrfevo.space.search_space import SearchSpace
@@ -92,7 +92,7 @@ def test_a_recipe_and_a_model_are_the_genomes_in_either_format(suffix: str, run:
 def test_weights_score_as_the_search_measured_and_load_in_transformers(run: Path, tmp_path: Path) -> None:
     """The winner's training was dropped when it ended; the same seed trains it again to the last digit."""
     space, evaluations = results(run)
-    best = front(space, evaluations)[0]
+    best = History(space, tuple(evaluations)).front[0]
     said = exported(run, "--weights", "--output", tmp_path / "model")
     score = f"{best.metrics['bits_per_byte']:.6f} bits per byte"
     assert said.splitlines()[-1].endswith(f"; {score} on validation, the same as in the search")
@@ -216,7 +216,7 @@ def evaluation_lists(draw: st.DrawFn) -> list[Evaluation]:
 @settings(max_examples=60)
 @given(evaluation_lists())
 def test_every_column_of_a_table_reads_back_as_the_store_has_it(evaluations: list[Evaluation]) -> None:
-    table = evaluations_table(MIXED, evaluations)
+    table = evaluations_table(History(MIXED, tuple(evaluations)))
     text, columns = io.BytesIO(as_bytes(table, "csv")), io.BytesIO(as_bytes(table, "parquet"))
     assert_holds(pd.read_csv(text, keep_default_na=False, dtype="string"), evaluations)
     assert_holds(pd.read_parquet(columns), evaluations)
@@ -271,7 +271,7 @@ def test_a_run_and_its_curves_as_tables(format_: str, run: Path, tmp_path: Path)
     table, curves = read(tmp_path / "run"), read(tmp_path / "curves")
     assert [*table["genome"]] == [e.genome for e in evaluations]
     assert [*table["bits_per_byte"]] == [e.metrics["bits_per_byte"] for e in evaluations]
-    assert {*table["genome"][table["front"]]} == {e.genome for e in front(space, evaluations)}
+    assert {*table["genome"][table["front"]]} == {e.genome for e in History(space, tuple(evaluations)).front}
     kept = folder.open_store().curves(folder.id)
     points = {(number, p.step, p.seconds, p.bits_per_byte) for number, curve in kept.items() for p in curve}
     assert {*curves.itertuples(index=False, name=None)} == points
@@ -288,7 +288,7 @@ def test_a_study_holds_the_run_and_the_dashboard_serves_it(run: Path, tmp_path: 
     study = optuna.load_study(study_name=run.name, storage=url)
     assert study.metric_names == [*space.objectives]
     assert {(t.user_attrs["genome"], *t.values) for t in study.best_trials} == {
-        (e.genome, *(e.metrics[name] for name in space.objectives)) for e in front(space, evaluations)
+        (e.genome, *(e.metrics[name] for name in space.objectives)) for e in History(space, tuple(evaluations)).front
     }
     curves = folder.open_store().curves(folder.id)
     below = {e.genome: e.number for e in evaluations if e.rung == 0}
@@ -351,7 +351,7 @@ def test_a_storage_keeps_its_other_studies_and_its_own_unless_told(
     before = optuna.load_study(study_name=run.name, storage=url).trials
     for address in (url, f"sqlite:///{tmp_path / 'new' / 'study.db'}"):
         with pytest.raises(InputError, match="no space left"):
-            write_study(address, record, space, evaluations, {}, overwrite=True)
+            write_study(address, record, History(space, tuple(evaluations)), {}, overwrite=True)
     assert {*optuna.get_all_study_names(url)} == {"other", run.name}
     assert optuna.load_study(study_name=run.name, storage=url).trials == before
     assert not [*(tmp_path / "new").iterdir()]
@@ -365,7 +365,7 @@ def test_failed_infeasible_and_running_evaluations_are_trials_too(run: Path, tmp
     changed = [replace(e, status=end, metrics={}, reason=end) for e, end in zip(evaluations, ends, strict=False)]
     changed[2] = replace(changed[2], started=None, ended=None, ended_event=None)
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    write_study(url, record, space, [*changed, *evaluations[3:]], {})
+    write_study(url, record, History(space, (*changed, *evaluations[3:])), {})
     trials = optuna.load_study(study_name=run.name, storage=url).trials[:3]
     assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.FAIL, TrialState.RUNNING]
     assert [trial.user_attrs["status"] for trial in trials] == ends
@@ -497,7 +497,7 @@ def test_bash_completes_runs_genomes_and_options(run: Path, commands: Path) -> N
 def test_numbers_are_numbers_wherever_they_go(written_run: Path) -> None:
     """Of an ordered gene too, whose values have been written down."""
     space, evaluations = read(written_run)
-    table = pd.read_parquet(io.BytesIO(as_bytes(evaluations_table(space, evaluations), "parquet")))
+    table = pd.read_parquet(io.BytesIO(as_bytes(evaluations_table(History(space, tuple(evaluations))), "parquet")))
     column = table["gene:layers[0].feedforward.expansion"]
     assert pd.api.types.is_numeric_dtype(column)
     assert [*column] == [e.values["layers"][0]["feedforward.expansion"] for e in evaluations]

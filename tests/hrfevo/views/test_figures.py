@@ -10,6 +10,7 @@ import pytest
 from hrfevo.algorithms.breeding.individual import Fitness
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.genome.lineage import lineage
+from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures import (
@@ -39,7 +40,7 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def test_frame_has_a_row_per_evaluation_and_a_column_per_gene(layers: SearchSpace) -> None:
     _, _, evaluations, curves = search(layers, 60)
-    frame = evaluation_frame(evaluations, layers)
+    frame = evaluation_frame(History(layers, tuple(evaluations)))
     assert len(frame) == 60
     row, evaluation = frame.loc[11], evaluations[11]
     assert row["generation"] == evaluation.birth // 8
@@ -56,7 +57,7 @@ def test_frame_has_a_row_per_evaluation_and_a_column_per_gene(layers: SearchSpac
 
 def test_fitness_is_that_of_the_highest_rung_and_the_best_never_worsens(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 200)
-    figure = fitness_over_generations(evaluation_frame(evaluations, layers), layers.objectives)
+    figure = fitness_over_generations(evaluation_frame(History(layers, tuple(evaluations))), layers.objectives)
     top = sorted((e for e in evaluations if e.status == "finished" and e.rung == 1), key=lambda e: e.birth)
     scores = [e.metrics["bits_per_byte"] for e in top]
     best, dots = trace(figure, "best so far"), trace(figure, "evaluations")
@@ -80,7 +81,7 @@ def test_front_is_what_nothing_dominates(embeddings: SearchSpace, layers: Search
                if e.rung == highest}  # fmt: skip
         losses = {genome: [-value for value in fitness.wvalues] for genome, fitness in top.items()}
         expected = {g for g, loss in losses.items() if not any(dominates(other, loss) for other in losses.values())}
-        figure = front(evaluation_frame(evaluations, space), space.objectives)
+        figure = front(evaluation_frame(History(space, tuple(evaluations))), space.objectives)
         drawn = {genome for genome, *_ in trace(figure, "front").customdata}
         assert drawn == expected
         grey = [point for t in figure.data if t.name not in ("front", "edge") for point in t.customdata]
@@ -89,7 +90,9 @@ def test_front_is_what_nothing_dominates(embeddings: SearchSpace, layers: Search
 
 def test_bands_are_the_intervals(embeddings: SearchSpace) -> None:
     _, _, evaluations, _ = search(embeddings, 120)
-    figure = gene_values(evaluation_frame(evaluations, embeddings), embeddings, ["embedding.frequencies"])
+    figure = gene_values(
+        evaluation_frame(History(embeddings, tuple(evaluations))), embeddings, ["embedding.frequencies"]
+    )
     drawn = {}
     for line in figure.data:
         for place in range(0, len(line.x), 3):
@@ -102,7 +105,7 @@ def test_bands_are_the_intervals(embeddings: SearchSpace) -> None:
 
 def test_dots_of_layers_are_pooled_within_their_category(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 60)
-    figure = gene_values(evaluation_frame(evaluations, layers), layers, ["mixer.kind of every layer"])
+    figure = gene_values(evaluation_frame(History(layers, tuple(evaluations))), layers, ["mixer.kind of every layer"])
     names = figure.layout.yaxis.ticktext
     drawn = sorted((x, names[round(y)]) for dots in figure.data for x, y in zip(dots.x, dots.y, strict=True))
     genomes = {e.birth: e.values["layers"] for e in evaluations}
@@ -111,7 +114,7 @@ def test_dots_of_layers_are_pooled_within_their_category(layers: SearchSpace) ->
 
 def test_learning_curves_draw_a_sample_with_the_front(embeddings: SearchSpace) -> None:
     _, _, evaluations, curves = search(embeddings, 300)
-    frame = evaluation_frame(evaluations, embeddings)
+    frame = evaluation_frame(History(embeddings, tuple(evaluations)))
     figure = learning_curves(curve_frame(curves), frame, embeddings.objectives, limit=50)
     *lines, _, best = figure.data
     assert sum(np.isnan(line.x).sum() + 1 for line in lines) == 50
@@ -125,7 +128,9 @@ def test_learning_curves_draw_a_sample_with_the_front(embeddings: SearchSpace) -
 
 def test_learning_curves_tell_promoted_from_stopped(layers: SearchSpace) -> None:
     _, _, evaluations, curves = search(layers, 100)
-    figure = learning_curves(curve_frame(curves), evaluation_frame(evaluations, layers), layers.objectives)
+    figure = learning_curves(
+        curve_frame(curves), evaluation_frame(History(layers, tuple(evaluations))), layers.objectives
+    )
     finished = [e for e in evaluations if e.status == "finished"]
     promoted = {e.genome for e in finished if e.rung == 1}
     stopped = {e.genome for e in finished} - promoted
@@ -143,7 +148,7 @@ def test_learning_curves_tell_promoted_from_stopped(layers: SearchSpace) -> None
 def test_progress_counts_each_second_of_training_once(embeddings: SearchSpace) -> None:
     _, _, evaluations, _ = search(embeddings, 60)
     promoted = replace(evaluations[0], metrics=evaluations[0].metrics | {"train_seconds": 99.0})
-    frame = evaluation_frame([promoted, *evaluations[1:]], embeddings)
+    frame = evaluation_frame(History(embeddings, (promoted, *evaluations[1:])))
     assert frame.loc[0, "spent"] == 30, "no more than the worker was there"
     figure = progress(frame, embeddings.objectives)
     assert figure is not None
@@ -154,16 +159,19 @@ def test_progress_counts_each_second_of_training_once(embeddings: SearchSpace) -
     assert alone is not None
     scores = frame.loc[frame["status"] == "finished", "bits_per_byte"]
     assert trace(alone, "best so far").y[-1] == scores.min()
-    assert progress(evaluation_frame([e for e in evaluations if e.status == "failed"], embeddings), {}) is None
+    assert (
+        progress(evaluation_frame(History(embeddings, tuple(e for e in evaluations if e.status == "failed"))), {})
+        is None
+    )
 
 
 def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 400)
-    frame = evaluation_frame(evaluations, layers)
+    frame = evaluation_frame(History(layers, tuple(evaluations)))
     parents = {e.genome: e.parents for e in evaluations}
     scores = {(e.genome, e.rung): e.metrics["bits_per_byte"] for e in evaluations if e.status == "finished"}
     for winner in [e.genome for e in evaluations[300:340]]:
-        found = tree(lineage(layers, evaluations, winner))
+        found = tree(lineage(History(layers, tuple(evaluations)), winner))
         every, waiting = set(), [winner]
         while waiting:
             new = set(parents[waiting.pop()]) - every
@@ -182,21 +190,23 @@ def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace
             assert place.descent.gain == pytest.approx(gain)  # type: ignore[union-attr]
         originals = [place.ancestor.genome for place in found if not place.again]
         assert len(set(originals)) == len(originals)
-    figure = genealogy(frame, layers, evaluations)
+    history = History(layers, tuple(evaluations))
+    figure = genealogy(frame, history)
     best = min((e.metrics["bits_per_byte"], e.genome) for e in evaluations if (e.genome, 1) in scores and e.rung)[1]
     assert figure is not None
     assert parents[best]
     assert trace(figure, "genomes").text[0].startswith(best)
-    line = max(len({place.ancestor.generation for place in tree(lineage(layers, evaluations, e.genome))})
+    line = max(len({place.ancestor.generation for place in tree(lineage(history, e.genome))})
                for e in evaluations[300:])  # fmt: skip
     assert line > 12, "back to the first generation"
     orphaned = [replace(e, parents=()) if e.genome == best else e for e in evaluations]
-    figure = genealogy(evaluation_frame(orphaned, layers), layers, orphaned)
+    history = History(layers, tuple(orphaned))
+    figure = genealogy(evaluation_frame(history), history)
     assert figure is not None
     assert f"The best, {best}, has no parents" in caption_of(figure)
     assert not trace(figure, "genomes").text[0].startswith(best)
     first = [*{e.genome: replace(e, parents=()) for e in evaluations}.values()]
-    assert genealogy(evaluation_frame(first, layers), layers, first) is None
+    assert genealogy(evaluation_frame(History(layers, tuple(first))), History(layers, tuple(first))) is None
 
 
 def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpace) -> None:
@@ -208,7 +218,7 @@ def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpa
 
     # `a` works 4 of 10 minutes; `b` ends early and waits for `a`; `c` comes after an interruption.
     told = [at(0, "a", 0, 1), at(1, "b", 0, 5), at(2, "a", 7, 10), at(3, "c", 100, 110)]
-    figure = timeline(evaluation_frame(told, embeddings))
+    figure = timeline(evaluation_frame(History(embeddings, tuple(told))))
     assert figure is not None
     assert f"{(4 + 5 + 10) / (10 + 10 + 10):.0%} of the time" in figure.layout.title.subtitle.text
     bars = [bar for bar in figure.data if bar.name != "idle"]
@@ -218,7 +228,7 @@ def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpa
 
 def test_distributions_are_those_of_each_generation(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 120)
-    frame = evaluation_frame(evaluations, layers)
+    frame = evaluation_frame(History(layers, tuple(evaluations)))
     genomes = {e.genome: e for e in evaluations}.values()
     rates = gene_distributions(frame, layers, ["training.learning_rate"])
     kinds = gene_distributions(frame, layers, ["mixer.kind of every layer"])
@@ -235,7 +245,7 @@ def test_distributions_are_those_of_each_generation(layers: SearchSpace) -> None
 
 def test_parallel_axes_hold_values_and_say_where_there_is_none(layers: SearchSpace) -> None:
     _, _, evaluations, _ = search(layers, 80)
-    figure = parallel_coordinates(evaluation_frame(evaluations, layers), layers)
+    figure = parallel_coordinates(evaluation_frame(History(layers, tuple(evaluations))), layers)
     assert figure is not None
     (lines,) = figure.data
     axes = {axis.label: axis for axis in lines.dimensions}
@@ -257,10 +267,10 @@ def test_parallel_axes_hold_values_and_say_where_there_is_none(layers: SearchSpa
 def test_failures_count_by_class_of_reason(embeddings: SearchSpace) -> None:
     _, _, evaluations, _ = search(embeddings, 60)
     finished = [e for e in evaluations if e.status == "finished"]
-    assert failures(evaluation_frame(finished, embeddings)) is None
+    assert failures(evaluation_frame(History(embeddings, tuple(finished)))) is None
     reasons = ["parameters 61,200 above 60,000", "parameters 99,000 above 60,000", "error: ValueError: 3", "leak: x"]
     lost = [replace(e, status="failed", reason=r) for e, r in zip(finished, reasons, strict=False)]
-    figure = failures(evaluation_frame(lost, embeddings))
+    figure = failures(evaluation_frame(History(embeddings, tuple(lost))))
     assert figure is not None
     assert {note.text for note in figure.layout.annotations} == {
         "parameters above 60,000: 2", "error: ValueError: 1", "leak: 1",

@@ -15,6 +15,7 @@ from hrfevo.benchmark.figure import page as benchmark_page
 from hrfevo.benchmark.summary import MOMENTS, Summary
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.genome.card import card_of
+from hrfevo.results.history import History
 from hrfevo.views.report.card_page import card_page
 from hrfevo.views.report.page import render
 from signal_model.analysis.page import Section, Table
@@ -54,13 +55,13 @@ def report() -> str:
     ]
     picture = go.Figure(layout={"title": {"text": "picture", "subtitle": {"text": "of it"}}})
     pictures = {evaluations[0].genome: {"one": picture}}
-    return render(run, space, evaluations, curves, Confirmation(tuple(rows)), pictures)
+    return render(run, History(space, tuple(evaluations)), curves, Confirmation(tuple(rows)), pictures)
 
 
 def card() -> str:
     """Of a genome whose genes, reasons, devices and relatives are attacks."""
     _, space, evaluations, curves = hostile(ATTACKS)
-    found = card_of(space, evaluations, curves, None)
+    found = card_of(History(space, tuple(evaluations)), curves, None)
     attacked = replace(
         found,
         genes={name: name for name in ATTACKS} | {"layers": [{name: name for name in ATTACKS}]},
@@ -69,7 +70,7 @@ def card() -> str:
         trainings=tuple(replace(one, reason=ATTACKS[3], device=ATTACKS[4]) for one in found.trainings),
         children=tuple(replace(one, operator=ATTACKS[5]) for one in found.children),
     )
-    return card_page(space, evaluations, attacked, " ".join(ATTACKS), {})
+    return card_page(History(space, tuple(evaluations)), attacked, " ".join(ATTACKS), {})
 
 
 def analysis() -> str:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,11 +92,33 @@ def space(tiny_space: Path) -> SearchSpace:
     return load_space(tiny_space)[0].model_copy(update={"budget": Budget(evaluations=40)})
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def started() -> Iterator[Cluster]:
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield made
     made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Cluster]:
+    with started() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(head: Cluster) -> Iterator[Cluster]:
+    """One node of one CPU, and whatever a test adds to it."""
+    yield head
+    for node in head.list_all_nodes():
+        if node is not head.head_node:
+            head.remove_node(node)
+    head.wait_for_nodes()
+
+
+@pytest.fixture
+def doomed_cluster() -> Iterator[Cluster]:
+    with started() as made:
+        yield made
 
 
 def searched(space: SearchSpace, workers: RayWorkers, store: Store, scene: Scene) -> None:
@@ -267,9 +289,9 @@ def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
-    tiny_space: Path, tmp_path: Path, cluster: Cluster
+    tiny_space: Path, tmp_path: Path, doomed_cluster: Cluster
 ) -> None:
-    options = ["--algorithm", "random", "--address", cluster.address, "--evaluations", 1000]
+    options = ["--algorithm", "random", "--address", doomed_cluster.address, "--evaluations", 1000]
     arguments = ["hrfevo", "run", *map(str, [tiny_space, "--out", tmp_path / "out", *options])]
     # Until it is given up, its worker works on.
     sooner = f"import sys\nfrom hrfevo.workers import cluster\ncluster.ABSENCE = 8.0\nsys.argv = {arguments!r}\n"
@@ -279,7 +301,7 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
         for line in process.stdout:
             if line.startswith("[5/1000]"):
                 break
-        cluster.head_node.kill_gcs_server()
+        doomed_cluster.head_node.kill_gcs_server()
         said = process.stdout.read()
     assert process.returncode == 1
     assert "has not answered for 8 seconds" in said

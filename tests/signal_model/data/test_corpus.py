@@ -605,9 +605,9 @@ def test_text_without_spaces_is_learned_from_as_fast_as_any(tmp_path: Path) -> N
     letters = "".join(chr(0x0E01 + int(n)) for n in np.random.default_rng(0).integers(0, 46, 60_000))
     (tmp_path / "thai.txt").write_text(letters)
     config, said = FilesCorpusConfig(path=str(tmp_path / "thai.txt"), split="position"), list[str]()
-    began = time.monotonic()
+    began = time.process_time()  # a busy machine does not stretch it
     corpus = load_corpus(config, TokenizerConfig(kind="bpe", size=1024), tmp_path / "cache", said.append)
-    assert time.monotonic() - began < 10  # it took half a minute
+    assert time.process_time() - began < 10  # it took half a minute
     assert said == ["tokenizer of 1,024 tokens: learning from 54,000 characters"]
     assert max(corpus.tokenizer.byte_lengths) < 3 * LONGEST_RUN
     assert corpus.tokenizer.decode(corpus.test.tolist()) == letters[57_000:]

@@ -7,10 +7,12 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from rich.table import Table
 
 from signal_model.support.console import print_table
 from tests.conftest import answer, command, only_run
+from tests.tools.forks import Forked
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -97,24 +100,40 @@ def test_a_search_whose_output_is_closed_ends_as_others_do(tiny_space: Path, tmp
     assert (only_run(tmp_path / "runs") / "best.yaml").exists()
 
 
-def test_a_file_is_no_screen_whatever_the_environment_says(tiny_space: Path, tmp_path: Path) -> None:
+def test_a_file_is_no_screen_whatever_the_environment_says(
+    tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     options = ["--backend", "inline", "--evaluations", 4, "--out", tmp_path / "runs"]
-    result = command("hrfevo", "run", tiny_space, *options, environment={"FORCE_COLOR": "1"})
+    result = command("hrfevo", "run", tiny_space, *options)
     assert "[4/4]" in result.stdout  # a line for each, not a display that is drawn again and again
     assert "\x1b[?25l" not in result.stdout
     assert "\x1b[1A" not in result.stdout
 
 
 @pytest.mark.parametrize("notebook", [False, True])
-def test_a_notebook_only_looks_like_a_screen(notebook: bool, tiny_space: Path, tmp_path: Path) -> None:
-    arguments = ["run", str(tiny_space), "--backend", "inline", "--evaluations", "4", "--out", str(tmp_path)]
-    environment = {**os.environ, "TERM": "xterm", **({"JPY_PARENT_PID": "1"} if notebook else {})}
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-m", "hrfevo.cli", *arguments], stdout=theirs, env=environment)
-    os.close(theirs)
-    said = read_all(ours)
+def test_a_notebook_only_looks_like_a_screen(
+    notebook: bool, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    if notebook:
+        monkeypatch.setenv("JPY_PARENT_PID", "1")
+    arguments = ["run", tiny_space, "--backend", "inline", "--evaluations", 4, "--out", tmp_path / "runs"]
+    process, screen, said = on_screen(arguments, tmp_path)
+    said += read_all(screen)
     assert process.wait() == 0
     assert ("\x1b[?25l" in said) == (not notebook)
+
+
+def on_screen(arguments: Sequence[object], folder: Path) -> tuple[Forked, int, str]:
+    """A command in a terminal of its own, the other end of that, and what it has said by now, which is something."""
+    ours, theirs = pty.openpty()
+    process = Forked("hrfevo.cli", arguments, Path(os.ttyname(theirs)), folder / "stderr")
+    while not select.select([ours], [], [], 1)[0]:
+        assert process.poll() is None, (folder / "stderr").read_text()
+    said = os.read(ours, 65536).decode()
+    os.close(theirs)  # it has its own
+    return process, ours, said
 
 
 def read_all(descriptor: int) -> str:
@@ -133,26 +152,13 @@ def read_all(descriptor: int) -> str:
 
 
 def test_a_terminal_that_is_closed_ends_a_search_as_ctrl_c_does(tiny_space: Path, tmp_path: Path) -> None:
-    arguments = [
-        "run",
-        str(tiny_space),
-        "--backend",
-        "inline",
-        "--evaluations",
-        "5000",
-        "--out",
-        str(tmp_path / "runs"),
-    ]
-    process, screen = pty.fork()
-    if not process:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been told to survive
-        os.execv(sys.executable, [sys.executable, "-m", "hrfevo.cli", *arguments])
-    said = b""
-    while b"best" not in said:
-        said += os.read(screen, 65536)
+    arguments = ["run", tiny_space, "--backend", "inline", "--evaluations", 5000, "--out", tmp_path / "runs"]
+    process, screen, said = on_screen(arguments, tmp_path)
+    while "best" not in said:
+        said += os.read(screen, 65536).decode(errors="ignore")
     time.sleep(0.5)
     os.close(screen)  # the terminal is gone, and the kernel says so
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    assert process.wait(240) == 130
     run = only_run(tmp_path / "runs")
     assert json.loads(answer("status", run, "--format", "json"))["state"] == "stopped"
     assert {"report.html", "best.yaml"} <= {path.name for path in run.iterdir()}

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.agreement import agreements, pairs
+from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS
-from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
 from signal_model.support.errors import counted, listed
 
 
-def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+def agreement(history: History) -> go.Figure | None:
     """What genomes had at each lower rung against what they have at the last, in the first objective that training
     improves; None where `agreements` has nothing to say.
     """
-    told = agreements(space, evaluations)
+    space, told = history.space, agreements(history)
     if not told:
         return None
     metric = told[0].objective
@@ -38,13 +35,13 @@ def agreement(space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figur
         yaxis=metric_axis(metric)
         | {"title": {"text": f"{METRICS[metric].heading}, after {counted(told[0].last_steps, 'step')}"}},
     )
-    numbers = drawn_numbers(evaluations, [])
+    numbers = drawn_numbers(history, [])
     kept = None if numbers is None else {*numbers}
     form, direction = metric_format(metric), space.objectives[metric]
     lows: list[float] = []
     highs: list[float] = []
     for one in told:
-        both = [(e, low) for e, low in pairs(space, evaluations, metric, one.rung) if kept is None or e.number in kept]
+        both = [(e, low) for e, low in pairs(history, metric, one.rung) if kept is None or e.number in kept]
         x, y = np.array([low for _, low in both]), np.array([e.metrics[metric] for e, _ in both])
         lows += focus(pd.Series(x), direction)
         highs += focus(pd.Series(y), direction)

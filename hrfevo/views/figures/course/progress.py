@@ -9,7 +9,15 @@ import plotly.graph_objects as go
 from hrfevo.pareto import Hypervolume
 from hrfevo.results.frames import Objectives, finished_at
 from hrfevo.space.metrics import METRICS
-from hrfevo.views.figures.style import BEST, figure, in_words, measured, metric_axis, metric_format, span_of_time
+from hrfevo.views.figures.style import (
+    BEST,
+    figure,
+    measured,
+    measurement_in_words,
+    metric_axis,
+    metric_format,
+    span_of_time,
+)
 from hrfevo.views.terminal.tables import duration
 from signal_model.support.errors import counted, listed
 
@@ -47,7 +55,7 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
         form = ".1%"
     else:
         title = f"Best so far over training time, after {steps}"
-        best = in_words(metric, measured(metric, values[-1]))
+        best = measurement_in_words(metric, measured(metric, values[-1]))
         caption = (
             f"The best {best} was found after {duration(float(times[-2]))} of the {duration(total)} that trainings of "
             "all lengths took."

@@ -149,9 +149,9 @@ def filters(found: Sequence[Filters], title: str, what: str) -> go.Figure:
     said = f"{what}; right the median gain of all and its 10th to 90th percentile"
     if lags:
         ahead = listed([str(lag + 1) for lag in lags])
-        said += f"; left stands out {in_words(lags, 'lag')}, {ahead} tokens before the one that is predicted"
+        said += f"; left stands out {places_in_words(lags, 'lag')}, {ahead} tokens before the one that is predicted"
     if periods:
-        said += f"; gain stands out at {in_words(periods, 'period')} tokens"
+        said += f"; gain stands out at {places_in_words(periods, 'period')} tokens"
     head = figure(text(title), f"{said}.").layout
     return fig.update_layout(title=head.title, template=head.template, showlegend=len(found) > 1, height=400)
 
@@ -160,7 +160,7 @@ def _marked(name: str) -> dict[str, Any]:
     return {"line": {"color": BEST, "width": 1, "dash": "dot"}, "annotation_text": name}
 
 
-def in_words(values: Sequence[float], noun: str) -> str:
+def places_in_words(values: Sequence[float], noun: str) -> str:
     """`lag 40`, `periods 7 and 3.5`."""
     told = [f"{value:.3g}" for value in values]
     return f"{noun}{'s' if len(told) > 1 else ''} {listed(told)}"
@@ -179,7 +179,7 @@ def harmonics(
     order = np.argsort(-energies.ravel())
     strong = [index for index in order if energies.ravel()[index] > STANDS_OUT / bases][:MOST_NAMED]
     periods = [1 / float(frequencies.ravel()[index]) for index in strong]
-    used = f"; kernels have most at {in_words(periods, 'period')} tokens" if periods else ""
+    used = f"; kernels have most at {places_in_words(periods, 'period')} tokens" if periods else ""
     fig = figure(
         f"Harmonics of the mixer, {text(where)}",
         f"{counted(bases, 'damped harmonic')}{shared}, which last from {timescales.min():.4g} to "

@@ -18,7 +18,7 @@ from hrfevo.views.figures.style import (
     figure,
     focus,
     identities,
-    in_words,
+    measurement_in_words,
     metric_axis,
     metric_format,
     metric_name,
@@ -149,7 +149,7 @@ def _points(
     lines = [
         "<b>%{customdata[0]}</b>, generation %{customdata[1]}",
         *(
-            in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}")
+            measurement_in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}")
             for place, name in enumerate(told, start=3)
         ),
         "%{customdata[2]}",

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import best_of, finished_at
 from hrfevo.results.genome.lineage import lineage
+from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
 from hrfevo.views.figures.winners.tree import Place, tree
 from signal_model.support.errors import counted
@@ -23,13 +23,13 @@ from signal_model.support.errors import counted
 COLUMN, ROW, LEAVES, ARRIVES = 230, 66, 0.56, 0.78
 
 
-def genealogy(frame: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Evaluation]) -> go.Figure | None:
+def genealogy(frame: pd.DataFrame, history: History) -> go.Figure | None:
     """The ancestors of the best genome by generation, with operator and gain on each edge.
 
-    `frame` is `evaluation_frame(evaluations, space)`. Where the best has no parents, those of the best that has; None
+    `frame` is `evaluation_frame(history)`. Where the best has no parents, those of the best that has; None
     if there is no such genome.
     """
-    metric, direction = space.first_objective
+    metric, direction = history.space.first_objective
     top = finished_at(frame)
     if top.empty:
         return None
@@ -38,7 +38,7 @@ def genealogy(frame: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Eva
     if children.empty:
         return None
     winner = best_of(children, metric, direction) if len(best["parents"]) == 0 else best
-    ancestors = lineage(space, evaluations, winner["genome"])
+    ancestors = lineage(history, winner["genome"])
     total = len(ancestors) - 1
     if total == 0:
         return None
@@ -82,7 +82,7 @@ def genealogy(frame: pd.DataFrame, space: SearchSpace, evaluations: Sequence[Eva
             x, y = (np.concatenate([np.append(path[axis], np.nan) for path in paths]) for axis in (0, 1))
             fig.add_scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", showlegend=True)
     _write_edges(fig, places, metric)
-    _draw_nodes(fig, frame, space, places, metric)
+    _draw_nodes(fig, frame, history.space, places, metric)
     return fig
 
 
