@@ -27,6 +27,8 @@ from signal_model.support.processors import permitted_processors
 LOOK = 2.0
 # So long it may owe an answer, seconds. Ray itself ends this process after sixty.
 ABSENCE = 20.0
+# A head that is busy gives a client up that its own process, begun for it, is too slow for: then it is asked again.
+SLOW_HEAD, JOIN_ATTEMPTS = "Starting Ray client server failed", 3
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,17 @@ def join(ray: Any, address: str) -> None:
     places = dict.fromkeys((*folders, *(one.place for one in plugins())))
     code: dict[str, Any] = {"py_modules": [*map(str, places)]}
     code["env_vars"] = {VARIABLE: os.pathsep.join(one.name_elsewhere for one in plugins())}
-    try:
-        with _sigterm_ours():
-            ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:
-        # `ray start` asks for a token where one lies; Ray shows its own to a cluster with an address only if told to.
-        hint = "" if "RAY_AUTH_MODE" in os.environ else "; if it asks for Ray's token, set RAY_AUTH_MODE=token"
-        raise InputError(f"--address {address}: the cluster does not let us in ({one_line(error)}){hint}") from None
+    for attempt in range(1, JOIN_ATTEMPTS + 1):
+        try:
+            with _sigterm_ours():
+                ray.init(address=address, runtime_env=code, logging_level=logging.ERROR, log_to_driver=False)
+            return
+        except ConnectionError as error:
+            if SLOW_HEAD in str(error) and attempt < JOIN_ATTEMPTS:
+                continue
+            # `ray start` asks for a token where one lies; Ray shows its own to a cluster with an address only if told.
+            hint = "" if "RAY_AUTH_MODE" in os.environ else "; if it asks for Ray's token, set RAY_AUTH_MODE=token"
+            raise InputError(f"--address {address}: the cluster does not let us in ({one_line(error)}){hint}") from None
 
 
 def _resolved(address: str) -> str:

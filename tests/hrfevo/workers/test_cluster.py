@@ -33,7 +33,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers
 from hrfevo.workers.base import Job, Outcome, WorkersLost
-from hrfevo.workers.cluster import refuse_without_room
+from hrfevo.workers.cluster import JOIN_ATTEMPTS, SLOW_HEAD, join, refuse_without_room
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.support.errors import InputError
@@ -377,3 +377,24 @@ def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> 
         finally:
             head.terminate()
             head.wait(60)
+
+
+@pytest.mark.parametrize("failures", [JOIN_ATTEMPTS - 1, JOIN_ATTEMPTS])
+def test_a_busy_head_is_asked_again(failures: int) -> None:
+    """What Ray's proxier says where a client's own process is not there within its time; any other refusal is final."""
+    asked: list[str] = []
+
+    class Stand:
+        def init(self, address: str, **_: Any) -> None:
+            asked.append(address)
+            if len(asked) <= failures:
+                raise ConnectionError(f"Initialization failure from server: RuntimeError: {SLOW_HEAD}. See a log.")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"ray://127.0.0.1:{listening.getsockname()[1]}"
+        if failures < JOIN_ATTEMPTS:
+            join(Stand(), address)
+        else:
+            with pytest.raises(InputError, match=f"does not let us in .*{SLOW_HEAD}"):
+                join(Stand(), address)
+    assert len(asked) == JOIN_ATTEMPTS
