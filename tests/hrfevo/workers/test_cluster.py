@@ -391,7 +391,7 @@ def test_a_busy_head_is_asked_again(failures: int) -> None:
                 raise ConnectionError(f"Initialization failure from server: RuntimeError: {SLOW_HEAD}. See a log.")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"ray://127.0.0.1:{listening.getsockname()[1]}"
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
         if failures < JOIN_ATTEMPTS:
             join(Stand(), address)
         else:
