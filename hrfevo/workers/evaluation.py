@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -61,6 +61,15 @@ class _Stopped(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+@dataclass
+class _Known:
+    """What is known of a genome so far: it stays known where the evaluation ends before its time."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    curve: list[Point] = field(default_factory=list)
+    note: str = ""
 
 
 def _unfit(error: Exception) -> Unfit:
@@ -115,16 +124,15 @@ class TrainingEvaluator:
             device = choose_device(self.device)
         except InputError as error:
             raise _unfit(error) from None
-        metrics: dict[str, float] = {}
-        curve: list[Point] = []
+        known = _Known()
         status: Status = "finished"
-        reason = detail = ""
+        reason = ""
         try:
             with enforced(self.space.limits):
                 if job.timing is None:
-                    detail = self._measure(job, device, metrics, curve)
+                    self._measure(job, device, known)
                 else:
-                    metrics["step_time"] = self._timed(job, device)
+                    known.metrics["step_time"] = self._timed(job, device)
         except OverLimit as error:
             status, reason = "failed", str(error)
         except _Stopped as stopped:
@@ -137,20 +145,20 @@ class TrainingEvaluator:
             raise _unfit(error) from None
         except Exception as error:
             if ran_out_of_memory(error):
-                status, reason, detail = "failed", OUT_OF_MEMORY, str(error)
+                status, reason, known.note = "failed", OUT_OF_MEMORY, str(error)
             else:
                 # A defect in a part of the model must not end the search; it is kept with its traceback.
                 status, reason = "failed", f"error: {type(error).__name__}: {one_line(error)}"
-                detail = traceback.format_exc()
+                known.note = traceback.format_exc()
         finally:
             _release_memory(device)
         return Outcome(
             job,
             status,
-            metrics,
+            known.metrics,
             reason,
-            detail,
-            tuple(curve),
+            known.note,
+            tuple(known.curve),
             started,
             time.time(),
             _worker(),
@@ -158,8 +166,9 @@ class TrainingEvaluator:
             ends_worker=not computes(device),
         )
 
-    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:
-        """Fill `metrics` and `curve`; returns what else is to be known."""
+    def _measure(self, job: Job, device: torch.device, known: _Known) -> None:
+        """Build, probe, train and score; what comes to light is noted as it does."""
+        metrics = known.metrics
         try:
             recipe = express(self.space, job.genome, seed=job.seed)
         except ValidationError as error:
@@ -191,12 +200,12 @@ class TrainingEvaluator:
         begun_at = trainer.step
         try:
             training = trainer.run(
-                lambda point: curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
+                lambda point: known.curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
                 until=self.space.rungs[job.rung],
             )
         finally:  # a training that diverges has cost what it took
             metrics[TRAIN_STEPS] = trainer.step - begun_at
-        note = self._keep(job, trainer, recipe)
+        known.note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
         _refuse_disagreement(model, device)
         score = validate(model, self.corpus, recipe.training, device)
@@ -212,7 +221,6 @@ class TrainingEvaluator:
                 model, self.corpus, "test", recipe.training, device
             ).bits_per_byte
         _keep_to(self.space, metrics)
-        return note
 
     def _timed(self, job: Job, device: torch.device) -> float:
         """Milliseconds that a step takes undisturbed, of the first few of a training that is thrown away."""

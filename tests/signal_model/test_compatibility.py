@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.config import MixerConfig, ModelConfig, TrainingConfig
 from signal_model.config.presets import PRESETS
 from signal_model.model import SignalLLM, build_model
 from signal_model.training.optimizers import build_optimizers
+from tests.tools.parts import built_in
 
 LAYERS: dict[str, dict[str, Any]] = {
     "harmonic": {"mixer": {"kind": "harmonic", "bases": 3}},
@@ -39,6 +40,10 @@ FEEDFORWARD = {
     "wavelet": {"kind": "mlp", "activation": "gelu"},
 }
 every_part = pytest.mark.parametrize("name", LAYERS)
+
+
+def test_every_mixer_is_asked() -> None:
+    assert {layer["mixer"]["kind"] for layer in LAYERS.values()} == {*built_in(MixerConfig)}
 
 
 def model_of(name: str, seed: int = 0) -> SignalLLM:

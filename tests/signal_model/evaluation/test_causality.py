@@ -24,6 +24,7 @@ from signal_model.layers.mixers import Mixer, build_mixer
 from signal_model.layers.mixers.base import State
 from signal_model.layers.registry import implements
 from signal_model.model import SignalLLM, build_model
+from tests.tools.parts import built_in
 
 WIDTH = 8
 MIXERS = [
@@ -82,6 +83,10 @@ def assert_same_past(before: Tensor, after: Tensor, cut: int, rounding: Rounding
     elif cut:
         tolerance = rounding[before.dtype] * max(float(before.abs().max()), float(after.abs().max()))
         assert float((before[:cut] - after[:cut]).abs().max()) <= tolerance
+
+
+def test_every_mixer_is_asked() -> None:
+    assert {mixer["kind"] for mixer in MIXERS} == {*built_in(MixerConfig)}
 
 
 @pytest.mark.parametrize("settings_", MIXERS, ids=str)

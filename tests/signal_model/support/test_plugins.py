@@ -35,6 +35,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.plugins import GROUP, VARIABLE
 from signal_model.support.settings import Part
 from tests.conftest import ROOT, command, only_run
+from tests.tools.parts import built_in
 from tests.tools.synthetic import write_run
 
 AVERAGE = """
@@ -117,8 +118,7 @@ class Broken(Mixer):
 BUILT_IN = [
     kind
     for part in (MixerConfig, EmbeddingConfig, FeedForwardConfig, FilterBankConfig, PositionsConfig)
-    for kind in part.kinds().values()
-    if kind.__module__.startswith("signal_model.")
+    for kind in built_in(part).values()
 ]
 
 
