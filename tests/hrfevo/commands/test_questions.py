@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -204,8 +205,11 @@ def test_best_refuses_what_a_run_has_not(written_run: Path) -> None:
         answer("best", written_run, "--rung", 2)
     with pytest.raises(InputError, match=r"metric 'bits_per_bite': was not measured \(did you mean 'bits_per_byte'"):
         answer("best", written_run, "--objective", "bits_per_bite")
-    assert answer("best", written_run, "--where", "parameters<0") == "no evaluation meets the conditions\n"
-    assert answer("best", written_run, "--where", "parameters<0", "--format", "json") == "[]\n"
+    nothing, looked = answer("best", written_run, "--where", "parameters<0").splitlines()
+    assert nothing == "no evaluation meets the conditions"
+    assert re.fullmatch(r"--where: 0 of \d+ genomes at the highest rung .*, 60 steps; --rung looks at another", looked)
+    assert answer("best", written_run, "--where", "parameters<0", "--rung", 1).count("\n") == 1
+    assert json.loads(answer("best", written_run, "--where", "parameters<0", "--format", "json")) == []
 
 
 def test_metrics_that_are_no_objective_have_a_direction(written_run: Path) -> None:
