@@ -58,7 +58,8 @@ def _shares(tree: Any, bounds: np.ndarray, genes: Sequence[Sequence[int]]) -> np
 
 def _leaves(tree: Any, unit: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each leaf the box, from (L, C) to (L, C) in shares of the space, and its value (L,)."""
-    thresholds = (tree.threshold - bounds[tree.feature, 0]) / np.ptp(bounds, axis=1)[tree.feature]
+    column_of = np.maximum(tree.feature, 0)  # leaves have none
+    thresholds = (tree.threshold - bounds[column_of, 0]) / np.ptp(bounds, axis=1)[column_of]
     low, high = (np.repeat(unit[None, :, end], tree.node_count, axis=0) for end in (0, 1))
     # Children stand after their parents.
     for node in np.flatnonzero(tree.feature >= 0):

@@ -52,3 +52,8 @@ def test_one_gene_explains_all_that_follows_from_it() -> None:
     both = explained(corners, np.logical_xor(*(corners[:, :2] > 0.5).T).astype(float), bounds, [[0, 1], [2]], 0)
     assert both == pytest.approx([1, 0], abs=1e-9)
     assert (explained(points, np.ones(40), bounds, [[0], [1]], 0) == 0).all()
+
+
+def test_a_space_of_one_gene() -> None:
+    points = np.random.default_rng(0).uniform(size=(20, 1))
+    assert explained(points, points[:, 0], np.array([[0.0, 1.0]]), [[0]], 0) == pytest.approx([1])
