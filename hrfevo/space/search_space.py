@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
+from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import Gene, LayersGene
 from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
 from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
@@ -156,6 +157,8 @@ class SearchSpace(Config):
             raise ValueError(f"rungs are training steps that grow, got {rungs}")
         return rungs
 
+    _nested = field_validator("model", "training")(lambda settings: nested(settings))
+
     @field_validator("training")
     @classmethod
     def _steps_and_seed_come_from_elsewhere(cls, training: dict[str, Any]) -> dict[str, Any]:
@@ -194,12 +197,10 @@ class SearchSpace(Config):
         for name, gene in self.genes.items():
             section = "training" if name.startswith("training.") else "model"
             path = name.removeprefix("training.").split(".")
-            if _holds(getattr(self, section), path):
-                raise _shadowed((section, *path), name)
+            refuse_searched(getattr(self, section), (section,), path, name)
             if isinstance(gene, LayersGene):
                 for inner in gene.genes:
-                    if _holds(gene.fixed, inner.split(".")):
-                        raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
+                    refuse_searched(gene.fixed, ("genes", name, "fixed"), inner.split("."), f"{name}.genes.{inner}")
         return self
 
     def margins(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
@@ -250,16 +251,3 @@ class SearchSpace(Config):
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
-
-
-def _holds(settings: Any, path: list[str]) -> bool:
-    for key in path:
-        if not isinstance(settings, dict) or key not in settings:
-            return False
-        settings = settings[key]
-    return True
-
-
-def _shadowed(place: tuple[str, ...], gene: str) -> PydanticCustomError:
-    message = f"is fixed here and searched as gene {gene}; remove one of the two"
-    return PydanticCustomError("misfit", "{message}", {"place": place, "message": message})
