@@ -38,6 +38,17 @@ class Bounds(Config):
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         return self
 
+    @property
+    def words(self) -> str:
+        """As people say it: `at least 2`, `at most 10`, `2 to 10`."""
+        if self.min is not None and self.max is not None:
+            return f"{self.min:,.6g} to {self.max:,.6g}"
+        return f"at most {self.max:,.6g}" if self.max is not None else f"at least {self.min:,.6g}"
+
+    def keep(self, value: float) -> bool:
+        """Whether a value is within them."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
 
 class Resources(Config):
     """What one evaluation occupies."""
