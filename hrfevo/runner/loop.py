@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hrfevo.algorithms.base import PROMOTION, Algorithm, Proposal, Result
 from hrfevo.algorithms.breeding.individual import Fitness, Individual
+from hrfevo.runner.nearest import Nearest
 from hrfevo.runner.standings import Standings
 from hrfevo.space.budget import Spent, limit_in_words
 from hrfevo.space.genome import Genome
@@ -21,6 +22,8 @@ from signal_model.support.errors import counted
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 FAILURES_TO_STOP = 8
+# It stops when none has kept to the bounds and so many in a row came no nearer to them than those before.
+FAR_TO_STOP = 500
 # It stops when so many genomes in a row were infeasible: less than one in 400 can then be trained (99 % sure).
 INFEASIBLE_TO_STOP = 2000
 # Of the front, the first so many by the first objective keep their weights.
@@ -85,6 +88,7 @@ class Search:
         self.run_id, self.space, self.workers = run_id, space, workers
         self.standings = Standings(space.population)
         self.tally = Tally()
+        self._nearest = Nearest(space)
         self._ledger = Ledger(space.rungs)
         self._planned: dict[int, int] = {}
         self._algorithm, self._store, self._clock = algorithm, store, clock
@@ -175,9 +179,7 @@ class Search:
             told = "its one evaluation failed" if failed == 1 else f"all {failed} evaluations failed, the last"
             raise NothingSucceeds(f"{told} with: {self._last_reason}")
         if self.tally.infeasible and not self.tally.finished:
-            infeasible = self.tally.infeasible
-            told = "its one genome does not keep" if infeasible == 1 else f"none of {infeasible} genomes keeps"
-            raise NothingSucceeds(f"{told} the constraints: {self._last_reason}")
+            raise NothingSucceeds(self._infeasible_in_words)
         if self._is_barren:
             return (
                 f"the last {counted(self.tally.barren, 'genome')} were infeasible, the last with: {self._last_reason}"
@@ -191,9 +193,13 @@ class Search:
     def _is_barren(self) -> bool:
         return self.tally.barren >= INFEASIBLE_TO_STOP
 
+    @property
+    def _is_far(self) -> bool:
+        return not self.tally.finished and self._nearest.since >= FAR_TO_STOP
+
     def _may_submit(self) -> bool:
         has_room = self.workers.running < self.workers.capacity
-        return has_room and not self._is_barren and not self._will_be_spent()
+        return has_room and not self._is_barren and not self._is_far and not self._will_be_spent()
 
     def _is_spent(self) -> bool:
         return max(self.shares.values()) >= 1
@@ -237,6 +243,8 @@ class Search:
         if same_at_every_rung:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
+        if outcome.status == "infeasible":
+            self._nearest.add(outcome)
         self._planned.pop(outcome.job.number, None)
         job, seconds = outcome.job, outcome.ended - outcome.started
         self._ledger.add(job.genome.id, job.seed, job.rung, outcome.status, outcome.metrics, seconds)
@@ -262,8 +270,14 @@ class Search:
             raise NothingSucceeds(
                 f"all of the first {self.tally.failed} evaluations failed, the last with: {outcome.reason}"
             )
-        if self.tally.infeasible >= INFEASIBLE_TO_STOP:
-            raise NothingSucceeds(f"none of {self.tally.infeasible} genomes keeps the constraints: {outcome.reason}")
+        if self._is_far or self.tally.infeasible >= INFEASIBLE_TO_STOP:
+            raise NothingSucceeds(self._infeasible_in_words)
+
+    @property
+    def _infeasible_in_words(self) -> str:
+        """Of a search of which no genome is feasible."""
+        count = self.tally.infeasible
+        return self._nearest.words(count) or f"none of {counted(count, 'genome')} is feasible: {self._last_reason}"
 
 
 def _outcome(job: Job, evaluation: Evaluation) -> Outcome:

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model
 from pydantic_core import PydanticCustomError
 
 from hrfevo.space.conditions import in_order
+from hrfevo.space.fixed import nested
 from signal_model.support.errors import InputError, closest, counted
 from signal_model.support.settings import Config
 
@@ -338,6 +339,8 @@ class LayersGene(BaseGene):
     max: int = Field(ge=1, le=64)
     fixed: dict[str, Any] = Field(default_factory=dict, description="Settings that every layer has")
     genes: dict[str, ScalarGene] = Field(min_length=1, description="Genes of one layer, such as mixer.kind")
+
+    _nested = field_validator("fixed")(lambda fixed: nested(fixed))
 
     @field_validator("genes")
     @classmethod

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
+from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import Gene, LayersGene
 from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
 from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
@@ -36,6 +37,17 @@ class Bounds(Config):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         return self
+
+    @property
+    def words(self) -> str:
+        """As people say it: `at least 2`, `at most 10`, `2 to 10`."""
+        if self.min is not None and self.max is not None:
+            return f"{self.min:,.6g} to {self.max:,.6g}"
+        return f"at most {self.max:,.6g}" if self.max is not None else f"at least {self.min:,.6g}"
+
+    def keep(self, value: float) -> bool:
+        """Whether a value is within them."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
 
 class Resources(Config):
@@ -156,6 +168,8 @@ class SearchSpace(Config):
             raise ValueError(f"rungs are training steps that grow, got {rungs}")
         return rungs
 
+    _nested = field_validator("model", "training")(lambda settings: nested(settings))
+
     @field_validator("training")
     @classmethod
     def _steps_and_seed_come_from_elsewhere(cls, training: dict[str, Any]) -> dict[str, Any]:
@@ -194,12 +208,10 @@ class SearchSpace(Config):
         for name, gene in self.genes.items():
             section = "training" if name.startswith("training.") else "model"
             path = name.removeprefix("training.").split(".")
-            if _holds(getattr(self, section), path):
-                raise _shadowed((section, *path), name)
+            refuse_searched(getattr(self, section), (section,), path, name)
             if isinstance(gene, LayersGene):
                 for inner in gene.genes:
-                    if _holds(gene.fixed, inner.split(".")):
-                        raise _shadowed(("genes", name, "fixed", *inner.split(".")), f"{name}.genes.{inner}")
+                    refuse_searched(gene.fixed, ("genes", name, "fixed"), inner.split("."), f"{name}.genes.{inner}")
         return self
 
     def margins(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
@@ -250,16 +262,3 @@ class SearchSpace(Config):
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
-
-
-def _holds(settings: Any, path: list[str]) -> bool:
-    for key in path:
-        if not isinstance(settings, dict) or key not in settings:
-            return False
-        settings = settings[key]
-    return True
-
-
-def _shadowed(place: tuple[str, ...], gene: str) -> PydanticCustomError:
-    message = f"is fixed here and searched as gene {gene}; remove one of the two"
-    return PydanticCustomError("misfit", "{message}", {"place": place, "message": message})

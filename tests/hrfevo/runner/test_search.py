@@ -25,7 +25,7 @@ from hrfevo.results.status import failures_in_words, status_of
 from hrfevo.runner.loop import NothingSucceeds, Search
 from hrfevo.runner.observers.display import PlainDisplay
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.space.search_space import Bounds, Resources, SearchSpace
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
@@ -62,6 +62,11 @@ class Scripted:
             raise Unfit("worker here:1: No module named 'pywt'")
         if self.script == "one" and job.number != 3:
             return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters 9 above 3", started=now, ended=now)
+        if self.script == "too large":
+            size = 6696.0 + (job.number < 7) * (7 - job.number) * 100
+            return Outcome(
+                job, "infeasible", {"parameters": size}, f"parameters {size} above 10", started=now, ended=now
+            )
         if self.script == "infeasible" and job.number % 2 == 0:
             return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters above", started=now, ended=now)
         quality = int(job.genome.id, 16) / 16**12
@@ -115,7 +120,7 @@ def test_a_search_of_which_nothing_keeps_a_measured_bound_is_no_success(tiny_spa
     bound = ("--set", "constraints={bits_per_byte: {max: 0.1}}", "--evaluations", 4, "--backend", "inline")
     result = command("hrfevo", "run", tiny_space, "--out", tmp_path, *bound)
     assert result.returncode == 1
-    assert "none of 4 genomes keeps the constraints: bits_per_byte" in result.stdout
+    assert "none of the first 4 genomes keeps to bits_per_byte at most 0.1; the nearest had " in result.stdout
     assert "Traceback" not in result.stderr
 
 
@@ -158,6 +163,31 @@ def test_a_search_that_finds_one_feasible_genome_in_thousands_ends_and_says_why(
     again.replay(store.evaluations("run"), 0.0)
     assert again.run(QUIET).startswith("the last 50 genomes were infeasible")
     assert failures_in_words(store.evaluations("run")) == ["infeasible 53 times: parameters above 3"]
+
+
+def test_a_search_that_comes_no_nearer_to_a_bound_ends_and_says_how_near(
+    space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven genomes come nearer, then none does; resumed it tries no other, and half of it resumed ends alike."""
+    monkeypatch.setattr("hrfevo.runner.loop.FAR_TO_STOP", 20)
+    bound = {"parameters": Bounds(max=10)}
+    tight = space.model_copy(update={"constraints": bound})
+    says = "none of the first 28 genomes keeps to parameters at most 10; the nearest had 6,696"
+    with pytest.raises(SystemExit):
+        search(tight, PowerCut(Scripted("too large"), 15), store, "run").run(QUIET)
+    for _ in range(2):
+        again = search(tight, InlineWorkers(Scripted("too large")), store, "run")
+        again.replay(store.evaluations("run"), 0.0)
+        with pytest.raises(NothingSucceeds, match=says):
+            again.run(QUIET)
+        assert statuses(store) == ["infeasible"] * 28
+
+
+def test_a_search_that_has_a_feasible_genome_is_not_ended_for_being_far(
+    space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrfevo.runner.loop.FAR_TO_STOP", 4)
+    assert search(space, InlineWorkers(Scripted("infeasible")), store, "run").run(QUIET).startswith("budget spent")
 
 
 def test_a_search_in_which_nothing_succeeds_says_so(space: SearchSpace, store: Store) -> None:
@@ -461,7 +491,6 @@ def test_a_search_with_inheritance_marks_every_result_and_its_confirmation_has_n
 
 def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:
     from hrfevo.space.genome import Genome
-    from hrfevo.space.search_space import Bounds
 
     layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
     genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})

@@ -208,6 +208,11 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         (KINDS, f"{KINDS}\n      mixer.levels: {{type: int, low: 1, high: 3}}",
          "14: genes.layers.genes.mixer.levels: unknown setting; accepted: kind, heads, rotary, window, "
          "short_convolution; searched only where it is one: when: {mixer.kind: [wavelet]}"),
+        ("    max: 2\n", "    max: 2\n    fixed: {mixer.window: 16}\n",
+         "12: genes.layers.fixed.mixer.window: fixed settings are nested; write mixer: {window: 16}"),
+        ("width: 16}", "width: 16, embedding: {a.b.c: 1}}", "2: model.embedding.a.b.c: fixed settings are nested; "
+         "write a: {b: {c: 1}}"),
+        ("genes:\n  t", "training: {optimizer.kind: muon}\ngenes:\n  t", "write optimizer: {kind: muon}"),
         ("training.learning_rate", "training.dropout", "4: genes.training.dropout: unknown setting; accepted: steps,"),
         ("  embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}\n", "",
          "5: genes.embedding.kind: with 'spectral', model.embedding.frequencies: 32 cycles need a width"),

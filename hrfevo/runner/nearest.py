@@ -1,0 +1,43 @@
+"""How near a search has come to bounds that no genome of it has kept to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.workers.base import Outcome, counts
+from signal_model.support.errors import listed
+
+
+class Nearest:
+    """Of genomes of which none keeps to the bounds, the nearest, and how many untrained ones came no nearer since."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self._distance = math.inf
+        self._metrics: Mapping[str, float] = {}
+        self.since = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Look at one more that breaks a bound; what is not known of it keeps to its own."""
+        distance = sum(margin for margin in self._space.margins(outcome.metrics) if margin > 0)
+        if 0 < distance < self._distance:
+            self._distance, self._metrics, self.since = distance, outcome.metrics, 0
+        elif not counts(outcome.status, outcome.metrics):  # those that were trained are the budget's to end
+            self.since += 1
+
+    def words(self, count: int) -> str:
+        """Of `count` genomes, none of which keeps to the bounds; empty where none has broken a bound that is known."""
+        broken = {
+            name: bounds
+            for name, bounds in self._space.constraints.items()
+            if name in self._metrics and not bounds.keep(self._metrics[name])
+        }
+        if not broken:
+            return ""
+        bounds = listed([f"{name} {bound.words}" for name, bound in broken.items()])
+        had = listed([f"{self._metrics[name]:,.6g}" for name in broken])
+        if count == 1:
+            return f"its one genome does not keep to {bounds}: it had {had}"
+        return f"none of the first {count:,} genomes keeps to {bounds}; the nearest had {had}"
