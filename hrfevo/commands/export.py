@@ -109,7 +109,7 @@ def _export_run(
 def _export_settings(
     folder: RunFolder, store: str | None, genome: str | None, output: Path, format_: ExportFormat, overwrite: bool
 ) -> None:
-    from hrfevo.results.genome.recipe import as_json, model_yaml, recipe_of, recipe_yaml
+    from hrfevo.results.genome.recipe import as_json, model_yaml, options_for, plugins_of, recipe_of, recipe_yaml
     from hrfevo.views.export.destination import refuse_occupied, write_file
 
     refuse_occupied(output, overwrite)
@@ -122,7 +122,8 @@ def _export_settings(
     else:
         write_file(output, (recipe_yaml if whole else model_yaml)(space, found, record.name))
     corpus = "" if whole else " --corpus python"
-    print(f"{output}: genome {found.genome}; train it with: signal-model train {output}{corpus} --output DIR")
+    needed = options_for(plugins_of(recipe_of(space, found).model))
+    print(f"{output}: genome {found.genome}; train it with: signal-model train {output}{corpus} --output DIR{needed}")
 
 
 def _export_weights(
@@ -159,7 +160,10 @@ def _export_weights(
         model = trained(folder, space, found, rung, measured, text, chosen, log)
         (model.save_for_transformers if to_huggingface else model.save)(new)
     if to_huggingface:
-        print("import signal_model.interchange, then AutoModelForCausalLM.from_pretrained loads it")
+        from hrfevo.results.genome.recipe import plugins_of, recipe_of
+
+        needed = "".join(f" and the plugin {name}" for name in plugins_of(recipe_of(space, found).model))
+        print(f"import signal_model.interchange{needed}, then AutoModelForCausalLM.from_pretrained loads it")
     print(f"{output}: genome {found.genome}, {model.in_words()}")
 
 

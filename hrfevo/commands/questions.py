@@ -46,6 +46,7 @@ def list_command(
     folder: Annotated[Path, typer.Argument(metavar="[RUNS_DIR]", help="A folder of run folders")] = Path("runs"),
     sort: Annotated[str, typer.Option(help=SORT_HELP)] = "created",
     format_: FormatOption = Format.table,
+    plugin: PluginOption = None,
 ) -> None:
     """List the runs in a folder, newest first."""
     from hrfevo.results.overview import overviews

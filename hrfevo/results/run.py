@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from hrfevo.results.agreement import Agreement, agreements
 from hrfevo.results.confirmed import Confirmation, confirmation_of
@@ -133,6 +133,26 @@ class Run:
         return pd.DataFrame(rows, columns=columns)
 
     @property
+    def differences(self) -> pd.DataFrame:
+        """What its verdicts are said of: the winner's loss less a rival's, paired by seed, a row per rival and split.
+
+        In bits per byte, less than 0 where the winner is better; `low` and `high` are the ends of the 95 % interval,
+        infinite for one seed. No row where they have no seed in common.
+        """
+        import pandas as pd
+
+        found, rows = self.confirmation, []
+        splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+        for rival in (found.transformer, found.founder):
+            if found.winner is None or rival is None or rival is found.winner:
+                continue
+            for split in splits:
+                if less := found.winner.less(rival, split):
+                    names = (found.winner.genome, rival.genome, split)
+                    rows.append((*names, less.mean, less.low, less.high, less.pairs))
+        return pd.DataFrame(rows, columns=["genome", "rival", "split", "mean", "low", "high", "seeds"])
+
+    @property
     def agreement(self) -> pd.DataFrame:
         """How far the order at each rung is that at the last, a row for each; see `results.agreement.Agreement`."""
         import pandas as pd
@@ -145,7 +165,8 @@ class Run:
         """Which genes matter: a row for each, the share of an objective's variance that it explains, the most first.
 
         Of the first objective unless one is given. `lowest` and `highest` are what samples of the same data say; they
-        are missing where there are too few. Raises InputError for no objective of the run, or too few evaluations.
+        are missing below twenty evaluations: a half of fewer says nothing of genes.
+        Raises InputError for no objective of the run, or too few evaluations.
         """
         import pandas as pd
 

@@ -33,6 +33,8 @@ def search(
     seed: int = 0,
     evaluations: int | None = None,
     trainings: float | None = None,
+    minutes: float | None = None,
+    training_minutes: float | None = None,
     overrides: Sequence[str] = (),
     algorithm: str = "evolution",
     synchronous: bool = False,
@@ -42,24 +44,31 @@ def search(
     device: str = "auto",
     confirm: bool = True,
     observers: Sequence[Observer] = (),
-    plugins: Sequence[str] = (),
+    plugins: str | Sequence[str] = (),
 ) -> Run:
     """Search a space, then train its winners again from scratch beside a transformer; returns the run.
 
-    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations` and `trainings`, in full
-    trainings, are its budget in place of the file's; `overrides` are `key=value`. The run folder lies in `out`, called
+    `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations`, `trainings`, in full
+    trainings, `minutes` and `training_minutes` are its budget in place of the file's;
+    `overrides` are `key=value`. The run folder lies in `out`, called
     `name`, or after the space and the time; it is that of `hrfevo run`, so that every command takes it. `workers` at
     once train with the `backend` ray, of this machine or the cluster at `address`; `inline` trains one after another in
-    this process. `observers` are told of every evaluation. `plugins` are modules, or files that end in `.py`, with
-    parts, objectives or algorithms of one's own; they stay in use in this process.
+    this process. `observers` are told of every evaluation. `plugins` are modules, or files that end in `.py`, or one,
+    with parts, objectives or algorithms of one's own; they stay in use in this process.
 
     How it ended is the run's `record.state` and `record.reason`. Raises InputError for what cannot be searched, and
     KeyboardInterrupt where it is interrupted: what had finished is kept, and `hrfevo resume` goes on.
     """
     if name is not None and not re.fullmatch(NAME, name):
         raise InputError(f"search: name {name!r}; accepted: {NAME_IN_WORDS}")
-    use(plugins, "search: plugins")
-    told = [*overrides, *overriding({"evaluations": evaluations, "trainings": trainings})]
+    use([plugins] if isinstance(plugins, str) else plugins, "search: plugins")
+    budget = {
+        "evaluations": evaluations,
+        "trainings": trainings,
+        "minutes": minutes,
+        "training_minutes": training_minutes,
+    }
+    told = [*overrides, *overriding(budget)]
     read, text = _read(space, told)
     machinery = _machinery(backend=backend, workers=workers, address=address, device=device)
     asked = Asked(read, text, tuple(told), seed, algorithm, synchronous, confirm=confirm, name=name)

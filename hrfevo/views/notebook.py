@@ -82,12 +82,15 @@ class Run(results.Run):
 
 
 def load(
-    path: str | os.PathLike[str], store: str | None = None, *, plugins: Sequence[str | os.PathLike[str]] = ()
+    path: str | os.PathLike[str],
+    store: str | None = None,
+    *,
+    plugins: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
 ) -> Run:
     """The run in a folder, as it stands now; `store` is its database where that needs a password.
 
-    `plugins` are files or modules that it was started with and that are not installed.
+    `plugins` are files or modules, or one, that it was started with and that are not installed.
     Raises InputError if there is no run, it is damaged, or a plugin is missing.
     """
-    use(map(str, plugins), "load: plugins")
+    use([str(plugins)] if isinstance(plugins, str | os.PathLike) else map(str, plugins), "load: plugins")
     return Run.read(path, store)

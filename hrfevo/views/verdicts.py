@@ -59,7 +59,10 @@ def in_general(found: Confirmation) -> Iterator[str]:
     if found.fronts:
         yield f"Trained again, {found.fronts.words}."
     if found.as_searched:
-        yield f"As searched, with one seed, {found.as_searched.words}."
+        trust = (
+            " Believe what was trained again: these scores chose the fronts, so they flatter." if found.fronts else ""
+        )
+        yield f"As searched, with one seed, {found.as_searched.words}.{trust}"
     if effort := efforts(found):
         yield effort
     best = next(one for one in found.rows if one.origin != "baseline")

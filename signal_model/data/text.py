@@ -156,7 +156,8 @@ def _found(given: str) -> list[Path]:
         matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
         found = [match for match in matches if match.is_file()]
     if not found:
-        problem = "holds no file" if path.is_dir() else "no such file, and as a glob it matches none"
+        where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
+        problem = "holds no file" if path.is_dir() else f"no such file, and as a glob it matches none{where}"
         raise InputError(f"path: {given}: {problem}")
     return sorted(found)
 

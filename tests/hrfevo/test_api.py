@@ -70,6 +70,8 @@ def test_a_search_in_one_call_is_that_of_the_command(tmp_path: Path, text_folder
         ({"name": "../elsewhere"}, "name '../elsewhere'; accepted"),
         ({"algorithm": "evolutoin"}, "did you mean 'evolution'"),
         ({"evaluations": 0}, "budget.evaluations=0"),
+        ({"training_minutes": -1}, "budget.training_minutes=-1"),
+        ({"plugins": "nowhere_at_all"}, "plugins: nowhere_at_all: ModuleNotFoundError"),
         ({"overrides": ["model.width"]}, "expected key=value"),
     ],
 )
@@ -93,6 +95,7 @@ def test_what_a_notebook_shows_of_a_run_is_short_and_escaped(tmp_path: Path) -> 
     shares = run.importance()
     assert shares["gene"].is_unique
     assert shares["share"].sum() == pytest.approx(1)
+    assert run.differences.empty  # not confirmed
     with pytest.raises(InputError, match="nothing"):
         run.importance("nothing")
     with RunFolder.open(path).locked():

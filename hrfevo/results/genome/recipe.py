@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from hrfevo.space.genome import Genome, express
@@ -24,7 +26,8 @@ def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> st
     recipe = recipe_of(space, evaluation)
     steps, last = space.rungs[evaluation.rung], space.rungs[-1]
     again = "The same score" if evaluation.seeds == 1 else f"With the first of its {evaluation.seeds} seeds"
-    command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}"
+    needed = options_for(plugins_of(recipe.model))
+    command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}{needed}"
     header = (
         _origin(evaluation, run_name, recipe)
         + (
@@ -51,7 +54,7 @@ def as_json(settings: dict[str, Any]) -> str:
 
 def _origin(evaluation: Evaluation, run_name: str, recipe: Recipe) -> str:
     needed = "".join(
-        f"# Its parts need the plugin {name}: installed, or --plugin.\n" for name in _plugins_of(recipe.model)
+        f"# Its parts need the plugin {name}: installed, or --plugin.\n" for name in plugins_of(recipe.model)
     )
     score = evaluation.metrics.get("bits_per_byte")
     measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
@@ -60,11 +63,16 @@ def _origin(evaluation: Evaluation, run_name: str, recipe: Recipe) -> str:
     return f"# Genome {evaluation.genome} of run {run_name}: {measured} ({how}).\n" + needed
 
 
-def _plugins_of(model: ModelConfig) -> list[str]:
+def plugins_of(model: ModelConfig) -> list[str]:
     """The plugins that parts of a model are of."""
     layers = (part for layer in model.layers for part in (layer.filter_bank, layer.mixer, layer.feedforward))
     homes = {_top(type(part).__module__) for part in (model.embedding, model.positions, *layers)}
     return [plugin.name for plugin in plugins() if _top(plugin.module.__name__) in homes]
+
+
+def options_for(names: Sequence[str]) -> str:
+    """What a command needs to know these plugins, a space before it; empty without any."""
+    return "".join(f" --plugin {shlex.quote(name)}" for name in names)
 
 
 def _top(module: str) -> str:

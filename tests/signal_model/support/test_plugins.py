@@ -216,6 +216,9 @@ def test_a_search_and_all_commands_know_parts_of_ones_own(
         refused = command("hrfevo", *asked)
         assert refused.returncode == 2
         assert f"{run}: was started with --plugin {parts}; no code is run because a file of data" in refused.stderr
+    listed = command("hrfevo", "list", run.parent, "--plugin", parts)
+    assert run.name in listed.stdout, listed.stderr
+    assert f"--plugin {parts}" in (run / "best.yaml").read_text()
     assert "moving_average" in command("hrfevo", "show", run, "--model", "--plugin", parts).stdout
     resumed = command("hrfevo", "resume", run, "--evaluations", 5, "--plugin", parts)
     assert resumed.returncode == 0, resumed.stderr
