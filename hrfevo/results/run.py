@@ -144,7 +144,7 @@ class Run:
         found, rows = self.confirmation, []
         splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
         for rival in (found.transformer, found.founder):
-            if found.winner is None or rival is None or rival is found.winner:
+            if found.winner is None or rival is None or rival.genome == found.winner.genome:
                 continue
             for split in splits:
                 if less := found.winner.less(rival, split):

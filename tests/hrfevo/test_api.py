@@ -131,6 +131,12 @@ def test_the_notebook_answers_its_questions(tmp_path: Path, monkeypatch: pytest.
     assert run.record.state == "finished"
     assert {"search", "baseline"} <= set(run.confirmed["origin"])
     assert any("transformer" in verdict for verdict in run.verdicts)
+    confirmed = run.confirmed.set_index(["genome", "seed"])
+    for row in run.differences.itertuples():
+        paired = (confirmed.loc[row.genome, row.split] - confirmed.loc[row.rival, row.split]).dropna()
+        assert (row.mean, row.seeds) == (pytest.approx(paired.mean()), len(paired))
+        assert row.low <= row.mean <= row.high
+    assert {*run.differences["split"]} == {"validation", "test"}
     assert set(run.importance()["gene"])
     best = sum(parameter.numel() for parameter in run.model().parameters())
     assert sum(parameter.numel() for parameter in names["loaded"].parameters()) == best
