@@ -32,7 +32,7 @@ class Nearest:
         broken = {
             name: bounds
             for name, bounds in self._space.constraints.items()
-            if name in self._metrics and not bounds.keep(self._metrics[name])
+            if name in self._metrics and self._space.violation({name: self._metrics[name]})
         }
         if not broken:
             return ""

@@ -22,7 +22,7 @@ from hrfevo.views.notebook import Run
 from signal_model.support.console import library_console
 from signal_model.support.errors import InputError
 from signal_model.support.files import explain, to_yaml
-from signal_model.support.plugins import use
+from signal_model.support.plugins import Names, use
 
 
 def search(
@@ -44,7 +44,7 @@ def search(
     device: str = "auto",
     confirm: bool = True,
     observers: Sequence[Observer] = (),
-    plugins: str | Sequence[str] = (),
+    plugins: Names = (),
 ) -> Run:
     """Search a space, then train its winners again from scratch beside a transformer; returns the run.
 
@@ -61,7 +61,7 @@ def search(
     """
     if name is not None and not re.fullmatch(NAME, name):
         raise InputError(f"search: name {name!r}; accepted: {NAME_IN_WORDS}")
-    use([plugins] if isinstance(plugins, str) else plugins, "search: plugins")
+    use(plugins, "search: plugins")
     budget = {
         "evaluations": evaluations,
         "trainings": trainings,

@@ -45,10 +45,6 @@ class Bounds(Config):
             return f"{self.min:,.6g} to {self.max:,.6g}"
         return f"at most {self.max:,.6g}" if self.max is not None else f"at least {self.min:,.6g}"
 
-    def keep(self, value: float) -> bool:
-        """Whether a value is within them."""
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
-
 
 class Resources(Config):
     """What one evaluation occupies."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrfevo.results import run as results
 from signal_model.support.errors import InputError
-from signal_model.support.plugins import use
+from signal_model.support.plugins import Names, use
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -85,12 +84,12 @@ def load(
     path: str | os.PathLike[str],
     store: str | None = None,
     *,
-    plugins: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    plugins: Names = (),
 ) -> Run:
     """The run in a folder, as it stands now; `store` is its database where that needs a password.
 
     `plugins` are files or modules, or one, that it was started with and that are not installed.
     Raises InputError if there is no run, it is damaged, or a plugin is missing.
     """
-    use([str(plugins)] if isinstance(plugins, str | os.PathLike) else map(str, plugins), "load: plugins")
+    use(plugins, "load: plugins")
     return Run.read(path, store)

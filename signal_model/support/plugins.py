@@ -65,12 +65,16 @@ def named() -> tuple[str, ...]:
     return tuple(_whole(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name)
 
 
-def use(names: Iterable[str], given_as: str = "--plugin") -> None:
+Names = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""Modules by their names and files by their paths, or one of them."""
+
+
+def use(names: Names, given_as: str = "--plugin") -> None:
     """Import these modules and files, and have the variable name them, for processes that are started from now on.
 
     Raises InputError for one that cannot be imported, naming what it was `given_as`.
     """
-    for name in names:
+    for name in map(str, [names] if isinstance(names, str | os.PathLike) else names):
         imported(name, given_as)
         if _whole(name) not in named():
             os.environ[VARIABLE] = os.pathsep.join([*named(), _whole(name)])
