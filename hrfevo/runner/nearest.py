@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.base import Outcome, counts
-from signal_model.support.errors import listed
+from signal_model.support.errors import counted, listed
 
 
 class Nearest:
@@ -40,4 +40,4 @@ class Nearest:
         had = listed([f"{self._metrics[name]:,.6g}" for name in broken])
         if count == 1:
             return f"its one genome does not keep to {bounds}: it had {had}"
-        return f"none of the first {count:,} genomes keeps to {bounds}; the nearest had {had}"
+        return f"none of the first {counted(count, 'genome')} keeps to {bounds}; the nearest had {had}"
