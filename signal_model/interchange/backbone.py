@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +21,29 @@ from signal_model.support.errors import InputError
 class SignalLLMPreTrainedModel(PreTrainedModel):
     """What models with a SignalLLM in them share: weights that it draws itself, and an embedding that stays."""
 
+    config: SignalLLMConfig
     config_class = SignalLLMConfig
     base_model_prefix = "model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _input_embed_layer = "embedding"
-    _no_split_modules = ("SignalLLMBlock",)
+    _no_split_modules = ("SignalLLMModel",)
     _is_stateful = True  # so that speculative decoding, which takes tokens back, is refused
 
     def post_init(self) -> None:
         self._fixed = [name for name, weight in self.named_parameters() if not weight.requires_grad]
         super().post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Self:
+        """As in transformers, on one device. Raises InputError where a device map names several, or offloads parts:
+        weights would be moved in time for a `forward` only, and parts of a SignalLLM have two forms more."""
+        loaded: Self = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with `output_loading_info`
+        devices = sorted({str(device) for device in (getattr(model, "hf_device_map", None) or {}).values()})
+        if len(devices) > 1 or "disk" in devices:
+            raise InputError(f"device_map: a SignalLLM stands on one device, got {', '.join(devices)}")
+        return loaded
 
     @classmethod
     def get_init_context(cls, *args: Any, **kwargs: Any) -> list[Any]:

@@ -15,36 +15,39 @@ from signal_model.interchange.backbone import SignalLLMModel, SignalLLMPreTraine
 from signal_model.interchange.cache import SignalLLMCache
 from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.places import padding_of
-from signal_model.layers.embeddings import Embedding
 from signal_model.support.errors import InputError
 
 
 class SignalLLMHead(nn.Module):
-    """An embedding as the head that it also is, for programs that multiply by its weight themselves."""
+    """The embedding as the head that it also is, for programs that look for one, or multiply by its weight themselves.
+
+    It has no weights of its own: it looks up those of `backbone` at each use, whatever stands in their place by then.
+    """
 
     bias = None
 
-    def __init__(self, embedding: Embedding, vocab_size: int) -> None:
+    def __init__(self, backbone: SignalLLMModel) -> None:
         super().__init__()
-        self.embedding = embedding
-        self.out_features = vocab_size
+        self._backbone = [backbone]  # in a list, which hides it from `modules`: it is no part of the head
 
     @property
     def weight(self) -> Tensor:
         """The vectors of all tokens, (V, D), computed from the weights of the embedding and differentiable."""
-        device = next(self.embedding.parameters()).device
-        vectors: Tensor = self.embedding(torch.arange(self.out_features, device=device))
+        (backbone,) = self._backbone
+        tokens = torch.arange(backbone.config.vocab_size, device=backbone.norm.weight.device)
+        vectors: Tensor = backbone.embedding(tokens)
         return vectors
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(…, D) → logits (…, V)."""
-        return self.embedding.logits(hidden)
+        (backbone,) = self._backbone
+        return backbone.embedding.logits(hidden)
 
 
 class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
     """`SignalLLM` behind the interface of `transformers`; `model` is all of it but the head.
 
-    The head is the embedding: there is no second weight to tie.
+    The head is the embedding: `lm_head` has no second weight to tie.
     """
 
     accepts_loss_kwargs = True
@@ -52,6 +55,7 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
     def __init__(self, config: SignalLLMConfig) -> None:
         super().__init__(config)
         self.model = SignalLLMModel(config)
+        self.lm_head = SignalLLMHead(self.model)
         self.post_init()
 
     @can_return_tuple
@@ -65,7 +69,6 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         token_type_ids: Tensor | None = None,
-        shift_labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
         **others: Any,
@@ -74,8 +77,10 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
 
         A label is what the position before it predicts; -100 does not count, nor what padding would predict.
         `shift_labels` are what each position itself predicts, and take the place of `labels`. All else, and what is
-        refused, is as in `SignalLLMModel`.
+        refused, is as in `SignalLLMModel`; and a mean over several batches where padding stands before tokens.
         """
+        # Not an argument by name, or `Trainer` would miss it among the labels and report no loss.
+        shift_labels: Tensor | None = others.pop("shift_labels", None)
         output = self.model(
             input_ids,
             attention_mask=attention_mask,
@@ -88,7 +93,7 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
         )
         hidden = output.last_hidden_state
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep  # 0 keeps all
-        logits = self.model.embedding.logits(hidden[:, kept])
+        logits = self.lm_head(hidden[:, kept])
         loss = None
         if labels is not None or shift_labels is not None:
             if shift_labels is None and labels is not None:
@@ -96,7 +101,7 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
             padding = padding_of(attention_mask, *hidden.shape[:2])
             if padding is not None:
                 assert shift_labels is not None
-                shift_labels = shift_labels.masked_fill(padding, -100)
+                shift_labels, num_items_in_batch = _without_padding(shift_labels, padding, num_items_in_batch)
             told = {"num_items_in_batch": num_items_in_batch, "shift_labels": shift_labels}
             loss = self.loss_function(logits, labels, logits.shape[-1], **told)
         return CausalLMOutputWithPast(
@@ -144,12 +149,29 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
     def _supports_default_dynamic_cache(cls) -> bool:
         return False
 
-    def get_output_embeddings(self) -> SignalLLMHead:
-        """The embedding as a head, made at each call of what stands in the place of the embedding by then."""
-        return SignalLLMHead(self.model.embedding, self.config.vocab_size)
-
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
         raise InputError("set_output_embeddings: embedding and head of a SignalLLM are one part, and stay")
+
+
+def _without_padding(
+    labels: Tensor, padding: Tensor, counted: Tensor | int | None
+) -> tuple[Tensor, Tensor | int | None]:
+    """Labels (B, T) without what padding would predict, and how many are to be counted.
+
+    `Trainer` counts the first token of a row that is padded before it, which nothing predicts. That is set right
+    where the count is of this batch; where it is of several, those of the others are not known here.
+    """
+    predicted = labels.masked_fill(padding, -100)
+    if counted is None:
+        return predicted, None
+    given = (labels != -100).sum()
+    lost = given - (predicted != -100).sum()
+    if lost and bool((torch.as_tensor(counted, device=given.device) != given).any()):
+        raise InputError(
+            "labels: rows are padded before their first token, and the mean is to be over several batches; "
+            "pad after the last, tokenizer.padding_side = 'right'"
+        )
+    return predicted, counted - lost
 
 
 AutoConfig.register(SignalLLMConfig.model_type, SignalLLMConfig, exist_ok=True)

@@ -38,7 +38,9 @@ CANNOT_HOLD = {
 def tests_of(checkout: Path) -> ModuleType:
     """Its package `tests`, in place of ours: it imports itself by that name."""
     name, folder = "tests", checkout / "tests"
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     if spec is None or spec.loader is None or not (folder / "test_modeling_common.py").is_file():
         raise SystemExit(f"{checkout}: is no checkout of transformers: it has no tests/test_modeling_common.py")
     package = importlib.util.module_from_spec(spec)
@@ -106,10 +108,10 @@ def case_of(checkout: Path, layers: list[dict[str, Any]]) -> type[unittest.TestC
             self, batch_size: int, past_key_values: SignalLLMCache, seq_length: int, config: SignalLLMConfig
         ) -> None:
             # Not a list of keys and values, whose shapes this is about for others.
-            self.assertIsInstance(past_key_values, SignalLLMCache)
-            self.assertEqual(past_key_values.get_seq_length(), seq_length)
-            self.assertEqual(len(past_key_values.states), 1 + config.num_hidden_layers)
-            self.assertEqual({len(part) for state in past_key_values.states for part in state}, {batch_size})
+            assert isinstance(past_key_values, SignalLLMCache)
+            assert past_key_values.get_seq_length() == seq_length
+            assert len(past_key_values.states) == 1 + config.num_hidden_layers
+            assert {len(part) for state in past_key_values.states for part in state} == {batch_size}
 
     return SignalLLMTest
 
