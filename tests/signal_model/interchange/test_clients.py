@@ -241,8 +241,8 @@ def test_a_step_of_trl(folder: Path, tmp_path: Path, kind: str) -> None:
     if kind == "DPO":
         data = {"prompt": ["is it? ", "what? "], "chosen": ["yes", "a word"], "rejected": ["no", "nothing"]}
     settings = getattr(trl, f"{kind}Config")(
-        str(tmp_path), max_length=32, per_device_train_batch_size=2, max_steps=1, learning_rate=1e-3, use_cpu=True, bf16=False,
-        save_strategy="no", report_to=[], disable_tqdm=True, logging_strategy="no",
+        str(tmp_path), max_length=32, per_device_train_batch_size=2, max_steps=1, learning_rate=1e-3, use_cpu=True,
+        bf16=False, save_strategy="no", report_to=[], disable_tqdm=True, logging_strategy="no",
     )  # fmt: skip
     trainer = getattr(trl, f"{kind}Trainer")(
         model, args=settings, train_dataset=Dataset.from_dict(data), processing_class=tokenizer
