@@ -1,8 +1,7 @@
-"""What other programs do with an export: trainers, adapters, scores. Those that are not installed are skipped."""
+"""What other programs do with an export: trainers, adapters, scores."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from pathlib import Path
 from typing import Any
@@ -187,10 +186,7 @@ def test_a_client_s_windows_give_the_bits_of_evaluate(folder: Path) -> None:
 
 # --- programs that may be installed -----------------------------------------------------------------
 
-needs_trainer = pytest.mark.skipif(importlib.util.find_spec("accelerate") is None, reason="needs accelerate")
 
-
-@needs_trainer
 def test_several_devices_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     inputs = tokens(2, 9)
     expected = AutoModelForCausalLM.from_pretrained(folder)(inputs).logits
@@ -202,7 +198,8 @@ def test_several_devices_are_refused_by_name(folder: Path, tmp_path: Path) -> No
 
 
 def test_low_rank_adapters_by_peft(folder: Path, tmp_path: Path) -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     inputs = tokens(2, 9)
     settings = peft.LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=2)
     adapted = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(folder), settings)
@@ -225,10 +222,9 @@ def test_low_rank_adapters_by_peft(folder: Path, tmp_path: Path) -> None:
         assert torch.equal(adapted.generate(inputs, **options), merged.generate(inputs, **options))
 
 
-@needs_trainer
 @pytest.mark.parametrize("kind", ["SFT", "DPO"])
 def test_a_step_of_trl(folder: Path, tmp_path: Path, kind: str) -> None:
-    trl = pytest.importorskip("trl")
+    import trl
     from datasets import Dataset
 
     model = AutoModelForCausalLM.from_pretrained(folder)
@@ -254,15 +250,3 @@ def test_a_step_of_trl(folder: Path, tmp_path: Path, kind: str) -> None:
     fixed = {name for name, weight in after.items() if not weight.requires_grad}
     assert fixed <= same
     assert len(same) < len(fixed) + 5  # texts are too short for some filters
-
-
-@pytest.mark.slow
-def test_lm_eval_agrees_with_evaluate(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lm_eval")
-    from tests.tools.harness import TOLERANCE, by_lm_eval, by_signal_model
-
-    text = tmp_path / "heldout.txt"
-    text.write_bytes(np.random.default_rng(0).integers(97, 123, 40_000, np.uint8).tobytes())
-    assert by_lm_eval(folder, text, tmp_path) == pytest.approx(
-        by_signal_model(folder.parent / "checkpoint", text), abs=TOLERANCE
-    )
