@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal
 
+import numpy as np
 import torch
 
 from signal_model.support.errors import InputError
+
+# The quantile of what something has taken that other programs have hardly lengthened.
+UNDISTURBED = 0.1
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -118,6 +123,12 @@ def give_back(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def undisturbed(seconds: Sequence[float]) -> float:
+    """What something takes by itself that has taken so long: other programs only ever lengthen it, so a low quantile
+    says so."""
+    return float(np.quantile(seconds, UNDISTURBED))
 
 
 def wait_for(device: torch.device) -> None:

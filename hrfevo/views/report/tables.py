@@ -63,7 +63,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
         said = "One genome, which no other beats in any objective."
     else:
         said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
-    if "step_time" in space.objectives and (timed := timed_in_words(winners)):
+    if timed := timed_in_words(winners, space.objectives):
         said += f" The {timed}."
     seeds = any(winner.seeds > 1 for winner in winners)
     heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]

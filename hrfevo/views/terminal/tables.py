@@ -108,7 +108,7 @@ def as_table(listed: History, front: Sequence[Evaluation], also: Sequence[str] =
     if below := {space.rungs[one.rung] for one in listed} - {space.rungs[-1]}:
         steps = " and ".join(counted(number, "step") for number in sorted(below))
         captions.append(f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung")
-    if "step_time" in metrics and (told := timed_in_words(listed)):
+    if told := timed_in_words(listed, metrics):
         captions.append(told)
     if captions:
         table.caption = "\n".join(captions)
@@ -116,13 +116,15 @@ def as_table(listed: History, front: Sequence[Evaluation], also: Sequence[str] =
     return table
 
 
-def timed_in_words(evaluations: Sequence[Evaluation]) -> str:
-    """Whose steps are timed again, and how often; empty where nobody's are."""
+def timed_in_words(evaluations: Sequence[Evaluation], metrics: Iterable[str]) -> str:
+    """Whose steps are timed again, and how often; empty where nobody's are, or where no metric is what they took."""
     alone = [evaluation.timings for evaluation in evaluations if evaluation.timings]
-    if not alone:
+    timed = [name for name in metrics if any(name in timing for timings in alone for timing in timings)]
+    if not timed:
         return ""
     whose = "all" if len(alone) == len(evaluations) else f"{len(alone)} of {len(evaluations)}"
-    return f"step_time of {whose} is that of steps timed again, alone: the least of {max(map(len, alone))}"
+    names = " and ".join(timed)
+    return f"{names} of {whose} is that of steps timed again, alone: the least of {max(map(len, alone))}"
 
 
 def confirmed_table(found: Confirmation) -> Table:
