@@ -15,7 +15,7 @@ from signal_model.model import SignalLLM, build_model
 HYBRID = """
 {width: 16, context: 24, vocab_size: 11, layers: [
   {mixer: {kind: attention, heads: 2}},
-  {mixer: {kind: attention, heads: 2, window: 8}, filter_bank: {kind: learned, filters: 2}},
+  {mixer: {kind: attention, heads: 2, window: 8}, filter_bank: {kind: learned, filters: 2, taps: 4}},
   {mixer: {kind: harmonic, bases: 4}}]}
 """
 
