@@ -67,7 +67,7 @@ def train(
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
-    print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
+    print(f"corpus {text.words}; device {chosen}", flush=True)
     shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:
         if workers > 1:

@@ -13,6 +13,7 @@ from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, State, Store
+from signal_model.support.errors import one_line
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Status:
     finished: int
     failed: int
     infeasible: int
+    corpus: str
+    """In words, with its size."""
     budget: str
     """In words."""
     budget_evaluations: int | None
@@ -117,6 +120,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         finished=counts["finished"],
         failed=counts["failed"],
         infeasible=counts["infeasible"],
+        corpus=one_line(folder.settings.corpus.words),
         budget=space.budget.words,
         budget_evaluations=space.budget.evaluations,
         budget_trainings=space.budget.trainings,

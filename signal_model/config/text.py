@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from signal_model.support.errors import listed
 from signal_model.support.files import explain, parse_value
 from signal_model.support.settings import Config
 
@@ -110,6 +112,12 @@ def corpus_option(text: str) -> CorpusConfig:
     except ValidationError as error:
         raise explain(error, "--corpus") from None
     return corpus.resolved(Path.cwd()) if isinstance(corpus, FilesCorpusConfig) else corpus
+
+
+def corpus_in_words(name: str, sizes: Mapping[str, int]) -> str:
+    """`files 8dbae83a5ca0: 7,204 training, 401 validation and 399 test tokens`; the name alone where none are known."""
+    told = [f"{count:,} {'training' if split == 'train' else split}" for split, count in sizes.items()]
+    return f"{name}: {listed(told)} tokens" if told else name
 
 
 class TokenizerConfig(Config):

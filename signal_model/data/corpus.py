@@ -27,6 +27,7 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
+from signal_model.config.text import corpus_in_words
 from signal_model.data.text import (
     SPLITS,
     Documents,
@@ -63,6 +64,16 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Tokens by split."""
+        return {split: len(getattr(self, split)) for split in SPLITS}
+
+    @property
+    def words(self) -> str:
+        """What it is called and how large it is."""
+        return corpus_in_words(self.name, self.sizes)
 
 
 Entry = tuple[ByteTokenizer | BPETokenizer, dict[str, np.ndarray]]

@@ -13,7 +13,7 @@ from hrfevo.results.earlier import begun_with
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth, yardsticks_of
-from hrfevo.store.settings import EarlierRun
+from hrfevo.store.settings import CorpusRecord, EarlierRun
 from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn_numbers
@@ -26,6 +26,7 @@ from hrfevo.views.report.tables import confirmed_table, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
 from hrfevo.views.words import caveat, moment, summary, tally
 from hrfevo.workers.base import Point
+from signal_model.config.text import corpus_in_words
 from signal_model.support.errors import listed
 from signal_model.support.pages import Script, page
 
@@ -91,7 +92,7 @@ def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
         ("Searched for", duration(run.seconds)),
-        ("Corpus", corpus_name(run, space)),
+        ("Corpus", corpus_in_words(corpus_name(run, space), _tokens(run))),
         ("Training steps", listed([f"{steps:,}" for steps in space.rungs])),
         ("Devices", listed(sorted({e.device for e in history if e.device})) or "none yet"),
     ]
@@ -102,6 +103,12 @@ def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
     if settings("seed") is not None:
         facts.append(("Seed", str(settings("seed"))))
     return facts
+
+
+def _tokens(run: RunRecord) -> dict[str, int]:
+    """Sizes of the corpus by split; none where an earlier version did not note them."""
+    corpus = run.settings.get("corpus")
+    return CorpusRecord.model_validate(corpus).tokens if isinstance(corpus, dict) else {}
 
 
 def _origin(run: RunRecord) -> str:

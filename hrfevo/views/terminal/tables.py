@@ -191,6 +191,7 @@ def status_table(status: Status) -> Table:
         ),
         ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("training", trained_in_words(status.steps, status.trainings, status.training_seconds)),
+        ("corpus", status.corpus),
         ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),

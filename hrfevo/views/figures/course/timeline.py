@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -30,7 +31,7 @@ def timeline(frame: pd.DataFrame) -> go.Figure | None:
     share = done["minutes"].sub(done["began"]).sum() / (spans["until"] - spans["began"]).sum()
     busiest = spans.groupby("row")["busy"].sum().nlargest(MOST_ROWS).index.sort_values()
     chosen = spans[spans["row"].isin(busiest)]
-    rows = dict(zip(chosen["worker"], busiest.get_indexer(chosen["row"]).tolist(), strict=True))
+    rows = dict(zip(chosen["worker"], np.searchsorted(busiest, chosen["row"]).tolist(), strict=True))
     shown = done[done["worker"].isin(rows.keys())]
     many = len(shown) > MOST_DRAWN
     unit, seconds = span_of_time(60 * float(done["minutes"].max()))
