@@ -84,6 +84,8 @@ def start(
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=auto)")
     read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
     evaluator = _evaluator(space, read, machinery, console)
+    if spare := evaluator.corpus.spare:
+        say(console, f"note: {spare}")
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
     known = gather(asked.earlier, space, here, partial(say, console))
     with open_workers(evaluator, space, machinery, console) as workers:

@@ -107,7 +107,7 @@ class SearchSpace(Config):
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
         PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
     )
-    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, {kind: bytes, size: …} of those that occur, or {kind: bpe, size: …}")
     model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
     training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
     genes: dict[str, Gene] = Field(min_length=1, description="What may vary, by the setting that it decides")

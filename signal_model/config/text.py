@@ -121,10 +121,12 @@ def corpus_in_words(name: str, sizes: Mapping[str, int]) -> str:
 
 
 class TokenizerConfig(Config):
-    """Bytes, or byte-pair encoding trained on the training split."""
+    """Bytes, all or those that occur in the text, or byte-pair encoding trained on the training split."""
 
     kind: Literal["bytes", "bpe"] = "bytes"
-    size: int = Field(256, ge=256, le=65536, description="Size of the vocabulary")
+    size: int = Field(
+        256, ge=2, le=65536, description="Size of the vocabulary; bytes below 256: as many as occur, with end of text"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -133,8 +135,8 @@ class TokenizerConfig(Config):
 
     @model_validator(mode="after")
     def _size_fits(self) -> Self:
-        if self.kind == "bytes" and self.size != 256:
-            raise ValueError(f"bytes have a vocabulary of 256, got {self.size}")
+        if self.kind == "bytes" and self.size > 256:
+            raise ValueError(f"bytes have a vocabulary of at most 256, got {self.size}")
         if self.kind == "bpe" and self.size < 258:
             raise ValueError(f"bpe needs a size of at least 258 (256 bytes, end of text, one merge), got {self.size}")
         return self
