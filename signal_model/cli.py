@@ -34,7 +34,9 @@ def train(
     model: Annotated[str, typer.Argument(help="A model config, a recipe that a search exported, or a preset's name")],
     output: Annotated[Path, typer.Option(help="Folder for the trained model")],
     corpus: CorpusOption = None,
-    tokenizer: Annotated[str | None, typer.Option(help="bytes, {kind: bytes, size: 67} or {kind: bpe, size: 1024}")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="bytes, {kind: bytes, size: 67} or {kind: bpe, size: 1024}")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1)] = None,
     device: DeviceOption = "auto",

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.agreement import Agreement, agreements
+from hrfevo.results.confirmed import cost_of_confirmation
+from hrfevo.results.cost import Cost
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
@@ -52,6 +54,10 @@ class Status:
     """Of training alone, undisturbed, summed over workers."""
     worker_seconds: float
     """That workers spent on all evaluations that have ended."""
+    cost: Cost
+    """Of its evaluations that have ended."""
+    confirmation_cost: Cost
+    """Of its confirmations, which is not in `cost`."""
     seconds: float
     """That it has searched, interruptions not counted."""
     silent: float | None
@@ -130,6 +136,8 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         trainings=used.steps / space.rungs[-1],
         training_seconds=used.training_seconds,
         worker_seconds=used.seconds,
+        cost=Cost.of([history]),
+        confirmation_cost=cost_of_confirmation(folder),
         seconds=run.seconds,
         silent=None if last is None else max(0.0, now - last),
         objective=objective,

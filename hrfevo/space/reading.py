@@ -69,8 +69,22 @@ def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSp
     """
     document = _document(text, name, overrides)
     space = SearchSpace.from_document(document)
-    _try_genes(space, document)
+    try:
+        _try_genes(space, document)
+    except InputError as error:
+        if overrides and _is_valid(text, name):  # it names a line that is not to blame
+            told = " ".join(f"--set {override}" for override in overrides)
+            raise InputError(f"{error}; without {told} it is valid") from None
+        raise
     return space
+
+
+def _is_valid(text: str, name: str) -> bool:
+    try:
+        parse_space(text, name)
+    except InputError:
+        return False
+    return True
 
 
 def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
@@ -120,6 +134,8 @@ def _try_genes(space: SearchSpace, document: Document) -> None:
             continue
         section, detail = misfit
         place, message = _in_space(space, genome, section, error_place(detail)), error_message(detail)
+        if place[-1] == "kind" and place not in document.lines and (own := _of_part(space, genome, place)):
+            raise document.error(own, f"{dotted(place)} {message}")
         if place[0] == "genes":
             raise document.error(place, message + _advice(space, place, detail))
         if tried and simple_fits:  # the fixed setting is well but for what this gene makes of it
@@ -156,7 +172,10 @@ def _advice(space: SearchSpace, place: Place, detail: ErrorDetails) -> str:
     for value in genes[kind].extremes():
         forced = _forced(genes, {name: genes[name].extremes()[0], kind: value})
         whole = _forced(space.genes, {"layers": [forced]}) if "layers" in outer else forced
-        if name in forced and _misfit(space, Genome(whole)) is None:
+        # What else is wrong is said once this is mended.
+        if name in forced and (
+            (misfit := _misfit(space, Genome(whole))) is None or misfit[1]["type"] != detail["type"]
+        ):
             fitting.append(str(value))
     return f"; searched only where it is one: when: {{{kind}: [{', '.join(fitting)}]}}" if fitting else ""
 
@@ -211,6 +230,18 @@ def _in_space(space: SearchSpace, genome: Genome, section: str, place: Place) ->
     return ("genes", found) if found else (section, *place)
 
 
+def _of_part(space: SearchSpace, genome: Genome, kind: Place) -> Place | None:
+    """The gene that decides a setting of the part whose `kind` is not right; None if none does."""
+    layers = space.genes.get("layers")
+    outer: Place
+    if kind[:2] == ("genes", "layers") and isinstance(layers, LayersGene):
+        names, outer, words = layers.genes, ("genes", "layers", "genes"), kind[3:-1]
+    else:
+        names, outer, words = genome.values, ("genes",), kind[kind[0] == "model" : -1]  # type: ignore[assignment]
+    part = ".".join(map(str, words))
+    return next(((*outer, name) for name in names if part and name.startswith(f"{part}.")), None)
+
+
 def _matching(names: Mapping[str, Any], path: str) -> str | None:
     """The gene that decides `path`, or one inside it, or one it lies inside."""
     return next(
@@ -232,7 +263,8 @@ class SpaceSize:
         count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
         if not self.continuous:
             return counted(self.discrete, "genome") if self.discrete < 10**15 else f"{count} genomes"
-        return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
+        noun = "discrete combination" if self.discrete == 1 else "discrete combinations"
+        return f"{count} {noun}, up to {counted(self.continuous, 'continuous dimension')}"
 
 
 def gene_count(space: SearchSpace) -> int:
@@ -247,7 +279,7 @@ def space_size(space: SearchSpace) -> SpaceSize:
         >>> genes = "{a: {type: int, low: 1, high: 4}, b: {type: float, low: 0, high: 1}}"
         >>> text = f"{{name: tiny, genes: {genes}, rungs: [10], budget: {{evaluations: 4}}}}"
         >>> str(space_size(read_space(text, "tiny.yaml")))
-        '4 discrete combinations, up to 1 continuous dimensions'
+        '4 discrete combinations, up to 1 continuous dimension'
     """
     return _size(space.genes)
 

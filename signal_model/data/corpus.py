@@ -86,8 +86,8 @@ class Corpus:
         if size > self.tokenizer.vocab_size // 2:
             return ""
         return (
-            f"{counted(size - 1, 'byte')} of 255 occur in the text; tokenizer: {{kind: bytes, size: {size}}} leaves out "
-            "the parameters of the others"
+            f"{counted(size - 1, 'byte')} of 255 occur in the text; tokenizer: {{kind: bytes, size: {size}}} leaves "
+            "out the parameters of the others"
         )
 
 

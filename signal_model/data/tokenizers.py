@@ -88,8 +88,8 @@ class ByteTokenizer:
         alphabet = bytes(sorted(found))
         if (reached := 1 + len(alphabet)) != size:
             raise InputError(
-                f"tokenizer.size: {counted(len(alphabet), 'byte')} of 255 occur in the text, so with the end of text the "
-                f"size is {reached}, not {size}; 256 has them all"
+                f"tokenizer.size: {counted(len(alphabet), 'byte')} of 255 occur in the text, so with the end of text "
+                f"the size is {reached}, not {size}; 256 has them all"
             )
         return cls(alphabet)
 

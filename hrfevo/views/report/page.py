@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from hrfevo.results.confirmed import NOTHING, Confirmation
+from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.earlier import begun_with
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
@@ -58,7 +59,7 @@ def render(
         run=run,
         description=space.description,
         searched=searched(run, history),
-        facts=_facts(run, history),
+        facts=_facts(run, history, confirmed),
         lead=lead(confirmed, history) or found,
         summary=[
             ("", said),
@@ -83,11 +84,12 @@ def render(
     )
 
 
-def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
+def _facts(run: RunRecord, history: History, confirmed: Confirmation) -> list[tuple[str, str]]:
     settings, space, used = run.settings.get, history.space, history.spent
     facts = [
         ("Evaluations", tally((e.status for e in history), run.state)),
         ("Trained", trained_in_words(used.steps, used.steps / space.rungs[-1], used.training_seconds)),
+        ("Cost", cost_in_words(Cost.of([history]), confirmed.cost)),
         ("Budget", space.budget.words),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
