@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hrfevo.results.agreement import Agreement, agreements
 from hrfevo.results.confirmed import cost_of_confirmation
 from hrfevo.results.cost import Cost
+from hrfevo.results.forecast import Forecast, forecast
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
@@ -75,6 +76,8 @@ class Status:
     in_flight: tuple[InFlight, ...]
     agreements: tuple[Agreement, ...]
     """Of the order at each rung with that at the last."""
+    forecast: Forecast | None
+    """What as much training again may gain; None where too little is known."""
     paused: str = ""
     """Why it waits, where it is running and does."""
     worth: str = ""
@@ -153,6 +156,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             if e.status == "running"
         ),
         agreements=tuple(agreements(history)),
+        forecast=forecast(history),
         paused=folder.paused,
         worth=worth(folder.settings.corpus.yardsticks, history),
     )

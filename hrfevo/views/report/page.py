@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from hrfevo.results.confirmed import NOTHING, Confirmation
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.earlier import begun_with
+from hrfevo.results.forecast import forecast
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth, yardsticks_of
@@ -91,6 +92,7 @@ def _facts(run: RunRecord, history: History, confirmed: Confirmation) -> list[tu
         ("Trained", trained_in_words(used.steps, used.steps / space.rungs[-1], used.training_seconds)),
         ("Cost", cost_in_words(Cost.of([history]), confirmed.cost)),
         ("Budget", space.budget.words),
+        *([("More budget", more.words)] if (more := forecast(history)) else []),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
         ("Searched for", duration(run.seconds)),

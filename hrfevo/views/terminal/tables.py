@@ -209,6 +209,8 @@ def status_table(status: Status) -> Table:
         (f"{flying} #{one.number}", f"{one.genome} to {counted(one.steps, 'step')}, since {duration(one.seconds)}")
         for one in status.in_flight
     )
+    if status.forecast:
+        facts.append(("more budget", status.forecast.words))
     if status.worth:
         facts.append(("worth", status.worth))
     if status.advice:
