@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.history import History
-from hrfevo.space.metrics import METRICS, measure
+from hrfevo.space.metrics import measure
 from hrfevo.store.spending import Ledger
 
-# Of searches that spent as much training again (benchmarks/forecast.py): how many found better, and how many gained no
-# more than in the better of their last two doublings.
-FOUND_BETTER, WITHIN = "one of three", "five of six"
+# Of searches that spent as much training again, so many gained no more than in the better of their last two doublings;
+# two of three gained nothing (benchmarks/forecast.py).
+WITHIN = "five of six"
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,14 @@ class Forecast:
     def words(self) -> str:
         """What was gained, and what that says of more."""
         quarter, half, now = (format(self.steps / part / self.full, ",.3g") for part in (4, 2, 1))
-        better = f"as much training again finds better in {FOUND_BETTER} searches"
         if not self.most:
-            return f"none better since {quarter} of {now} full trainings; {better}"
-        before, last, most = (
-            format(one, measure(self.objective).format) for one in (self.before, self.last, self.most)
-        )
+            return f"none better since {quarter} of {now} full trainings: as much training again seldom finds better"
+        form, unit = measure(self.objective).format, measure(self.objective).unit
+        before, last, most = (format(one, form) for one in (self.before, self.last, self.most))
         gained = f"the best gained {before} from {quarter} to {half} full trainings, {last} from {half} to {now}"
-        unit = METRICS[self.objective].unit
-        return f"{gained}; {better}, and in {WITHIN} by {most} {unit}".rstrip() + " at most"
+        return f"{gained}; as much training again often gains nothing, in {WITHIN} searches {most} {unit}".rstrip() + (
+            " at most"
+        )
 
 
 def forecast(history: History) -> Forecast | None:

@@ -42,7 +42,7 @@ def test_a_forecast_is_of_the_last_rung_by_all_training_and_in_either_direction(
     top = [e.metrics["bits_per_byte"] for e in evaluations if e.status == "finished" and e.rung == 1]
     assert 0 <= found.last <= found.most <= max(top) - min(top)
     assert f" to {found.steps / 60:.3g}; " in found.words
-    assert found.words.endswith(f"by {found.most:.4f} bits per byte at most")
+    assert found.words.endswith(f" {found.most:.4f} bits per byte at most")
     # The same turned upside down.
     other = space.model_copy(update={"objectives": {"bits_per_byte": "maximize"}})
     turned = tuple(
