@@ -15,6 +15,7 @@ from hrfevo.space.genes import ChoiceGene, FloatGene, IntervalGene, IntGene, Lay
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from signal_model.config import LayerConfig, ModelConfig, TokenizerConfig, TrainingConfig
+from signal_model.support.plugins import command
 from signal_model.support.settings import Part
 
 WIDTH = 110
@@ -36,7 +37,7 @@ def commented(text: str, file: str) -> str:
         f"\n{_comments(key)}#{key}: {_default(field.get_default(call_default_factory=True))}\n" for key, field in left
     )
     return (
-        f"# Try it: hrfevo validate {file}. Search it: hrfevo run {file}\n"
+        f"# Try it: {command('hrfevo', 'validate', file)}. Search it: {command('hrfevo', 'run', file)}\n"
         "# Editors complete and check it: run `hrfevo schema --output schema.json`, and add as first line\n"
         "# `yaml-language-server: $schema=schema.json`, behind a # like this.\n\n"
         f"{text}\n# Keys that it leaves out, as they are then; take away the first # of a line to change one.\n{others}"

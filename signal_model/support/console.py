@@ -120,6 +120,13 @@ def is_watched() -> bool:
     return sys.stdout.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, which draws what IPython displays."""
+    ipython = sys.modules.get("IPython")  # who has not imported it is in no notebook
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
 def new_console() -> Console:
     """A console for a command that lasts: by whichever of `_REQUESTS` it is asked to end, it ends alike and cleanly."""
     _heed(signal.default_int_handler)
