@@ -67,7 +67,7 @@ class FilesCorpusConfig(CorpusConfig):
     source = "path"
     path: str | tuple[str, ...] | dict[Split, str | tuple[str, ...]]
     split: Literal["file", "position"] = Field(
-        "file", description="By whole files, or, where there is one file only, by position inside it (90/5/5)"
+        "file", description="By whole files (file), or one file by position inside it, 90/5/5 % (position)"
     )
     text: str = Field("text", description="The column of .jsonl and .parquet files that holds the text")
 

@@ -146,7 +146,8 @@ def library_console() -> Console:
         return Told()
     # Where nobody looks, as in a log file, nothing is drawn again, though $FORCE_COLOR may ask for colours.
     colours: Literal["standard"] | None = "standard" if os.environ.get("FORCE_COLOR") else None
-    return Told(width=_PAGE_WIDTH, force_terminal=False, color_system=colours)
+    # In a notebook, too, a line is text: as HTML, which Rich makes of it there, each would be an output of its own.
+    return Told(width=_PAGE_WIDTH, force_terminal=False, force_jupyter=False, color_system=colours)
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -233,7 +233,8 @@ class NotebookDisplay(_Board):
 
     def _output(self) -> dict[str, str]:
         """As text, which every front end of a notebook shows and keeps."""
-        page = Console(file=io.StringIO(), width=self._console.width, force_terminal=False, color_system=None)
+        width = self._console.width
+        page = Console(file=io.StringIO(), width=width, force_terminal=False, force_jupyter=False, color_system=None)
         with page.capture() as drawn:
             page.print(self._render())
         return {"text/plain": drawn.get()}

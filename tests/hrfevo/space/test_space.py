@@ -330,9 +330,7 @@ def test_text_beside_the_space_file_is_not_read_but_pointed_at(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     load_space(file)  # nowhere: whoever reads the text says so
     (tmp_path / "spaces" / "text.txt").write_text("text")
-    with pytest.raises(
-        InputError, match=r"there is one at spaces/text\.txt, beside small\.yaml: write that"
-    ):
+    with pytest.raises(InputError, match=r"there is one at spaces/text\.txt, beside small\.yaml: write that"):
         load_space("spaces/small.yaml")
     (tmp_path / "text.txt").write_text("text")
     load_space("spaces/small.yaml")
