@@ -8,6 +8,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -340,8 +341,11 @@ def test_commands_to_paste_name_the_plugins_in_use(
     )
     assert command(*words).returncode == 0
     run = write_run(tmp_path, "ours", 3)
+    folder = RunFolder.open(run)
+    with closing(folder.open_store()) as store:
+        store.set_state(folder.id, "stopped", "for this test")
     status = command("hrfevo", "status", run, "--plugin", parts.name)
-    assert f"hrfevo resume {run} --plugin {parts.name}" in status.stdout, status.stderr
+    assert f"hrfevo resume {run} --plugin {parts.name}" in " ".join(status.stdout.split()), status.stderr
 
 
 def test_a_run_folder_brings_no_code_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
