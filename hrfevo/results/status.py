@@ -17,6 +17,7 @@ from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, State, Store
 from signal_model.support.errors import one_line
+from signal_model.support.plugins import command
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Status:
     @property
     def advice(self) -> str:
         """The command that goes on with it; empty where there is nothing to go on with."""
-        return f"hrfevo resume {self.run}" if self.state in ("stopped", "crashed") else ""
+        return command("hrfevo", "resume", self.run) if self.state in ("stopped", "crashed") else ""
 
 
 # So many genomes that failed alike are named.
