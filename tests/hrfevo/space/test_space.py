@@ -229,8 +229,8 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         # A part is of no kind: the gene is at fault that is of the part, not the first line.
         (RATE, f"{RATE}\n  training.optimizer.momentum: {{type: float, low: 0.1, high: 0.2}}",
          "5: genes.training.optimizer.momentum: training.optimizer.kind is missing; accepted: adamw, muon"),
-        (KINDS, "mixer.levels: {type: int, low: 1, high: 3}", "13: genes.layers.genes.mixer.levels: mixer.kind is missing; "
-         "accepted: attention,"),
+        (KINDS, "mixer.levels: {type: int, low: 1, high: 3}", "13: genes.layers.genes.mixer.levels: mixer.kind is "
+         "missing; accepted: attention,"),
         # Whatever else is wrong with the model: frequencies up to 32 do not fit its width.
         ("8, when: {embedding.kind: spectral}}\n  embedding.frequencies: {type: interval, low: 0.5, high: 8, when",
          "8}\n  embedding.spacing: {type: choice, values: [log], when",
