@@ -104,7 +104,7 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """`evaluations` as they are ranked: of a genome with several `seeds` the first has the means, and where steps
-        were timed again, alone, `step_time` is that."""
+        were timed again, alone, their times are those."""
         from hrfevo.results.frames import evaluation_frame
 
         return evaluation_frame(self.history.with_means)
