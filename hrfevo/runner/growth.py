@@ -28,10 +28,12 @@ from signal_model.support.settings import Misfit, ModelSize
 # About so many widths are looked at between two that keep the size of heads exactly.
 CANDIDATES = 8
 # By which factor they may be missed where heads or expansion would have to change by so many times as much.
-PARAMETERS_WEIGH = 4
+PARAMETERS_WEIGH = 8
 # By which factor the expansion of feed-forward layers may change.
 MOST_EXPANSION = 1.25
 WIDEST, DEEPEST = 2**16, 1024
+# The largest logarithm of the factor by which parameters may be missed: that of a tenth.
+FARTHEST = 0.1
 
 
 def parameters_of(model: ModelConfig) -> int:
@@ -66,9 +68,10 @@ def resized(model: ModelConfig, parameters: int) -> ModelConfig:
     depths = [max(1, int(whole)) * len(pattern), (int(whole) + 1) * len(pattern)]
     repeated = (pattern * (depth // len(pattern)) for depth in depths if depth <= DEEPEST)
     grown = [one for layers in repeated if (one := _of_depth(model, layers, parameters))]
-    if not grown:
+    met = [one for one in grown if _apart(parameters_of(one), parameters) <= FARTHEST]
+    if not met:
         raise InputError(f"--sizes: this design has no width at which it has about {parameters:,} parameters")
-    return min(grown, key=lambda one: _apart(len(one.layers) / one.width, len(model.layers) / model.width))
+    return min(met, key=lambda one: _apart(len(one.layers) / one.width, len(model.layers) / model.width))
 
 
 def steps_at(steps: int, factor: float, tokens: Tokens) -> int:
