@@ -34,6 +34,7 @@ from signal_model.support.console import print_table, say
 from signal_model.support.devices import choose_device
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import to_yaml
+from signal_model.support.plugins import command
 
 # A weight, its gradient and two moments, in float32.
 BYTES_PER_PARAMETER = 16
@@ -78,7 +79,7 @@ def scale(run: RunFolder, asked: Asked, machinery: Machinery, console: Console) 
         except KeyboardInterrupt:  # between two stages, or while the report is written
             ending = STRUCK
         if not ending.finished:
-            say(console, f"the ladder was interrupted; go on with: hrfevo scale {run.path}")
+            say(console, f"the ladder was interrupted; go on with: {command('hrfevo', 'scale', run.path)}")
             return ending, None
     return FINISHED, scaling_of(run)
 
@@ -148,7 +149,7 @@ def _transformer(run: RunFolder) -> tuple[str, Recipe]:
     if history is None or history.best is None:
         raise InputError(
             f"{run.path}: has no tuned transformer to scale beside it; tune one as long as was searched with "
-            f"`hrfevo confirm {run.path}`, or scale genomes alone with --no-transformer"
+            f"`{command('hrfevo', 'confirm', run.path)}`, or scale genomes alone with --no-transformer"
         )
     return history.best.genome, recipe_of(history.space, history.best)
 
