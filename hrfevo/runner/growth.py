@@ -30,7 +30,7 @@ CANDIDATES = 8
 # By which factor they may be missed where heads or expansion would have to change by so many times as much.
 PARAMETERS_WEIGH = 8
 # By which factor the expansion of feed-forward layers may change.
-MOST_EXPANSION = 1.25
+MOST_EXPANSION = 1.6
 WIDEST, DEEPEST = 2**16, 1024
 # The largest logarithm of the factor by which parameters may be missed: that of a tenth.
 FARTHEST = 0.1

@@ -54,7 +54,7 @@ def test_a_design_grows_to_the_parameters_and_stays_itself(design: str, factor: 
         if before.mixer.heads > 1:  # type: ignore[attr-defined]
             sizes = small.width / before.mixer.heads, grown.width / after.mixer.heads  # type: ignore[attr-defined]
             assert 0.7 < sizes[1] / sizes[0] < 1.4, "heads keep their size"
-        assert 0.79 < after.feedforward.expansion / before.feedforward.expansion < 1.26
+        assert 0.6 < after.feedforward.expansion / before.feedforward.expansion < 1.61
     if design == "spectral":
         ratio = grown.width / small.width
         assert grown.embedding.bases == pytest.approx(16 * ratio, abs=0.5)  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ def scaled(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Itera
         patch.setattr("hrfevo.runner.products.PICTURED", 0)
         with patch.context() as undrawn:
             undrawn.setattr("hrfevo.runner.products.render", lambda *_: "")
-            answer("run", space, "--out", folder / "runs", "--backend", "inline", "--evaluations", 6)
+            answer("run", space, "--out", folder / "runs", "--backend", "inline", "--evaluations", 4)
         run = only_run(folder / "runs")
         answer("scale", run, "--sizes", "0.5,1,2", "--seeds", 2, "--tokens", "root")
         yield run
