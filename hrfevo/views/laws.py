@@ -73,14 +73,18 @@ def crossing_in_words(found: Scaling, brief: bool = False) -> str:
     if crossing is None:
         return ""
     ends = f"{crossing.low:,.0f} and {crossing.high:,.0f} parameters"
-    far = found.predict(crossing.high).advantage
-    ahead = found.sides[0] if far is not None and far.value < 0 else found.sides[-1]
+    above = found.predict(crossing.high).advantage
+    ahead = found.sides[0] if above is not None and above.value < 0 else found.sides[-1]
     share = None if crossing.share is None or brief else f"{100 * crossing.share:.0f} %"
     if crossing.at is None:
         doubt = f"; with other seeds {share} of them would" if share else ""
         return f"The laws do not cross between {ends}, {ahead} stays ahead{doubt}."
     doubt = f"; with other seeds {share} of them cross between {ends}" if share else ""
-    return f"The laws cross at {crossing.at.words(',.0f', 'parameters')}, {ahead} is ahead above that{doubt}."
+    told = found.predict(crossing.at.value)
+    far = f", {told.beyond:,.3g} times beyond the largest size" if told.beyond > 1 else ""
+    if told.beyond > span(found):
+        far += " and so little more than a guess"
+    return f"The laws cross at {crossing.at.words(',.0f', 'parameters')}{far}; {ahead} is ahead above that{doubt}."
 
 
 def prediction_in_words(found: Scaling, told: Prediction) -> str:
@@ -97,12 +101,17 @@ def trust(found: Scaling, told: Prediction) -> str:
     """How far a prediction reaches beyond what was trained, and what its interval leaves out."""
     if told.beyond == 1:
         return "That lies between the sizes that were trained."
-    sizes = [row.parameters for row in found.rows if row.size in found.whole]
-    span = max(sizes) / min(sizes)
-    where = "beyond the largest size" if told.parameters > max(sizes) else "below the smallest size"
-    reach = f"That is {told.beyond:,.3g} times {where}, where sizes span a factor of {span:,.3g}"
-    far = ", so it is little more than a guess" if told.beyond > span else ""
+    is_larger = told.parameters > found.rows[0].parameters
+    where = "beyond the largest size" if is_larger else "below the smallest size"
+    reach = f"That is {told.beyond:,.3g} times {where}, where sizes span a factor of {span(found):,.3g}"
+    far = ", so it is little more than a guess" if told.beyond > span(found) else ""
     return f"{reach}{far}; the interval knows of seeds alone, not of whether law, steps and rates still hold there."
+
+
+def span(found: Scaling) -> float:
+    """By which factor the largest size that laws are fitted to is larger than the smallest."""
+    sizes = [row.parameters for row in found.rows if row.size in found.whole]
+    return max(sizes) / min(sizes)
 
 
 def notes(found: Scaling) -> Iterator[str]:
