@@ -18,8 +18,10 @@ def decaying_sums(query: Tensor, key: Tensor, value: Tensor, decay: Tensor) -> t
     query and key (B, H, T, K), value (B, H, T, V), decay a ≥ 0 (B, H, T). Returns (B, H, T, V) and (B, H, K, V). All of
     one type, float32 or float64.
     """
-    result, state = sums_of_chunks(*in_chunks(query, key, value, decay))
-    return result[:, :, : query.shape[2]], state
+    length = query.shape[2]
+    query, key, value, decay = in_chunks(query, key, value, decay)
+    result, state = sums_of_chunks(query, key, value, decay)
+    return result[:, :, :length], state
 
 
 def sums_of_chunks(
