@@ -92,7 +92,7 @@ class SelectiveConfig(MixerConfig):
 class GatedStateConfig(MixerConfig):
     """What mixers have in common whose heads keep one state, keys × values, that each token lets decay."""
 
-    heads: int = Field(4, ge=1, le=2**16, description="Groups of channels with a state and a decay of their own")
+    heads: int = Field(2, ge=1, le=2**16, description="Groups of channels with a state and a decay of their own")
     key_expansion: float = Field(0.75, gt=0, le=16, description="Channels of queries and of keys over the width")
     value_expansion: float = Field(1.5, gt=0, le=16, description="Channels of values and of the gate over the width")
     short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")

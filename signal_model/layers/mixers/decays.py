@@ -26,9 +26,10 @@ class PacedDecays(nn.Module):
         pace = torch.empty(heads).uniform_(*map(math.log, PACES)).exp()
         self.bias = nn.Parameter(pace + (-torch.expm1(-pace)).log())  # b, whose softplus is the pace
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(…, D) → decay a and pace Δ, both (…, H)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) → a, (…, H)."""
         chosen = F.linear(wide(x), wide(self.weight), wide(self.bias))
         # The softplus; the gradient of `F.softplus` is not laid out as torch.compile expects it (torch 2.13).
         pace = torch.logaddexp(chosen, chosen.new_zeros(()))
-        return wide(self.log_rate).exp() * pace, pace
+        decay: Tensor = wide(self.log_rate).exp() * pace
+        return decay

@@ -27,6 +27,7 @@ class GatedDeltaMixer(GatedStateMixer):
     def __init__(self, config: GatedDeltaConfig, model: ModelConfig) -> None:
         super().__init__(model.width, config.heads, *config.channels(model.width), config.short_convolution)
         self.decays = PacedDecays(model.width, config.heads)
+        self.short.draw_taps()
         self.strength = nn.Parameter(torch.randn(config.heads, model.width) / math.sqrt(3 * model.width))  # u
 
     def read_all(self, filtered: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,4 +50,4 @@ class GatedDeltaMixer(GatedStateMixer):
     def _rates(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Decay a and strength β, both (…, H)."""
         strength: Tensor = torch.sigmoid(F.linear(wide(x), wide(self.strength)))
-        return self.decays(x)[0], strength
+        return self.decays(x), strength

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from signal_model.config import GatedLinearConfig, ModelConfig
 from signal_model.layers.mixers.decays import PacedDecays
-from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head, wide
+from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head
 from signal_model.layers.registry import implements
 from signal_model.transforms.decaying_sums import decaying_sums
 
 
 @implements(GatedLinearConfig)
 class GatedLinearMixer(GatedStateMixer):
-    """z_t = S_tᵀ q_t + d v_t of S_t = e^{-a_t} S_{t-1} + Δ_t k_t v_tᵀ, per head, and y = W_o (silu(gate) ⊙ rms(z)).
+    """z_t = S_tᵀ q_t of S_t = e^{-a_t} S_{t-1} + a_t k_t v_tᵀ, per head, and y = W_o (silu(gate) ⊙ rms(z)).
 
     q, k, v = silu(short convolution of W x); a = A Δ and Δ = softplus(w·x + b) are per head and token, so that a token
     that is written strongly also lets the past decay. That is the state-space model of Mamba-2 (Dao & Gu 2024,
     arXiv 2405.21060), with queries and keys of their own in each head and its gate and norm as in gated linear
-    attention (Yang et al. 2023, arXiv 2312.06635).
+    attention (Yang et al. 2023, arXiv 2312.06635). Like that, and unlike Mamba-2, it adds no v_t to z_t: with it two
+    layers recall a tenth of what they saw instead of more than a half; see docs/benchmarks.md.
     """
 
     def __init__(self, config: GatedLinearConfig, model: ModelConfig) -> None:
         super().__init__(model.width, config.heads, *config.channels(model.width), config.short_convolution)
         self.decays = PacedDecays(model.width, config.heads)
-        self.skip = nn.Parameter(torch.ones(config.heads))  # d
+        self.short.draw_taps()
 
     def read_all(self, filtered: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         query, key, value = self.split(F.silu(filtered))
-        decay, pace = self.decays(x)
-        read, state = decaying_sums(*by_head(query, pace[..., None] * key, value, decay))
-        return read.transpose(1, 2) + wide(self.skip)[:, None] * value, state
+        decay = self.decays(x)
+        read, state = decaying_sums(*by_head(query, decay[..., None] * key, value, decay))
+        return read.transpose(1, 2), state
 
     def read_next(self, filtered: Tensor, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         query, key, value = self.split(F.silu(filtered))
-        decay, pace = self.decays(x)
-        state = (-decay).exp()[..., None, None] * state + (pace[..., None] * key)[..., None] * value[..., None, :]
-        return (query[..., None, :] @ state)[..., 0, :] + wide(self.skip)[:, None] * value, state
+        decay = self.decays(x)
+        state = (-decay).exp()[..., None, None] * state + (decay[..., None] * key)[..., None] * value[..., None, :]
+        return (query[..., None, :] @ state)[..., 0, :], state

@@ -123,8 +123,8 @@ def test_a_mixer_is_its_equation(kind: str) -> None:
         q, k, v = query[:, :, t], key[:, :, t], value[:, :, t]
         state = decay[:, :, t, None, None].neg().exp() * state
         if kind == "gated_linear":
-            state = state + pace[:, :, t, None, None] * k[..., None] * v[..., None, :]
-            steps.append(torch.einsum("bhkv,bhk->bhv", state, q) + own["skip"][:, None] * v)
+            state = state + decay[:, :, t, None, None] * k[..., None] * v[..., None, :]
+            steps.append(torch.einsum("bhkv,bhk->bhv", state, q))
         else:
             q, k = q / q.norm(dim=-1, keepdim=True), k / k.norm(dim=-1, keepdim=True)
             strength = torch.sigmoid(x[:, t] @ own["strength"].T)[..., None]
@@ -132,7 +132,7 @@ def test_a_mixer_is_its_equation(kind: str) -> None:
             state = state + k[..., None] * u[..., None, :]
             steps.append(torch.einsum("bhkv,bhk->bhv", state, q))
     read = torch.stack(steps, 1)
-    normed = (read / read.square().mean(-1, keepdim=True).add(1e-15).sqrt()).flatten(2)
+    normed = (read / read.square().mean(-1, keepdim=True).add(torch.finfo(torch.float64).eps).sqrt()).flatten(2)
     expected = (F.silu(gate) * normed) @ own["output.weight"].T
     torch.testing.assert_close(mixer(x), expected)
     _, states = mixer.prefill(x[:, :66])
