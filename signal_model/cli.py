@@ -46,7 +46,10 @@ def train(
     plugin: PluginOption = None,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
-    recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
+    told = _recipe(model)
+    if told.corpus is not None and corpus is None:
+        told.corpus.refuse_beside(Path(model), f"{model}: corpus.path")
+    recipe = _changed(told, corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
     if recipe.model.vocab_size != recipe.tokenizer.size:

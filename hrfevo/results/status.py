@@ -13,6 +13,7 @@ from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, State, Store
+from signal_model.support.plugins import command
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Status:
     @property
     def advice(self) -> str:
         """The command that goes on with it; empty where there is nothing to go on with."""
-        return f"hrfevo resume {self.run}" if self.state in ("stopped", "crashed") else ""
+        return command("hrfevo", "resume", self.run) if self.state in ("stopped", "crashed") else ""
 
 
 # So many genomes that failed alike are named.

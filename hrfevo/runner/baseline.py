@@ -10,9 +10,9 @@ from typing import Any
 
 from hrfevo.space.genes import BaseGene, LayersGene
 from hrfevo.space.genome import express
-from hrfevo.space.reading import simplest
 from hrfevo.space.rivals import TRANSFORMER, is_recipe, mixer_of, name_of
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.trials import simplest
 from signal_model.config import LayerConfig, MixerConfig, MLPConfig, ModelConfig, Recipe, TrainingConfig
 from signal_model.support.settings import Misfit, ModelSize
 

@@ -49,6 +49,7 @@ from signal_model.evaluation.yardsticks import judged
 from signal_model.support.console import print_table, say
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml, write_json
+from signal_model.support.plugins import command
 
 # How much larger than its smallest model a rival may be, where the winners are smaller than that.
 SLACK = 1.1
@@ -159,7 +160,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     except KeyboardInterrupt:  # between two stages, or while the report is written
         ending = STRUCK
     if not ending.finished:
-        say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
+        say(console, f"confirmation interrupted; go on with: {command('hrfevo', 'resume', run.path)}")
         return ending
     (place.path / DONE).touch()
     found = confirmation_of(run, history)

@@ -28,7 +28,7 @@ from hrfevo.space.budget import amounts, limit_in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.space.text import read_text
+from hrfevo.space.text import read_corpus
 from hrfevo.store.database import sqlite_file
 from hrfevo.store.file_systems import caution
 from hrfevo.store.retrying import PatientStore
@@ -44,6 +44,7 @@ from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.evaluation.yardsticks import listed
 from signal_model.support.console import Interruption, say
 from signal_model.support.errors import InputError, counted
+from signal_model.support.plugins import command
 from signal_model.support.processors import permitted_processors
 
 
@@ -212,7 +213,7 @@ def _evaluator(
     if machinery.is_local_ray and (processors := permitted_processors()).bound:
         say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
-        corpus = read_text(space, read, test)
+        corpus = read_corpus(space, read, test)
     say(console, f"corpus {corpus.name}: {counted(len(corpus.train), 'training token')}")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
@@ -322,4 +323,4 @@ def _say_ending(ending: Ending, folder: RunFolder, console: Console) -> None:
 
 def _advice(folder: RunFolder) -> str:
     """How to go on; empty for a stage of a confirmation, which says it itself."""
-    return "" if folder.settings.stage is not None else f" Go on with: hrfevo resume {folder.path}"
+    return "" if folder.settings.stage is not None else f" Go on with: {command('hrfevo', 'resume', folder.path)}"

@@ -150,7 +150,7 @@ class RunSettings(Config):
     @classmethod
     def _names_a_run(cls, told: str) -> str:
         if not _ID.fullmatch(told):
-            raise ValueError(f"{told!r} is none; accepted: a hexadecimal number")
+            raise ValueError(f"expected a hexadecimal number, got {told!r}")
         return told
 
     @field_validator("space_hash", "earlier_hash", "store", "storage", mode="before")

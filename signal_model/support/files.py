@@ -96,7 +96,7 @@ def error_message(detail: ErrorDetails) -> str:
     value = repr(detail["input"])
     if detail["type"] == "literal_error":
         accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
-        return f"{value} is none{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
+        return f"{value} is not accepted{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
     return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
 
 

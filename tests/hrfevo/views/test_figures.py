@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from hrfevo.algorithms.breeding.individual import Fitness
@@ -25,6 +26,7 @@ from hrfevo.views.figures import (
     progress,
     timeline,
 )
+from hrfevo.views.figures.gallery import Figures
 from hrfevo.views.figures.style import caption_of
 from hrfevo.views.figures.winners.tree import tree
 from tests.tools.synthetic import search
@@ -275,3 +277,14 @@ def test_failures_count_by_class_of_reason(embeddings: SearchSpace) -> None:
     assert {note.text for note in figure.layout.annotations} == {
         "parameters above 60,000: 2", "error: ValueError: 1", "leak: 1",
     }  # fmt: skip
+
+
+def test_a_figure_that_a_run_lacks_is_said_with_those_that_it_has() -> None:
+    figures = Figures({"front": go.Figure(), "fitness": go.Figure()})
+    assert ("front" in figures, "fronts" in figures, figures.get("fronts"), len(figures)) == (True, False, None, 2)
+    with pytest.raises(KeyError) as error:
+        figures["fronts"]
+    accepted = "accepted: front, fitness"
+    assert str(error.value) == f"figure 'fronts': the run has no such figure (did you mean 'front'?); {accepted}"
+    with pytest.raises(KeyError, match="the run has too few evaluations for any"):
+        Figures()["front"]

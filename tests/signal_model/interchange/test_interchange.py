@@ -247,10 +247,10 @@ def test_what_a_signalllm_cannot_do_is_refused(mixed: tuple[SignalLLM, SignalLLM
         (lambda: loaded(inputs, attention_mask=holes[:, 1:]), r"shape \(2, 4\), got \(2, 3\)"),
         (lambda: loaded(inputs, past_key_values=DynamicCache()), "SignalLLMCache, got a DynamicCache"),
         (lambda: loaded(inputs[:, :0]), "at least one token"),
-        (lambda: loaded(inputs, output_hidden_states=True), "output_hidden_states: is not supported"),
+        (lambda: loaded(inputs, output_attentions=True), "output_attentions: is not supported"),
         (lambda: loaded.resize_token_embeddings(300), "keeps the 256 tokens"),
         (lambda: loaded.set_input_embeddings(torch.nn.Embedding(256, 8)), "one part"),
-        (lambda: loaded.activation_checkpointing_enable(), "does not support activation checkpointing"),
+        (lambda: loaded.set_output_embeddings(torch.nn.Linear(8, 256)), "one part"),
         (lambda: loaded.generate(inputs, assistant_model=loaded), "assisted generation is not supported"),
         (lambda: SignalLLMConfig(recipe={"model": {"width": 1}}), r"recipe: model\.width: .* got 1"),
     ]
