@@ -74,7 +74,7 @@ def validate(
         note = f"; the data set {loaded.corpus.dataset} is downloaded and read when it runs"
     else:
         try:
-            read_corpus(loaded, lambda: load_corpus(loaded.corpus, loaded.tokenizer))
+            note = f"; {read_corpus(loaded, lambda: load_corpus(loaded.corpus, loaded.tokenizer)).words}"
         except InputError as error:
             raise InputError(f"{space}: corpus: {error}") from None
     genes = counted(gene_count(loaded), "gene")

@@ -14,6 +14,7 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
+from hrfevo.results.cost import Cost
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
@@ -92,6 +93,8 @@ class Confirmation:
     """On each rival, those that were trained again included in neither."""
     as_searched: Mapping[str, FrontPair] = field(default_factory=dict)
     """The search's whole front and each rival's, from the trainings that chose them; of several objectives."""
+    cost: Cost = field(default_factory=Cost)
+    """Of all confirmations: what they trained again, and their searches for rivals."""
 
     @property
     def winner(self) -> Confirmed | None:
@@ -174,15 +177,20 @@ def latest(folder: RunFolder) -> list[Confirmed]:
 
 def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     """What confirmation has found of a run with this history, as far as it has come."""
-    rows = tuple(latest(folder))
+    rows, cost = tuple(latest(folder)), cost_of_confirmation(folder)
     if not rows:
-        return Confirmation(rows, history.spent)
+        return Confirmation(rows, history.spent, cost=cost)
     tuned = {name: History.read(tuning) for name, tuning in tunings_of(folder).items()}
     pairs = {}
     if len(history.space.objectives) > 1:
         pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
     as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
-    return Confirmation(rows, history.spent, {name: rival.spent for name, rival in tuned.items()}, as_searched)
+    return Confirmation(rows, history.spent, {name: rival.spent for name, rival in tuned.items()}, as_searched, cost)
+
+
+def cost_of_confirmation(folder: RunFolder) -> Cost:
+    """What all confirmations of a run have taken, as far as they have come."""
+    return Cost.of(map(History.read, stages(folder)))
 
 
 def tunings_of(folder: RunFolder) -> dict[str, RunFolder]:

@@ -28,6 +28,7 @@ from hrfevo.results.confirmed import (
     tuned_before,
     tuning_name,
 )
+from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
@@ -172,6 +173,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, line)
     if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
         say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
+    say(console, f"Cost: {cost_in_words(Cost.of([history]), found.cost)}.")
     return ending
 
 

@@ -239,6 +239,8 @@ class Search:
             objectives = tuple(outcome.metrics[name] for name in self.space.objectives)
             fitness = Fitness(self.space.weights, objectives)
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
+        else:
+            self.standings.ended(proposal.genome)
         same_at_every_rung = {*self.space.probes, INHERITED} & outcome.metrics.keys()
         if same_at_every_rung:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}

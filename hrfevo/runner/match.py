@@ -277,7 +277,7 @@ class _Stages:
                 raise InputError(f"{path}: was trained on other terms; name another folder with --output")
         else:
             corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
-            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash)}
+            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash, tokens=corpus.sizes)}
             folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
         return run_stage(folder, self.machinery, self.console), folder
 

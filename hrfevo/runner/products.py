@@ -12,6 +12,7 @@ from rich.console import Console
 from hrfevo.results.agreement import agreements, in_lines
 from hrfevo.results.confirmed import confirmation_of
 from hrfevo.results.earlier import read_earlier
+from hrfevo.results.forecast import forecast
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.history import History
@@ -78,6 +79,8 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
         if said := worth(folder.settings.corpus.yardsticks, history):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
+    if more := forecast(history):
+        say(console, f"more budget {more.words}")
     for name, fact in in_lines(agreements(history)):
         say(console, f"{name:<12}{fact}")
     if timed := timings_of(history):

@@ -101,7 +101,8 @@ def _where_it_is_one(space: SearchSpace, place: Place, detail: ErrorDetails) -> 
     for value in genes[kind].extremes():
         values = forced(genes, {name: genes[name].extremes()[0], kind: value})
         whole = forced(space.genes, {"layers": [values]}) if genes is not space.genes else values
-        if name in values and misfit(space, Genome(whole)) is None:
+        found = misfit(space, Genome(whole)) if name in values else (name, detail)
+        if found is None or found[1]["type"] != detail["type"]:  # what else is wrong is said once this is mended
             fitting.append(str(value))
     return f"; searched only where it is one: when: {{{kind}: [{', '.join(fitting)}]}}" if fitting else ""
 

@@ -70,8 +70,22 @@ def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSp
     """
     document = _document(text, name, overrides)
     space = SearchSpace.from_document(document)
-    _try_genes(space, document)
+    try:
+        _try_genes(space, document)
+    except InputError as error:
+        if overrides and _is_valid(text, name):  # it names a line that is not to blame
+            told = " ".join(f"--set {override}" for override in overrides)
+            raise InputError(f"{error}; without {told} it is valid") from None
+        raise
     return space
+
+
+def _is_valid(text: str, name: str) -> bool:
+    try:
+        parse_space(text, name)
+    except InputError:
+        return False
+    return True
 
 
 def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
@@ -147,7 +161,8 @@ class SpaceSize:
         count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
         if not self.continuous:
             return counted(self.discrete, "genome") if self.discrete < 10**15 else f"{count} genomes"
-        return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
+        noun = "discrete combination" if self.discrete == 1 else "discrete combinations"
+        return f"{count} {noun}, up to {counted(self.continuous, 'continuous dimension')}"
 
 
 def gene_count(space: SearchSpace) -> int:
@@ -162,7 +177,7 @@ def space_size(space: SearchSpace) -> SpaceSize:
         >>> genes = "{a: {type: int, low: 1, high: 4}, b: {type: float, low: 0, high: 1}}"
         >>> text = f"{{name: tiny, genes: {genes}, rungs: [10], budget: {{evaluations: 4}}}}"
         >>> str(space_size(read_space(text, "tiny.yaml")))
-        '4 discrete combinations, up to 1 continuous dimensions'
+        '4 discrete combinations, up to 1 continuous dimension'
     """
     return _size(space.genes)
 

@@ -145,7 +145,9 @@ class SearchSpace(Config):
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
         PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
     )
-    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
+    tokenizer: TokenizerConfig = Field(
+        TokenizerConfig(), description="bytes, {kind: bytes, size: …} of those that occur, or {kind: bpe, size: …}"
+    )
     model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
     training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
     genes: dict[str, Gene] = Field(min_length=1, description="What may vary, by the setting that it decides")
@@ -220,6 +222,9 @@ class SearchSpace(Config):
     @classmethod
     def _conditions_decided_first(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
         for name, gene in genes.items():
+            if re.match(r"layers[.\[]", name):
+                message = "genes of layers stand below the genes of one that is named layers, of type layers"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
             if isinstance(gene, LayersGene) and name != "layers":
                 message = "a gene of type layers must be named layers"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})

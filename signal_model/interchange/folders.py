@@ -67,7 +67,7 @@ def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
         write_atomically(output / MODULE, IMPORT)
     write_atomically(output / CONFIG, config.to_json_string())
     write_atomically(output / GENERATION, GenerationConfig(**special).to_json_string())
-    fast = _byte_level_json() if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
+    fast = _byte_level_json(tokenizer) if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
     write_atomically(output / TOKENIZER, fast)
     # Text that spells the separator is text; generation continues the end of a row, so padding stands before it.
     settings = {
@@ -116,12 +116,13 @@ def _make_folder(output: Path, source: Path) -> None:
         raise InputError(f"{output}: holds what is read; name another folder to write to")
 
 
-def _byte_level_json() -> str:
-    """`ByteTokenizer` as a tokenizer of `tokenizers`: byte-level BPE that merges nothing."""
+def _byte_level_json(ours: ByteTokenizer) -> str:
+    """A `ByteTokenizer` as one of `tokenizers`: byte-level BPE that merges nothing. It leaves out what ours refuses."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    number = {character: byte for character, byte in byte_of_character().items() if byte}
-    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ByteTokenizer.end_of_text, **number}, merges=[]))
+    character = {byte: written for written, byte in byte_of_character().items()}
+    number = {character[byte]: token for token, byte in enumerate(ours.alphabet, start=1)}
+    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ours.end_of_text, **number}, merges=[]))
     tokenizer.normalizer = normalizers.Replace("\0", "\ufffd")
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -147,9 +148,18 @@ def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
     last = data.get("post_processor")
     if isinstance(last, dict) and last.get("special_tokens") == {}:
         data["post_processor"] = None
-    if data == json.loads(_byte_level_json()):
-        return ByteTokenizer()
+    if (ours := _bytes_of(data)) is not None and data == json.loads(_byte_level_json(ours)):
+        return ours
     return tokenizer_from_json(json.dumps(data), str(path))
+
+
+def _bytes_of(data: dict[str, Any]) -> ByteTokenizer | None:
+    """The bytes that a vocabulary has tokens for, if it has for nothing else."""
+    try:
+        byte, vocabulary = byte_of_character(), data["model"]["vocab"]
+        return ByteTokenizer(bytes(byte[word] for word in sorted(vocabulary, key=vocabulary.get)[1:]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

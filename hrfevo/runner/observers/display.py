@@ -122,10 +122,10 @@ class PlainDisplay:
         if len(logbook) > self._generations:
             self._generations = len(logbook)
             entry = logbook[-1]
+            median = "" if math.isnan(entry["median"]) else f"median {entry['median']:.6g}, "
             say(
                 self._console,
-                f"generation {entry['generation']}: {_best(self._space, search)}, median {entry['median']:.6g}, "
-                f"front {entry['front']}",
+                f"generation {entry['generation']}: {_best(self._space, search)}, {median}front {entry['front']}",
             )
 
 

@@ -60,7 +60,9 @@ def course_of(run: RunRecord, history: History) -> Course | None:
     spent = np.cumsum([e.seconds / 60 for e in ended])
     places = [place for place, e in enumerate(ended) if e.status == "finished" and e.rung == rung]
     scores = [[ended[place].metrics[name] for name in space.objectives] for place in places]
-    corpus = json.dumps(run.settings.get("corpus"), sort_keys=True)
+    # Of one text earlier versions noted less.
+    told = run.settings.get("corpus")
+    corpus = json.dumps(told.get("hash", told) if isinstance(told, dict) else told, sort_keys=True)
     objectives = tuple(space.objectives.items())
     return Course(objectives, space.rungs[rung], corpus, spent[places], np.array(scores), float(spent[-1]))
 

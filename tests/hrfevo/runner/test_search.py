@@ -79,7 +79,8 @@ class Scripted:
 
 
 def search(space: SearchSpace, workers: Workers, store: Store, run: str, **options: Any) -> Search:
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0), options.pop("synchronous", False))
+    name, synchronous = options.pop("algorithm", "evolution"), options.pop("synchronous", False)
+    algorithm = make_algorithm(name, space, np.random.SeedSequence(0), synchronous)
     return Search(run, space, algorithm, workers, store, training_seed=5, **options)
 
 
@@ -98,6 +99,17 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
     assert statuses(store).count("failed") == 4
     assert len(statuses(store)) == 10
     assert one.spent.evaluations == 10
+
+
+def test_terminal_and_report_count_the_same_generations(space: SearchSpace, store: Store) -> None:
+    longer = {"rungs": [1, 2], "budget": space.budget.model_copy(update={"evaluations": 30})}
+    space = space.model_copy(update=longer)
+    one = search(space, InlineWorkers(Scripted("some fail")), store, "run", algorithm="random")
+    one.run(QUIET)
+    births = {evaluation.birth for evaluation in store.evaluations("run")}
+    assert len(births) < len(store.evaluations("run")), "some were promoted"
+    whole = len(births) // space.population
+    assert one.standings.logbook.select("generation") == [*range(whole)]
 
 
 def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:

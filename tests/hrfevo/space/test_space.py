@@ -226,6 +226,17 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "takes it through 1,000,000,002 values"),
         (RATE, "{type: float, low: 1, high: 2, step: -1}", "takes it through 0 values; accepted: a step of"),
         (RATE, "{type: float, low: 1, high: 2, step: 0.5, log: true}", "learning_rate.step: goes with log: false"),
+        # A part is of no kind: the gene is at fault that is of the part, not the first line.
+        (RATE, f"{RATE}\n  training.optimizer.momentum: {{type: float, low: 0.1, high: 0.2}}",
+         "5: genes.training.optimizer.momentum: training.optimizer.kind is missing; accepted: adamw, muon"),
+        (KINDS, "mixer.levels: {type: int, low: 1, high: 3}", "13: genes.layers.genes.mixer.levels: mixer.kind is "
+         "missing; accepted: attention,"),
+        # Whatever else is wrong with the model: frequencies up to 32 do not fit its width.
+        ("8, when: {embedding.kind: spectral}}\n  embedding.frequencies: {type: interval, low: 0.5, high: 8, when",
+         "8}\n  embedding.spacing: {type: choice, values: [log], when",
+         "accepted: kind; searched only where it is one: when: {embedding.kind: [spectral]}"),
+        ("  layers:\n", "  layers.0.mixer.heads: {type: int, low: 1, high: 2}\n  layers:\n",
+         "8: genes.layers.0.mixer.heads: genes of layers stand below the genes of one that is named layers"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_gene_is_said_in_our_words_and_of_the_gene(old: str, new: str, says: str) -> None:
@@ -367,11 +378,15 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
             "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
         ),
         ("population=3", "--set population=3: population: "),
+        ("constraints.params.max=3", "--set constraints.params.max=3: constraints.params: 'params' is no"),
     ):
         with pytest.raises(InputError) as error:
             parse_space(SMALL.lstrip(), "small.yaml", [option])
         assert str(error.value).startswith(says)
-    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout"):
+    # Several settings do not fit together, of which the file's own fit.
+    with pytest.raises(InputError, match=r"got 8; without --set population=8 --set model.width=8 it is valid$"):
+        parse_space(SMALL.lstrip(), "small.yaml", ["population=8", "model.width=8"])
+    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout.* windows, .* validation_tokens$"):
         parse_space(SMALL.lstrip().replace("learning_rate", "dropout"), "small.yaml", ["population=8"])
 
 

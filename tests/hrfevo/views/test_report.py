@@ -356,8 +356,29 @@ def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, plain_pa
     assert all(marks.values()), {name for name, count in marks.items() if not count}
     page.emulate_media(color_scheme="dark")
     assert drawn_marks(page) == marks
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    # As wide as it needs to be where the screen is; else it is scrolled, and that is said.
+    hint = page.locator("section:has(#figure-parallel) .sideways")
+    for width, cut in ((2400, False), (1280, True), (390, True)):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+        place = page.locator(".scroll:has(#figure-parallel)")
+        assert place.evaluate("one => one.scrollWidth > one.clientWidth") == cut
+        assert hint.is_visible() == cut
+
+
+def test_without_webgl_a_figure_says_so(browser: Any, plain_page: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(plain_page)
+    page = browser.new_page()
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = new Proxy("
+        "HTMLCanvasElement.prototype.getContext, {apply: (get, one, [kind, ...more]) =>"
+        " /webgl/.test(kind) ? null : Reflect.apply(get, one, [kind, ...more])})")  # fmt: skip
+    page.goto(f"file://{tmp_path}/page.html")
+    words = page.locator("#figure-parallel .no-webgl p")
+    page.locator("#figure-parallel").scroll_into_view_if_needed()
+    words.wait_for()
+    inner, box = words.bounding_box(), page.locator(".scroll:has(#figure-parallel)").bounding_box()
+    assert box["y"] < inner["y"] < inner["y"] + inner["height"] < box["y"] + box["height"]
+    page.close()
 
 
 def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(opened: Any, confirmed_page: str) -> None:
