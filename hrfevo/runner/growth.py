@@ -63,6 +63,7 @@ def resized(model: ModelConfig, parameters: int) -> ModelConfig:
     own = parameters_of(model)
     if parameters == own:
         return model
+    model = _written_out(model)
     pattern = _pattern(model.layers)
     whole = len(model.layers) * (parameters / own) ** (1 / 3) / len(pattern)
     depths = [max(1, int(whole)) * len(pattern), (int(whole) + 1) * len(pattern)]
@@ -83,6 +84,12 @@ def carried(training: TrainingConfig, before: ModelConfig, after: ModelConfig, r
     """The training of a model that was resized."""
     rate = training.learning_rate * (before.width / after.width) ** POWERS[rates]
     return training.model_copy(update={"learning_rate": float(f"{rate:.6g}")})
+
+
+def _written_out(model: ModelConfig) -> ModelConfig:
+    """The same with an entry for every layer, so that depth grows by single ones; those that share weights stay one."""
+    layers = (layer if layer.share else layer.model_copy(update={"repeat": 1}) for layer, _ in model.blocks)
+    return model.model_copy(update={"layers": tuple(layers)})
 
 
 def _pattern(layers: tuple[LayerConfig, ...]) -> tuple[LayerConfig, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.results.confirmed import stages as confirmations
-from hrfevo.results.confirmed import tuning_of
+from hrfevo.results.confirmed import tunings_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.scaling.plan import DONE, FOLDER, TRANSFORMER, Plan, Sized, Terms, ladders, stages
@@ -144,7 +144,7 @@ def _planned(run: RunFolder, asked: Asked, machinery: Machinery, console: Consol
 
 def _transformer(run: RunFolder) -> tuple[str, Recipe]:
     """The first choice of the search that tuned transformers for a confirmation."""
-    tuning = tuning_of(run)
+    tuning = tunings_of(run).get(TRANSFORMER)
     history = History.read(tuning) if tuning is not None else None
     if history is None or history.best is None:
         raise InputError(

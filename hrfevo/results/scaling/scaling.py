@@ -314,7 +314,7 @@ def _row(model: Sized, folder: RunFolder) -> Row | None:
         model.side,
         trained,
         model.recipe.model.width,
-        len(model.recipe.model.layers),
+        model.recipe.model.depth,
         model.recipe.training.learning_rate,
         tokens,
         WITH_BACKWARD * finished[0].metrics["flops_per_token"] * tokens,

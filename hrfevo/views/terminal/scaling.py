@@ -25,7 +25,7 @@ def plan_table(plan: Plan) -> Table:
                 "× winner": model.parameters / plan.parameters,
                 "parameters": model.parameters,
                 "width": model.recipe.model.width,
-                "layers": len(model.recipe.model.layers),
+                "layers": model.recipe.model.depth,
                 "steps": model.recipe.training.steps,
                 "learning rate": model.recipe.training.learning_rate,
             }
