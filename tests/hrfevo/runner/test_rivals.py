@@ -53,11 +53,25 @@ def test_a_rival_is_as_free_as_the_transformer(path: Path, kind: str) -> None:
     assert {layer.mixer.kind for model in models(rivals) for layer in model.layers} == {kind}
     ours, theirs = ({len(model.layers) for model in models(one)} for one in (rivals, transformers))
     assert ours == theirs
+    layers = space.genes.get("layers")
+    repeats = {name: gene for name, gene in getattr(layers, "genes", {}).items() if name in ("repeat", "share")}
+    assert bool(repeats) == (path.stem == "hybrids")
+    for one in (rivals, transformers) if repeats else ():
+        assert repeats.items() <= one.genes["layers"].genes.items()  # type: ignore[union-attr]
     free = [one.genes["layers"].genes for one in (rivals, transformers) if "layers" in one.genes]  # type: ignore[union-attr]
     assert "mixer.heads" in free[0], "also where the space fixes those of its attention"
     if len(free) == 2:
         assert all(free[0][name] == gene for name, gene in free[1].items() if name.startswith("feedforward."))
         assert free[0]["mixer.heads"] == free[1]["mixer.heads"]
+
+
+def test_a_rival_of_fixed_layers_that_are_repeated_is_as_deep() -> None:
+    layers = "[{repeat: 3, share: true}, {mixer: {kind: harmonic}}]"
+    genes = "{training.learning_rate: {type: float, low: 0.1, high: 1}}"
+    text = f"{{name: a, model: {{layers: {layers}}}, genes: {genes}, rungs: [1], budget: {{minutes: 1}}}}"
+    space = parse_space(text, "fixed")
+    rivals = parse_space(to_yaml(baseline_of(space, {"evaluations": 3}, None)), "rivals")
+    assert {model.depth for model in [*models(space), *models(rivals)]} == {4}
 
 
 def test_a_recipe_keeps_its_model_and_is_tuned_as_the_space_trains(tiny_space: Path, tmp_path: Path) -> None:

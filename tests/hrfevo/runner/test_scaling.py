@@ -61,6 +61,17 @@ def test_a_design_grows_to_the_parameters_and_stays_itself(design: str, factor: 
         assert grown.embedding.frequencies == pytest.approx((0.5, 16 * ratio))  # type: ignore[attr-defined]
 
 
+def test_layers_that_are_repeated_grow_like_those_that_are_written_out() -> None:
+    repeated, written = (
+        ModelConfig.from_yaml(f"{{width: 32, layers: {layers}}}") for layers in ("[{repeat: 4}]", "[{}, {}, {}, {}]")
+    )
+    own = parameters_of(repeated)
+    assert own == parameters_of(written) == count_parameters(build_model(repeated, 0))
+    assert resized(repeated, 5 * own) == resized(written, 5 * own)
+    shared = repeated.model_copy(update={"layers": (repeated.layers[0].model_copy(update={"share": True}),)})
+    assert {(layer.repeat, layer.share) for layer in resized(shared, 20 * own).layers} == {(4, True)}
+
+
 def test_steps_and_rates_are_carried_over() -> None:
     assert [steps_at(100, 16, tokens) for tokens in ("parameters", "root", "same")] == [1600, 400, 100]
     small, wide = ModelConfig(width=32), ModelConfig(width=128)
