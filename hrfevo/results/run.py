@@ -16,6 +16,7 @@ from hrfevo.results.confirmed import FOUNDER, Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.importance import Method, importances_of, ranges_of
+from hrfevo.results.scaling.scaling import Scaling, scaling_of
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
@@ -86,6 +87,11 @@ class Run:
     def confirmation(self) -> Confirmation:
         """What was trained again from scratch, and what was spent."""
         return confirmation_of(self.folder, self.history)
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """The last ladder of sizes that it was scaled to, with its laws; None without one."""
+        return scaling_of(self.folder)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
