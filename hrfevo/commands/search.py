@@ -137,9 +137,15 @@ def confirm_command(
     top: Annotated[int | None, typer.Option(min=1, help="Winners; as in the space file unless given")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
-    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    rival: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Beside them: transformer, a kind of mixer, or a recipe's file; repeatable", show_default=False
+        ),
+    ] = None,
+    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without any rival beside them")] = False,
     equal: Annotated[
-        ConfirmEqual | None, typer.Option(help="Of training, as many of which the transformer is tuned for")
+        ConfirmEqual | None, typer.Option(help="Of training, as many of which each rival is tuned for")
     ] = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
@@ -151,13 +157,18 @@ def confirm_command(
     log: LogOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
+    """Train a run's winners again from scratch with fresh seeds, beside a transformer or other rivals tuned as long."""
     from hrfevo.store.run_folder import RunFolder
+    from signal_model.support.errors import InputError
+    from signal_model.support.settings import updated
 
     run = RunFolder.open(folder)
-    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    if rival and no_baseline:
+        raise InputError("--no-baseline: is for no rival at all; leave out --rival, or it")
+    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "rivals": [] if no_baseline else rival or None}
     given["equal"] = equal.value if equal else None
-    options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    options = updated(run.space().confirm, chosen, "--rival")
 
     from hrfevo.runner.confirmation import confirm
 
