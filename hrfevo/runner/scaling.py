@@ -15,7 +15,7 @@ from hrfevo.results.confirmed import stages as confirmations
 from hrfevo.results.confirmed import tunings_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
-from hrfevo.results.scaling.plan import DONE, FOLDER, TRANSFORMER, Plan, Sized, Terms, ladders, stages
+from hrfevo.results.scaling.plan import DONE, FOLDER, Plan, Sized, Terms, ladders, stages
 from hrfevo.results.scaling.scaling import Scaling, scaling_of
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.growth import carried, parameters_of, resized, steps_at
@@ -24,6 +24,7 @@ from hrfevo.runner.products import leave_products
 from hrfevo.runner.recipe_space import of_one, space_of
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.space.reading import parse_space
+from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_corpus import corpus_of, with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder

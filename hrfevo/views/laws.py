@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hrfevo.results.scaling.law import SIZES_OF_A_FLOOR
-from hrfevo.results.scaling.plan import TRANSFORMER
 from hrfevo.results.scaling.scaling import AGAINST, Prediction, Scaling
+from hrfevo.space.rivals import TRANSFORMER
 from signal_model.support.errors import counted, listed
 
 # Beyond so many readings of a text, reading it again is worth clearly less (Muennighoff et al. 2023, arXiv 2305.16264).

@@ -16,8 +16,6 @@ from signal_model.support.files import read_text, write_json
 from signal_model.support.settings import Config
 
 FOLDER, PLAN, DONE = "scaling", "plan.json", "done"
-# The side that is no genome of the run.
-TRANSFORMER = "transformer"
 # How training tokens grow with parameters, and learning rates of AdamW with width.
 Tokens = Literal["parameters", "root", "same"]
 Rates = Literal["width", "root", "same"]

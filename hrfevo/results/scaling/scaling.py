@@ -13,7 +13,8 @@ from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.history import History
 from hrfevo.results.scaling.law import Crossing, Interval, Law, Seeds, crossing, fit
-from hrfevo.results.scaling.plan import TRANSFORMER, Plan, Sized, ladders
+from hrfevo.results.scaling.plan import Plan, Sized, ladders
+from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from signal_model.support.errors import InputError
 

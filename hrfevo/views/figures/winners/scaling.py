@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import plotly.graph_objects as go
 
-from hrfevo.results.scaling.plan import TRANSFORMER
 from hrfevo.results.scaling.scaling import Scaling
+from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.views.figures.style import (
     BEST,
     FAINT,
