@@ -15,6 +15,7 @@ import numpy as np
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.cost import Cost
+from hrfevo.results.footprints import Footprints, footprints_at
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
@@ -95,6 +96,8 @@ class Confirmation:
     """The search's whole front and each rival's, from the trainings that chose them; of several objectives."""
     cost: Cost = field(default_factory=Cost)
     """Of all confirmations: what they trained again, and their searches for rivals."""
+    footprints: Footprints | None = None
+    """What the first choices take, where the last confirmation has measured that."""
 
     @property
     def winner(self) -> Confirmed | None:
@@ -185,7 +188,9 @@ def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     if len(history.space.objectives) > 1:
         pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
     as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
-    return Confirmation(rows, history.spent, {name: rival.spent for name, rival in tuned.items()}, as_searched, cost)
+    spent = {name: rival.spent for name, rival in tuned.items()}
+    found = (footprints_at(place) for place in reversed(attempts(folder)))
+    return Confirmation(rows, history.spent, spent, as_searched, cost, next(filter(None, found), None))
 
 
 def cost_of_confirmation(folder: RunFolder) -> Cost:

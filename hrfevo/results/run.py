@@ -171,6 +171,19 @@ class Run:
         return pd.DataFrame(rows, columns=["genome", "rival", "kind", "split", "mean", "low", "high", "seeds"])
 
     @property
+    def footprints(self) -> pd.DataFrame:
+        """What the first choices take, a row for each, the search's first, times in milliseconds.
+
+        No row where the last confirmation has not measured it. `confirmation.footprints` has every turn.
+        """
+        import pandas as pd
+
+        columns = ["side", "genome", "parameters", "state_size", "step_time", "generation_time"]
+        found = self.confirmation.footprints
+        rows = [[getattr(row, name) for name in columns] for row in found.rows] if found else []
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
     def agreement(self) -> pd.DataFrame:
         """How far the order at each rung is that at the last, a row for each; see `results.agreement.Agreement`."""
         import pandas as pd

@@ -14,13 +14,13 @@ MOST_TOKENS, FEWEST_TOKENS, SECONDS = 64, 8, 0.15
 
 
 @torch.no_grad()
-def token_seconds(model: SignalLLM, context: int | None = None) -> float:
+def token_seconds(model: SignalLLM, context: int | None = None, seconds: float = SECONDS) -> float:
     """Seconds of a step of the recurrent form at the end of a full context, batch size 1, undisturbed.
 
     All but the last token of the context (that of the model unless one is given) are read at once, by the parallel
-    form; then the last is given again and again to the state that they leave, so that a cache is as long each time. A
-    step gives the logits; whoever draws a token from them is not timed. The first few steps, of which some warm
-    up, leave no mark on a low quantile. The weights do not matter, and are not changed.
+    form; then the last is given again and again to the state that they leave, for so many `seconds`, so that a cache
+    is as long each time. A step gives the logits; whoever draws a token from them is not timed. The first few steps, of
+    which some warm up, leave no mark on a low quantile. The weights do not matter, and are not changed.
 
     Examples:
         >>> from signal_model import ModelConfig, build_model
@@ -34,11 +34,11 @@ def token_seconds(model: SignalLLM, context: int | None = None) -> float:
     model.eval()
     _, states = model.prefill(tokens[:, :-1])
     wait_for(device)
-    begun, seconds = time.perf_counter(), list[float]()
-    while len(seconds) < FEWEST_TOKENS or (len(seconds) < MOST_TOKENS and time.perf_counter() < begun + SECONDS):
+    begun, taken = time.perf_counter(), list[float]()
+    while len(taken) < FEWEST_TOKENS or (len(taken) < MOST_TOKENS and time.perf_counter() < begun + seconds):
         started = time.perf_counter()
         model.step(tokens[:, -1], states)
         wait_for(device)
-        seconds.append(time.perf_counter() - started)
+        taken.append(time.perf_counter() - started)
     model.train(was_training)
-    return undisturbed(seconds)
+    return undisturbed(taken)

@@ -15,11 +15,13 @@ from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.cost import cost_in_words
+from hrfevo.results.footprints import Footprints
 from hrfevo.results.history import History
 from hrfevo.results.status import Status, times
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
+from hrfevo.views.footprints import footprint_figures, footprint_heads
 from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted
 
@@ -140,6 +142,16 @@ def confirmed_table(found: Confirmation) -> Table:
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
         )
+    return table
+
+
+def footprint_table(found: Footprints) -> Table:
+    """What the first choices take, the search's first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("genome", "from", *footprint_heads(found)):
+        table.add_column(column, justify="left" if column in ("genome", "from") else "right")
+    for row in found.rows:
+        table.add_row(row.genome, row.side, *footprint_figures(row))
     return table
 
 
