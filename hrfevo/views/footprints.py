@@ -24,7 +24,7 @@ def footprints_in_words(found: Footprints | None) -> Iterator[str]:
     if found is None or (winner := found.winner) is None or not found.others:
         return
     for other in found.others:
-        yield f"Of what {_the(other.side)} takes, {winner.genome} takes {listed([*_shares(winner, other)])}."
+        yield f"Beside {_the(other.side)} {winner.genome} takes {listed([*_shares(winner, other)])}."
     passes = len(winner.step_times)
     yield (
         f"Measured where it was confirmed ({found.device}), all in {passes} turns: steps of training, and tokens at "
@@ -33,10 +33,11 @@ def footprints_in_words(found: Footprints | None) -> Iterator[str]:
 
 
 def _shares(winner: Footprint, other: Footprint) -> Iterator[str]:
-    yield f"{winner.parameters / other.parameters:.3g} of the parameters"
-    yield f"{winner.state_size / other.state_size:.2g} of the state" if other.state_size else "no state"
-    yield f"{_factor(factor(winner.step_times, other.step_times))} of the time of a training step"
-    yield f"{_factor(factor(winner.generation_times, other.generation_times))} of that of a generated token"
+    yield f"{winner.parameters / other.parameters:.3g} times the parameters"
+    if other.state_size:
+        yield f"{winner.state_size / other.state_size:.2g} times the state"
+    yield f"{_factor(factor(winner.step_times, other.step_times))} times as long for a training step"
+    yield f"{_factor(factor(winner.generation_times, other.generation_times))} times as long for a generated token"
 
 
 def _factor(found: Factor) -> str:
