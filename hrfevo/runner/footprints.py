@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hrfevo.results.confirmed import Confirmation, Confirmed, tunings_of
 from hrfevo.results.footprints import FILE, Footprint, Footprints
 from hrfevo.space.genome import Genome, express
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
     from signal_model.data.corpus import Corpus
 
-# Passes over all models; and of each pass, the training steps of which the undisturbed count, and seconds for tokens.
-PASSES, STEPS, SECONDS = 5, 6, 0.05
+# Passes over all models; and the training steps of each, of which the undisturbed count.
+PASSES, STEPS = 5, 6
 
 
 def measure_footprints(
@@ -107,12 +109,18 @@ class _Measured:
     def _time(self, one: _Model) -> None:
         from signal_model.evaluation.pace import token_seconds
         from signal_model.model import build_model
+        from signal_model.support.devices import clock_of, undisturbed
         from signal_model.training.trainer import Trainer
 
         training = one.recipe.training.model_copy(update={"steps": STEPS})
         model = build_model(one.recipe.model, training.seed)
-        one.steps.append(1000 * Trainer(model, self._corpus, training, self._device).run().step_seconds)
-        one.tokens.append(1000 * token_seconds(model, seconds=SECONDS))
+        clock, moments = clock_of(self._device), list[float]()
+        trainer = Trainer(model, self._corpus, training, self._device)
+        trained = trainer.run(on_step=lambda _: moments.append(clock()))
+        # Elsewhere than on a CPU a step ends before its work is done.
+        on_cpu = self._device.type == "cpu"
+        one.steps.append(1000 * (undisturbed(np.diff(moments)) if on_cpu else trained.step_seconds))
+        one.tokens.append(1000 * token_seconds(model))
 
     def rows(self) -> tuple[Footprint, ...]:
         """All that could be measured."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal
@@ -15,6 +15,8 @@ from signal_model.support.errors import InputError
 
 # The quantile of what something has taken that other programs have hardly lengthened.
 UNDISTURBED = 0.1
+# Seconds that a clock may tick in.
+FINE = 1e-6
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -125,7 +127,15 @@ def give_back(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
-def undisturbed(seconds: Sequence[float]) -> float:
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds by the clock to time what a device does: where one thread computes, its own, which stands while others
+    have its processor."""
+    is_own = device.type == "cpu" and torch.get_num_threads() == 1
+    # On Windows it ticks 64 times in a second.
+    return time.thread_time if is_own and time.get_clock_info("thread_time").resolution <= FINE else time.perf_counter
+
+
+def undisturbed(seconds: Sequence[float] | np.ndarray) -> float:
     """What something takes by itself that has taken so long: other programs only ever lengthen it, so a low quantile
     says so."""
     return float(np.quantile(seconds, UNDISTURBED))
