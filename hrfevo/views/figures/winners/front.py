@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.frames import GENE, Objectives, finished_at, gene_columns
+from hrfevo.results.frames import Objectives, finished_at
+from hrfevo.results.gene_frames import GENE, gene_columns
 from hrfevo.space.genes import rounded
 from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.views.figures.sampling import drawn
