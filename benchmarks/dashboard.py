@@ -9,7 +9,8 @@ are drawn beside the requests, which show the latest there are: that takes secon
 down; `once drawn` is the answer that brings them. The table asks for its rows separately (`rows`: the first hundred,
 sorted by a measurement, filtered by a gene). What a browser needs to draw is not measured.
 
-Ends with exit code 1 if a median is above 500 ms (unless `--no-check`).
+Ends with exit code 1 if the first answer takes more than 2 s, or a median is above 500 ms (unless `--no-check`):
+the bars for `--evaluations 50000` too.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Point
 
-MOST_MS = 500.0
+MOST_MS, FIRST_MS = 500.0, 2000.0
 MORE = 10
 POINTS = 20
 LARGE = 50_000  # bytes of an answer that has figures in it
@@ -216,8 +217,9 @@ def main() -> int:
         times, lengths = zip(*answers, strict=True)
         median = statistics.median(times)
         rows.append((asked, f"{median:.0f} ({min(times):.0f}–{max(times):.0f})", f"{max(lengths) / 1000:,.0f}"))
-        if median > MOST_MS and not asked.endswith("first"):
-            missed.append(f"{asked}: {median:.0f} ms; the bar is {MOST_MS:g}")
+        bar = FIRST_MS if asked.endswith("first") else MOST_MS
+        if median > bar:
+            missed.append(f"{asked}: {median:.0f} ms; the bar is {bar:g}")
     print_table(("asked for", "ms", "answer, kB"), rows)
     return end(missed, not options.no_check)
 

@@ -117,7 +117,7 @@ class Hypervolume:
         for start in range(0, len(points), BLOCK):
             block = points[start : start + BLOCK]
             # Most points of a long sequence are behind what is there: only the others are looked at one by one.
-            behind = (front[None] <= block[:, None]).all(axis=2).any(axis=1)
+            behind = np.any(np.all(front[None] <= block[:, None], axis=2), axis=1)
             for place in np.flatnonzero(~behind):
                 grown = joined(front, block[place])
                 if grown is not front:

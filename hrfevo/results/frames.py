@@ -80,7 +80,7 @@ def updated(records: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
 def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     """`evaluation_frame` of `History.with_means`, but the genes, from the records of all evaluations."""
     frame = _measured(records, space)
-    names = [str(name) for name in frame.columns[frame.columns.get_loc("front") + 1 :]]
+    names = [*map(str, frame.columns)][len((*_COLUMNS, *_TIMES, "front")) :]
     metrics, alone = frame[names].to_numpy(copy=True), records["alone"].to_numpy()
     finished, rungs = (records["status"] == "finished").to_numpy(), records["rung"].to_numpy()
     top = np.flatnonzero(finished & (rungs == rungs[finished].max(initial=0)))
@@ -90,7 +90,8 @@ def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     metrics[places] = found.values
     timed = np.flatnonzero(~np.isnan(alone[places]))
     metrics[places[timed], names.index("step_time")] = alone[places[timed]]
-    doubts[np.ix_(timed, [name == "step_time" for name in space.objectives])] = 0.0
+    if "step_time" in space.objectives:
+        doubts[timed, [*space.objectives].index("step_time")] = 0.0
     broken = [place for place in timed if space.violation(_known(names, metrics[places[place]]))]
     peers = np.delete(np.arange(len(places)), broken)
     losses = doubts - metrics[np.ix_(places, objectives)] * space.weights
@@ -127,7 +128,7 @@ def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     """The columns of `evaluation_frame` but the genes, each evaluation as it was measured and none on the front."""
     began, lasted = records["submitted"].min(), records["ended"] - records["started"]
     # `train_seconds` counts from the first step, also where a training went on from a lower rung.
-    trained = records["train_seconds"]
+    trained = records.get("train_seconds", lasted)
     others = sorted({*map(str, records.columns)} - {*_RECORDED, *METRICS})
     found = records.assign(
         generation=records["birth"].map(space.generation_of).astype("int64"),

@@ -28,7 +28,7 @@ _ALL = (
     .where(_OF_RUN)
     .order_by(evaluations.c.number)
 )
-_AFTER = sa.bindparam("after")
+_AFTER: sa.BindParameter[int] = sa.bindparam("after")
 _CHANGED = _ALL.where((evaluations.c.submitted_event > _AFTER) | (evaluations.c.ended_event > _AFTER))
 _BORN = (genomes.c.run_id == sa.bindparam("of_run"), genomes.c.birth.between(sa.bindparam("low"), sa.bindparam("high")))
 

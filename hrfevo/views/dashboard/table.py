@@ -127,7 +127,7 @@ def rows_of(snapshots: Mapping[str, Snapshot], request: Mapping[str, Any]) -> di
             values = values if _numeric(values) else _text(values)
             places = places[values.sort_values(ascending=sort["sort"] == "asc", kind="stable").index]
     told = places[int(request.get("startRow", 0)) : int(request.get("endRow", BLOCK))]
-    rows = {}
+    rows: dict[int, Mapping[Hashable, Any]] = {}
     for (run, snapshot), end in zip(runs, ends, strict=True):
         own = told[(told < end) & (told >= end - len(snapshot.frame))]
         found = snapshot.rows(own - (end - len(snapshot.frame))).assign(run=run)

@@ -52,6 +52,11 @@ class Snapshot:
         """What is searched."""
         return self.source.space
 
+    @property
+    def folder(self) -> RunFolder:
+        """Where it lies."""
+        return self.source.folder
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """A row for each evaluation, without genes, of means over seeds; see `score_frame`."""
@@ -115,7 +120,7 @@ class Watched:
         # Of what not every part of the page asks for, which nobody else waits for.
         self._later = threading.Lock()
         self._columns: dict[str, tuple[int, pd.Series]] = {}
-        self._history, self._read = History(self.space, ()), None
+        self._history, self._read = History(self.space, ()), Version("running", "", 0.0, -1)
         self._genes = gene_frame(self.space, {})
 
     def version(self) -> Version:

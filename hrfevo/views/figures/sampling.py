@@ -17,8 +17,9 @@ def drawn(frame: pd.DataFrame, most: int = MOST_DRAWN) -> pd.Series:
     """Which rows of `evaluation_frame` are drawn, those of a genome together; all, or about `most`."""
     if len(frame) <= most:
         return pd.Series(True, index=frame.index)
-    genomes, front = frame["genome"], frame.loc[frame["front"], "genome"]
-    chosen: pd.Series = genomes.isin([*_genomes(genomes, frame["rung"], frame["parents"], front, most)])
+    genomes, rungs, parents = (frame[name].tolist() for name in ("genome", "rung", "parents"))
+    kept = _genomes(genomes, rungs, parents, frame.loc[frame["front"], "genome"], most)
+    chosen: pd.Series = frame["genome"].isin([*kept])
     return chosen
 
 

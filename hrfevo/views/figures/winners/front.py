@@ -162,7 +162,8 @@ def _points(
         name=name,
         marker=marker,
         ids=identities(data),
-        customdata=list(zip(data["genome"].map(text), data["generation"], genes, *values, strict=True)),
+        # As an array, which plotly does not look through cell by cell.
+        customdata=np.array([data["genome"].map(text), data["generation"], genes, *values], dtype=object).T,
         hovertemplate="<br>".join(lines) + "<extra></extra>",
     )
 
