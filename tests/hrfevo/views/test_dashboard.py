@@ -39,6 +39,7 @@ from hrfevo.views.dashboard.table import columns_of, rows_of
 from hrfevo.views.dashboard.watch import Runs, Snapshot
 from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.config import Recipe
+from signal_model.support.errors import InputError
 from tests.conftest import command
 from tests.tools.forks import Forked
 from tests.tools.seen import serious
@@ -275,6 +276,35 @@ def test_table_filters_and_sorts(
     json.dumps(every)
     hidden = {"id", "parents", "rung", "number", "train_seconds", "seeds"}  # all have one seed
     assert {name for row in every for name in row} - hidden <= {found["field"] for found in columns_of(shown)}
+
+
+def test_rows_of_several_runs_are_in_one_order(tmp_path: Path) -> None:
+    searches = {name: Search(tmp_path, name, seed) for seed, name in enumerate(("a", "b"))}
+    for search in searches.values():
+        search.go_on(9)
+    both = {name: search.snapshot() for name, search in searches.items()}
+    alone = {name: rows_of({name: snapshot}, {"endRow": 9})["rowData"] for name, snapshot in both.items()}
+    assert rows_of(both, {"endRow": 18}) == {"rowData": [*alone["a"], *alone["b"]], "rowCount": 18}
+    order = {"sortModel": [{"colId": "gene:training.learning_rate", "sort": "desc"}], "startRow": 2, "endRow": 11}
+    expected = sorted([*alone["a"], *alone["b"]], key=lambda row: -row["gene:training.learning_rate"])
+    assert rows_of(both, order)["rowData"] == expected[2:11]
+    only = {"filterModel": {"run": {"type": "equals", "filter": "b"}}, "endRow": 18}
+    assert rows_of(both, only)["rowData"] == alone["b"]
+
+
+def test_genes_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
+    """The page shows what does not need them, until a part of it does."""
+    search = Search(tmp_path)
+    search.go_on(3)
+    with sqlite3.connect(search.folder.path / "results.db") as database:
+        database.execute("""UPDATE genomes SET "values" = '{"embedding.kind": "other"}' WHERE birth = 1""")
+    database.close()
+    runs = Runs(tmp_path)
+    assert len(runs.snapshot("tiny").frame) == 3
+    with pytest.raises(InputError, match="is damaged"):
+        rows_of({"tiny": runs.snapshot("tiny")}, {"endRow": 3})
+    with pytest.raises(InputError, match="is damaged"):
+        runs.snapshot("tiny")
 
 
 # --- the server ----------------------------------------------------------------------------------
