@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,8 @@ def record_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """
     metrics, timings = columns["metrics"], columns["timings"]
     fields = {name: values for name, values in columns.items() if name not in ("metrics", "timings")}
+    # Of each status one object: it is compared again and again, and with itself that is fast.
+    fields["status"] = [*map(sys.intern, columns["status"])]
     measured = {name: [one.get(name) for one in metrics] for name in set().union(*metrics)}
     told = dict.fromkeys(METRICS, np.nan) | measured | {"alone": [min(some, default=None) for some in timings]}
     kinds = dict.fromkeys((*told, "submitted", "started", "ended", "ended_event"), "float64")

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from hrfevo.store import timings
 from hrfevo.store.schema import evaluations, genomes
 
+ROWS = 1000
+
 _OF_RUN = evaluations.c.run_id == sa.bindparam("of_run")
 _OF_EVALUATIONS = ("number", "rung", "status", "reason", "metrics", "worker", "submitted", "started", "ended")
 _OF_GENOMES = ("birth", "operator", "parents")
@@ -39,9 +41,11 @@ def read(connection: sa.Connection, run_id: str, after: int) -> dict[str, list[A
     They are fields of `Evaluation`, but those that only one at a time is asked for.
     """
     query, given = (_CHANGED, {"after": after}) if after >= 0 else (_ALL, {})
-    rows = connection.execute(query, {"of_run": run_id} | given).all()
-    names = [column.name for column in query.selected_columns]
-    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {n: [] for n in names}
+    columns: dict[str, list[Any]] = {column.name: [] for column in query.selected_columns}
+    # Few rows at a time: Python's collector would look through all of them again and again.
+    for rows in connection.execute(query, {"of_run": run_id} | given).partitions(ROWS):
+        for column, values in zip(columns.values(), zip(*rows, strict=True), strict=True):
+            column.extend(values)
     alone = timings.known(connection, run_id)
     return columns | {"timings": [alone.get(genome, ()) for genome in columns["genome"]]}
 

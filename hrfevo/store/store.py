@@ -24,6 +24,7 @@ from signal_model.support.errors import InputError, one_line
 
 # A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
 State = Literal["running", "stopped", "finished", "failed", "crashed"]
+_NUMBERS = frozenset({int, float, bool})
 _STATUSES = ("running", "finished", "failed", "infeasible")
 
 
@@ -397,7 +398,7 @@ def _is_sound(status: Any, metrics: Any, ended_event: int | None) -> bool:
         and (status == "running") == (ended_event is None)
         and isinstance(metrics, dict)
         and (bool(metrics) or status != "finished")
-        and all(isinstance(value, int | float) for value in metrics.values())
+        and _NUMBERS.issuperset(map(type, metrics.values()))
     )
 
 
