@@ -34,7 +34,9 @@ def train(
     model: Annotated[str, typer.Argument(help="A model config, a recipe that a search exported, or a preset's name")],
     output: Annotated[Path, typer.Option(help="Folder for the trained model")],
     corpus: CorpusOption = None,
-    tokenizer: Annotated[str | None, typer.Option(help="bytes, or '{kind: bpe, size: 1024}'")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="bytes, {kind: bytes, size: 67} or {kind: bpe, size: 1024}")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1)] = None,
     device: DeviceOption = "auto",
@@ -46,7 +48,10 @@ def train(
     plugin: PluginOption = None,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
-    recipe = _changed(_recipe(model), corpus, tokenizer, {"steps": steps, "seed": seed})
+    told = _recipe(model)
+    if told.corpus is not None and corpus is None:
+        told.corpus.refuse_beside(Path(model), f"{model}: corpus.path")
+    recipe = _changed(told, corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
     if recipe.model.vocab_size != recipe.tokenizer.size:
@@ -67,7 +72,7 @@ def train(
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
-    print(f"corpus {text.name}: {len(text.train):,} training tokens; device {chosen}", flush=True)
+    print(f"corpus {text.words}; device {chosen}", flush=True)
     shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
     try:
         if workers > 1:
@@ -222,6 +227,8 @@ def generate(
         ids = tokenizer.encode(prompt).tolist()
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
+    except InputError as error:
+        raise InputError(f"--prompt: {error}") from None
     settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     produced = sample(trained, ids, tokens, **settings, stop=tokenizer.end_of_text)
     print(prompt, end="", flush=True)
@@ -255,6 +262,7 @@ def analyze(
     from signal_model.analysis.activations import text_windows
     from signal_model.analysis.report import analyze as analysis_of
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
+    from signal_model.config import TokenizerConfig
     from signal_model.config.presets import PRESETS
     from signal_model.data.tokenizers import ByteTokenizer, Tokenizer
     from signal_model.model import build_model, count_parameters
@@ -269,7 +277,7 @@ def analyze(
     else:
         recipe = _recipe(model)
         examined = build_model(recipe.model, recipe.training.seed).to(chosen)
-        tokenizer = ByteTokenizer() if recipe.tokenizer.kind == "bytes" else None
+        tokenizer = ByteTokenizer() if recipe.tokenizer == TokenizerConfig() else None
         about = f"untrained, seed {recipe.training.seed}"
     windows = None
     if text is not None:

@@ -65,58 +65,48 @@ class Block(nn.Module):
         return x + self.feedforward(self.feedforward_norm(x)), [*state, *bank]
 
 
-class SignalLLM(nn.Module):
-    """A causal language model: logits at position t depend on tokens at positions ≤ t only.
+class Backbone(nn.Module):
+    """Embedding, positions, blocks and the last normalisation: all but the head, which is the embedding again.
 
-    Root-mean-square normalisation (Zhang & Sennrich 2019) before every part, after the embedding
-    and before the head; no biases in the residual stream. With `checkpointing` set, blocks are computed again
-    for the gradient instead of kept (Chen et al. 2016).
+    Tokens are numbers, or the vectors that `embedding` has for them. A `trace` is given what enters each block.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.checkpointing = False
+    checkpointing = False
+    block_class = Block
+
+    def build(self, config: ModelConfig) -> None:
+        """Add the parts, with fresh weights."""
         self.embedding = build_embedding(config.embedding, config)
         self.positions = build_positions(config.positions, config)
-        self.blocks = nn.ModuleList(Block(layer, config) for layer in config.layers)
+        self.blocks = nn.ModuleList(self.block_class(layer, config) for layer in config.layers)
         self.norm = nn.RMSNorm(config.width)
         self._initialise()
 
-    def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
-        """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
-
-        The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
-        """
-        hidden = self.hidden(tokens)
-        if targets is None:
-            return self.embedding.logits(hidden)
-        features, weight = self.embedding.factors(hidden)
-        return linear_cross_entropy(features.flatten(0, 1), weight, targets.flatten())
-
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """(B, T) of token numbers → what the head reads, (B, T, D)."""
+    def hidden(self, tokens: Tensor, trace: list[Tensor] | None = None) -> Tensor:
+        """(B, T) of token numbers, or (B, T, D) → what the head reads, (B, T, D)."""
         x = self._embed(tokens)
         if self.positions is not None:
             x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         again = self.checkpointing and torch.is_grad_enabled()
         for block in self.blocks:
+            _note(x, trace)
             x = checkpoint(block, x, use_reentrant=False) if again else block(x)
         result: Tensor = self.norm(x)
         return result
 
-    def prefill(self, tokens: Tensor) -> tuple[Tensor, list[State]]:
-        """A beginning (B, T) at once → what the head reads, (B, T, D), and the states after its last token.
+    def prefill(self, tokens: Tensor, trace: list[Tensor] | None = None) -> tuple[Tensor, list[State]]:
+        """A beginning (B, T) or (B, T, D) at once → what the head reads, (B, T, D), and the states after its end.
 
         `embedding.logits` of the last position says what comes next.
         """
         x = self._embed(tokens)
-        batch, length = tokens.shape
+        batch, length = tokens.shape[:2]
         states: list[State] = [[]]
         if self.positions is not None:
             x = x + self.positions(torch.arange(length, device=tokens.device))
             states = [[torch.full((batch,), length, device=tokens.device)]]
         for block in self._blocks():
+            _note(x, trace)
             x, state = block.prefill(x)
             states.append(state)
         return self.norm(x), states
@@ -126,8 +116,10 @@ class SignalLLM(nn.Module):
         position = torch.zeros(batch, dtype=torch.long, device=self.norm.weight.device)
         return [[] if self.positions is None else [position], *(block.start(batch) for block in self._blocks())]
 
-    def step(self, tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
-        """One position: tokens (B,) and the states → logits (B, V) and the next states."""
+    def advance(
+        self, tokens: Tensor, states: list[State], trace: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """One position: tokens (B,) or (B, D) and the states → what the head reads, (B, D), and the next states."""
         x = self._embed(tokens)
         after: list[State] = [[]]
         if self.positions is not None:
@@ -135,14 +127,15 @@ class SignalLLM(nn.Module):
             x = x + self.positions(position)
             after = [[position + 1]]
         for block, state in zip(self._blocks(), states[1:], strict=True):
+            _note(x, trace)
             x, state = block.step(x, state)
             after.append(state)
-        return self.embedding.logits(self.norm(x)), after
+        return self.norm(x), after
 
     def _embed(self, tokens: Tensor) -> Tensor:
+        vectors = tokens if tokens.is_floating_point() else self.embedding(tokens)
         # The residual stream keeps the precision of the weights, also where autocast multiplies in a lower one.
-        vectors = self.embedding(tokens).to(self.norm.weight.dtype)
-        return F.rms_norm(vectors, (self.config.width,))
+        return F.rms_norm(vectors.to(self.norm.weight.dtype), self.norm.normalized_shape)
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
@@ -158,6 +151,41 @@ class SignalLLM(nn.Module):
                 nn.init.normal_(module.weight, std=scale)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+
+class SignalLLM(Backbone):
+    """A causal language model: logits at position t depend on tokens at positions ≤ t only.
+
+    Root-mean-square normalisation (Zhang & Sennrich 2019) before every part, after the embedding
+    and before the head; no biases in the residual stream. With `checkpointing` set, blocks are computed again
+    for the gradient instead of kept (Chen et al. 2016).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.build(config)
+
+    def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
+        """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
+
+        The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
+        """
+        hidden = self.hidden(tokens)
+        if targets is None:
+            return self.embedding.logits(hidden)
+        features, weight = self.embedding.factors(hidden)
+        return linear_cross_entropy(features.flatten(0, 1), weight, targets.flatten())
+
+    def step(self, tokens: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
+        """One position: tokens (B,) and the states → logits (B, V) and the next states."""
+        hidden, after = self.advance(tokens, states)
+        return self.embedding.logits(hidden), after
+
+
+def _note(x: Tensor, trace: list[Tensor] | None) -> None:
+    if trace is not None:
+        trace.append(x)
 
 
 def build_model(config: ModelConfig, seed: int) -> SignalLLM:

@@ -40,6 +40,38 @@ def test_the_job_runs_the_ray_of_the_image() -> None:
     check(job["spec"]["entrypoint"])
 
 
+def test_kubernetes_knows_every_field_of_the_manifests() -> None:
+    """By the schemas of two versions; those of KubeRay's own fields come with no package."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="CI installs it: it is large")
+    claim, job = yaml.safe_load_all(JOB.read_text())
+    cluster = job["spec"]["rayClusterSpec"]
+    pods = [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    for version in ("1.31", "1.34"):
+        kubernetes_validate.validate(claim, version, strict=True)
+        for spec in pods:
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
+            kubernetes_validate.validate(pod, version, strict=True)
+
+
+def test_pods_may_write_to_their_volumes_and_know_the_secrets_that_the_top_of_the_file_makes() -> None:
+    text = JOB.read_text()
+    _, job = yaml.safe_load_all(text)
+    made = dict(re.findall(r"create secret generic (\S+) (.*)", text))
+    user = re.search(r"--uid (\d+)", (ROOT / "deploy" / "Dockerfile").read_text())
+    cluster = job["spec"]["rayClusterSpec"]
+    used = set()
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        spec = group["template"]["spec"]
+        assert user
+        assert spec["securityContext"] == {"runAsUser": int(user[1]), "fsGroup": int(user[1])}
+        (container,) = spec["containers"]
+        secrets = {source["secretRef"]["name"] for source in container["envFrom"]}
+        assert "hrfevo-storage" in secrets, "trainings are kept by workers, and removed by the search"
+        used |= secrets
+    assert used == set(made)
+    assert "PGPASSWORD=" in made["hrfevo-database"]
+
+
 def test_the_image_copies_what_there_is() -> None:
     for line in (ROOT / "deploy" / "Dockerfile").read_text().splitlines():
         if line.startswith("COPY "):

@@ -6,12 +6,15 @@ import re
 import sys
 from pathlib import Path
 from statistics import mean
+from typing import Any, get_args
 
 import pytest
 import typer
+from pydantic import BaseModel
 
 import hrfevo.cli
 import signal_model.cli
+from hrfevo.space.search_space import SearchSpace
 from signal_model.config import (
     Activation,
     BasisEmbeddingConfig,
@@ -20,6 +23,7 @@ from signal_model.config import (
     FilterBankConfig,
     MixerConfig,
     PositionsConfig,
+    Recipe,
     Spacing,
 )
 from signal_model.support.settings import Part
@@ -33,6 +37,10 @@ MATHEMATICS: dict[str, list[type[Part]]] = {
     "mixers": [MixerConfig],
     "feedforward": [FeedForwardConfig, FilterBankConfig],
 }
+
+
+# What a part is told apart by.
+KIND = ("kind", "type")
 
 
 def chapters(page: str) -> dict[str, str]:
@@ -94,6 +102,43 @@ def test_the_reference_has_every_command_and_option(
                 assert any(name in row for row in arguments)
         seen += 1
     assert seen == len(sections) - 1 > 0
+
+
+def test_the_reference_has_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a search space or a recipe may hold, kinds of parts and types of genes too."""
+    pytest.importorskip("mkdocs")
+    monkeypatch.syspath_prepend(str(DOCS / "building"))
+    monkeypatch.delitem(sys.modules, "settings", raising=False)
+    import settings  # type: ignore[import-not-found]
+
+    listed = {model for models in settings.CHAPTERS.values() for model in models}
+    waiting: list[Any] = [SearchSpace, Recipe]
+    found: set[type[BaseModel]] = set()
+    while waiting:
+        one = waiting.pop()
+        if not (isinstance(one, type) and issubclass(one, BaseModel)):
+            waiting += get_args(one)
+        elif one not in found:
+            found.add(one)
+            waiting += [field.annotation for field in one.model_fields.values()]
+            waiting += one.kinds().values() if issubclass(one, Part) else one.__subclasses__()
+    kept = {one for one in found if one.__module__.startswith(("hrfevo", "signal_model")) and not one.__subclasses__()}
+    # What has no setting is described where it is chosen.
+    assert {one.__name__ for one in kept - listed} <= {"PythonCorpusConfig"}
+    assert len(kept) > 30
+    text = settings.page()
+    assert all(f"| `{name}` |" in text for one in kept & listed for name in one.model_fields if name not in KIND)
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    text = (DOCS / "operations.md").read_text()
+    read = set()
+    for file in [*(ROOT / "hrfevo").rglob("*.py"), *(ROOT / "signal_model").rglob("*.py")]:
+        source = file.read_text()
+        read |= set(re.findall(r'environ(?:\.get)?[\[(]"([A-Z_]+)"', source))
+        read |= set(re.findall(r'^(?:VARIABLE|SLURM)(?:, \w+)? = "([A-Z_]+)"', source, re.MULTILINE))
+    assert read >= {"SIGNAL_MODEL_CACHE", "SIGNAL_MODEL_PLUGINS", "CHROMIUM", "SLURM_CPUS_ON_NODE"}
+    assert {name for name in read if f"`{name}`" not in text} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from hrfevo.cli import app
+from signal_model.cli import app as library
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,6 +111,19 @@ def test_every_room_is_known_and_says_what_it_is_for(package: str) -> None:
             door = folder / "__init__.py"
             assert door.is_file(), folder
             assert ast.get_docstring(ast.parse(door.read_text())), folder
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_commands_to_paste_are_quoted_and_name_plugins(package: str) -> None:
+    """Text with a place in it that belongs to a command is made by `command` of `signal_model.support.plugins`."""
+    verbs = {name: "|".join(get_command(one).commands) for name, one in (("hrfevo", app), ("signal-model", library))}
+    said = "|".join(f"(?:{name} (?:{several}))" for name, several in verbs.items())
+    said = f"(?:{said})"
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            for part in node.values[:-1] if isinstance(node, ast.JoinedStr) else ():
+                told = part.value if isinstance(part, ast.Constant) else ""
+                assert not re.search(rf"\b{said}( --[a-z]+)? $", str(told)), (file, told)
 
 
 @pytest.mark.parametrize("package", FLOORS)

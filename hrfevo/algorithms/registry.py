@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from signal_model.support.errors import InputError, closest
-from signal_model.support.plugins import plugins
+from signal_model.support.plugins import note_definition, plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +82,7 @@ def algorithm(name: str) -> Callable[[_B], _B]:
         if name in (*ALGORITHMS, GRID, SURVEY) and _ADDED.get(name) != home:
             raise ValueError(f"algorithm {name!r} is there already; give it another name")
         ALGORITHMS[name], _ADDED[name] = builder, home
+        note_definition(builder.__module__)
         return builder
 
     return register

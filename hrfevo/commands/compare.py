@@ -82,7 +82,7 @@ def compare(
         from hrfevo.runner.terms import Terms
 
         if group or store:
-            raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is none")
+            raise InputError(f"compare: {'--group' if group else '--store'} is for runs, and one of {sides} is no run")
         if evaluations is not None and equal is not Equal.evaluations:
             raise InputError(f"--evaluations {evaluations}: goes with --equal evaluations")
         terms = Terms(equal.value if equal else "steps", steps, seeds or 5, evaluations or 8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signal_model.support.console import say
+from signal_model.support.plugins import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,7 @@ def leave(ending: Ending, folder: RunFolder, store: str | None, console: Console
         # Opened anew: what it remembers may have changed since.
         present_search(ending, RunFolder.open(folder.path), store, console)
     except KeyboardInterrupt:
-        say(console, f"the report was interrupted, the results are kept; later: hrfevo report {folder.path}")
+        later = command("hrfevo", "report", folder.path)
+        say(console, f"the report was interrupted, the results are kept; later: {later}")
         return INTERRUPTED
     return exit_code(ending)

@@ -11,7 +11,8 @@ import typer
 
 from hrfevo.commands.options import CorpusOption, DeviceOption, GenomeArgument, RunArgument, StoreOption, read_run
 from signal_model.support.console import PluginOption
-from signal_model.support.errors import InputError, closest
+from signal_model.support.errors import InputError
+from signal_model.support.plugins import command
 
 if TYPE_CHECKING:
     from hrfevo.results.history import History
@@ -109,7 +110,7 @@ def _export_run(
 def _export_settings(
     folder: RunFolder, store: str | None, genome: str | None, output: Path, format_: ExportFormat, overwrite: bool
 ) -> None:
-    from hrfevo.results.genome.recipe import as_json, model_yaml, options_for, plugins_of, recipe_of, recipe_yaml
+    from hrfevo.results.genome.recipe import as_json, model_yaml, plugins_of, recipe_of, recipe_yaml
     from hrfevo.views.export.destination import refuse_occupied, write_file
 
     refuse_occupied(output, overwrite)
@@ -121,9 +122,10 @@ def _export_settings(
         write_file(output, as_json((recipe if whole else recipe.model).to_dict()))
     else:
         write_file(output, (recipe_yaml if whole else model_yaml)(space, found, record.name))
-    corpus = "" if whole else " --corpus python"
-    needed = options_for(plugins_of(recipe_of(space, found).model))
-    print(f"{output}: genome {found.genome}; train it with: signal-model train {output}{corpus} --output DIR{needed}")
+    corpus = () if whole else ("--corpus", "python")
+    needed = plugins_of(recipe_of(space, found).model)
+    training = command("signal-model", "train", output, *corpus, "--output", "DIR", plugins=needed)
+    print(f"{output}: genome {found.genome}; train it with: {training}")
 
 
 def _export_weights(
@@ -230,7 +232,6 @@ def _picture(
     find_chromium()  # before the figures are made, which takes longer
     figures = load(folder, store).figures
     if name not in figures:
-        told = f"accepted: {', '.join(figures)}" if figures else "the run has too few evaluations for any"
-        raise InputError(f"--figure {name}: the run has no such figure{closest(name, figures)}; {told}")
+        raise InputError(f"--{figures.absence(name)}")
     write_file(output, draw(figures[name], output.suffix, *size, bare=bare))
     print(f"{output}: figure {name} of run {folder.name}")

@@ -11,6 +11,7 @@ from hrfevo.commands.completion import complete_space
 from hrfevo.commands.options import Format, FormatOption, SpaceArgument, print_rows
 from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError, counted
+from signal_model.support.plugins import command
 
 app = typer.Typer()
 
@@ -51,7 +52,8 @@ def init_command(
     file = output or Path(f"{name}.yaml")
     refuse_occupied(file, overwrite)
     write_file(file, commented(read_text(shipped), str(file)))
-    print(f"{file}: edit it, try it with: hrfevo validate {file}; search it with: hrfevo run {file}")
+    trying, searching = (command("hrfevo", verb, file) for verb in ("validate", "run"))
+    print(f"{file}: edit it, try it with: {trying}; search it with: {searching}")
 
 
 @app.command()
@@ -62,7 +64,7 @@ def validate(
 ) -> None:
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.space.reading import gene_count, load_space, space_size
-    from hrfevo.space.text import read_text
+    from hrfevo.space.text import read_corpus
     from signal_model.config import DatasetCorpusConfig
     from signal_model.data.corpus import load_corpus
 
@@ -72,7 +74,7 @@ def validate(
         note = f"; the data set {loaded.corpus.dataset} is downloaded and read when it runs"
     else:
         try:
-            read_text(loaded, lambda: load_corpus(loaded.corpus, loaded.tokenizer))
+            note = f"; {read_corpus(loaded, lambda: load_corpus(loaded.corpus, loaded.tokenizer)).words}"
         except InputError as error:
             raise InputError(f"{space}: corpus: {error}") from None
     genes = counted(gene_count(loaded), "gene")

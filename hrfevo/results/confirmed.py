@@ -14,6 +14,7 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
+from hrfevo.results.cost import Cost
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
@@ -84,6 +85,8 @@ class Confirmation:
     """On transformers, those that were trained again included in neither."""
     as_searched: FrontPair | None = None
     """The search's whole front and the transformers', from the trainings that chose them; of several objectives."""
+    cost: Cost = field(default_factory=Cost)
+    """Of all confirmations: what they trained again, and their searches for transformers."""
 
     @property
     def winner(self) -> Confirmed | None:
@@ -149,15 +152,20 @@ def latest(folder: RunFolder) -> list[Confirmed]:
 
 def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     """What confirmation has found of a run with this history, as far as it has come."""
-    rows = tuple(latest(folder))
+    rows, cost = tuple(latest(folder)), cost_of_confirmation(folder)
     tuning = tuning_of(folder)
     if not rows or tuning is None:
-        return Confirmation(rows, history.spent)
+        return Confirmation(rows, history.spent, cost=cost)
     transformers = History.read(tuning)
     as_searched = None
     if len(history.space.objectives) > 1:
         as_searched = front_pair(_front(history), _front(transformers))
-    return Confirmation(rows, history.spent, transformers.spent, as_searched)
+    return Confirmation(rows, history.spent, transformers.spent, as_searched, cost)
+
+
+def cost_of_confirmation(folder: RunFolder) -> Cost:
+    """What all confirmations of a run have taken, as far as they have come."""
+    return Cost.of(map(History.read, stages(folder)))
 
 
 def tuning_of(folder: RunFolder) -> RunFolder | None:

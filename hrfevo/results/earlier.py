@@ -101,7 +101,7 @@ class Earlier(Config):
     def _sources_are_there(self) -> Self:
         for one in self._everyone:
             if not 0 <= one.source < len(self.sources):
-                raise ValueError(f"source {one.source} is none; accepted: 0 to {len(self.sources) - 1}")
+                raise ValueError(f"source {one.source}: no such source; accepted: 0 to {len(self.sources) - 1}")
         return self
 
     @property

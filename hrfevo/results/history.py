@@ -89,7 +89,7 @@ class History(Sequence[Evaluation]):
         if not 0 <= rung < len(self.space.rungs):
             steps = self.space.rungs
             accepted = ", ".join(f"{number} ({counted(some, 'step')})" for number, some in enumerate(steps))
-            raise InputError(f"rung {rung}: is none of this run; accepted: {accepted}")
+            raise InputError(f"rung {rung}: no such rung in this run; accepted: {accepted}")
         return self._averaged(one for one in self.finished if one.rung == rung)
 
     @cached_property

@@ -14,7 +14,7 @@ from hrfevo.results.fanova import explained
 from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters
 from hrfevo.space.metrics import Metric
-from signal_model.support.errors import InputError, counted
+from signal_model.support.errors import InputError, closest, counted
 
 Method = Literal["fanova", "ped-anova"]
 METHODS: tuple[Method, ...] = ("fanova", "ped-anova")
@@ -87,9 +87,10 @@ def importances_of(
     space = history.space
     for name in objectives:
         if name not in space.objectives:
-            raise InputError(f"objective {name!r}: is none of this run; accepted: {', '.join(space.objectives)}")
+            told = f"this run has no such objective{closest(name, space.objectives)}"
+            raise InputError(f"objective {name!r}: {told}; accepted: {', '.join(space.objectives)}")
     if method not in METHODS:
-        raise InputError(f"method {method!r}: is none; accepted: {', '.join(METHODS)}")
+        raise InputError(f"method {method!r}: no such method{closest(method, METHODS)}; accepted: {', '.join(METHODS)}")
     peers = history.fullest
     if len(peers) < LEAST:
         raise InputError(f"run: {len(peers)} finished evaluations say nothing of genes; {LEAST} are needed")

@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.agreement import Agreement, agreements
+from hrfevo.results.confirmed import cost_of_confirmation
+from hrfevo.results.cost import Cost
+from hrfevo.results.forecast import Forecast, forecast
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, State, Store
+from signal_model.support.errors import one_line
+from signal_model.support.plugins import command
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Status:
     finished: int
     failed: int
     infeasible: int
+    corpus: str
+    """In words, with its size."""
     budget: str
     """In words."""
     budget_evaluations: int | None
@@ -49,6 +56,10 @@ class Status:
     """Of training alone, undisturbed, summed over workers."""
     worker_seconds: float
     """That workers spent on all evaluations that have ended."""
+    cost: Cost
+    """Of its evaluations that have ended."""
+    confirmation_cost: Cost
+    """Of its confirmations, which is not in `cost`."""
     seconds: float
     """That it has searched, interruptions not counted."""
     silent: float | None
@@ -66,6 +77,8 @@ class Status:
     in_flight: tuple[InFlight, ...]
     agreements: tuple[Agreement, ...]
     """Of the order at each rung with that at the last."""
+    forecast: Forecast | None
+    """What as much training again may gain; None where too little is known."""
     paused: str = ""
     """Why it waits, where it is running and does."""
     worth: str = ""
@@ -74,7 +87,7 @@ class Status:
     @property
     def advice(self) -> str:
         """The command that goes on with it; empty where there is nothing to go on with."""
-        return f"hrfevo resume {self.run}" if self.state in ("stopped", "crashed") else ""
+        return command("hrfevo", "resume", self.run) if self.state in ("stopped", "crashed") else ""
 
 
 # So many genomes that failed alike are named.
@@ -117,6 +130,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         finished=counts["finished"],
         failed=counts["failed"],
         infeasible=counts["infeasible"],
+        corpus=one_line(folder.settings.corpus.words),
         budget=space.budget.words,
         budget_evaluations=space.budget.evaluations,
         budget_trainings=space.budget.trainings,
@@ -126,6 +140,8 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         trainings=used.steps / space.rungs[-1],
         training_seconds=used.training_seconds,
         worker_seconds=used.seconds,
+        cost=Cost.of([history]),
+        confirmation_cost=cost_of_confirmation(folder),
         seconds=run.seconds,
         silent=None if last is None else max(0.0, now - last),
         objective=objective,
@@ -141,6 +157,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
             if e.status == "running"
         ),
         agreements=tuple(agreements(history)),
+        forecast=forecast(history),
         paused=folder.paused,
         worth=worth(folder.settings.corpus.yardsticks, history),
     )

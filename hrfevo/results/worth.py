@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hrfevo.results.history import History
 from hrfevo.space.genome import express
-from hrfevo.space.reading import simplest
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.trials import simplest
 from signal_model.evaluation.yardsticks import Yardsticks, judged, yardsticks
 
 if TYPE_CHECKING:

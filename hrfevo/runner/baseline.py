@@ -8,8 +8,8 @@ from typing import Any
 
 from hrfevo.space.genes import BaseGene, LayersGene
 from hrfevo.space.genome import express
-from hrfevo.space.reading import simplest
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.trials import simplest
 from signal_model.config import LayerConfig, ModelConfig
 
 # Heads of attention where the space says nothing of them.

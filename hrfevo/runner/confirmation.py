@@ -27,6 +27,7 @@ from hrfevo.results.confirmed import (
     plan_of,
     stages,
 )
+from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
@@ -47,6 +48,7 @@ from signal_model.evaluation.yardsticks import judged
 from signal_model.support.console import print_table, say
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml, write_json
+from signal_model.support.plugins import command
 
 # How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
 SLACK = 1.1
@@ -154,7 +156,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     except KeyboardInterrupt:  # between two stages, or while the report is written
         ending = STRUCK
     if not ending.finished:
-        say(console, f"confirmation interrupted; go on with: hrfevo resume {run.path}")
+        say(console, f"confirmation interrupted; go on with: {command('hrfevo', 'resume', run.path)}")
         return ending
     (place.path / DONE).touch()
     found = confirmation_of(run, history)
@@ -166,6 +168,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, line)
     if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
         say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
+    say(console, f"Cost: {cost_in_words(Cost.of([history]), found.cost)}.")
     return ending
 
 

@@ -22,7 +22,7 @@ from signal_model.support.errors import counted
 
 # A search stops when so many evaluations, and a whole population, have ended and none has succeeded.
 FAILURES_TO_STOP = 8
-# It stops when none has kept to the bounds and so many in a row came no nearer to them than those before.
+# It stops when none has kept to the bounds, which are out of reach, and so many in a row came no nearer to them.
 FAR_TO_STOP = 500
 # It stops when so many genomes in a row were infeasible: less than one in 400 can then be trained (99 % sure).
 INFEASIBLE_TO_STOP = 2000
@@ -195,7 +195,7 @@ class Search:
 
     @property
     def _is_far(self) -> bool:
-        return not self.tally.finished and self._nearest.since >= FAR_TO_STOP
+        return not self.tally.finished and self._nearest.since >= FAR_TO_STOP and self._nearest.out_of_reach
 
     def _may_submit(self) -> bool:
         has_room = self.workers.running < self.workers.capacity
@@ -239,6 +239,8 @@ class Search:
             objectives = tuple(outcome.metrics[name] for name in self.space.objectives)
             fitness = Fitness(self.space.weights, objectives)
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
+        else:
+            self.standings.ended(proposal.genome)
         same_at_every_rung = {*self.space.probes, INHERITED} & outcome.metrics.keys()
         if same_at_every_rung:
             self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}

@@ -35,6 +35,7 @@ from signal_model.data.corpus import load_corpus
 from signal_model.support.console import say
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
+from signal_model.support.plugins import command
 
 TUNING, TRAINING = "tuning", "training"
 # How far rates are searched to either side of a recipe's own, and by how many genomes at once.
@@ -276,7 +277,7 @@ class _Stages:
                 raise InputError(f"{path}: was trained on other terms; name another folder with --output")
         else:
             corpus = load_corpus(space.corpus, space.tokenizer, say=partial(say, self.console))
-            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash)}
+            own = {"corpus": CorpusRecord(name=corpus.name, hash=corpus.content_hash, tokens=corpus.sizes)}
             folder = new_stage(self.place, path.name, space, text, {**own, **settings}, self.machinery)
         return run_stage(folder, self.machinery, self.console), folder
 
@@ -293,7 +294,8 @@ def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[Endin
             return ending, folder
         best = History.read(folder).best
         if best is None:
-            raise InputError(f"compare: no training of {side.name} has finished; see `hrfevo status {folder.path}`")
+            why = command("hrfevo", "status", folder.path)
+            raise InputError(f"compare: no training of {side.name} has finished; see: {why}")
         content, genome = tuned, best.values
     else:
         content = content | {"genes": _fixed_rate(side.recipe)}

@@ -12,6 +12,7 @@ from rich.console import Console
 from hrfevo.results.agreement import agreements, in_lines
 from hrfevo.results.confirmed import confirmation_of
 from hrfevo.results.earlier import read_earlier
+from hrfevo.results.forecast import forecast
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.history import History
@@ -29,6 +30,7 @@ from hrfevo.views.terminal.tables import as_table
 from signal_model.support.console import print_table, say
 from signal_model.support.errors import InputError
 from signal_model.support.files import write_atomically
+from signal_model.support.plugins import command
 
 # So many of the front have pictures on their cards in the report: each takes up to a tenth of a megabyte and two
 # seconds. Models of more parameters take long to build; `hrfevo show --html` draws any.
@@ -67,7 +69,7 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
     try:
         report = leave_products(folder, space, store)
     except OSError as error:
-        kept = f"what was found is kept; later: hrfevo report {folder.path}"
+        kept = f"what was found is kept; later: {command('hrfevo', 'report', folder.path)}"
         raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
     history = History(space, tuple(store.evaluations(folder.id)))
     for line in failures_in_words(history):
@@ -77,6 +79,8 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
         if said := worth(folder.settings.corpus.yardsticks, history):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
+    if more := forecast(history):
+        say(console, f"more budget {more.words}")
     for name, fact in in_lines(agreements(history)):
         say(console, f"{name:<12}{fact}")
     if timed := timings_of(history):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
@@ -15,6 +16,10 @@ from hrfevo.space.genome import Genome
 class Standings:
     """Who is best so far at the highest rung, and DEAP's logbook of generations.
 
+    A generation ends with as many genomes more as a population has, whatever became of them: they are counted as births
+    are, once each, so a run has as many here as in its tables and figures. Its median is of what finished meanwhile at
+    the rung that the best is of, NaN where nothing did: other rungs do not compare.
+
     A genome that comes again, trained with another seed, counts for its mean; from then on all are ranked as
     `hrfevo.results.history` ranks them.
     """
@@ -27,35 +32,49 @@ class Standings:
         self._best: Individual | None = None
         self._again = self._stale = False
         self._front: list[Individual] = []
-        self._scores: list[float] = []
+        self._finished = 0
+        self._since: list[float] = []
+        self._born: set[Genome] = set()
         self.leaders: list[Individual] = []
-        """At the end of each generation, the best of all, as many as a population has."""
+        """The best of all when as many evaluations more had finished as a population has, and as many."""
         self._newcomers: list[Individual] = []
         self.logbook = tools.Logbook()
         self.logbook.header = ["generation", "evaluations", "best", "median", "front"]
 
     def add(self, individual: Individual) -> None:
-        """Count a finished evaluation; at the end of each generation, write the logbook."""
+        """Count a finished evaluation."""
         if individual.rung > self._rung:
             self._rung, self._measured, self._archive = individual.rung, {}, new_archive()
             self._best, self._again, self._stale = None, False, False
+            self._since = []
         if individual.rung == self._rung:
             self._enter(individual)
+            self._since.append(individual.fitness.values[0])
         if individual.rung < self._rung or len(self._measured[individual.genome]) == 1:
             self._newcomers.append(individual)
-        self._scores.append(individual.fitness.values[0])
-        if len(self._scores) % self._population == 0:
+        self._finished += 1
+        if self._finished % self._population == 0:
             by_rung = sorted([*self.leaders, *self._newcomers], key=lambda one: one.rung)
             self.leaders = best_first(list({one.genome: one for one in by_rung}.values()), self._population)
             self._newcomers = []
-            assert self.best is not None
-            self.logbook.record(
-                generation=len(self._scores) // self._population - 1,
-                evaluations=len(self._scores),
-                best=self.best.fitness.values[0],
-                median=statistics.median(self._scores[-self._population :]),
-                front=len(self.front),
-            )
+        self.ended(individual.genome)
+
+    def ended(self, genome: Genome) -> None:
+        """Count a genome whose evaluation has ended, with a score or without; the last of a generation writes the
+        logbook, once there is a score."""
+        if genome in self._born:
+            return
+        self._born.add(genome)
+        if len(self._born) % self._population or self.best is None:
+            return
+        self.logbook.record(
+            generation=len(self._born) // self._population - 1,
+            evaluations=self._finished,
+            best=self.best.fitness.values[0],
+            median=statistics.median(self._since) if self._since else math.nan,
+            front=len(self.front),
+        )
+        self._since = []
 
     @property
     def best(self) -> Individual | None:

@@ -27,15 +27,16 @@ from hrfevo.space.budget import amounts, limit_in_words, option
 from hrfevo.space.distributions import adapted_by_cmaes
 from hrfevo.space.genome import canonical
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.space.text import read_text
+from hrfevo.space.text import read_corpus
 from hrfevo.store.database import sqlite_file
 from hrfevo.store.file_systems import caution
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_corpus import corpus_of, with_text_at
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.settings import CorpusRecord, RunSettings, versions
+from hrfevo.store.settings import CorpusRecord, RunSettings
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Store, Unreachable
+from hrfevo.store.versions import COMMIT, versions
 from hrfevo.workers.base import Unfit, Workers, WorkersLost
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.trainings import Checkpoints
@@ -43,6 +44,7 @@ from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.evaluation.yardsticks import listed
 from signal_model.support.console import Interruption, say
 from signal_model.support.errors import InputError, counted
+from signal_model.support.plugins import command
 from signal_model.support.processors import permitted_processors
 
 
@@ -83,6 +85,8 @@ def start(
         say(console, "note: a GPU is here, but resources.gpus is 0: workers use the CPU (--set resources.gpus=auto)")
     read = partial(load_corpus, space.corpus, space.tokenizer, say=partial(say, console))
     evaluator = _evaluator(space, read, machinery, console)
+    if spare := evaluator.corpus.spare:
+        say(console, f"note: {spare}")
     here = Here(evaluator.corpus.name, evaluator.corpus.content_hash, machinery.machine(space))
     known = gather(asked.earlier, space, here, partial(say, console))
     with open_workers(evaluator, space, machinery, console) as workers:
@@ -95,7 +99,7 @@ def start(
             algorithm=asked.algorithm,
             synchronous=asked.synchronous,
             overrides=asked.overrides,
-            corpus=CorpusRecord(name=corpus.name, hash=corpus.content_hash, yardsticks=scores),
+            corpus=CorpusRecord(name=corpus.name, hash=corpus.content_hash, tokens=corpus.sizes, yardsticks=scores),
             storage=machinery.storage,
             started=machinery.started(asked.confirm),
             earlier=known.record,
@@ -197,7 +201,8 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     say(console, f"goes on: {machinery.started(True).words}")
     before, now = folder.settings.versions, versions()
     code = sorted(name for name in {*before, *now} if name.startswith("plugin "))
-    for name in ("hrfevo", "torch", "platform", *code):
+    known = [COMMIT] if COMMIT in before and COMMIT in now else []
+    for name in ("hrfevo", *known, "torch", "platform", *code):
         if before and before.get(name) != now.get(name):
             then, today = before.get(name) or "none", now.get(name) or "none"
             say(console, f"note: begun with {name} {then}, goes on with {today}")
@@ -209,8 +214,8 @@ def _evaluator(
     if machinery.is_local_ray and (processors := permitted_processors()).bound:
         say(console, f"{processors.words}; --workers asks for another number")
     with console.status("Reading the corpus …"):
-        corpus = read_text(space, read, test)
-    say(console, f"corpus {corpus.name}: {counted(len(corpus.train), 'training token')}")
+        corpus = read_corpus(space, read, test)
+    say(console, f"corpus {corpus.words}")
     return TrainingEvaluator(space, corpus, machinery.device, test).in_memory()
 
 
@@ -319,4 +324,4 @@ def _say_ending(ending: Ending, folder: RunFolder, console: Console) -> None:
 
 def _advice(folder: RunFolder) -> str:
     """How to go on; empty for a stage of a confirmation, which says it itself."""
-    return "" if folder.settings.stage is not None else f" Go on with: hrfevo resume {folder.path}"
+    return "" if folder.settings.stage is not None else f" Go on with: {command('hrfevo', 'resume', folder.path)}"

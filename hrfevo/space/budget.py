@@ -23,6 +23,8 @@ class Spent:
     """Of training alone, steps by what one takes undisturbed: the same however busy the machine is."""
     seconds: float = 0.0
     """All that workers spent on them, as the clock had it."""
+    tokens: float = 0.0
+    """Trained on; 0 where nobody told."""
 
 
 class Budget(Config):

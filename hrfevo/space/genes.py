@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
@@ -18,8 +18,9 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested
+from signal_model.config import LayerConfig
 from signal_model.support.errors import InputError, closest, counted
-from signal_model.support.settings import Config
+from signal_model.support.settings import Config, words
 
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
 Value = Any
@@ -295,7 +296,7 @@ def _of_type(*kinds: type[BaseGene]) -> BeforeValidator:
             raise PydanticCustomError("misfit", "{message}", {"place": (), "message": message})
         told = data.get("type")
         if not isinstance(told, str) or told not in by_type:
-            problem = "is missing" if told is None else f"{told!r} is none{closest(told, by_type)}"
+            problem = "is missing" if told is None else f"{told!r} is no type of gene{closest(told, by_type)}"
             message = f"{problem}; accepted: {', '.join(by_type)}"
             raise PydanticCustomError("misfit", "{message}", {"place": ("type",), "message": message})
         gene = by_type[told].model_validate(data)
@@ -345,7 +346,7 @@ class LayersGene(BaseGene):
     @field_validator("genes")
     @classmethod
     def _conditions_decided_first(cls, genes: dict[str, ScalarGene]) -> dict[str, ScalarGene]:
-        return in_order(genes)
+        return in_order(genes, partial(words, LayerConfig))
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from signal_model.support.errors import closest
-from signal_model.support.plugins import plugins
+from signal_model.support.plugins import note_definition, plugins
 
 Direction = Literal["minimize", "maximize"]
 
@@ -88,6 +88,7 @@ def objective(name: str, measure: Measure) -> Callable[[_F], _F]:
         if (name in METRICS or name in RECORDED) and not is_again:
             raise ValueError(f"objective {name!r} is there already; give it another name")
         METRICS[name], ADDED[name] = measure, function
+        note_definition(function.__module__)
         return function
 
     return register
@@ -110,7 +111,7 @@ def measure(name: str) -> Measure:
 
 def _known(name: str) -> str:
     if name not in (known := known_metrics()):
-        raise ValueError(f"{name!r} is none{closest(name, known)}; accepted: {', '.join(known)}")
+        raise ValueError(f"{name!r} is no metric{closest(name, known)}; accepted: {', '.join(known)}")
     return name
 
 

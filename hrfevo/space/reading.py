@@ -11,21 +11,20 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from hrfevo.space.conditions import active
+from hrfevo.space.explaining import explained
 from hrfevo.space.genes import BaseGene, LayersGene, Value
-from hrfevo.space.genome import Genome, canonical, combinations, express, resolve, sample
+from hrfevo.space.genome import canonical, combinations, express, sample
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.shipped import find_space
-from signal_model.config import TrainingConfig
+from hrfevo.space.trials import misfit, simplest, trials
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import (
     Document,
     Place,
     dotted,
     error_message,
-    error_place,
     parse_document,
     parse_value,
     read_text,
@@ -39,11 +38,13 @@ def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchS
     """Read, override (`key=value`), validate; returns the space and the text of the file.
 
     The name of a shipped space, where no such path is, stands for its file.
-    Raises InputError naming file, line, value and what is accepted.
+    Raises InputError naming file, line, value and what is accepted, and for text that lies beside the file alone.
     """
     file = find_space(path)
     text = read_text(file)
-    return parse_space(text, str(file), overrides), text
+    space = parse_space(text, str(file), overrides)
+    space.corpus.refuse_beside(file, f"{file}: corpus.path")
+    return space, text
 
 
 def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
@@ -69,8 +70,22 @@ def parse_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSp
     """
     document = _document(text, name, overrides)
     space = SearchSpace.from_document(document)
-    _try_genes(space, document)
+    try:
+        _try_genes(space, document)
+    except InputError as error:
+        if overrides and _is_valid(text, name):  # it names a line that is not to blame
+            told = " ".join(f"--set {override}" for override in overrides)
+            raise InputError(f"{error}; without {told} it is valid") from None
+        raise
     return space
+
+
+def _is_valid(text: str, name: str) -> bool:
+    try:
+        parse_space(text, name)
+    except InputError:
+        return False
+    return True
 
 
 def read_space(text: str, name: str, overrides: Sequence[str] = ()) -> SearchSpace:
@@ -109,20 +124,17 @@ def _override(data: dict[str, Any], override: str) -> Place:
 
 def _try_genes(space: SearchSpace, document: Document) -> None:
     """Build a config from the extremes of every gene, then from random genomes."""
-    simple_fits = _misfit(space, simplest(space)) is None
+    simple_fits = misfit(space, simplest(space)) is None
     random = ((sample(space, np.random.default_rng(seed)), ()) for seed in range(RANDOM_TRIALS))
-    for genome, tried in itertools.chain(_trials(space), random):
+    for genome, tried in itertools.chain(trials(space), random):
         try:
-            misfit = _misfit(space, genome)
+            found = misfit(space, genome)
         except ValueError as error:
             raise document.error(("genes",), str(error)) from None
-        if misfit is None:
+        if found is None:
             continue
-        section, detail = misfit
-        place, message = _in_space(space, genome, section, error_place(detail)), error_message(detail)
-        if place[0] == "genes":
-            raise document.error(place, message + _advice(space, place, detail))
-        if tried and simple_fits:  # the fixed setting is well but for what this gene makes of it
+        place, message = explained(space, document, genome, *found)
+        if tried and simple_fits and place[0] != "genes":  # well but for what this gene makes of it
             raise document.error(("genes", *tried[0]), f"with {tried[1]!r}, {dotted(place)}: {message}")
         raise document.error(place, message)
     for name, values in space.founders.items():
@@ -133,89 +145,6 @@ def _try_genes(space: SearchSpace, document: Document) -> None:
             raise document.error(("founders", name), error_message(detail)) from None
         except (ValueError, TypeError, AttributeError) as error:
             raise document.error(("founders", name), str(error)) from None
-
-
-def _misfit(space: SearchSpace, genome: Genome) -> tuple[str, ErrorDetails] | None:
-    """The first setting of a genome that does not fit, behind the section that it is of; None if all do."""
-    try:
-        express(space, genome, seed=0)
-    except ValidationError as error:
-        section = "training" if error.title == TrainingConfig.__name__ else "model"
-        return section, error.errors(include_url=False)[0]
-    return None
-
-
-def _advice(space: SearchSpace, place: Place, detail: ErrorDetails) -> str:
-    """For a gene that some alternatives of a part do not have: the condition under which it may be searched."""
-    *outer, name = map(str, place)
-    genes = space.genes["layers"].genes if "layers" in outer else space.genes  # type: ignore[union-attr]
-    kind = f"{name.rpartition('.')[0]}.kind"
-    if detail["type"] != "unknown_key" or kind not in genes or kind == name:
-        return ""
-    fitting = []
-    for value in genes[kind].extremes():
-        forced = _forced(genes, {name: genes[name].extremes()[0], kind: value})
-        whole = _forced(space.genes, {"layers": [forced]}) if "layers" in outer else forced
-        if name in forced and _misfit(space, Genome(whole)) is None:
-            fitting.append(str(value))
-    return f"; searched only where it is one: when: {{{kind}: [{', '.join(fitting)}]}}" if fitting else ""
-
-
-def _trials(space: SearchSpace) -> Iterator[tuple[Genome, tuple[Place, Value]]]:
-    """Genomes in which each gene in turn is active and at each of its extremes; with that gene's place and value."""
-    for name, gene in space.genes.items():
-        if isinstance(gene, LayersGene):
-            for inner_name, inner in gene.genes.items():
-                for value in inner.extremes():
-                    layer = _forced(gene.genes, {inner_name: value})
-                    tried: Place = (name, "genes", inner_name)
-                    yield Genome(_forced(space.genes, {name: [layer] * gene.min})), (tried, value)
-        else:
-            for value in gene.extremes():
-                yield Genome(_forced(space.genes, {name: value})), ((name,), value)
-
-
-def simplest(space: SearchSpace) -> Genome:
-    """Every gene at its first value: numbers at their lowest, as few layers as there may be."""
-    return Genome(_forced(space.genes, {}))
-
-
-def _forced(genes: Mapping[str, Any], wanted: dict[str, Value]) -> dict[str, Value]:
-    """Values in which `wanted` is active; other genes take the first value that allows it."""
-    required: dict[str, Value] = {}
-    waiting = list(wanted)
-    while waiting:
-        for other, values in genes[waiting.pop()].conditions.items():
-            if other not in wanted and other not in required:
-                required[other] = values[0]
-                waiting.append(other)
-
-    def choose(name: str, gene: BaseGene) -> Value:
-        if name in wanted or name in required:
-            return wanted.get(name, required.get(name))
-        if isinstance(gene, LayersGene):
-            return [_forced(gene.genes, {})] * gene.min
-        return gene.extremes()[0]
-
-    return resolve(genes, choose)
-
-
-def _in_space(space: SearchSpace, genome: Genome, section: str, place: Place) -> Place:
-    """Where the file says what stands at `place` of a model or training: a gene, or a fixed setting."""
-    words = [str(part) for part in place]
-    layers = space.genes.get("layers")
-    if section == "model" and words[:1] == ["layers"] and isinstance(layers, LayersGene):
-        found = _matching(layers.genes, ".".join(words[2:]))
-        return ("genes", "layers", "genes", found) if found else ("genes", "layers", "fixed", *words[2:])
-    found = _matching(genome.values, ".".join(["training", *words] if section == "training" else words))
-    return ("genes", found) if found else (section, *place)
-
-
-def _matching(names: Mapping[str, Any], path: str) -> str | None:
-    """The gene that decides `path`, or one inside it, or one it lies inside."""
-    return next(
-        (n for n in names if n == path or path.startswith(f"{n}.") or (path and n.startswith(f"{path}."))), None
-    )
 
 
 # --- size ----------------------------------------------------------------------------------------
@@ -232,7 +161,8 @@ class SpaceSize:
         count = f"{self.discrete:,}" if self.discrete < 10**15 else f"about 10^{int(math.log10(self.discrete))}"
         if not self.continuous:
             return counted(self.discrete, "genome") if self.discrete < 10**15 else f"{count} genomes"
-        return f"{count} discrete combinations, up to {self.continuous} continuous dimensions"
+        noun = "discrete combination" if self.discrete == 1 else "discrete combinations"
+        return f"{count} {noun}, up to {counted(self.continuous, 'continuous dimension')}"
 
 
 def gene_count(space: SearchSpace) -> int:
@@ -247,7 +177,7 @@ def space_size(space: SearchSpace) -> SpaceSize:
         >>> genes = "{a: {type: int, low: 1, high: 4}, b: {type: float, low: 0, high: 1}}"
         >>> text = f"{{name: tiny, genes: {genes}, rungs: [10], budget: {{evaluations: 4}}}}"
         >>> str(space_size(read_space(text, "tiny.yaml")))
-        '4 discrete combinations, up to 1 continuous dimensions'
+        '4 discrete combinations, up to 1 continuous dimension'
     """
     return _size(space.genes)
 

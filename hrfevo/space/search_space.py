@@ -15,13 +15,27 @@ from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import Gene, LayersGene
 from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
-from signal_model.config import CorpusConfig, PythonCorpusConfig, TokenizerConfig
+from signal_model.config import (
+    CorpusConfig,
+    LayerConfig,
+    ModelConfig,
+    PythonCorpusConfig,
+    TokenizerConfig,
+    TrainingConfig,
+)
 from signal_model.support.errors import counted
-from signal_model.support.settings import Config
+from signal_model.support.settings import Config, homes, words
 
 # What a space may be called; the name of a run's folder has a date besides.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 NAME_IN_WORDS = "up to 100 letters, digits, - and _, a letter or digit first"
+
+# Settings of model and training that are decided elsewhere, and where.
+_SETTLED_BY = {"model.vocab_size": "the tokenizer", "training.steps": "rungs", "training.seed": "--seed"}
+# What the names of genes are paths into, by what stands before such a name.
+_Sections = Mapping[str, type[Config]]
+_SEARCHED: _Sections = {"genes": ModelConfig, "genes.training": TrainingConfig, "genes.layers.genes": LayerConfig}
+_FIXED: _Sections = {"model": ModelConfig, "training": TrainingConfig, "genes.layers.fixed": LayerConfig}
 
 
 class Bounds(Config):
@@ -107,7 +121,9 @@ class SearchSpace(Config):
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
         PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
     )
-    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="bytes, or {kind: bpe, size: …}")
+    tokenizer: TokenizerConfig = Field(
+        TokenizerConfig(), description="bytes, {kind: bytes, size: …} of those that occur, or {kind: bpe, size: …}"
+    )
     model: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the model config")
     training: dict[str, Any] = Field(default_factory=dict, description="Fixed settings of the training config")
     genes: dict[str, Gene] = Field(min_length=1, description="What may vary, by the setting that it decides")
@@ -169,28 +185,26 @@ class SearchSpace(Config):
     @field_validator("training")
     @classmethod
     def _steps_and_seed_come_from_elsewhere(cls, training: dict[str, Any]) -> dict[str, Any]:
-        for name, source in (("steps", "rungs"), ("seed", "--seed")):
-            if name in training:
-                raise PydanticCustomError(
-                    "misfit", "is set by {source}, not here", {"place": (name,), "source": source}
-                )
+        _refuse_decided_elsewhere("training", training)
         return training
 
     @field_validator("model")
     @classmethod
     def _vocabulary_comes_from_the_tokenizer(cls, model: dict[str, Any]) -> dict[str, Any]:
-        if "vocab_size" in model:
-            raise PydanticCustomError("misfit", "is set by the tokenizer, not here", {"place": ("vocab_size",)})
+        _refuse_decided_elsewhere("model", model)
         return model
 
     @field_validator("genes")
     @classmethod
     def _conditions_decided_first(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
         for name, gene in genes.items():
+            if re.match(r"layers[.\[]", name):
+                message = "genes of layers stand below the genes of one that is named layers, of type layers"
+                raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
             if isinstance(gene, LayersGene) and name != "layers":
                 message = "a gene of type layers must be named layers"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
-        return in_order(genes)
+        return in_order(genes, lambda: words(ModelConfig) | words(TrainingConfig, "training."))
 
     @model_validator(mode="after")
     def _fresh_seeds_begin_at_nothing(self) -> Self:
@@ -209,6 +223,18 @@ class SearchSpace(Config):
                 for inner in gene.genes:
                     refuse_searched(gene.fixed, ("genes", name, "fixed"), inner.split("."), f"{name}.genes.{inner}")
         return self
+
+    @classmethod
+    def homes(cls, key: str, searched: bool = False) -> list[str]:
+        """Where in a search space file a key may stand, as dotted paths; a key that is to be `searched`, among genes.
+
+        Examples:
+            >>> SearchSpace.homes("learning_rate"), SearchSpace.homes("batch_size", searched=True)
+            (['training.learning_rate', 'training.optimizer.learning_rate'], ['genes.training.batch_size'])
+        """
+        sections: _Sections = {"": cls, **(_SEARCHED if searched else _FIXED)}
+        found = [path for path in homes(key, sections, whole=not searched) if not (searched and "[…]" in path)]
+        return sorted((_settled(path) for path in found), key=lambda path: path.count("."))
 
     def margins(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """By which share of a bound each metric is beyond it, at most 0 where it keeps to it, NaN where unknown."""
@@ -258,3 +284,16 @@ class SearchSpace(Config):
     def weights(self) -> tuple[float, ...]:
         """-1 for an objective to minimise, 1 for one to maximise, in order."""
         return tuple(1.0 if direction == "maximize" else -1.0 for direction in self.objectives.values())
+
+
+def _settled(path: str) -> str:
+    """What decides the setting at a path of a file, where that is something else."""
+    setting = path.removeprefix("genes.")
+    named = setting if setting.startswith("training.") or setting == path else f"model.{setting}"
+    return _SETTLED_BY.get(named, path)
+
+
+def _refuse_decided_elsewhere(section: str, settings: Mapping[str, Any]) -> None:
+    for name in settings:
+        if source := _SETTLED_BY.get(f"{section}.{name}"):
+            raise PydanticCustomError("misfit", "is set by {source}, not here", {"place": (name,), "source": source})

@@ -14,7 +14,15 @@ from hrfevo.space.editor_schema import ELSEWHERE
 from hrfevo.space.genes import ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
-from signal_model.config import LayerConfig, ModelConfig, TokenizerConfig, TrainingConfig
+from signal_model.config import (
+    DatasetCorpusConfig,
+    FilesCorpusConfig,
+    LayerConfig,
+    ModelConfig,
+    TokenizerConfig,
+    TrainingConfig,
+)
+from signal_model.support.plugins import command
 from signal_model.support.settings import Part
 
 WIDTH = 110
@@ -36,7 +44,7 @@ def commented(text: str, file: str) -> str:
         f"\n{_comments(key)}#{key}: {_default(field.get_default(call_default_factory=True))}\n" for key, field in left
     )
     return (
-        f"# Try it: hrfevo validate {file}. Search it: hrfevo run {file}\n"
+        f"# Try it: {command('hrfevo', 'validate', file)}. Search it: {command('hrfevo', 'run', file)}\n"
         "# Editors complete and check it: run `hrfevo schema --output schema.json`, and add as first line\n"
         "# `yaml-language-server: $schema=schema.json`, behind a # like this.\n\n"
         f"{text}\n# Keys that it leaves out, as they are then; take away the first # of a line to change one.\n{others}"
@@ -56,6 +64,10 @@ def _details(key: str, kind: Any) -> Iterator[str]:
         yield "Any settings of model, and behind `training.` of training, as dotted paths, each with a type:"
         for gene in (FloatGene, IntGene, IntervalGene, ChoiceGene, OrderedGene, LayersGene):
             yield f"{_keys(gene)}: {_first_line(gene)}"
+    elif key == "corpus":
+        for source in (FilesCorpusConfig, DatasetCorpusConfig):
+            yield f"{{{source.source}: …}}: {_first_line(source)}"
+            yield from (f"  {line}" for line in _settings(source) if ": " in line)
     elif key == "objectives":
         yield from (f"{name}: {measure.heading}" for name, measure in METRICS.items())
     else:

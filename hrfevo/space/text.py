@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from signal_model.data.corpus import Corpus
 
 
-def read_text(space: SearchSpace, read: Callable[[], Corpus], test: bool = False) -> Corpus:
+def read_corpus(space: SearchSpace, read: Callable[[], Corpus], test: bool = False) -> Corpus:
     """What `read` reads, if its training and validation splits, with `test` its test split too, hold a window each.
 
     A context that is searched for is not judged: a genome whose window is longer fails by itself.

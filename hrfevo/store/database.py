@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from hrfevo.store import schema
 from signal_model.support.errors import InputError, one_line
+from signal_model.support.plugins import command
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # So often a database is made, if another process makes it at the same time.
@@ -104,7 +105,7 @@ def open_database(url: str, create: bool) -> sa.Engine:
     if revision != schema.REVISION:
         raise InputError(
             f"store {_shown(url)}: has schema revision {revision!r}, this hrfevo reads {schema.REVISION!r}; "
-            f"bring an older one up to date with: hrfevo migrate {_shown(url)}"
+            f"bring an older one up to date with: {command('hrfevo', 'migrate', _shown(url))}"
         )
     return engine
 

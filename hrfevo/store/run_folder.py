@@ -23,7 +23,7 @@ from hrfevo.store.store import Evaluation, RunRecord, State, Store
 from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text, write_atomically, write_json
-from signal_model.support.plugins import use_again
+from signal_model.support.plugins import command, use_again
 
 RUN_FILE, SPACE_FILE, DATABASE, BEGAN_FILE = "run.json", "space.yaml", "results.db", ".began"
 PAUSED_FILE = ".paused"
@@ -108,7 +108,7 @@ class RunFolder:
                 raise InputError(f"{file}: is no regular file")
         settings = RunSettings.read(_read_settings(path), path / RUN_FILE)
         if settings.space_hash is None:
-            raise InputError(f"{path}: was written by an earlier hrfevo; first: hrfevo migrate {path}")
+            raise InputError(f"{path}: was written by an earlier hrfevo; first: {command('hrfevo', 'migrate', path)}")
         use_again(settings.started.plugins, path)
         return cls(path, settings)
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import time
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from hrfevo.store.started import Started
+from hrfevo.store.versions import versions
+from signal_model.config.text import corpus_in_words
 from signal_model.support.files import explain
-from signal_model.support.plugins import plugins
 from signal_model.support.settings import Config
 
 # The algorithm of a run that trains given genomes with given seeds.
 CONFIRMATION = "confirmation"
-RECORDED_PACKAGES = ("hrfevo", "torch", "numpy", "deap", "ray", "optuna", "PyWavelets", "tokenizers", "SQLAlchemy")
 _ID = re.compile("[0-9a-f]{1,32}")
 
 
@@ -30,8 +28,15 @@ class CorpusRecord(Config):
 
     name: str = ""
     hash: str = ""
+    tokens: dict[str, int] = Field(default_factory=dict)
+    """By split; none for runs of earlier versions."""
     yardsticks: dict[str, float] = Field(default_factory=dict)
     """Losses on its validation split that need no model, in bits per byte; none for runs of earlier versions."""
+
+    @property
+    def words(self) -> str:
+        """What it is called and how large it is."""
+        return corpus_in_words(self.name, self.tokens)
 
 
 class EarlierRun(Config):
@@ -75,7 +80,7 @@ class RunSettings(Config):
     """Where its trainings wait between rungs; None for its folder."""
     started: Started = Started()
     versions: dict[str, str] = Field(default_factory=dict)
-    """Of Python and of the packages that results depend on."""
+    """Of Python, of the packages that results depend on, and the commit of the code."""
     earlier: tuple[EarlierRun, ...] = Field((), alias="from")
     founders: tuple[dict[str, Any], ...] = ()
     """Values of the earlier front that a run of before `earlier_hash` began with."""
@@ -150,7 +155,7 @@ class RunSettings(Config):
     @classmethod
     def _names_a_run(cls, told: str) -> str:
         if not _ID.fullmatch(told):
-            raise ValueError(f"{told!r} is none; accepted: a hexadecimal number")
+            raise ValueError(f"expected a hexadecimal number, got {told!r}")
         return told
 
     @field_validator("space_hash", "earlier_hash", "store", "storage", mode="before")
@@ -169,14 +174,3 @@ class RunSettings(Config):
 def hash_of(text: str) -> str:
     """What tells a text from any other."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, of the packages that results depend on and of plugins, and the machine's kind."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in RECORDED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed as a package"
-    return found | {f"plugin {plugin.name}": plugin.version for plugin in plugins()}

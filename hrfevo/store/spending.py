@@ -36,11 +36,13 @@ class Ledger:
         steps = int(metrics.get(TRAIN_STEPS, self.planned(genome, seed, rung) if counted else 0))
         before = self.spent
         pace = metrics.get("step_time", 1000 * self._pace) / 1000
+        tokens = metrics["train_tokens"] / self._rungs[rung] if "train_tokens" in metrics else self._tokens
         self.spent = Spent(
             before.evaluations + counted,
             before.steps + steps,
             before.training_seconds + pace * steps,
             before.seconds + seconds,
+            before.tokens + tokens * steps,
         )
         if status == "finished":
             self._reached[genome, seed] = self._rungs[rung]
@@ -59,6 +61,11 @@ class Ledger:
     def _pace(self) -> float:
         """Seconds of a step, the mean so far: what a training that failed counts by."""
         return self.spent.training_seconds / self.spent.steps if self.spent.steps else 0.0
+
+    @property
+    def _tokens(self) -> float:
+        """Of a step, the mean so far, likewise."""
+        return self.spent.tokens / self.spent.steps if self.spent.steps else 0.0
 
 
 def spent(rungs: Sequence[int], evaluations: Iterable[Evaluation]) -> Spent:

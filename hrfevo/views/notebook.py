@@ -12,7 +12,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.plugins import Names, use
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from hrfevo.views.figures.gallery import Figures
 
 # Of a front, so many rows are shown.
 SHOWN = 5
@@ -22,8 +22,11 @@ class Run(results.Run):
     """A run, read once: `space`, frames, figures, recipes and models. `hrfevo.search` and `hrfevo.load` return it."""
 
     @cached_property
-    def figures(self) -> dict[str, go.Figure]:
-        """Those of its report, by name, in the order in which they are read; those without data are left out."""
+    def figures(self) -> Figures:
+        """Those of its report, by name, in the order in which they are read; those without data are left out.
+
+        A name that none has raises NoSuchFigure, a KeyError that names those there are.
+        """
         from hrfevo.views.figures.gallery import gallery
 
         return gallery(self.scores, self.curves, self.history.with_means, self.settings.corpus.yardsticks)

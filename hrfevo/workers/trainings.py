@@ -95,7 +95,7 @@ def fetched(place: str) -> Iterator[Path]:
         yield Path(path)
         return
     with tempfile.TemporaryDirectory() as copy:
-        with _as_os_error(place), suppress(FileNotFoundError):
+        with _as_os_error(place):
             for name in _names(files, path):
                 files.get_file(f"{path}/{name}", f"{copy}/{name}")
         yield Path(copy)
@@ -128,8 +128,12 @@ def _opened(place: str) -> tuple[Any, str]:
 
 
 def _names(files: Any, path: str) -> set[str]:
-    """What is in a folder. Some file systems list whole paths, some names."""
-    return {entry.rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False)}
+    """What is in a folder. Some file systems list whole paths, some names, and object stores such as S3 know of no
+    folder before something is in it."""
+    try:
+        return {entry.rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False)}
+    except FileNotFoundError:
+        return set()
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class ModelConfig(Config):
         Raises ValueError naming the accepted ones.
         """
         if name not in PRESETS:
-            raise InputError(f"preset: {name!r} is none{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
+            raise InputError(f"preset {name!r}: no such preset{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
         return cls.model_validate(PRESETS[name])
 
     @property

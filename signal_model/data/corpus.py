@@ -14,7 +14,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +27,7 @@ from signal_model.config import (
     PythonCorpusConfig,
     TokenizerConfig,
 )
+from signal_model.config.text import corpus_in_words
 from signal_model.data.text import (
     SPLITS,
     Documents,
@@ -49,6 +50,7 @@ from signal_model.data.tokenizers import (
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import write_json
 
+MOST_LOOKED_AT = 2**26
 FORMAT = 1  # of the cache; a change of what is written, or of how text is split, needs a new number
 
 
@@ -63,6 +65,30 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Tokens by split."""
+        return {split: len(getattr(self, split)) for split in SPLITS}
+
+    @property
+    def words(self) -> str:
+        """What it is called and how large it is."""
+        return corpus_in_words(self.name, self.sizes)
+
+    @property
+    def spare(self) -> str:
+        """How to have no tokens for bytes that never occur, where these are at least half of all; empty elsewhere, and
+        for text that takes long to look through."""
+        if not isinstance(self.tokenizer, ByteTokenizer) or max(self.sizes.values()) > MOST_LOOKED_AT:
+            return ""
+        size = len(set[int]().union(*(np.unique(getattr(self, split)).tolist() for split in SPLITS)))
+        if size > self.tokenizer.vocab_size // 2:
+            return ""
+        return (
+            f"{counted(size - 1, 'byte')} of 255 occur in the text; tokenizer: {{kind: bytes, size: {size}}} leaves "
+            "out the parameters of the others"
+        )
 
 
 Entry = tuple[ByteTokenizer | BPETokenizer, dict[str, np.ndarray]]
@@ -164,7 +190,12 @@ def _open(folder: Path, tokenizer: TokenizerConfig) -> Entry | None:
 def _build(folder: Path, parts: dict[str, Documents], settings: TokenizerConfig, name: str) -> Entry:
     """Tokenise, and put the result at `folder` in one step, or use what another process put there first."""
     train = parts["train"].values()
-    tokenizer = BPETokenizer.train(train, settings.size) if settings.kind == "bpe" else ByteTokenizer()
+    tokenizer: ByteTokenizer | BPETokenizer
+    if settings.kind == "bpe":
+        tokenizer = BPETokenizer.train(train, settings.size)
+    else:
+        every = chain.from_iterable(parts[split].values() for split in SPLITS)
+        tokenizer = ByteTokenizer() if settings.size == 256 else ByteTokenizer.of(every, settings.size)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         temporary.mkdir(parents=True)

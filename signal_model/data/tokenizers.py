@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
     import tokenizers
 
 END_OF_TEXT = "<|endoftext|>"
+ALL_BYTES = bytes(range(1, 256))
 PIECE = 2**16  # characters; longer texts are encoded in pieces, to bound memory
 # So many characters of one kind (letters, digits, white space, others) in a row are learned from as one word. In text
 # without spaces, as Thai or proteins, a word would be a whole piece, and learning from it take a hundred times as long.
@@ -51,23 +52,57 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 class ByteTokenizer:
-    """A token is a byte of UTF-8; 0 is end-of-text.
+    """A token is a byte of UTF-8; 0 is end-of-text. With an `alphabet` there are tokens for these bytes alone, from 1
+    in their order: of all 255 a token is the byte itself.
 
     Examples:
         >>> ByteTokenizer().encode("é!").tolist()
         [195, 169, 33]
+        >>> ByteTokenizer(b"ACGT").encode("GAT").tolist()
+        [3, 1, 4]
     """
 
-    vocab_size = 256
     end_of_text = 0
 
-    def __init__(self) -> None:
-        self.byte_lengths = np.ones(256, np.int64)
+    def __init__(self, alphabet: bytes = ALL_BYTES) -> None:
+        """Raises ValueError unless the bytes rise from 1 on."""
+        if not alphabet or alphabet[0] == 0 or bytes(sorted(set(alphabet))) != alphabet:
+            raise ValueError("its bytes do not rise from 1 on")
+        self.alphabet = alphabet
+        self.vocab_size = 1 + len(alphabet)
+        self.byte_lengths = np.ones(self.vocab_size, np.int64)
         self.byte_lengths[self.end_of_text] = 0
+        self._bytes = np.frombuffer(b"\0" + alphabet, np.uint8)
+        self._tokens = np.zeros(256, np.uint8)  # 0 where there is none
+        self._tokens[self._bytes] = np.arange(self.vocab_size)
+
+    @classmethod
+    def of(cls, texts: Iterable[str], size: int) -> ByteTokenizer:
+        """That of `size` tokens, end-of-text among them, for the bytes that occur in texts.
+
+        Raises InputError where not as many occur.
+        """
+        found = set[int]()
+        for piece, _ in pieces(texts):
+            found.update(_utf8(piece))
+        alphabet = bytes(sorted(found))
+        if (reached := 1 + len(alphabet)) != size:
+            raise InputError(
+                f"tokenizer.size: {counted(len(alphabet), 'byte')} of 255 occur in the text, so with the end of text "
+                f"the size is {reached}, not {size}; 256 has them all"
+            )
+        return cls(alphabet)
 
     def encode(self, text: str) -> np.ndarray:
-        # A NUL character would read as end-of-text. It becomes U+FFFD: the one change ever made to text.
-        return np.frombuffer(text.replace("\0", "\ufffd").encode(), np.uint8)
+        """Tokens, (n,) uint8. Raises InputError for text with bytes that are not of the alphabet."""
+        there = np.frombuffer(_utf8(text), np.uint8)
+        if self.alphabet == ALL_BYTES:
+            return there
+        tokens: np.ndarray = self._tokens[there]
+        if not tokens.all():
+            strange = next(character for character in text if not set(_utf8(character)) <= set(self.alphabet))
+            raise InputError(f"text: {strange!r} is not of the {self.vocab_size - 1} bytes that the tokenizer knows")
+        return tokens
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         return [self.encode(text) for text in texts]
@@ -76,10 +111,16 @@ class ByteTokenizer:
         return self.to_bytes(tokens).decode(errors="replace")
 
     def to_bytes(self, tokens: Sequence[int]) -> bytes:
-        return bytes(int(token) for token in tokens if token != self.end_of_text)
+        return bytes(int(self._bytes[token]) for token in tokens if token != self.end_of_text)
 
     def to_json(self) -> str:
-        return '{"kind": "bytes"}'
+        own = {} if self.alphabet == ALL_BYTES else {"alphabet": list(self.alphabet)}
+        return json.dumps({"kind": "bytes"} | own)
+
+
+def _utf8(text: str) -> bytes:
+    # A NUL character would read as end-of-text. It becomes U+FFFD: the one change ever made to text.
+    return text.replace("\0", "\ufffd").encode()
 
 
 class BPETokenizer:
@@ -152,8 +193,9 @@ class BPETokenizer:
 def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer:
     """The tokenizer that `to_json` wrote. Raises InputError, naming `name`, when it is not one."""
     try:
-        if json.loads(text) == {"kind": "bytes"}:
-            return ByteTokenizer()
+        data = json.loads(text)
+        if isinstance(data, dict) and data.get("kind") == "bytes" and data.keys() <= {"kind", "alphabet"}:
+            return ByteTokenizer(bytes(list(data.get("alphabet", ALL_BYTES))))
         from tokenizers import Tokenizer as AnyTokenizer
 
         try:
@@ -161,7 +203,7 @@ def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer:
         except Exception as error:  # tokenizers raises nothing more specific
             raise ValueError(str(error)) from error
         return BPETokenizer(parsed)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{name}: is not a tokenizer of signal_model: {error}") from error
 
 

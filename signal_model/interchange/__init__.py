@@ -13,7 +13,17 @@ except ModuleNotFoundError as missing:
         raise
     raise InputError("transformers: is not installed; add it with pip install 'hrfevo[transformers]'") from None
 
+from signal_model.interchange.backbone import SignalLLMModel
+from signal_model.interchange.cache import SignalLLMCache
+from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.folders import from_transformers, to_transformers
-from signal_model.interchange.model import SignalLLMCache, SignalLLMConfig, SignalLLMForCausalLM
+from signal_model.interchange.model import SignalLLMForCausalLM
 
-__all__ = ["SignalLLMCache", "SignalLLMConfig", "SignalLLMForCausalLM", "from_transformers", "to_transformers"]
+__all__ = [
+    "SignalLLMCache",
+    "SignalLLMConfig",
+    "SignalLLMForCausalLM",
+    "SignalLLMModel",
+    "from_transformers",
+    "to_transformers",
+]

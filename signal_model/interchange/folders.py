@@ -21,7 +21,9 @@ from signal_model.data.tokenizers import (
     byte_of_character,
     tokenizer_from_json,
 )
-from signal_model.interchange.model import SignalLLMConfig, SignalLLMForCausalLM
+from signal_model.interchange.backbone import SignalLLMModel
+from signal_model.interchange.config import SignalLLMConfig
+from signal_model.interchange.model import SignalLLMForCausalLM
 from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError, one_line
 from signal_model.support.files import explain, make_folder, read_text, write_atomically, write_json
@@ -33,11 +35,10 @@ GENERATION = "generation_config.json"
 # For programs that know of no signal_model but may run code of the folder (trust_remote_code): it imports what is
 # installed, and holds none of its own.
 MODULE = "modeling_signal_llm.py"
-IMPORT = "from signal_model.interchange import SignalLLMConfig, SignalLLMForCausalLM  # noqa: F401\n"
-AUTO_MAP = {
-    "AutoConfig": f"{Path(MODULE).stem}.{SignalLLMConfig.__name__}",
-    "AutoModelForCausalLM": f"{Path(MODULE).stem}.{SignalLLMForCausalLM.__name__}",
-}
+CLASSES = {"AutoConfig": SignalLLMConfig, "AutoModelForCausalLM": SignalLLMForCausalLM, "AutoModel": SignalLLMModel}
+NAMES = ", ".join(one.__name__ for one in CLASSES.values())
+IMPORT = f"from signal_model.interchange import {NAMES}  # noqa: F401\n"
+AUTO_MAP = {auto: f"{Path(MODULE).stem}.{one.__name__}" for auto, one in CLASSES.items()}
 FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, MODULE)
 PREFIX = "model."
 EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
@@ -57,14 +58,16 @@ def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
     model, recipe, tokenizer = load_checkpoint(checkpoint, torch.device("cpu"))
     figures = load_figures(checkpoint)
     _make_folder(output, checkpoint)
-    config = SignalLLMConfig(recipe=recipe.to_dict(), architectures=[SignalLLMForCausalLM.__name__], dtype="float32")
+    end = tokenizer.end_of_text
+    special = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
+    names = {"architectures": [SignalLLMForCausalLM.__name__], "dtype": "float32"}
+    config = SignalLLMConfig(recipe=recipe.to_dict(), **special, **names)
     if code:
         config.auto_map = AUTO_MAP
         write_atomically(output / MODULE, IMPORT)
     write_atomically(output / CONFIG, config.to_json_string())
-    end = tokenizer.end_of_text
-    write_atomically(output / GENERATION, GenerationConfig(eos_token_id=end, pad_token_id=end).to_json_string())
-    fast = _byte_level_json() if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
+    write_atomically(output / GENERATION, GenerationConfig(**special).to_json_string())
+    fast = _byte_level_json(tokenizer) if isinstance(tokenizer, ByteTokenizer) else tokenizer.to_json()
     write_atomically(output / TOKENIZER, fast)
     # Text that spells the separator is text; generation continues the end of a row, so padding stands before it.
     settings = {
@@ -113,12 +116,13 @@ def _make_folder(output: Path, source: Path) -> None:
         raise InputError(f"{output}: holds what is read; name another folder to write to")
 
 
-def _byte_level_json() -> str:
-    """`ByteTokenizer` as a tokenizer of `tokenizers`: byte-level BPE that merges nothing."""
+def _byte_level_json(ours: ByteTokenizer) -> str:
+    """A `ByteTokenizer` as one of `tokenizers`: byte-level BPE that merges nothing. It leaves out what ours refuses."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    number = {character: byte for character, byte in byte_of_character().items() if byte}
-    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ByteTokenizer.end_of_text, **number}, merges=[]))
+    character = {byte: written for written, byte in byte_of_character().items()}
+    number = {character[byte]: token for token, byte in enumerate(ours.alphabet, start=1)}
+    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ours.end_of_text, **number}, merges=[]))
     tokenizer.normalizer = normalizers.Replace("\0", "\ufffd")
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -144,9 +148,18 @@ def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
     last = data.get("post_processor")
     if isinstance(last, dict) and last.get("special_tokens") == {}:
         data["post_processor"] = None
-    if data == json.loads(_byte_level_json()):
-        return ByteTokenizer()
+    if (ours := _bytes_of(data)) is not None and data == json.loads(_byte_level_json(ours)):
+        return ours
     return tokenizer_from_json(json.dumps(data), str(path))
+
+
+def _bytes_of(data: dict[str, Any]) -> ByteTokenizer | None:
+    """The bytes that a vocabulary has tokens for, if it has for nothing else."""
+    try:
+        byte, vocabulary = byte_of_character(), data["model"]["vocab"]
+        return ByteTokenizer(bytes(byte[word] for word in sorted(vocabulary, key=vocabulary.get)[1:]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -120,6 +120,13 @@ def is_watched() -> bool:
     return sys.stdout.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, which draws what IPython displays."""
+    ipython = sys.modules.get("IPython")  # who has not imported it is in no notebook
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
 def new_console() -> Console:
     """A console for a command that lasts: by whichever of `_REQUESTS` it is asked to end, it ends alike and cleanly."""
     _heed(signal.default_int_handler)
@@ -139,7 +146,8 @@ def library_console() -> Console:
         return Told()
     # Where nobody looks, as in a log file, nothing is drawn again, though $FORCE_COLOR may ask for colours.
     colours: Literal["standard"] | None = "standard" if os.environ.get("FORCE_COLOR") else None
-    return Told(width=_PAGE_WIDTH, force_terminal=False, color_system=colours)
+    # In a notebook, too, a line is text: as HTML, which Rich makes of it there, each would be an output of its own.
+    return Told(width=_PAGE_WIDTH, force_terminal=False, force_jupyter=False, color_system=colours)
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -61,7 +61,8 @@ class Document:
         where = option or (f"{self.path}:{line}" if line else self.path)
         if not option and place:  # a part of what is wrong may come from an option
             parts = [told for start, told in self.options.items() if start[: len(place)] == place]
-            where += f" with {parts[0]}" if parts else ""
+            if parts:  # all of it, where the file itself has nothing there
+                where = f"{where} with {parts[0]}" if place in self.lines else parts[0]
         name = dotted(place)
         return InputError(f"{where}: {name}: {message}" if name else f"{where}: {message}")
 
@@ -96,7 +97,7 @@ def error_message(detail: ErrorDetails) -> str:
     value = repr(detail["input"])
     if detail["type"] == "literal_error":
         accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
-        return f"{value} is none{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
+        return f"{value} is not accepted{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
     return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
 
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,20 @@ from types import ModuleType
 from signal_model.support.errors import InputError, one_line
 
 VARIABLE, GROUP = "SIGNAL_MODEL_PLUGINS", "signal_model.plugins"
+EXPECTED = (
+    "a plugin defines, as it is imported, a part of models (a subclass of MixerConfig, EmbeddingConfig, …), an "
+    "objective (hrfevo.objective) or an algorithm (hrfevo.algorithm); see docs/plugins.md"
+)
+
+# The modules, other than those of these packages, of each part, objective and algorithm, in the order of definition.
+_DEFINITIONS: list[str] = []
+_OWN = ("signal_model", "hrfevo")
+
+
+def note_definition(module: str) -> None:
+    """Whoever keeps a part, an objective or an algorithm says here in which module it is defined."""
+    if module.partition(".")[0] not in _OWN:
+        _DEFINITIONS.append(module)
 
 
 @dataclass(frozen=True)
@@ -72,12 +87,27 @@ Names = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 def use(names: Names, given_as: str = "--plugin") -> None:
     """Import these modules and files, and have the variable name them, for processes that are started from now on.
 
-    Raises InputError for one that cannot be imported, naming what it was `given_as`.
+    Raises InputError for one that cannot be imported, or defines nothing, naming what it was `given_as`.
     """
     for name in map(str, [names] if isinstance(names, str | os.PathLike) else names):
-        imported(name, given_as)
-        if _whole(name) not in named():
-            os.environ[VARIABLE] = os.pathsep.join([*named(), _whole(name)])
+        before = len(_DEFINITIONS)
+        module = imported(name, given_as)
+        if len(_DEFINITIONS) == before and not _defines(module):
+            raise InputError(f"{given_as} {name}: defines nothing; {EXPECTED}")
+        _name(name)
+
+
+def command(*words: object, plugins: Iterable[str] | None = None) -> str:
+    """A command for the reader to paste: quoted for a shell, with the plugins that it needs.
+
+    Those are the ones that were named to this process, unless others are given.
+
+    Examples:
+        >>> command("hrfevo", "resume", "my runs/first", plugins=["averages"])
+        "hrfevo resume 'my runs/first' --plugin averages"
+    """
+    needed = map(_from_here, named()) if plugins is None else plugins
+    return shlex.join([*map(str, words), *(word for name in needed for word in ("--plugin", name))])
 
 
 def use_again(names: Iterable[str], folder: Path) -> None:
@@ -100,7 +130,8 @@ def use_again(names: Iterable[str], folder: Path) -> None:
             raise InputError(f"{folder}: remembers the plugin {name!r}, which is no name of a module")
         if any(folder.resolve() in (place, *place.parents) for place in _places(name)):
             raise InputError(f"{folder}: remembers the plugin {name}, which lies within it; no code of a run is run")
-        use([name], f"{folder}: was started with --plugin")
+        imported(name, f"{folder}: was started with --plugin")  # though an early one may define nothing
+        _name(name)
 
 
 def imported(entry: str, what: str) -> ModuleType:
@@ -121,13 +152,46 @@ def _installed() -> tuple[Plugin, ...]:
     found = []
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: (entry.value, entry.name)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
-        found.append(Plugin(entry.module, imported(entry.module, f"plugin of the installed {package}"), package))
+        found.append(Plugin(entry.module, _first(entry.module, f"plugin of the installed {package}"), package))
     return tuple(found)
 
 
 @cache
 def _named(names: tuple[str, ...]) -> tuple[Plugin, ...]:
-    return tuple(Plugin(name, imported(name, f"${VARIABLE}")) for name in names)
+    return tuple(Plugin(name, _first(name, f"${VARIABLE}")) for name in names)
+
+
+def _first(name: str, what: str) -> ModuleType:
+    """As `imported`. Raises InputError, too, for a module that defines nothing and that nobody had imported before:
+    one that is asked for again while it is imported, has yet to define what it does."""
+    there, before = set(sys.modules), len(_DEFINITIONS)
+    module = imported(name, what)
+    if module.__name__ not in there and len(_DEFINITIONS) == before and not _defines(module):
+        raise InputError(f"{what}: {name}: defines nothing; {EXPECTED}")
+    return module
+
+
+def _defines(module: ModuleType) -> bool:
+    """Whether a module has a definition, or what it names is one or a module that has one."""
+    named = (value.__name__ if isinstance(value, ModuleType) else _home(value) for value in vars(module).values())
+    homes = {module.__name__.partition(".")[0], *named} - {None, *_OWN}
+    return any(one == home or one.startswith(f"{home}.") for one in _DEFINITIONS for home in homes)
+
+
+def _home(value: object) -> str | None:
+    home = getattr(value, "__module__", None) if callable(value) else None
+    return home if isinstance(home, str) else None
+
+
+def _name(name: str) -> None:
+    if _whole(name) not in named():
+        os.environ[VARIABLE] = os.pathsep.join([*named(), _whole(name)])
+
+
+def _from_here(name: str) -> str:
+    """The path of a file as it is from the working folder, if it lies within."""
+    path = Path(name)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else name
 
 
 def _names_a_module(name: str) -> bool:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar, get_args
+from typing import Any, NamedTuple, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from signal_model.support.errors import InputError, closest
-from signal_model.support.files import Document, explain, parse_document, read_document, to_yaml
-from signal_model.support.plugins import plugins
+from signal_model.support.errors import InputError, closest, listed
+from signal_model.support.files import (
+    Document,
+    Place,
+    dotted,
+    error_message,
+    error_place,
+    explain,
+    parse_document,
+    read_document,
+    to_yaml,
+)
+from signal_model.support.plugins import note_definition, plugins
+
+# What is said of a part without a kind.
+MISSING = "is missing"
+# A key in the wrong section is told so many right ones; one that is at home in more, as `kind`, none.
+MOST_HOMES = 5
 
 
 class Config(BaseModel):
@@ -36,7 +51,7 @@ class Config(BaseModel):
                 raise PydanticCustomError(
                     "unknown_key",
                     "unknown setting{hint}; accepted: {accepted}",
-                    {"place": (str(key),), "hint": closest(key, fields), "accepted": ", ".join(fields)},
+                    {"place": (str(key),), "accepted": ", ".join(fields), **cls._about_unknown(str(key), fields)},
                 )
             for one in value if isinstance(value, list) else [value]:
                 if _is_taken_for_a_number(one, field.annotation):
@@ -46,12 +61,30 @@ class Config(BaseModel):
         return data
 
     @classmethod
+    def _about_unknown(cls, key: str, accepted: Iterable[str]) -> dict[str, Any]:
+        """What is to be said of a key that nobody reads: a `hint`, and the `kinds` of this part that do read it."""
+        return {"hint": closest(key, accepted), "kinds": ()}
+
+    @classmethod
+    def alternatives(cls) -> Iterable[type[Config]]:
+        """The classes that settings of this class may turn out to be of."""
+        return (cls, *cls.__subclasses__())
+
+    @classmethod
+    def homes(cls, key: str) -> list[str]:
+        """Where in a file of these settings a key may stand, as dotted paths."""
+        return homes(key, {"": cls})
+
+    @classmethod
     def from_document(cls, document: Document) -> Self:
         """Validate a parsed file. Raises InputError naming file, line, value and what is accepted."""
         try:
             return cls.model_validate(document.data)
         except ValidationError as error:
-            raise document.explain(error) from None
+            detail = error.errors(include_url=False)[0]
+            place = error_place(detail)
+            told = misplaced(detail, place, cls.homes(str(place[-1]))) if place else ""
+            raise document.error(place, told or error_message(detail)) from None
 
     @classmethod
     def from_yaml(cls, source: Path | str) -> Self:
@@ -103,6 +136,63 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+def paths(config: type[Config], within: str = "") -> Iterator[tuple[str, type[Config]]]:
+    """Every setting below a config as a dotted path, with each class that has it; of parts those of all kinds.
+
+    What stands in each item of a list is behind `[…]`. Settings of mappings whose keys are free are left out.
+
+    Examples:
+        >>> from signal_model.config import ModelConfig
+        >>> [f"{path} of {config.__name__}" for path, config in paths(ModelConfig) if path.endswith("window")]
+        ['layers[…].mixer.window of AttentionConfig']
+    """
+    for name, field in config.model_fields.items():
+        yield f"{within}{name}", config
+        kind = get_origin(field.annotation)
+        inner = () if kind is dict else _leaves(field.annotation)
+        for below in inner:
+            if isinstance(below, type) and issubclass(below, Config):
+                for one in below.alternatives():
+                    yield from paths(one, f"{within}{name}{'[…]' if kind in (tuple, list) else ''}.")
+
+
+def words(config: type[Config], within: str = "") -> dict[str, Collection[str]]:
+    """Every setting below a config as a dotted path, with the words that it takes: kinds, or those that its type names.
+
+    Examples:
+        >>> from signal_model.config import TrainingConfig
+        >>> [*words(TrainingConfig)["schedule.kind"]]
+        ['cosine', 'wsd']
+    """
+    found: dict[str, dict[str, None]] = {}
+    for path, owner in paths(config, within):
+        field = owner.model_fields[path.rpartition(".")[2]]
+        told = found.setdefault(path, {})
+        told |= dict.fromkeys(word for word in _leaves(field.annotation) if isinstance(word, str))
+        if path.endswith(".kind") and isinstance(field.default, str):
+            told[field.default] = None
+    return {path: told.keys() for path, told in found.items()}
+
+
+def homes(key: str, sections: Mapping[str, type[Config]], whole: bool = True) -> list[str]:
+    """Where a key, which may be dotted itself, stands in sections that lie at these dotted paths; where a `whole` part
+    stands too, unless only single settings are meant."""
+    several = (paths(config, f"{section}." if section else "") for section, config in sections.items())
+    every = dict.fromkeys(path for some in several for path, _ in some)
+    parts = set() if whole else {path.rpartition(".")[0] for path in every}
+    found = [path for path in every if (path == key or path.endswith(f".{key}")) and path not in parts]
+    return sorted(found, key=lambda path: path.count("."))
+
+
+def misplaced(detail: ErrorDetails, place: Place, there: list[str]) -> str:
+    """What to say of a pydantic error, of a key at a place that belongs `there`; empty of any other error."""
+    there = [path for path in there if path != dotted(place)]
+    if detail["type"] != "unknown_key" or detail["ctx"]["kinds"] or not 0 < len(there) <= MOST_HOMES:
+        return ""
+    told = " or ".join("the top level of the file" if path == place[-1] else path for path in there)
+    return f"unknown setting here, its place is {told}; accepted here: {detail['ctx']['accepted']}"
+
+
 class Misfit(ValueError):
     """A setting is fine in itself but does not fit the rest of the model."""
 
@@ -126,6 +216,23 @@ class Part(Config):
     """
 
     kind: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        note_definition(cls.__module__)
+
+    @classmethod
+    def alternatives(cls) -> Iterable[type[Config]]:
+        return cls.kinds().values()
+
+    @classmethod
+    def _about_unknown(cls, key: str, accepted: Iterable[str]) -> dict[str, Any]:
+        part: type[Part] = cls.__mro__[cls.__mro__.index(Part) - 1]
+        kinds = tuple(kind for kind, one in part.kinds().items() if key in one.model_fields)
+        if not kinds:
+            return super()._about_unknown(key, accepted)
+        told = f"kinds {listed([*kinds])} have" if len(kinds) > 1 else f"kind {kinds[0]} has"
+        return {"hint": f" (only {told} it)", "kinds": kinds}
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
@@ -169,16 +276,27 @@ class Part(Config):
                 "{value}{hint}; accepted: {accepted}{remedy}",
                 {
                     "place": ("kind",),
-                    "value": "is missing" if kind is None else f"{kind!r} is no kind",
-                    "hint": closest(kind, kinds),
+                    "value": MISSING if kind is None else f"{kind!r} is no kind",
+                    "hint": "" if kind is None else closest(kind, kinds),
                     "accepted": ", ".join(kinds),
-                    "remedy": "" if kind is None else "; one of your own needs its plugin (--plugin)",
+                    "remedy": _kinds_with(data, kinds)
+                    if kind is None
+                    else "; one of your own needs its plugin (--plugin)",
                 },
             )
         return kinds[kind].model_validate(data)
 
     def check(self, size: ModelSize) -> None:
         """Raise Misfit for a setting that does not fit a model of this size."""
+
+
+def _kinds_with(data: Mapping[str, Any], kinds: Mapping[str, type[Part]]) -> str:
+    """Which of the kinds have the settings that are given, where some have all of them and others not."""
+    given = [str(key) for key in data if key != "kind"]
+    fitting = [kind for kind, one in kinds.items() if all(key in one.model_fields for key in given)]
+    if not given or not fitting:
+        return ""
+    return f"; of these {listed(fitting)} {'have' if len(fitting) > 1 else 'has'} {listed(given)}"
 
 
 _C = TypeVar("_C", bound=Config)

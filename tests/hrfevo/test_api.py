@@ -66,7 +66,7 @@ def test_a_search_in_one_call_is_that_of_the_command(tmp_path: Path, text_folder
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"backend": "dask"}, "search: backend: 'dask' is none; accepted: ray, inline"),
+        ({"backend": "dask"}, "search: backend: 'dask' is not accepted; accepted: ray, inline"),
         ({"name": "../elsewhere"}, "name '../elsewhere'; accepted"),
         ({"algorithm": "evolutoin"}, "did you mean 'evolution'"),
         ({"evaluations": 0}, "budget.evaluations=0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,19 @@ OVERLAPS = """selector => {
 
 
 def serious(page: Page) -> list[str]:
-    """What axe-core holds for serious or worse, each with the first place."""
+    """What axe-core holds for serious or worse on a desk and on a phone, each with the width and the first place."""
     page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    return [f"{width} pixels: {one}" for width in widths(page) for one in _serious(page)]
+
+
+def widths(page: Page) -> Iterator[int]:
+    """The page on a desk and on a phone, one after the other."""
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        yield width
+
+
+def _serious(page: Page) -> list[str]:
     found: list[dict[str, Any]] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from hrfevo.space.genome import Genome, express
@@ -13,7 +11,7 @@ from hrfevo.store.store import Evaluation
 from signal_model.config import ModelConfig, Recipe
 from signal_model.support.errors import counted
 from signal_model.support.files import to_yaml
-from signal_model.support.plugins import plugins
+from signal_model.support.plugins import command, plugins
 
 
 def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:
@@ -26,8 +24,8 @@ def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> st
     recipe = recipe_of(space, evaluation)
     steps, last = space.rungs[evaluation.rung], space.rungs[-1]
     again = "The same score" if evaluation.seeds == 1 else f"With the first of its {evaluation.seeds} seeds"
-    needed = options_for(plugins_of(recipe.model))
-    command = f"signal-model train THIS_FILE --output DIR --threads {space.resources.cpus}{needed}"
+    words = ("signal-model", "train", "THIS_FILE", "--output", "DIR", "--threads", space.resources.cpus)
+    training = command(*words, plugins=plugins_of(recipe.model))
     header = (
         _origin(evaluation, run_name, recipe)
         + (
@@ -35,7 +33,7 @@ def recipe_yaml(space: SearchSpace, evaluation: Evaluation, run_name: str) -> st
             if steps < last
             else f"# {again} again"
         )
-        + f": {command}\n"
+        + f": {training}\n"
         f"# Longer: add --steps N\n"
     )
     return header + to_yaml(recipe.to_dict())
@@ -68,11 +66,6 @@ def plugins_of(model: ModelConfig) -> list[str]:
     layers = (part for layer in model.layers for part in (layer.filter_bank, layer.mixer, layer.feedforward))
     homes = {_top(type(part).__module__) for part in (model.embedding, model.positions, *layers)}
     return [plugin.name for plugin in plugins() if _top(plugin.module.__name__) in homes]
-
-
-def options_for(names: Sequence[str]) -> str:
-    """What a command needs to know these plugins, a space before it; empty without any."""
-    return "".join(f" --plugin {shlex.quote(name)}" for name in names)
 
 
 def _top(module: str) -> str:

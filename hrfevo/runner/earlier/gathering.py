@@ -13,8 +13,8 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import EARLIER_FILE, RunFolder
-from hrfevo.store.settings import versions
 from hrfevo.store.store import Evaluation
+from hrfevo.store.versions import versions
 from signal_model.support.errors import InputError, counted, one_line
 
 # Failures of the genome itself; others, such as too little memory, are of the machine and of limits too.

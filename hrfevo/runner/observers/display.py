@@ -1,11 +1,13 @@
-"""What a running search shows: a live display on a terminal, plain lines elsewhere."""
+"""What a running search shows: a live display on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import io
 import math
 import time
+from importlib import import_module
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,8 +19,11 @@ from hrfevo.runner.loop import Search
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.terminal.tables import genes_in_words, trained_in_words
 from hrfevo.workers.base import Job, Outcome
-from signal_model.support.console import say
+from signal_model.support.console import is_notebook, say
 from signal_model.support.errors import counted
+
+# A display is drawn again so many times a second.
+REFRESHES = 2
 
 
 class Display(Protocol):
@@ -36,8 +41,12 @@ class Display(Protocol):
 
 
 def make_display(console: Console, space: SearchSpace, search: Search) -> Display:
-    """Live on a terminal, plain lines elsewhere."""
-    return LiveDisplay(console, space, search) if console.is_terminal else PlainDisplay(console, space)
+    """Live on a terminal, one output that is drawn again in a notebook, plain lines elsewhere."""
+    if console.is_terminal:
+        return LiveDisplay(console, space, search)
+    if is_notebook():
+        return NotebookDisplay(console, space, search)
+    return PlainDisplay(console, space)
 
 
 def seconds_left(search: Search) -> float | None:
@@ -113,34 +122,24 @@ class PlainDisplay:
         if len(logbook) > self._generations:
             self._generations = len(logbook)
             entry = logbook[-1]
+            median = "" if math.isnan(entry["median"]) else f"median {entry['median']:.6g}, "
             say(
                 self._console,
-                f"generation {entry['generation']}: {_best(self._space, search)}, median {entry['median']:.6g}, "
-                f"front {entry['front']}",
+                f"generation {entry['generation']}: {_best(self._space, search)}, {median}front {entry['front']}",
             )
 
 
-class LiveDisplay:
+class _Board:
     """A bar, the counts, the best so far, the front's size, worker use and the time left."""
 
     def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
-        self._space, self._search = space, search
+        self._console, self._space, self._search = console, space, search
         self._started: dict[int, float] = {}
         self._noted: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), expand=True
         )
         self._task = self._bar.add_task(space.name, total=1.0)
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def submitted(self, job: Job) -> None:
         """Count it as running."""
@@ -151,7 +150,7 @@ class LiveDisplay:
         self._started.pop(outcome.job.number, None)
         if outcome.status == "finished" and outcome.detail and outcome.detail not in self._noted:
             self._noted.add(outcome.detail)
-            say(self._live.console, outcome.detail)
+            say(self._console, outcome.detail)
 
     def _render(self) -> Group:
         search, tally = self._search, self._search.tally
@@ -178,3 +177,64 @@ class LiveDisplay:
         left = clock(seconds_left(search))
         table.add_row("time", f"{clock(search.seconds)} so far, {left} left")
         return Group(self._bar, table)
+
+
+class LiveDisplay(_Board):
+    """The board on a terminal, drawn again twice a second."""
+
+    def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
+        super().__init__(console, space, search)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESHES)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+
+class NotebookDisplay(_Board):
+    """The board as one output of a notebook's cell, put in the place of what it was at most twice a second."""
+
+    def __init__(self, console: Console, space: SearchSpace, search: Search) -> None:
+        super().__init__(console, space, search)
+        self._handle: Any = import_module("IPython.display").DisplayHandle()
+        self._drawn = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._handle.display(self._output(), raw=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._draw()
+
+    def submitted(self, job: Job) -> None:
+        """Count it as running."""
+        super().submitted(job)
+        self._draw_if_due()
+
+    def ended(self, outcome: Outcome, search: Search) -> None:
+        """It runs no longer."""
+        super().ended(outcome, search)
+        self._draw_if_due()
+
+    def _draw_if_due(self) -> None:
+        if time.monotonic() - self._drawn >= 1 / REFRESHES:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._handle.update(self._output(), raw=True)
+        self._drawn = time.monotonic()
+
+    def _output(self) -> dict[str, str]:
+        """As text, which every front end of a notebook shows and keeps."""
+        width = self._console.width
+        page = Console(file=io.StringIO(), width=width, force_terminal=False, force_jupyter=False, color_system=None)
+        with page.capture() as drawn:
+            page.print(self._render())
+        return {"text/plain": drawn.get()}

@@ -20,6 +20,7 @@ from hrfevo.views.dashboard.watch import Listed, Runs, Snapshot
 from hrfevo.views.figures.style import page_variables
 from signal_model.support.errors import InputError, counted
 from signal_model.support.pages import page
+from signal_model.support.plugins import command
 
 TABS = {"progress": "Progress", "figures": "All figures", "table": "Table"}
 # Nothing is loaded from anywhere else, whatever the data says.
@@ -290,7 +291,7 @@ class _Page:
             return str(error), []
         folder = self._runs.folder
         if not listed:
-            return f"No runs in {folder} yet. Begin one: hrfevo run quick --out {folder}", []
+            return f"No runs in {folder} yet. Begin one: {command('hrfevo', 'run', 'quick', '--out', folder)}", []
         return f"{counted(len(listed), 'run')} in {folder}", listed
 
     def _snapshots(self, names: Sequence[str]) -> tuple[dict[str, Snapshot], dict[str, str]]:

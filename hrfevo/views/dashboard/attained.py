@@ -62,7 +62,9 @@ def course_of(run: RunRecord, space: SearchSpace, records: pd.DataFrame) -> Cour
     spent = np.cumsum(seconds.to_numpy() / 60)
     reached = (finished & (ended["rung"] == rung)).to_numpy()
     scores = ended.loc[reached, [*space.objectives]].to_numpy()
-    corpus = json.dumps(run.settings.get("corpus"), sort_keys=True)
+    # Of one text earlier versions noted less.
+    told = run.settings.get("corpus")
+    corpus = json.dumps(told.get("hash", told) if isinstance(told, dict) else told, sort_keys=True)
     objectives = tuple(space.objectives.items())
     return Course(objectives, space.rungs[rung], corpus, spent[reached], scores, float(spent[-1]))
 

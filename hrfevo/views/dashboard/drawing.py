@@ -20,6 +20,7 @@ from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import caption_of, colour_scale, template
+from signal_model.support.errors import counted
 from signal_model.support.style import Mode
 
 HEIGHT = 420
@@ -50,6 +51,7 @@ class Album:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._drawn: Version | None = None
+        self._shown = 0
         self._figures: dict[str, go.Figure] = {}
         self._busy, self._failed = False, False
         self._next = 0.0
@@ -61,6 +63,8 @@ class Album:
                 self._busy = True
                 threading.Thread(target=self._draw, args=(snapshot,), daemon=True).start()
             said = "" if self._figures else "Nothing to draw yet." if self._drawn else "Drawing …"
+            if self._figures and (behind := _ended(snapshot) - self._shown) > 0:
+                said = f"These figures are {counted(behind, 'evaluation')} behind; newer ones are being drawn."
             if self._failed:
                 said = "The figures could not be drawn; the terminal of the dashboard says why."
             return Pictures(self._drawn, self._figures, said)
@@ -77,7 +81,11 @@ class Album:
             with self._lock:
                 self._busy, self._failed, self._next = False, figures is None, now + REST * (now - began)
                 if figures is not None:
-                    self._drawn, self._figures = snapshot.version, figures
+                    self._drawn, self._figures, self._shown = snapshot.version, figures, _ended(snapshot)
+
+
+def _ended(snapshot: Snapshot) -> int:
+    return int((snapshot.frame["status"] != "running").sum())
 
 
 def painted(figure: go.Figure, screen: Screen, revision: str) -> dict[str, Any]:

@@ -31,7 +31,10 @@ from hrfevo.store.store import RunRecord, Store, Version
 from hrfevo.views.dashboard.attained import Course, course_of
 from hrfevo.views.figures.winners.front import front
 from hrfevo.workers.base import Point
-from signal_model.support.errors import InputError, one_line
+from signal_model.support.errors import InputError, closest, one_line
+
+# A message names so many runs of a folder.
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,9 @@ class Runs:
 
     def _watched(self, name: str, paths: Mapping[str, Path]) -> Watched:
         if name not in paths:
-            raise InputError(f"run {name!r}: is none of {self.folder}")
+            some = ", ".join([*paths][:NAMED]) + (", …" if len(paths) > NAMED else "")
+            there = f"there are: {some}" if some else "there is none"
+            raise InputError(f"run {name!r}: no run of that name in {self.folder}{closest(name, paths)}; {there}")
         try:
             # A run that was resumed with another budget, or another run of the same name, has another file.
             status = (paths[name] / RUN_FILE).stat()

@@ -22,6 +22,7 @@ from hrfevo.views.figures.genes.values import gene_values
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.figures.winners.genealogy import genealogy
 from signal_model.evaluation.yardsticks import Yardsticks
+from signal_model.support.errors import closest
 
 # Genes' importance is taken from about so many evaluations, evenly spread, which takes about a second.
 SAMPLE = 250
@@ -29,9 +30,28 @@ SAMPLE = 250
 ENOUGH = 100
 
 
+class NoSuchFigure(KeyError):
+    """A name that none of a run's figures has; its text is a sentence."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Figures(dict[str, go.Figure]):
+    """Figures by name, in the order they are read. Raises NoSuchFigure, a KeyError, for a name that none has."""
+
+    def __missing__(self, name: object) -> go.Figure:
+        raise NoSuchFigure(self.absence(name))
+
+    def absence(self, name: object) -> str:
+        """What to say of a name that none has."""
+        told = f"accepted: {', '.join(self)}" if self else "the run has too few evaluations for any"
+        return f"figure {name!r}: the run has no such figure{closest(name, self)}; {told}"
+
+
 def gallery(
     frame: pd.DataFrame, curves: pd.DataFrame, history: History, scores: Yardsticks = MappingProxyType({})
-) -> dict[str, go.Figure]:
+) -> Figures:
     """Name -> figure, in the order they are read; those without data are left out.
 
     `frame` is `evaluation_frame(history)`, `curves` is `curve_frame` of their learning curves, `scores` are
@@ -58,7 +78,7 @@ def gallery(
         found["importance"] = gene_importance(history)
     found["timeline"] = timeline(frame)
     found["failures"] = failures(frame)
-    return {name: figure for name, figure in found.items() if figure is not None}
+    return Figures({name: figure for name, figure in found.items() if figure is not None})
 
 
 def gene_importance(history: History) -> go.Figure | None:

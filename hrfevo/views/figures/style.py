@@ -168,6 +168,11 @@ def metric_axis(metric: str, direction: Direction | None = None) -> dict[str, An
     return {"title": {"text": METRICS[metric].heading + aim}, "tickformat": "~s" if METRICS[metric].counted else ""}
 
 
+def whole_ticks(most: float) -> dict[str, Any]:
+    """An axis of whole numbers from 0 to `most`: few get a tick each, as halves would be written as wholes twice."""
+    return {"tickformat": ",d"} | ({"dtick": 1} if most < 8 else {})
+
+
 def metric_name(metric: str) -> str:
     """What a metric is, without its unit: `validation loss`."""
     return METRICS[metric].words

@@ -9,11 +9,13 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from hrfevo.results.confirmed import NOTHING, Confirmation
+from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.earlier import begun_with
+from hrfevo.results.forecast import forecast
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
 from hrfevo.results.worth import worth, yardsticks_of
-from hrfevo.store.settings import EarlierRun
+from hrfevo.store.settings import CorpusRecord, EarlierRun
 from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn_numbers
@@ -26,6 +28,7 @@ from hrfevo.views.report.tables import confirmed_table, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
 from hrfevo.views.words import caveat, moment, summary, tally
 from hrfevo.workers.base import Point
+from signal_model.config.text import corpus_in_words
 from signal_model.support.errors import listed
 from signal_model.support.pages import Script, page
 
@@ -57,7 +60,7 @@ def render(
         run=run,
         description=space.description,
         searched=searched(run, history),
-        facts=_facts(run, history),
+        facts=_facts(run, history, confirmed),
         lead=lead(confirmed, history) or found,
         summary=[
             ("", said),
@@ -82,16 +85,18 @@ def render(
     )
 
 
-def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
+def _facts(run: RunRecord, history: History, confirmed: Confirmation) -> list[tuple[str, str]]:
     settings, space, used = run.settings.get, history.space, history.spent
     facts = [
         ("Evaluations", tally((e.status for e in history), run.state)),
         ("Trained", trained_in_words(used.steps, used.steps / space.rungs[-1], used.training_seconds)),
+        ("Cost", cost_in_words(Cost.of([history]), confirmed.cost)),
         ("Budget", space.budget.words),
+        *([("More budget", more.words)] if (more := forecast(history)) else []),
         *([("Ended", run.reason)] if run.reason else []),
         ("Started", moment(run.created)),
         ("Searched for", duration(run.seconds)),
-        ("Corpus", corpus_name(run, space)),
+        ("Corpus", corpus_in_words(corpus_name(run, space), _tokens(run))),
         ("Training steps", listed([f"{steps:,}" for steps in space.rungs])),
         ("Devices", listed(sorted({e.device for e in history if e.device})) or "none yet"),
     ]
@@ -102,6 +107,12 @@ def _facts(run: RunRecord, history: History) -> list[tuple[str, str]]:
     if settings("seed") is not None:
         facts.append(("Seed", str(settings("seed"))))
     return facts
+
+
+def _tokens(run: RunRecord) -> dict[str, int]:
+    """Sizes of the corpus by split; none where an earlier version did not note them."""
+    corpus = run.settings.get("corpus")
+    return CorpusRecord.model_validate(corpus).tokens if isinstance(corpus, dict) else {}
 
 
 def _origin(run: RunRecord) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.cost import cost_in_words
 from hrfevo.results.history import History
 from hrfevo.results.status import Status, times
 from hrfevo.space.metrics import measure
@@ -191,6 +192,8 @@ def status_table(status: Status) -> Table:
         ),
         ("evaluations", ", ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("training", trained_in_words(status.steps, status.trainings, status.training_seconds)),
+        ("cost", cost_in_words(status.cost, status.confirmation_cost)),
+        ("corpus", status.corpus),
         ("budget", status.budget),
         ("searched for", duration(status.seconds)),
         ("last result", "none yet" if status.silent is None else f"{duration(status.silent)} ago"),
@@ -206,6 +209,8 @@ def status_table(status: Status) -> Table:
         (f"{flying} #{one.number}", f"{one.genome} to {counted(one.steps, 'step')}, since {duration(one.seconds)}")
         for one in status.in_flight
     )
+    if status.forecast:
+        facts.append(("more budget", status.forecast.words))
     if status.worth:
         facts.append(("worth", status.worth))
     if status.advice:

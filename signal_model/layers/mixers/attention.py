@@ -88,8 +88,9 @@ class AttentionMixer(Mixer):
         return self._merge(mixed)[:, 0], [keys, values, *rest]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Weights that were trained before there was a scale had 1."""
-        state_dict.setdefault(f"{prefix}log_scale", torch.zeros_like(self.log_scale))
+        """Weights that were trained before there was a scale had 1; those of something else, an adapter, leave it."""
+        if f"{prefix}project.weight" in state_dict:
+            state_dict.setdefault(f"{prefix}log_scale", torch.zeros_like(self.log_scale))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _attend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -167,6 +167,22 @@ def test_standings_keep_the_archive_and_write_the_logbook() -> None:
     assert standings.logbook.select("front") == [3, 4]
 
 
+def test_generations_are_counted_by_births_and_their_median_is_of_one_rung() -> None:
+    standings = Standings(population=2)
+    low, high = individuals(np.array([[float(n), 0.0] for n in range(6)])), individuals(np.array([[9.0, 0.0]]), rung=1)
+    for one in low[:2]:
+        standings.ended(one.genome)  # without a score there is nothing to write
+    standings.add(low[2])
+    standings.add(high[0])  # of a genome that was born already: no birth
+    standings.add(low[3])
+    standings.ended(low[4].genome)
+    standings.ended(low[5].genome)
+    assert standings.logbook.select("generation") == [1, 2]
+    assert standings.logbook.select("best") == [9.0, 9.0]
+    assert standings.logbook.select("median")[0] == 9.0
+    assert np.isnan(standings.logbook.select("median")[1])
+
+
 # --- algorithms ----------------------------------------------------------------------------------
 
 

@@ -159,7 +159,10 @@ def test_mistakes_in_a_run_folder_are_one_line(run: Path, tmp_path: Path) -> Non
     (broken / "run.json").write_text('{"id": 3}')
     assert_one_clear_line(command("hrfevo", "best", broken), "id: missing or not of type str")
     settings = json.loads((run / "run.json").read_text())
-    for key, value, says in (("id", "../elsewhere", "id: '../elsewhere' is none"), ("storage", 3, "storage: neither")):
+    for key, value, says in (
+        ("id", "../elsewhere", "id: expected a hexadecimal number, got '../elsewhere'"),
+        ("storage", 3, "storage: neither"),
+    ):
         (broken / "run.json").write_text(json.dumps(settings | {key: value}))
         assert_one_clear_line(command("hrfevo", "best", broken), says)
     (broken / "run.json").write_bytes((run / "run.json").read_bytes())

@@ -201,7 +201,7 @@ def test_conditions_say_which_rung_they_choose_from(written_run: Path) -> None:
 
 
 def test_best_refuses_what_a_run_has_not(written_run: Path) -> None:
-    with pytest.raises(InputError, match=r"rung 2: is none of this run; accepted: 0 \(20 steps\), 1 \(60 steps\)"):
+    with pytest.raises(InputError, match=r"rung 2: no such rung in this run; accepted: 0 \(20 steps\), 1 \(60 steps\)"):
         answer("best", written_run, "--rung", 2)
     with pytest.raises(InputError, match=r"metric 'bits_per_bite': was not measured \(did you mean 'bits_per_byte'"):
         answer("best", written_run, "--objective", "bits_per_bite")

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from hrfevo.commands.ending import exit_code
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmed import latest, stages
 from hrfevo.results.history import History
 from hrfevo.results.importance import gene_importances, importances_of, ranges_of
 from hrfevo.runner import confirmation
@@ -60,6 +60,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Pat
     assert "transformer" in result.stdout
     (run,) = (folder / "runs").iterdir()
     return run
+
+
+def test_cost_is_of_every_evaluation_confirmation_included(finished: Path) -> None:
+    run = RunFolder.open(finished)
+    told = json.loads(answer("status", finished, "--format", "json"))
+    for name, places in (("cost", [run]), ("confirmation_cost", stages(run))):
+        every = [e for place in places for e in place.evaluations()]
+        config = [express(place.space(), Genome(e.values), seed=0) for place in places for e in place.evaluations()]
+        assert told[name]["evaluations"] == len(every) > 0
+        assert told[name]["steps"] == sum(int(e.metrics["train_steps"]) for e in every)
+        assert told[name]["tokens"] == sum(
+            int(e.metrics["train_steps"]) * recipe.training.batch_size * recipe.model.context
+            for e, recipe in zip(every, config, strict=True)
+        )
+        seconds = sum(e.seconds for e in every)
+        assert told[name]["cpu_seconds"] == pytest.approx(run.space().resources.cpus * seconds)
+    both = told["cost"]["tokens"] + told["confirmation_cost"]["tokens"]
+    assert f"with its confirmation {len(every) + told['cost']['evaluations']} evaluations, " in answer(
+        "status", finished
+    )
+    assert f" on {both:,} tokens, " in (finished / "report.html").read_text()
+    assert re.fullmatch(r"files \w{12}: [\d,]+ training, [\d,]+ validation and [\d,]+ test tokens", told["corpus"])
 
 
 def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finished: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,10 @@ from rich.console import Console
 
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.results.status import failures_in_words, status_of
-from hrfevo.runner.loop import NothingSucceeds, Search
-from hrfevo.runner.observers.display import PlainDisplay
+from hrfevo.runner.loop import FAR_TO_STOP, NothingSucceeds, Search
+from hrfevo.runner.nearest import Nearest
+from hrfevo.runner.observers.display import PlainDisplay, make_display
+from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import Bounds, Resources, SearchSpace
 from hrfevo.store.database import sqlite_url
@@ -33,7 +37,7 @@ from hrfevo.workers.base import Job, Outcome, Unfit, Workers
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.inline import InlineWorkers
 from signal_model.data.corpus import load_corpus
-from signal_model.support.console import Interruption
+from signal_model.support.console import Interruption, library_console
 from signal_model.support.errors import InputError
 from signal_model.training.trainer import Trainer
 from tests.conftest import PowerCut, command, only_run
@@ -75,7 +79,8 @@ class Scripted:
 
 
 def search(space: SearchSpace, workers: Workers, store: Store, run: str, **options: Any) -> Search:
-    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0), options.pop("synchronous", False))
+    name, synchronous = options.pop("algorithm", "evolution"), options.pop("synchronous", False)
+    algorithm = make_algorithm(name, space, np.random.SeedSequence(0), synchronous)
     return Search(run, space, algorithm, workers, store, training_seed=5, **options)
 
 
@@ -94,6 +99,17 @@ def test_failures_count_and_do_not_stop_the_search(space: SearchSpace, store: St
     assert statuses(store).count("failed") == 4
     assert len(statuses(store)) == 10
     assert one.spent.evaluations == 10
+
+
+def test_terminal_and_report_count_the_same_generations(space: SearchSpace, store: Store) -> None:
+    longer = {"rungs": [1, 2], "budget": space.budget.model_copy(update={"evaluations": 30})}
+    space = space.model_copy(update=longer)
+    one = search(space, InlineWorkers(Scripted("some fail")), store, "run", algorithm="random")
+    one.run(QUIET)
+    births = {evaluation.birth for evaluation in store.evaluations("run")}
+    assert len(births) < len(store.evaluations("run")), "some were promoted"
+    whole = len(births) // space.population
+    assert one.standings.logbook.select("generation") == [*range(whole)]
 
 
 def test_a_short_search_in_which_all_failed_is_no_success(space: SearchSpace, store: Store) -> None:
@@ -181,6 +197,26 @@ def test_a_search_that_comes_no_nearer_to_a_bound_ends_and_says_how_near(
         with pytest.raises(NothingSucceeds, match=says):
             again.run(QUIET)
         assert statuses(store) == ["infeasible"] * 28
+
+
+@pytest.mark.parametrize("power", [1, 2, 5, 20])
+def test_bounds_that_chance_may_keep_are_not_taken_for_out_of_reach(power: int, space: SearchSpace) -> None:
+    """One genome in 400 keeps to them, distances of the others are the power's; then all are further away by a half."""
+    bounded = space.model_copy(update={"constraints": {"parameters": Bounds(max=1)}})
+    job = Job(0, sample(space, np.random.default_rng(0)), 0, 0)
+
+    def given_up(beyond: float, seed: int) -> bool:
+        """Whether draws before the first feasible one make the bound be taken for out of reach."""
+        draws = np.random.default_rng(seed).random(2000) ** (1 / power) - (1 / 400) ** (1 / power) + beyond
+        nearest = Nearest(bounded)
+        for distance in itertools.takewhile(lambda d: d > 0, draws):
+            nearest.add(Outcome(job, "infeasible", {"parameters": 1 + distance}))
+            if nearest.since >= FAR_TO_STOP and nearest.out_of_reach:
+                return True
+        return False
+
+    assert sum(given_up(0.0, seed) for seed in range(40)) <= (4 if power == 20 else 1)
+    assert sum(given_up(0.5, seed) for seed in range(10)) == 10
 
 
 def test_a_search_that_has_a_feasible_genome_is_not_ended_for_being_far(
@@ -540,6 +576,40 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     failed = [e for e in ended if e.status == "failed"]
     (words,) = failures_in_words(ended)
     assert words.startswith(f"failed {len(failed)} times: {failed[0].reason} ({failed[0].genome}, ")
+
+
+def test_in_a_notebook_one_output_is_drawn_again_and_elsewhere_nothing_moves_the_cursor(
+    space: SearchSpace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for IPython that keeps what is displayed; without a kernel there are plain lines."""
+    drawn: list[tuple[str, str]] = []
+
+    class Handle:
+        def display(self, output: dict[str, str], raw: bool) -> None:
+            drawn.append(("display", output["text/plain"]))
+
+        def update(self, output: dict[str, str], raw: bool) -> None:
+            drawn.append(("update", output["text/plain"]))
+
+    ipython, display = ModuleType("IPython"), ModuleType("IPython.display")
+    display.DisplayHandle = Handle  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("hrfevo.runner.observers.display.REFRESHES", 1e9)
+    for kernel in (None, object()):
+        ipython.get_ipython = lambda kernel=kernel: SimpleNamespace(kernel=kernel)  # type: ignore[attr-defined]
+        out, run = io.StringIO(), f"run{kernel is None}"
+        store.create_run(run, run, {})
+        one = search(space, InlineWorkers(Scripted()), store, run)
+        with contextlib.redirect_stdout(out), make_display(library_console(), space, one) as shown:
+            one.run(shown)
+        assert isinstance(shown, PlainDisplay) == (kernel is None)
+        assert len(out.getvalue().splitlines()) == (0 if kernel else one.tally.finished + len(one.standings.logbook))
+        assert "\x1b[" not in out.getvalue().replace("\x1b[0m", "")
+    assert [how for how, _ in drawn] == ["display"] + ["update"] * (2 * one.tally.finished + 1)
+    assert f"{one.tally.finished} finished" in drawn[-1][1]
+    assert not any("\x1b" in text for _, text in drawn)
 
 
 # --- workers that lack what no genome can bring along ---------------------------------------------

@@ -21,12 +21,14 @@ from hypothesis import strategies as st
 from hrfevo.space.editor_schema import json_schema
 from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
 from hrfevo.space.genome import Genome, canonical, express, resolve, sample
-from hrfevo.space.reading import _trials, load_space, parse_space, space_size
+from hrfevo.space.reading import load_space, parse_space, space_size
 from hrfevo.space.search_space import SearchSpace
-from signal_model.config import ModelConfig, Recipe
+from hrfevo.space.trials import trials
+from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.model import build_model
 from signal_model.support.errors import InputError
 from signal_model.support.files import parse_document
+from signal_model.support.settings import words
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor
 from tests.conftest import ROOT, SPACES, command
 
@@ -112,8 +114,8 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         (
             "\n  embedding.kind:",
             "\n  embeding.kind:",
-            "when: {embedding.kind",
-            "no gene here (did you mean 'embeding.kind",
+            "  embeding.kind:",
+            "genes.embeding.kind: unknown setting (did you mean 'embedding.kind'?)",
         ),
         (
             "embedding.kind:",
@@ -127,7 +129,7 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
             "[dct, fourier, learned]",
             "[dct, furier]",
             "furier",
-            "'furier' is none (did you mean 'fourier'?); accepted: dct, fourier, wavelet, learned",
+            "'furier' is not accepted (did you mean 'fourier'?); accepted: dct, fourier, wavelet, learned",
         ),
         ("kind: harmonic", "kind: harmonc", "kind: harmonc", "'harmonc' is no kind (did you mean 'harmonic'?)"),
         ("kind: basis}", "kind: bassis}", "bassis", "embedding.kind never has the value 'bassis'; accepted: standard"),
@@ -203,11 +205,11 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         (KINDS, "mixer.kind: {type: choice, values: [wavelet], when: {mixer.knid: wavelet}}",
          "'mixer.knid' is no gene here; there is no other gene"),
         ("high: 8, when: {embedding.kind: spectral}}\n  l", "high: 8}\n  l",
-         "7: genes.embedding.frequencies: unknown setting; accepted: kind; searched only where it is one: when: "
-         "{embedding.kind: [spectral]}"),
+         "7: genes.embedding.frequencies: unknown setting (only kinds spectral and hybrid have it); accepted: kind; "
+         "searched only where it is one: when: {embedding.kind: [spectral]}"),
         (KINDS, f"{KINDS}\n      mixer.levels: {{type: int, low: 1, high: 3}}",
-         "14: genes.layers.genes.mixer.levels: unknown setting; accepted: kind, heads, rotary, window, "
-         "short_convolution; searched only where it is one: when: {mixer.kind: [wavelet]}"),
+         "14: genes.layers.genes.mixer.levels: unknown setting (only kind wavelet has it); accepted: kind, heads, "
+         "rotary, window, short_convolution; searched only where it is one: when: {mixer.kind: [wavelet]}"),
         ("    max: 2\n", "    max: 2\n    fixed: {mixer.window: 16}\n",
          "12: genes.layers.fixed.mixer.window: fixed settings are nested; write mixer: {window: 16}"),
         ("width: 16}", "width: 16, embedding: {a.b.c: 1}}", "2: model.embedding.a.b.c: fixed settings are nested; "
@@ -216,7 +218,7 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         ("training.learning_rate", "training.dropout", "4: genes.training.dropout: unknown setting; accepted: steps,"),
         ("  embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}\n", "",
          "5: genes.embedding.kind: with 'spectral', model.embedding.frequencies: 32 cycles need a width"),
-        ("rungs:", "constraints: {params: {max: 3}}\nrungs:", "constraints.params: 'params' is none (did you"),
+        ("rungs:", "constraints: {params: {max: 3}}\nrungs:", "constraints.params: 'params' is no metric (did you"),
         ("rungs:", "objectives: {bits_per_byte: maximize}\nrungs:", "bits_per_byte: validation loss, bits per"),
         ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
         ("name: small", f"name: {'a' * 300}", "up to 100 letters, digits, - and _, a letter or digit first; got one"),
@@ -224,6 +226,17 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "takes it through 1,000,000,002 values"),
         (RATE, "{type: float, low: 1, high: 2, step: -1}", "takes it through 0 values; accepted: a step of"),
         (RATE, "{type: float, low: 1, high: 2, step: 0.5, log: true}", "learning_rate.step: goes with log: false"),
+        # A part is of no kind: the gene is at fault that is of the part, not the first line.
+        (RATE, f"{RATE}\n  training.optimizer.momentum: {{type: float, low: 0.1, high: 0.2}}",
+         "5: genes.training.optimizer.momentum: training.optimizer.kind is missing; accepted: adamw, muon"),
+        (KINDS, "mixer.levels: {type: int, low: 1, high: 3}", "13: genes.layers.genes.mixer.levels: mixer.kind is "
+         "missing; accepted: attention,"),
+        # Whatever else is wrong with the model: frequencies up to 32 do not fit its width.
+        ("8, when: {embedding.kind: spectral}}\n  embedding.frequencies: {type: interval, low: 0.5, high: 8, when",
+         "8}\n  embedding.spacing: {type: choice, values: [log], when",
+         "accepted: kind; searched only where it is one: when: {embedding.kind: [spectral]}"),
+        ("  layers:\n", "  layers.0.mixer.heads: {type: int, low: 1, high: 2}\n  layers:\n",
+         "8: genes.layers.0.mixer.heads: genes of layers stand below the genes of one that is named layers"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_gene_is_said_in_our_words_and_of_the_gene(old: str, new: str, says: str) -> None:
@@ -234,6 +247,104 @@ def test_what_is_wrong_with_a_gene_is_said_in_our_words_and_of_the_gene(old: str
     assert says in str(error.value)
     assert ".[key]" not in str(error.value)
     assert "Unable to extract" not in str(error.value)
+
+
+MISPLACED = "unknown setting here, its place is"
+FIXED = "    max: 2\n    fixed: "
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        # A right condition, and the gene that it means with the wrong value: at that value.
+        ("[standard, spectral]", "[standard, spectrl]", "5: genes.embedding.kind.values[1]: 'spectrl' is no value of "
+         "embedding.kind (did you mean 'spectral'?); accepted: "),
+        (KINDS, "mixer.kind: {type: choice, values: [attention, wavlet]}\n      mixer.levels: "
+         "{type: int, low: 1, high: 3, when: {mixer.kind: wavelet}}", "13: genes.layers.genes.mixer.kind.values[1]: "
+         "'wav"),
+        (KINDS, "feedforward.activation: {type: choice, values: [gelu, relu]}\n      feedforward.expansion: "
+         "{type: int, low: 1, high: 3, when: {feedforward.activation: relu2}}", "13: "
+         "genes.layers.genes.feedforward.act"),
+        # A part without its kind.
+        ("width: 16}", "width: 16, positions: {bases: 8}}",
+         "2: model.positions.kind: is missing; accepted: none, signal; "
+         "of these signal has bases"),
+        (RATE, f"{RATE}\n  positions.bases: {{type: int, low: 2, high: 4}}",
+         "5: genes.positions.bases: positions.kind is "
+         "missing; accepted: none, signal; of these signal has bases; fix it, or search it too"),
+        (KINDS, "mixer.heads: {type: choice, values: [2, 4]}",
+         "13: genes.layers.genes.mixer.heads: mixer.kind is missing"),
+        (RATE, f"{RATE}\n  training.schedule.decay: {{type: float, low: 0.1, high: 0.3}}",
+         "training.schedule.kind is miss"),
+        # What some of the kinds that are searched do not have.
+        ("    max: 2\n", FIXED + "{mixer: {window: 16}}\n",
+         "12: genes.layers.fixed.mixer.window: unknown setting (only "
+         "kind attention has it); accepted: kind, families, levels, heads, taps; for those it is a gene with one "
+         "value, "
+         "mixer.window: {type: choice, values: [16], when: {mixer.kind: [attention]}}"),
+        # What belongs to another section.
+        ("width: 16}", "width: 16, mixer: {heads: 2}}",
+         f"2: model.mixer: {MISPLACED} genes.layers.fixed.mixer; accepted"),
+        ("width: 16}", "width: 16, batch_size: 2}",
+         f"2: model.batch_size: {MISPLACED} training.batch_size; accepted here"),
+        ("genes:\n  t", "training: {context: 64}\ngenes:\n  t",
+         f"3: training.context: {MISPLACED} model.context; accepted"),
+        ("genes:\n  t", "training: {population: 9}\ngenes:\n  t", f"training.population: {MISPLACED} the top level of"),
+        ("genes:\n  t", "evaluations: 9\ngenes:\n  t",
+         f"3: evaluations: {MISPLACED} budget.evaluations; accepted here"),
+        ("genes:\n  t", "steps: 9\ngenes:\n  t", f"3: steps: {MISPLACED} rungs or confirm.steps; accepted here: name"),
+        ("training.learning_rate", "batch_size",
+         f"4: genes.batch_size: {MISPLACED} genes.training.batch_size; accepted"),
+        ("training.learning_rate", "mixer.taps",
+         f"4: genes.mixer.taps: {MISPLACED} genes.layers.genes.mixer.taps; acc"),
+        (KINDS, "width: {type: int, low: 8, high: 16}",
+         f"13: genes.layers.genes.width: {MISPLACED} genes.width; accepted"),
+        # Text.
+        ("genes:\n  t", "corpus: {path: {valid: a}}\ngenes:\n  t", "3: corpus.path.valid: is no split (did you mean "
+         "'validation'?); accepted: train, validation, test"),
+        ("genes:\n  t", "corpus: {path: 3}\ngenes:\n  t",
+         "3: corpus.path: expected a path or a list of paths, or one for "
+         "each of train, validation and test, got 3"),
+        ("genes:\n  t", "corpus: {path: {test: [1]}}\ngenes:\n  t",
+         "3: corpus.path.test: expected a path or a list of pa"),
+        ("genes:\n  t", "corpus: {paths: a}\ngenes:\n  t",
+         "{'paths': 'a'} is no corpus (did you mean 'path'?); accepted:"),
+    ],
+)  # fmt: skip
+def test_what_is_told_to_a_newcomer_is_where_it_went_wrong_and_what_is_right(old: str, new: str, says: str) -> None:
+    assert SMALL.count(old) == 1
+    with pytest.raises(InputError) as error:
+        parse_space(SMALL.replace(old, new).lstrip("\n"), "small.yaml")
+    assert f"small.yaml:{says}" in str(error.value) if says[0].isdigit() else says in str(error.value)
+
+
+def test_every_home_that_is_named_for_a_key_takes_it() -> None:
+    """Of every setting of models and training: by an independent validator of the schema a gene may be there."""
+    keys = {path.rpartition(".")[2] for config in (ModelConfig, TrainingConfig) for path in words(config)}
+    every = {home for key in keys for home in SearchSpace.homes(key, searched=True)}
+    homes = {home for home in every if home.startswith("genes.")} - {"genes.layers"}
+    known = jsonschema.Draft202012Validator(json_schema())
+    assert len(homes) > 40
+    for home in homes:
+        inside = home.removeprefix("genes.").removeprefix("layers.genes.")
+        genes: dict[str, Any] = {inside: {"type": "choice", "values": []}}
+        if home.startswith("genes.layers.genes."):
+            genes = {"layers": {"type": "layers", "min": 1, "max": 2, "genes": genes}}
+        messages = [error.message for error in known.iter_errors(MINIMAL | {"genes": genes})]
+        assert not any("Additional properties" in message for message in messages), (home, messages)
+
+
+def test_text_beside_the_space_file_is_not_read_but_pointed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spaces").mkdir()
+    file = tmp_path / "spaces" / "small.yaml"
+    file.write_text(SMALL.replace("genes:\n  t", "corpus: {path: [text.txt]}\ngenes:\n  t"))
+    monkeypatch.chdir(tmp_path)
+    load_space(file)  # nowhere: whoever reads the text says so
+    (tmp_path / "spaces" / "text.txt").write_text("text")
+    with pytest.raises(InputError, match=r"there is one at spaces/text\.txt, beside small\.yaml: write that"):
+        load_space("spaces/small.yaml")
+    (tmp_path / "text.txt").write_text("text")
+    load_space("spaces/small.yaml")
 
 
 def test_a_number_with_a_step_is_a_list_whose_neighbours_are_alike() -> None:
@@ -267,11 +378,15 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
             "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
         ),
         ("population=3", "--set population=3: population: "),
+        ("constraints.params.max=3", "--set constraints.params.max=3: constraints.params: 'params' is no"),
     ):
         with pytest.raises(InputError) as error:
             parse_space(SMALL.lstrip(), "small.yaml", [option])
         assert str(error.value).startswith(says)
-    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout"):
+    # Several settings do not fit together, of which the file's own fit.
+    with pytest.raises(InputError, match=r"got 8; without --set population=8 --set model.width=8 it is valid$"):
+        parse_space(SMALL.lstrip(), "small.yaml", ["population=8", "model.width=8"])
+    with pytest.raises(InputError, match=r"small\.yaml:4: genes\.training\.dropout.* windows, .* validation_tokens$"):
         parse_space(SMALL.lstrip().replace("learning_rate", "dropout"), "small.yaml", ["population=8"])
 
 
@@ -436,7 +551,7 @@ def test_no_gene_is_dead(path: Path) -> None:
     """Change one gene of a genome in which it is active: what is built or how it is trained must change."""
     space, _ = load_space(path)
     tried = set()
-    for genome, _ in _trials(space):
+    for genome, _ in trials(space):
         for name, gene in active_genes(space, genome):
             if name in tried:
                 continue

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
+from hrfevo.views.dashboard import drawing
 from hrfevo.views.dashboard.attained import Course, attainment, course_of
 from hrfevo.views.dashboard.table import columns_of, rows_of
 from hrfevo.views.dashboard.watch import Runs, Snapshot
@@ -129,6 +131,22 @@ ACTIONS: dict[str, Callable[[Search], None]] = {
     "time": lambda search: search.time() if search.finished else None,
     "stop": lambda search: search.store.set_state(search.folder.id, "stopped", "interrupted"),
 }
+
+
+def test_figures_that_are_behind_say_by_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "gallery", lambda *_: {"front": go.Figure()})
+    monkeypatch.setattr(drawing, "REST", 1e6)
+    one, album = Search(tmp_path), drawing.Album()
+    one.go_on(5)
+    assert album.of(one.snapshot()).said == "Drawing …"
+    while not album.of(one.snapshot()).figures:
+        time.sleep(0.01)
+    assert album.of(one.snapshot()).said == ""
+    one.submit()
+    assert album.of(one.snapshot()).said == ""
+    one.end()
+    one.go_on(20)
+    assert album.of(one.snapshot()).said.startswith("These figures are 21 evaluations behind")
 
 
 @settings(max_examples=30)
@@ -629,13 +647,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
-    browser: Any, served: str, width: int, scheme: str
+    browser: Any, served: str, scheme: str
 ) -> None:
-    options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
-    with page(browser, served, **options) as shown:
+    with page(browser, served, color_scheme=scheme) as shown:
         shown.locator(".run .main-svg").first.wait_for()
         assert serious(shown) == []
         shown.locator(".run .genome").first.click()

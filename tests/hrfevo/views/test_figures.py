@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from hrfevo.algorithms.breeding.individual import Fitness
@@ -25,6 +26,7 @@ from hrfevo.views.figures import (
     progress,
     timeline,
 )
+from hrfevo.views.figures.gallery import Figures
 from hrfevo.views.figures.style import caption_of
 from hrfevo.views.figures.winners.tree import tree
 from tests.tools.synthetic import search
@@ -195,7 +197,11 @@ def test_genealogy_is_a_tree_of_real_parents_without_overlap(layers: SearchSpace
     best = min((e.metrics["bits_per_byte"], e.genome) for e in evaluations if (e.genome, 1) in scores and e.rung)[1]
     assert figure is not None
     assert parents[best]
-    assert trace(figure, "genomes").text[0].startswith(best)
+    labels, hovers = trace(figure, "genomes").text, trace(figure, "genomes").customdata
+    assert labels[0].startswith(best)
+    # Of mixed lengths of training, each score says of which it is.
+    assert {label.partition("<br>")[2].partition(" ")[2] for label in labels} >= {"after 20 steps", "after 60 steps"}
+    assert all(label.rpartition(" after ")[2] in hover for label, hover in zip(labels, hovers, strict=True))
     line = max(len({place.ancestor.generation for place in tree(lineage(history, e.genome))})
                for e in evaluations[300:])  # fmt: skip
     assert line > 12, "back to the first generation"
@@ -216,14 +222,32 @@ def test_timeline_says_how_much_of_the_time_workers_worked(embeddings: SearchSpa
         times = {"submitted": 0.0, "started": 60 * start, "ended": 60 * end, "worker": worker}
         return replace(evaluations[number], **times)
 
-    # `a` works 4 of 10 minutes; `b` ends early and waits for `a`; `c` comes after an interruption.
+    # `a` works 4 of 10 minutes; `b` ends early and waits for `a`; `c` comes after an interruption, in the row of `a`.
     told = [at(0, "a", 0, 1), at(1, "b", 0, 5), at(2, "a", 7, 10), at(3, "c", 100, 110)]
     figure = timeline(evaluation_frame(History(embeddings, tuple(told))))
     assert figure is not None
     assert f"{(4 + 5 + 10) / (10 + 10 + 10):.0%} of the time" in figure.layout.title.subtitle.text
     bars = [bar for bar in figure.data if bar.name != "idle"]
     drawn = {(base, length, row) for bar in bars for base, length, row in zip(bar.base, bar.x, bar.y, strict=True)}
-    assert drawn == {(0, 1, 0), (0, 5, 1), (7, 3, 0), (100, 10, 2)}
+    assert drawn == {(0, 1, 0), (0, 5, 1), (7, 3, 0), (100, 10, 0)}
+    assert caption_of(figure).startswith("2 workers at a time, 3 in all,")
+    # One that has died is there no longer once another takes its place.
+    told = [at(0, "a", 0, 10), at(1, "b", 0, 5), at(2, "d", 6, 10)]
+    figure = timeline(evaluation_frame(History(embeddings, tuple(told))))
+    assert figure is not None
+    assert [(base, base + length) for base, length in zip(figure.data[0].base, figure.data[0].x, strict=True)] == [
+        (0, 10), (0, 6), (6, 10)
+    ]  # fmt: skip
+
+
+def test_few_whole_numbers_have_a_tick_each(embeddings: SearchSpace) -> None:
+    _, _, evaluations, _ = search(embeddings, 6)
+    few = tuple(replace(e, birth=e.number, rung=0, status="finished", metrics=evaluations[0].metrics)
+                for e in evaluations[:5])  # fmt: skip
+    axis = gene_values(evaluation_frame(History(embeddings, few)), embeddings).layout.xaxis
+    assert (axis.dtick, axis.range[1] > 4) == (1, True)
+    many = gene_values(evaluation_frame(History(embeddings, tuple(search(embeddings, 60)[2]))), embeddings)
+    assert many.layout.xaxis.dtick is None
 
 
 def test_distributions_are_those_of_each_generation(layers: SearchSpace) -> None:
@@ -275,3 +299,14 @@ def test_failures_count_by_class_of_reason(embeddings: SearchSpace) -> None:
     assert {note.text for note in figure.layout.annotations} == {
         "parameters above 60,000: 2", "error: ValueError: 1", "leak: 1",
     }  # fmt: skip
+
+
+def test_a_figure_that_a_run_lacks_is_said_with_those_that_it_has() -> None:
+    figures = Figures({"front": go.Figure(), "fitness": go.Figure()})
+    assert ("front" in figures, "fronts" in figures, figures.get("fronts"), len(figures)) == (True, False, None, 2)
+    with pytest.raises(KeyError) as error:
+        figures["fronts"]
+    accepted = "accepted: front, fitness"
+    assert str(error.value) == f"figure 'fronts': the run has no such figure (did you mean 'front'?); {accepted}"
+    with pytest.raises(KeyError, match="the run has too few evaluations for any"):
+        Figures()["front"]

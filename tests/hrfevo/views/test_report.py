@@ -36,7 +36,7 @@ from signal_model.model import build_model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-from tests.tools.seen import overlaps, serious
+from tests.tools.seen import overlaps, serious, widths
 from tests.tools.synthetic import HOSTILE, Searched, hostile, running, search
 
 Curves = Mapping[int, Sequence[Point]]
@@ -356,37 +356,53 @@ def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, plain_pa
     assert all(marks.values()), {name for name, count in marks.items() if not count}
     page.emulate_media(color_scheme="dark")
     assert drawn_marks(page) == marks
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    # As wide as it needs to be where the screen is; else it is scrolled, and that is said.
+    hint = page.locator("section:has(#figure-parallel) .sideways")
+    for width, cut in ((2400, False), (1280, True), (390, True)):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+        place = page.locator(".scroll:has(#figure-parallel)")
+        assert place.evaluate("one => one.scrollWidth > one.clientWidth") == cut
+        assert hint.is_visible() == cut
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
-    opened: Any, confirmed_page: str, width: int, scheme: str
-) -> None:
+def test_without_webgl_a_figure_says_so(browser: Any, plain_page: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(plain_page)
+    page = browser.new_page()
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = new Proxy("
+        "HTMLCanvasElement.prototype.getContext, {apply: (get, one, [kind, ...more]) =>"
+        " /webgl/.test(kind) ? null : Reflect.apply(get, one, [kind, ...more])})")  # fmt: skip
+    page.goto(f"file://{tmp_path}/page.html")
+    words = page.locator("#figure-parallel .no-webgl p")
+    page.locator("#figure-parallel").scroll_into_view_if_needed()
+    words.wait_for()
+    inner, box = words.bounding_box(), page.locator(".scroll:has(#figure-parallel)").bounding_box()
+    assert box["y"] < inner["y"] < inner["y"] + inner["height"] < box["y"] + box["height"]
+    page.close()
+
+
+def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(opened: Any, confirmed_page: str) -> None:
     page = opened(confirmed_page)
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 844})
     drawn_marks(page)
     page.locator("button[data-genome]").first.click()
     page.locator("#card .curve .main-svg").first.wait_for()
-    assert serious(page) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert serious(page) == [], scheme
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_labels_of_ancestors_do_not_lie_on_one_another(opened: Any, layers: SearchSpace, width: int) -> None:
+def test_labels_of_ancestors_do_not_lie_on_one_another(opened: Any, layers: SearchSpace) -> None:
     run, space, evaluations, curves = search(layers, 400)
     # The one with most ancestors is the best.
     whole = [e for e in evaluations if e.rung == 1 and e.status == "finished"]
     best = max(whole, key=lambda e: len(lineage(History(space, tuple(evaluations)), e.genome)))
     evaluations[best.number] = replace(best, metrics=best.metrics | {"bits_per_byte": 0.5})
     page = opened(render(run, History(space, tuple(evaluations)), curves))
-    page.set_viewport_size({"width": width, "height": 844})
-    page.locator("#figure-genealogy").scroll_into_view_if_needed()
-    page.wait_for_selector("#figure-genealogy .main-svg")
-    assert page.locator("#figure-genealogy text").count() > 40
-    assert overlaps(page, "#figure-genealogy text") == []
+    for width in widths(page):
+        page.locator("#figure-genealogy").scroll_into_view_if_needed()
+        page.wait_for_selector("#figure-genealogy .main-svg")
+        assert page.locator("#figure-genealogy text").count() > 40
+        assert overlaps(page, "#figure-genealogy text") == [], f"{width} pixels"
 
 
 def test_paper_gets_every_figure(opened: Any, plain_page: str) -> None:

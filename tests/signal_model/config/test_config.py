@@ -48,9 +48,16 @@ def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) ->
         ("widht: 3", "1: widht: unknown setting (did you mean 'width'?); accepted: vocab_size, context, width"),
         ("\nwidth: -3", "2: width: Input should be greater than or equal to 2, got -3"),
         ("embedding:\n  kind: spectrl", "2: embedding.kind: 'spectrl' is no kind (did you mean 'spectral'?)"),
-        ("embedding:\n  bases: 3", "1: embedding.kind: is missing; accepted: "),
+        (
+            "embedding:\n  bases: 3",
+            "1: embedding.kind: is missing; accepted: spectral, hybrid, standard, basis; of these",
+        ),
         ("embedding: standard", "1: embedding: expected a mapping such as {kind: standard}, got 'standard'"),
-        ("embedding: {kind: standard, bases: 3}", "embedding.bases: unknown setting; accepted: kind"),
+        ("embedding: {kind: standard, bases: 3}", "(only kinds spectral, hybrid and basis have it); accepted: kind"),
+        (
+            "embedding: {kind: standard, taps: 3}",
+            "its place is layers[…].filter_bank.taps or layers[…].mixer.taps",
+        ),
         ("embedding: {kind: basis, wavelet: db2}", "`wavelet` must be given for `functions: wavelet` and only then"),
         (
             "layers:\n- mixer: {kind: wavelet, families: [db99]}",

@@ -94,6 +94,51 @@ def test_bytes_lose_nothing(text: str) -> None:
 
 @given(texts)
 @example("a\0b")
+@example("\n")
+def test_an_alphabet_has_the_bytes_that_occur(text: str) -> None:
+    whole = ByteTokenizer()
+    occur = sorted({*whole.encode(text).tolist()})
+    if not occur:
+        return
+    tokenizer = ByteTokenizer.of([text[:1], text[1:]], 1 + len(occur))
+    tokens = tokenizer.encode(text)
+    assert sorted({*tokens.tolist()}) == [*range(1, tokenizer.vocab_size)]
+    assert tokenizer.decode(tokens) == whole.decode(whole.encode(text))
+    assert tokenizer.byte_lengths[tokens].sum() == len(tokens)
+    again = tokenizer_from_json(tokenizer.to_json(), "x")
+    assert again.to_json() == tokenizer.to_json()
+    assert (again.encode(text) == tokens).all()
+    with pytest.raises(InputError, match=f"{len(occur)} bytes? of 255 occur .* size is {1 + len(occur)}, not"):
+        ByteTokenizer.of([text], 2 + len(occur))
+
+
+def test_all_bytes_are_an_alphabet_too_and_what_it_lacks_is_refused() -> None:
+    assert (ByteTokenizer(bytes(range(1, 256))).encode("é") == ByteTokenizer().encode("é")).all()
+    with pytest.raises(InputError, match="text: 'é' is not of the 4 bytes that the tokenizer knows"):
+        ByteTokenizer(b"ACGT").encode("GATé")
+    for wrong in ({"alphabet": [0, 1]}, {"alphabet": [2, 1]}, {"alphabet": 10**12}, {"alphabet": "ab"}, {"size": 3}):
+        with pytest.raises(InputError, match=r"^here.json: is not a tokenizer"):
+            tokenizer_from_json(json.dumps({"kind": "bytes"} | wrong), "here.json")
+
+
+def test_a_text_of_four_letters_has_a_vocabulary_of_five(tmp_path: Path) -> None:
+    write(tmp_path / "dna", ["ACGT" * n for n in range(1, 9)])
+    config, cache = files(str(tmp_path / "dna")), tmp_path / "cache"
+    whole = load_corpus(config, BYTES, cache)
+    assert "4 bytes of 255 occur in the text; tokenizer: {kind: bytes, size: 5} leaves" in whole.spare
+    small = load_corpus(config, TokenizerConfig(size=5), cache)
+    assert (small.tokenizer.vocab_size, small.spare) == (5, "")
+    assert small.content_hash != whole.content_hash
+    assert small.train.max() <= 4
+    assert small.tokenizer.decode(small.train) == whole.tokenizer.decode(whole.train)
+    again = load_corpus(config, TokenizerConfig(size=5), cache)
+    assert again.tokenizer.encode("TA").tolist() == [4, 1]
+    with pytest.raises(InputError, match=r"tokenizer.size: 4 bytes .* the size is 5, not 9; 256 has them all"):
+        load_corpus(config, TokenizerConfig(size=9), cache)
+
+
+@given(texts)
+@example("a\0b")
 @example("ab é🌊 " * 30_000)  # several pieces
 def test_bpe_loses_nothing(bpe: BPETokenizer, text: str) -> None:
     tokens = bpe.encode(text)

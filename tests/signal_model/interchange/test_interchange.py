@@ -213,15 +213,17 @@ def test_bfloat16_is_kept(tmp_path: Path) -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from([END_OF_TEXT, "a\0b", f"x {END_OF_TEXT}y"])
 
 
-@pytest.mark.parametrize("kind", ["bytes", "bpe"])
+@pytest.mark.parametrize("kind", ["bytes", "letters", "bpe"])
 def test_tokenizers_are_the_same(kind: str, tokenizer: BPETokenizer, tmp_path: Path) -> None:
-    ours = ByteTokenizer() if kind == "bytes" else tokenizer
+    letters = ByteTokenizer(b"abcz\xa9\xc3")
+    ours = {"bytes": ByteTokenizer(), "letters": letters, "bpe": tokenizer}[kind]
+    written = st.text("abczé") if kind == "letters" else texts
     checkpoint(tmp_path / "checkpoint", {"layers": [{}]}, ours)
     to_transformers(tmp_path / "checkpoint", tmp_path / "hub")
     fast = AutoTokenizer.from_pretrained(tmp_path / "hub")
     assert (len(fast), fast.eos_token, fast.eos_token_id) == (ours.vocab_size, END_OF_TEXT, ours.end_of_text)
 
-    @given(text=texts, some=st.lists(st.integers(1, ours.vocab_size - 1)))
+    @given(text=written, some=st.lists(st.integers(1, ours.vocab_size - 1)))
     @settings(max_examples=150)
     def check(text: str, some: list[int]) -> None:
         ids = ours.encode(text).tolist()
@@ -247,10 +249,10 @@ def test_what_a_signalllm_cannot_do_is_refused(mixed: tuple[SignalLLM, SignalLLM
         (lambda: loaded(inputs, attention_mask=holes[:, 1:]), r"shape \(2, 4\), got \(2, 3\)"),
         (lambda: loaded(inputs, past_key_values=DynamicCache()), "SignalLLMCache, got a DynamicCache"),
         (lambda: loaded(inputs[:, :0]), "at least one token"),
-        (lambda: loaded(inputs, output_hidden_states=True), "output_hidden_states: is not supported"),
+        (lambda: loaded(inputs, output_attentions=True), "output_attentions: is not supported"),
         (lambda: loaded.resize_token_embeddings(300), "keeps the 256 tokens"),
         (lambda: loaded.set_input_embeddings(torch.nn.Embedding(256, 8)), "one part"),
-        (lambda: loaded.activation_checkpointing_enable(), "does not support activation checkpointing"),
+        (lambda: loaded.set_output_embeddings(torch.nn.Linear(8, 256)), "one part"),
         (lambda: loaded.generate(inputs, assistant_model=loaded), "assisted generation is not supported"),
         (lambda: SignalLLMConfig(recipe={"model": {"width": 1}}), r"recipe: model\.width: .* got 1"),
     ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -290,6 +292,60 @@ def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space:
     broken = command("hrfevo", "validate", searched, environment=path)
     assert broken.returncode == 2
     assert "plugin of the installed averages 1.2: averages: ModuleNotFoundError" in broken.stderr
+
+
+def test_a_plugin_that_defines_nothing_is_refused_and_one_that_imports_what_it_brings_is_not(
+    tmp_path: Path, tiny_space: Path
+) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "__init__.py").write_text("")
+    (tmp_path / "lab" / "mixers.py").write_text(AVERAGE)
+    (tmp_path / "door.py").write_text("import lab.mixers")
+    (tmp_path / "empty.py").write_text("from signal_model.config import MixerConfig")
+    goal = "from hrfevo import Measure, objective\n@objective('one', Measure('one'))\ndef one(candidate): return 1"
+    (tmp_path / "goal.py").write_text(goal)
+    path = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    says = "defines nothing; a plugin defines, as it is imported, a part of models (a subclass of MixerConfig"
+    for name, variable, refused in (
+        ("door", "", ""),
+        ("goal", "lab.mixers", ""),
+        (tmp_path / "goal.py", "", ""),
+        ("empty", "", f"--plugin empty: {says}"),
+        ("json", "", f"--plugin json: {says}"),
+        (tmp_path / "empty.py", "", f"--plugin {tmp_path / 'empty.py'}: {says}"),
+        ("goal", "empty", f"${VARIABLE}: empty: {says}"),
+    ):
+        told = command("hrfevo", "validate", tiny_space, "--plugin", name, environment=path | {VARIABLE: variable})
+        assert (told.returncode, refused in told.stderr) == (2 if refused else 0, True), (name, told.stderr)
+    told = command(
+        "hrfevo", "validate", tiny_space, environment={"PYTHONPATH": f"{ROOT}:{installed(tmp_path, 'x = 1')}"}
+    )
+    assert told.returncode == 2
+    assert f"plugin of the installed averages 1.2: averages: {says}" in told.stderr
+
+
+def test_commands_to_paste_name_the_plugins_in_use(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is printed, the line does in a shell what it says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    file = "my space.yaml"
+    told = command("hrfevo", "init", "quick", "--output", file, "--plugin", parts.name)
+    pasted = re.search(r"try it with: (.*); search", told.stdout)
+    assert pasted, told.stdout + told.stderr
+    words = shlex.split(pasted[1])
+    assert words == ["hrfevo", "validate", file, "--plugin", parts.name]
+    assert (
+        f"# Try it: {pasted[1]}. Search it: hrfevo run 'my space.yaml' --plugin {parts.name}" in Path(file).read_text()
+    )
+    assert command(*words).returncode == 0
+    run = write_run(tmp_path, "ours", 3)
+    folder = RunFolder.open(run)
+    with closing(folder.open_store()) as store:
+        store.set_state(folder.id, "stopped", "for this test")
+    status = command("hrfevo", "status", run, "--plugin", parts.name)
+    assert f"hrfevo resume {run} --plugin {parts.name}" in " ".join(status.stdout.split()), status.stderr
 
 
 def test_a_run_folder_brings_no_code_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

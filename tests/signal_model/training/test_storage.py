@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space
@@ -56,12 +58,28 @@ def ftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         server.kill()
 
 
-@pytest.fixture(params=["path", "memory", "ftp"])
+class Objects(MemoryFileSystem):  # type: ignore[misc]
+    """As S3: what is not an object is not there, whoever made a folder for it."""
+
+    protocol = "objects"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Makes a bucket at most."""
+
+    mkdir = makedirs
+
+
+fsspec.register_implementation("objects", Objects)
+
+
+@pytest.fixture(params=["path", "memory", "objects", "ftp"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "path":
         return str(tmp_path / "kept")
-    if request.param == "memory":
-        return f"memory://{tmp_path.name}"
+    if request.param in ("memory", "objects"):
+        return f"{request.param}://{tmp_path.name}"
     return f"{request.getfixturevalue('ftp')[0]}/{tmp_path.name}"
 
 

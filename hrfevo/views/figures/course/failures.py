@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.views.figures.style import BEST, MANY, figure, shown, text
+from hrfevo.views.figures.style import BEST, MANY, figure, shown, text, whole_ticks
 from signal_model.support.errors import counted
 
 # Rarer reasons than the most frequent of these are counted together.
@@ -32,14 +32,12 @@ def failures(frame: pd.DataFrame) -> go.Figure | None:
     fig = figure(
         "What failed",
         f"{len(lost):,} of {counted(ended, 'evaluation')} have no score, most often for: {most}.",
-        xaxis={"title": {"text": "evaluations"}, "rangemode": "tozero", "tickformat": ",d"},
+        xaxis={"title": {"text": "evaluations"}, "rangemode": "tozero"} | whole_ticks(counts.sum(axis=1).max()),
         yaxis={"visible": False, "range": [-0.5, len(counts) - 0.2]},
         barmode="stack",
         legend={"traceorder": "normal"},
         height=190 + 48 * len(counts),
     )
-    if counts.sum(axis=1).max() < 8:
-        fig.update_xaxes(dtick=1)
     for status, colour in (("failed", BEST), ("infeasible", MANY)):
         if status in counts:
             fig.add_bar(

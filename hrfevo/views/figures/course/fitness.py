@@ -25,6 +25,7 @@ from hrfevo.views.figures.style import (
     padded,
     text,
     translucent,
+    whole_ticks,
 )
 from signal_model.evaluation.yardsticks import Yardsticks
 from signal_model.support.errors import counted
@@ -67,11 +68,10 @@ def fitness_over_generations(
         f"{last_median}; the band holds the middle half of {group}, each dot is one evaluation"
         + ("" if told.all() else f", {int(told.sum()):,} of {len(told):,} are drawn")
         + (f" ({counted(hidden, 'bad one')} outside the picture)." if hidden else "."),
-        xaxis={"title": {"text": "generation"}, "range": padded(-0.5, generation.max() + 0.5, share=0.01)},
+        xaxis={"title": {"text": "generation"}, "range": padded(-0.5, generation.max() + 0.5, share=0.01)}
+        | whole_ticks(generation.max()),
         yaxis=metric_axis(metric) | {"range": padded(low, high)},
     )
-    if generation.max() < 10:
-        fig.update_xaxes(dtick=1)
     form = metric_format(metric)
     edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": "band"}
     fig.add_scatter(x=lower.index, y=lower, showlegend=False, name="lower quartile", **edge)

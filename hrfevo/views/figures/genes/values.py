@@ -30,6 +30,7 @@ from hrfevo.views.figures.style import (
     shades,
     shown,
     text,
+    whole_ticks,
     with_gaps,
 )
 from signal_model.support.errors import counted
@@ -98,7 +99,10 @@ def gene_values(
     for index, panel in enumerate(drawn):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         grid.update_xaxes(
-            range=padded(-0.5, genomes["birth"].max() + 0.5, share=0.01), title_text="births", tickformat=",d", **place
+            range=padded(-0.5, genomes["birth"].max() + 0.5, share=0.01),
+            title_text="births",
+            **whole_ticks(genomes["birth"].max()),
+            **place,
         )
         grid.update_yaxes(**gene_axis(panel.gene), **place)
         values = _values(panel, genomes, metric)

@@ -131,12 +131,14 @@ def _write_edges(fig: go.Figure, places: Sequence[Place], metric: str) -> None:
 def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, space: SearchSpace, places: Sequence[Place], metric: str) -> None:
     numbers = frame.drop_duplicates("genome", keep="last").set_index("genome")["number"]
     labels, hovers = [], []
+    several = len({max(place.ancestor.scores) for place in places if place.ancestor.scores}) > 1
     for place in places:
         one, score, after = place.ancestor, "no score", ""
         if one.scores:
             rung = max(one.scores)
             score, after = measured(metric, one.scores[rung]), f" after {counted(space.rungs[rung], 'step')}"
-        labels.append(f"{'… ' if place.cut else ''}{text(one.genome)}<br>{score}")
+        # Scores of different lengths of training do not compare, so they are told apart.
+        labels.append(f"{'… ' if place.cut else ''}{text(one.genome)}<br>{score}{after if several else ''}")
         origin = text(one.operator) + ("" if one.generation is None else f", generation {one.generation}")
         hovers.append(f"<b>{text(one.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
     colors = [BEST if place.child is None else MANY for place in places]

@@ -53,6 +53,13 @@
     places.forEach(function (place) { if (!drawn.has(place)) { draw(place, inMode); } });
   }
 
+  function tellOfScrolling() {
+    document.querySelectorAll('.scroll').forEach(function (scroll) {
+      var hint = scroll.previousElementSibling;
+      if (hint && hint.matches('.sideways')) { hint.hidden = scroll.scrollWidth <= scroll.clientWidth; }
+    });
+  }
+
   function redraw() { drawn.forEach(function (place) { draw(place, mode()); }); }
 
   var near = new IntersectionObserver(function (entries) {
@@ -64,6 +71,8 @@
     });
   }, { rootMargin: '500px 0px' });
   places.forEach(function (place) { near.observe(place); });
+  tellOfScrolling();
+  window.addEventListener('resize', tellOfScrolling);
 
   dark.addEventListener('change', redraw);
   window.addEventListener('beforeprint', function () {

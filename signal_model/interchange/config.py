@@ -1,0 +1,67 @@
+"""The config of a `SignalLLM` as `transformers` has configs: a recipe, and the names that other programs ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from transformers import PreTrainedConfig
+
+from signal_model.config import ModelConfig, Recipe
+from signal_model.support.files import explain
+
+
+class SignalLLMConfig(PreTrainedConfig):
+    """A recipe as plain data: `recipe["model"]` is the `ModelConfig`, the rest is how it was trained.
+
+    What the recipe leaves out has the library's defaults. Raises InputError for a recipe that is none.
+    """
+
+    model_type = "signal_llm"
+    recipe: dict[str, Any] | None = None
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
+    pad_token_id: int | None = None
+    use_cache: bool | None = None  # where a call does not say; None is no, which costs less and takes padding
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self._take(self.recipe or {"model": {}})
+        super().__post_init__(**kwargs)
+
+    def model_config(self) -> ModelConfig:
+        """The frozen config that `SignalLLM` is built from."""
+        return ModelConfig.model_validate(self._model())
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens that a model built from this has. May be set: others write it here as they count tokens anew."""
+        return self.model_config().vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, value: int) -> None:
+        assert self.recipe is not None
+        self._take(self.recipe | {"model": self._model() | {"vocab_size": value}})
+
+    @property
+    def hidden_size(self) -> int:
+        return self.model_config().width
+
+    @property
+    def max_position_embeddings(self) -> int:
+        """Tokens of a training window; a SignalLLM takes more, and may know nothing of them."""
+        return self.model_config().context
+
+    @property
+    def num_hidden_layers(self) -> int:
+        return len(self.model_config().layers)
+
+    def _model(self) -> dict[str, Any]:
+        assert self.recipe is not None
+        model: dict[str, Any] = self.recipe["model"]
+        return model
+
+    def _take(self, recipe: dict[str, Any]) -> None:
+        try:
+            self.recipe = Recipe.model_validate(recipe).to_dict()
+        except ValidationError as error:
+            raise explain(error, "recipe") from None
