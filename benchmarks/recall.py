@@ -31,6 +31,8 @@ MIXERS: dict[str, dict[str, Any]] = {
     "selective, decay alone": {"kind": "selective", "select_phase": False},
     "selective, phase alone": {"kind": "selective", "select_decay": False},
     "selective, no biases": {"kind": "selective", "bias": False},
+    "gated linear": {"kind": "gated_linear"},
+    "gated delta": {"kind": "gated_delta"},
 }
 
 

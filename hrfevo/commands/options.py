@@ -17,7 +17,9 @@ from signal_model.support.console import new_console, print_table
 
 if TYPE_CHECKING:
     from hrfevo.results.history import History
+    from hrfevo.runner.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
+    from hrfevo.store.started import Started
     from hrfevo.store.store import RunRecord
 
 
@@ -136,3 +138,24 @@ def _cell(value: Any, form: str) -> str:
     from rich.markup import escape
 
     return "–" if value is None else format(value, form) if isinstance(value, float) else escape(str(value))
+
+
+def place_given(
+    backend: Backend | None, workers: int | None, address: str | None, device: str | None, log: list[str] | None
+) -> dict[str, Any]:
+    """What was given of how a run is started, as `Started.changed` takes it."""
+    logs = None if log is None else tuple(log)
+    place = {"backend": backend and backend.value, "workers": workers, "address": address}
+    return {**place, "device": device, "logs": logs}
+
+
+def machinery_of(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
+    from hrfevo.runner.machinery import Machinery
+    from hrfevo.runner.observers.targets import parse_targets
+    from hrfevo.workers.trainings import storage_place
+    from signal_model.config.text import corpus_option
+
+    kept = storage_place(storage) if storage is not None else None
+    text = corpus_option(corpus) if corpus is not None else None
+    place = (started.backend, started.workers, started.address, started.device)
+    return Machinery(*place, store, kept, parse_targets(started.logs), text)

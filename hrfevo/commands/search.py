@@ -12,7 +12,6 @@ from hrfevo.commands.ending import exit_code, leave
 from hrfevo.commands.options import (
     ALGORITHM_HELP,
     AddressOption,
-    Backend,
     BackendOption,
     ConfirmOption,
     CorpusOption,
@@ -26,13 +25,14 @@ from hrfevo.commands.options import (
     TrainingMinutesOption,
     TrainingsOption,
     WorkersOption,
+    machinery_of,
+    place_given,
 )
 from signal_model.support.console import PluginOption, new_console
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.started import Started
 
 app = typer.Typer()
 
@@ -84,8 +84,8 @@ def run_command(
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
 
-    started = Started().changed(**_given(backend, workers, address, device, log), confirm=confirm)
-    machinery = _machinery(started, store, storage)
+    started = Started().changed(**place_given(backend, workers, address, device, log), confirm=confirm)
+    machinery = machinery_of(started, store, storage)
     console, earlier = new_console(), tuple(RunFolder.open(run) for run in from_ or [])
     asked = Asked(loaded, text, tuple(overrides), seed, algorithm, synchronous, earlier, started.confirm)
     ending, folder = start(asked, out, machinery, console)
@@ -118,8 +118,8 @@ def resume(
 
     run = RunFolder.open(folder)
 
-    started = run.started.changed(**_given(backend, workers, address, device, log), confirm=confirm)
-    machinery = _machinery(started, store, storage, corpus)
+    started = run.started.changed(**place_given(backend, workers, address, device, log), confirm=confirm)
+    machinery = machinery_of(started, store, storage, corpus)
     if confirm and not run.space().confirm.top:
         raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
     budget, console = _budget(evaluations, trainings, minutes, training_minutes), new_console()
@@ -127,7 +127,8 @@ def resume(
     code = leave(ending, run, machinery.store, console)
     if confirm is False:  # one that was interrupted waits too
         raise typer.Exit(code)
-    raise typer.Exit(code or _confirm(run, machinery, started.confirm))
+    code = code or _confirm(run, machinery, started.confirm)
+    raise typer.Exit(code or _scale(run, machinery))
 
 
 @app.command("confirm")
@@ -136,9 +137,15 @@ def confirm_command(
     top: Annotated[int | None, typer.Option(min=1, help="Winners; as in the space file unless given")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps")] = None,
-    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without a transformer beside them")] = False,
+    rival: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Beside them: transformer, a kind of mixer, or a recipe's file; repeatable", show_default=False
+        ),
+    ] = None,
+    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Without any rival beside them")] = False,
     equal: Annotated[
-        ConfirmEqual | None, typer.Option(help="Of training, as many of which the transformer is tuned for")
+        ConfirmEqual | None, typer.Option(help="Of training, as many of which each rival is tuned for")
     ] = None,
     workers: WorkersOption = None,
     backend: BackendOption = None,
@@ -150,18 +157,23 @@ def confirm_command(
     log: LogOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Train a run's winners again from scratch with fresh seeds, beside a transformer tuned as long."""
+    """Train a run's winners again from scratch with fresh seeds, beside a transformer or other rivals tuned as long."""
     from hrfevo.store.run_folder import RunFolder
+    from signal_model.support.errors import InputError
+    from signal_model.support.settings import updated
 
     run = RunFolder.open(folder)
-    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "baseline": False if no_baseline else None}
+    if rival and no_baseline:
+        raise InputError("--no-baseline: is for no rival at all; leave out --rival, or it")
+    given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "rivals": [] if no_baseline else rival or None}
     given["equal"] = equal.value if equal else None
-    options = run.space().confirm.model_copy(update={k: v for k, v in given.items() if v is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    options = updated(run.space().confirm, chosen, "--rival")
 
     from hrfevo.runner.confirmation import confirm
 
-    started = run.started.changed(**_given(backend, workers, address, device, log))
-    ending = confirm(run, options, _machinery(started, store, storage, corpus), new_console())
+    started = run.started.changed(**place_given(backend, workers, address, device, log))
+    ending = confirm(run, options, machinery_of(started, store, storage, corpus), new_console())
     raise typer.Exit(exit_code(ending))
 
 
@@ -189,22 +201,15 @@ def _confirm(run: RunFolder, machinery: Machinery, wanted: bool) -> int:
     return exit_code(confirm_what_is_left(run, wanted, machinery, new_console()))
 
 
-def _given(
-    backend: Backend | None, workers: int | None, address: str | None, device: str | None, log: list[str] | None
-) -> dict[str, Any]:
-    """What was given of how a run is started, as `Started.changed` takes it."""
-    logs = None if log is None else tuple(log)
-    place = {"backend": backend and backend.value, "workers": workers, "address": address}
-    return {**place, "device": device, "logs": logs}
+def _scale(run: RunFolder, machinery: Machinery) -> int:
+    """Go on with a ladder of sizes that was interrupted, if there is one; returns the exit code."""
+    from hrfevo.commands.scaling import print_scaling
+    from hrfevo.runner.scaling import Asked, is_left, scale
 
-
-def _machinery(started: Started, store: str | None, storage: str | None, corpus: str | None = None) -> Machinery:
-    from hrfevo.runner.machinery import Machinery
-    from hrfevo.runner.observers.targets import parse_targets
-    from hrfevo.workers.trainings import storage_place
-    from signal_model.config.text import corpus_option
-
-    kept = storage_place(storage) if storage is not None else None
-    text = corpus_option(corpus) if corpus is not None else None
-    place = (started.backend, started.workers, started.address, started.device)
-    return Machinery(*place, store, kept, parse_targets(started.logs), text)
+    if not is_left(run):
+        return 0
+    console = new_console()
+    ending, found = scale(run, Asked(), machinery, console)
+    if found is not None:
+        print_scaling(found, console)
+    return exit_code(ending)

@@ -21,8 +21,9 @@ def migrate(
     ],
     plugin: PluginOption = None,
 ) -> None:
-    """Bring results that an earlier version wrote to this version's database schema, confirmations of a run too."""
+    """Bring results of an earlier version to this version's database schema, confirmations and sizes of a run too."""
     from hrfevo.results.confirmed import stages
+    from hrfevo.results.scaling.plan import stages as sizes
     from hrfevo.store.database import migrate as migrate_database
     from hrfevo.store.run_folder import RunFolder, bring_up_to_date
 
@@ -30,7 +31,7 @@ def migrate(
     if "://" not in target:
         bring_up_to_date(Path(target))
         folder = RunFolder.open(Path(target))
-        parts = [folder, *stages(folder)]
+        parts = [folder, *stages(folder), *sizes(folder)]
         if any(part.in_hand for part in parts):
             raise InputError(f"{target}: a search is running there; stop it first")
         urls = [part.store_url() for part in parts]

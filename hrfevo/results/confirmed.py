@@ -1,10 +1,10 @@
-"""What confirmation found, read from a run folder: winners, a founder and transformers, trained again from scratch."""
+"""What confirmation found, read from a run folder: winners, a founder and rivals, trained again from scratch."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,20 @@ from hrfevo.results.cost import Cost
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
+from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text
 
-FOLDER, WINNERS, BASELINE, BASELINE_WINNER = "confirmation", "winners", "baseline", "baseline-winner"
+FOLDER, WINNERS = "confirmation", "winners"
 PLAN = "plan.json"
-# The keys of the best founder and of where a transformer was tuned in a plan.
+# The keys of the best founder and of where rivals were tuned in a plan.
 FOUNDER, TUNED, DONE = "founder", "tuned", "done"
+# What the folders of rivals begin with: their search, and the winners of that, trained again.
+TUNING, TRAINED = "tuning-", "winners-"
+# Those of the transformer are called as when it was the only one, so that confirmations of then are read and gone on
+# with.
+BASELINE, BASELINE_WINNER = "baseline", "baseline-winner"
 Origin = Literal["search", "founder", "baseline"]
 
 
@@ -52,6 +58,8 @@ class Confirmed:
     objectives: tuple[tuple[float, ...], ...] = ()
     is_transformer: bool = False
     """Whether its model is nothing but a transformer, whoever found it."""
+    rival: str = TRANSFORMER
+    """Which rival it is, of origin `baseline`."""
 
     @property
     def mean(self) -> float:
@@ -81,22 +89,29 @@ class Confirmation:
 
     rows: tuple[Confirmed, ...] = ()
     searched: Spent = field(default_factory=Spent)
-    tuned: Spent | None = None
-    """On transformers, those that were trained again included in neither."""
-    as_searched: FrontPair | None = None
-    """The search's whole front and the transformers', from the trainings that chose them; of several objectives."""
+    tuned: Mapping[str, Spent] = field(default_factory=dict)
+    """On each rival, those that were trained again included in neither."""
+    as_searched: Mapping[str, FrontPair] = field(default_factory=dict)
+    """The search's whole front and each rival's, from the trainings that chose them; of several objectives."""
     cost: Cost = field(default_factory=Cost)
-    """Of all confirmations: what they trained again, and their searches for transformers."""
+    """Of all confirmations: what they trained again, and their searches for rivals."""
 
     @property
     def winner(self) -> Confirmed | None:
         """The search's first choice."""
-        return self._first("search")
+        return self._first([one for one in self.rows if one.origin == "search"])
+
+    @cached_property
+    def rivals(self) -> dict[str, Confirmed]:
+        """The first choice of each rival's search, by its name, the transformer first."""
+        names = sorted({one.rival for one in self.rows if one.origin == "baseline"}, key=_order)
+        found = {name: self._first(self._of(name)) for name in names}
+        return {name: one for name, one in found.items() if one is not None}
 
     @property
     def transformer(self) -> Confirmed | None:
         """The first choice of the transformers' search."""
-        return self._first("baseline")
+        return self.rivals.get(TRANSFORMER)
 
     @property
     def founder(self) -> Confirmed | None:
@@ -104,15 +119,23 @@ class Confirmation:
         return next((one for one in self.rows if one.is_founder), None)
 
     @cached_property
-    def fronts(self) -> FrontPair | None:
-        """Winners beside transformers, of several objectives, hypervolumes paired by seed."""
-        sides = [[one for one in self.rows if one.origin == origin] for origin in ("search", "baseline")]
-        several = all(one.objectives and len(one.objectives[0]) > 1 for side in sides for one in side)
-        return front_pair_by_seed(*map(_by_seed, sides)) if all(sides) and several else None
+    def fronts(self) -> dict[str, FrontPair]:
+        """Winners beside those of each rival, of several objectives, hypervolumes paired by seed."""
+        own = [one for one in self.rows if one.origin == "search"]
+        found = {}
+        for name in self.rivals if own else ():
+            sides = [own, self._of(name)]
+            several = all(one.objectives and len(one.objectives[0]) > 1 for side in sides for one in side)
+            if several and (pair := front_pair_by_seed(*map(_by_seed, sides))):
+                found[name] = replace(pair, whose=_whose(name))
+        return found
 
-    def _first(self, origin: Origin) -> Confirmed | None:
-        own = [one for one in self.rows if one.origin == origin]
-        return min(own, key=lambda one: one.place, default=None)
+    def _of(self, rival: str) -> list[Confirmed]:
+        return [one for one in self.rows if one.origin == "baseline" and one.rival == rival]
+
+    @staticmethod
+    def _first(rows: Sequence[Confirmed]) -> Confirmed | None:
+        return min(rows, key=lambda one: one.place, default=None)
 
 
 # Of a run that was not confirmed.
@@ -136,16 +159,18 @@ def latest(folder: RunFolder) -> list[Confirmed]:
     Earlier confirmations of the same search with as many steps are pooled with it: their genomes are there too, and a
     genome has all the seeds that any of them has trained it with.
     """
-    found: dict[tuple[bool, str], Confirmed] = {}
-    places, tuned = attempts(folder), None
+    found: dict[tuple[str | None, str], Confirmed] = {}
+    places = attempts(folder)
+    tuned: dict[str, Path] = {}
     for place in reversed(places):
         if plan_of(place).get("evaluations") != plan_of(places[-1]).get("evaluations"):
             continue  # of another moment of the search
         for one in _trained(place):
-            key = one.origin == "baseline", one.genome
-            if one.origin == "baseline":
-                tuned = tuned or tuned_at(place)
-            if one.steps == next(iter(found.values()), one).steps and (not key[0] or tuned == tuned_at(place)):
+            rival = one.rival if one.origin == "baseline" else None
+            if rival and tuned.setdefault(rival, tuned_at(place, rival)) != tuned_at(place, rival):
+                continue  # of another search
+            if one.steps == next(iter(found.values()), one).steps:
+                key = rival, one.genome
                 found[key] = _pooled(one, found[key]) if key in found else one
     return sorted(found.values(), key=lambda confirmed: (confirmed.mean, confirmed.genome))
 
@@ -153,14 +178,14 @@ def latest(folder: RunFolder) -> list[Confirmed]:
 def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     """What confirmation has found of a run with this history, as far as it has come."""
     rows, cost = tuple(latest(folder)), cost_of_confirmation(folder)
-    tuning = tuning_of(folder)
-    if not rows or tuning is None:
+    if not rows:
         return Confirmation(rows, history.spent, cost=cost)
-    transformers = History.read(tuning)
-    as_searched = None
+    tuned = {name: History.read(tuning) for name, tuning in tunings_of(folder).items()}
+    pairs = {}
     if len(history.space.objectives) > 1:
-        as_searched = front_pair(_front(history), _front(transformers))
-    return Confirmation(rows, history.spent, transformers.spent, as_searched, cost)
+        pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
+    as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
+    return Confirmation(rows, history.spent, {name: rival.spent for name, rival in tuned.items()}, as_searched, cost)
 
 
 def cost_of_confirmation(folder: RunFolder) -> Cost:
@@ -168,18 +193,45 @@ def cost_of_confirmation(folder: RunFolder) -> Cost:
     return Cost.of(map(History.read, stages(folder)))
 
 
-def tuning_of(folder: RunFolder) -> RunFolder | None:
-    """The search for a transformer that the last confirmation with one took its own from, of those that have ended if
-    any has; None if there is none."""
-    for place in sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)), reverse=True):
-        if (tuned_at(place) / RUN_FILE).is_file():
-            return RunFolder.open(tuned_at(place))
-    return None
+def tunings_of(folder: RunFolder) -> dict[str, RunFolder]:
+    """The search of each rival that the last confirmation with one took its own from, of those that have ended if any
+    has."""
+    places = sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)), reverse=True)
+    found: dict[str, RunFolder] = {}
+    for place in places:
+        for rival in rivals_at(place):
+            if rival not in found and (tuned_at(place, rival) / RUN_FILE).is_file():
+                found[rival] = RunFolder.open(tuned_at(place, rival))
+    return {name: found[name] for name in sorted(found, key=_order)}
 
 
-def tuned_at(place: Path) -> Path:
-    """Where the transformers of a confirmation were searched: there, or in an earlier one on the same terms."""
-    return place.parent / str(plan_of(place).get(TUNED, place.name)) / BASELINE
+def tuned_at(place: Path, rival: str = TRANSFORMER) -> Path:
+    """Where a rival of a confirmation was searched: there, or in an earlier one on the same terms."""
+    told = tuned_before(place).get(rival, place.name)
+    return place.parent / told / tuning_name(rival)
+
+
+def tuned_before(place: Path) -> dict[str, str]:
+    """The confirmation in which each rival was searched, of those that this one did not search itself."""
+    told = plan_of(place).get(TUNED, {})
+    return {TRANSFORMER: told} if isinstance(told, str) else told  # one name, where there was one rival
+
+
+def rivals_at(place: Path) -> list[str]:
+    """Rivals that a confirmation has tuned or trained again, by name."""
+    named = [path.name.removeprefix(prefix) for prefix in (TUNING, TRAINED) for path in place.glob(f"{prefix}*")]
+    transformer = (place / BASELINE).exists() or (place / BASELINE_WINNER).exists()
+    return sorted({*named, *([TRANSFORMER] if transformer else [])}, key=_order)
+
+
+def tuning_name(rival: str) -> str:
+    """The folder in which a rival is searched, within that of a confirmation."""
+    return BASELINE if rival == TRANSFORMER else f"{TUNING}{rival}"
+
+
+def trained_name(rival: str) -> str:
+    """The folder in which the winners of that search are trained again."""
+    return BASELINE_WINNER if rival == TRANSFORMER else f"{TRAINED}{rival}"
 
 
 def plan_of(place: Path) -> dict[str, Any]:
@@ -201,12 +253,14 @@ def _front(history: History) -> np.ndarray:
 
 def _trained(place: Path) -> Iterator[Confirmed]:
     """What one confirmation has trained."""
-    for name in (WINNERS, BASELINE_WINNER):
-        if (place / name / RUN_FILE).is_file():
-            yield from trained_in(RunFolder.open(place / name), name == BASELINE_WINNER)
+    if (place / WINNERS / RUN_FILE).is_file():
+        yield from trained_in(RunFolder.open(place / WINNERS), is_baseline=False)
+    for rival in rivals_at(place):
+        if (path := place / trained_name(rival)) and (path / RUN_FILE).is_file():
+            yield from trained_in(RunFolder.open(path), is_baseline=True, rival=rival)
 
 
-def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
+def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -> Iterator[Confirmed]:
     """The genomes of one run of given genomes with given seeds, in the order they were given."""
     history = History.read(folder)
     space, signs = history.space, -np.array(history.space.weights)
@@ -231,7 +285,16 @@ def trained_in(folder: RunFolder, is_baseline: bool) -> Iterator[Confirmed]:
             not is_baseline and genome == best_founder,
             tuple(tuple((signs * [e.metrics[name] for name in space.objectives]).tolist()) for e in same),
             express(space, Genome(same[0].values), seed=same[0].seed).model.is_transformer,
+            rival,
         )
+
+
+def _order(rival: str) -> tuple[bool, str]:
+    return rival != TRANSFORMER, rival
+
+
+def _whose(rival: str) -> str:
+    return "the transformers'" if rival == TRANSFORMER else f"{rival}'s"
 
 
 def _pooled(earlier: Confirmed, later: Confirmed) -> Confirmed:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.confirmed import Confirmation, confirmation_of
+from hrfevo.results.confirmed import FOUNDER, Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.importance import Method, importances_of, ranges_of
+from hrfevo.results.scaling.scaling import Scaling, scaling_of
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
@@ -88,6 +89,11 @@ class Run:
         return confirmation_of(self.folder, self.history)
 
     @cached_property
+    def scaling(self) -> Scaling | None:
+        """The last ladder of sizes that it was scaled to, with its laws; None without one."""
+        return scaling_of(self.folder)
+
+    @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row per evaluation; see `hrfevo.results.frames.evaluation_frame`."""
         from hrfevo.results.frames import evaluation_frame
@@ -120,13 +126,24 @@ class Run:
     def confirmed(self) -> pd.DataFrame:
         """One row per confirmed genome and seed, best mean first, in bits per byte.
 
-        `origin` is search, founder or baseline, `place` the one that its own search gave it, 0 for the first.
+        `origin` is search, founder or baseline, `rival` which one of these last, such as transformer, and `place` the
+        one that its own search gave it, 0 for the first.
         """
         import pandas as pd
 
-        columns = ["genome", "origin", "place", "parameters", "steps", "seed", "validation", "test"]
+        columns = ["genome", "origin", "rival", "place", "parameters", "steps", "seed", "validation", "test"]
         rows = [
-            (c.genome, c.origin, c.place, c.parameters, c.steps, seed, validation, test)
+            (
+                c.genome,
+                c.origin,
+                c.rival if c.origin == "baseline" else None,
+                c.place,
+                c.parameters,
+                c.steps,
+                seed,
+                validation,
+                test,
+            )
             for c in self.confirmation.rows
             for seed, validation, test in zip(c.seeds, c.validation, c.test, strict=True)
         ]
@@ -137,20 +154,21 @@ class Run:
         """What its verdicts are said of: the winner's loss less a rival's, paired by seed, a row per rival and split.
 
         In bits per byte, less than 0 where the winner is better; `low` and `high` are the ends of the 95 % interval,
-        infinite for one seed. No row where they have no seed in common.
+        infinite for one seed. `kind` is transformer or another rival's name, or founder. No row where they have no
+        seed in common.
         """
         import pandas as pd
 
         found, rows = self.confirmation, []
         splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
-        for rival in (found.transformer, found.founder):
+        for name, rival in [*found.rivals.items(), (FOUNDER, found.founder)]:
             if found.winner is None or rival is None or rival.genome == found.winner.genome:
                 continue
             for split in splits:
                 if less := found.winner.less(rival, split):
-                    names = (found.winner.genome, rival.genome, split)
+                    names = (found.winner.genome, rival.genome, name, split)
                     rows.append((*names, less.mean, less.low, less.high, less.pairs))
-        return pd.DataFrame(rows, columns=["genome", "rival", "split", "mean", "low", "high", "seeds"])
+        return pd.DataFrame(rows, columns=["genome", "rival", "kind", "split", "mean", "low", "high", "seeds"])
 
     @property
     def agreement(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The end of a search: winners trained again from scratch with fresh seeds, beside a transformer tuned as long."""
+"""The end of a search: winners trained again from scratch with fresh seeds, beside rivals tuned as long."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.results.confirmed import (
-    BASELINE,
-    BASELINE_WINNER,
     DONE,
     FOLDER,
     FOUNDER,
@@ -26,17 +24,21 @@ from hrfevo.results.confirmed import (
     confirmation_of,
     plan_of,
     stages,
+    trained_name,
+    tuned_before,
+    tuning_name,
 )
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
-from hrfevo.runner.baseline import baseline_of, smallest_of
+from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
-from hrfevo.runner.unconfirmed import left_to_confirm
+from hrfevo.runner.unconfirmed import left_to_confirm, plan_at
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
+from hrfevo.space.rivals import is_recipe, name_of
 from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
@@ -50,7 +52,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml, write_json
 from signal_model.support.plugins import command
 
-# How much larger than the smallest transformer there is the baseline may be, where the winners are smaller than that.
+# How much larger than its smallest model a rival may be, where the winners are smaller than that.
 SLACK = 1.1
 # Of a stage that there is nothing to do for.
 NOTHING_LEFT = Ending("finished", "nothing to train")
@@ -129,6 +131,7 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: confirm.top of its space is 0; name a number of winners with --top")
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
+    recipes = recipes_of(options.rivals)
     if any(stage.in_hand for stage in stages(run)):
         raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
@@ -140,17 +143,19 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: has no finished evaluation to confirm")
     space, founder, used = history.space, best_founder(history), history.spent
     plan = {
-        **options.model_dump(),
+        **options.model_dump(mode="json"),
         "winners": [winner.genome for winner in winners],
         FOUNDER: founder.genome if founder else None,
         "evaluations": used.evaluations,
+        **({"recipes": recipes} if recipes else {}),
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
     seed = run.settings.seed
     try:
         ending = place.train_again(WINNERS, run, space, winners, seed, founder)
-        if ending.finished and options.baseline:
-            ending = _baseline(place, space, used, winners, seed)
+        for rival in options.rivals:
+            if ending.finished:
+                ending = _train_rival(place, rival, space, used, winners, seed)
         if ending.finished:
             leave_products(run, space, store)
     except KeyboardInterrupt:  # between two stages, or while the report is written
@@ -185,8 +190,8 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     """
     before = attempts(run)
     if before and not (before[-1] / DONE).exists():
-        told = plan_of(before[-1])
-        if {name: value for name, value in told.items() if name != TUNED} == plan:
+        told = plan_at(before[-1]) or {}
+        if {name: value for name, value in told.items() if name not in (TUNED, "baseline")} == plan:
             return before[-1]
         say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
     path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
@@ -195,26 +200,30 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     return path
 
 
-def _baseline(place: _Place, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int) -> Ending:
-    """Tune transformers as long as was searched, and train as many of the best again as of the winners."""
-    budget = _as_much(space, used, place.options)
+def _train_rival(
+    place: _Place, told: str, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int
+) -> Ending:
+    """Tune a rival as long as was searched, and train as many of its best again as of the winners."""
+    budget, rival = _as_much(space, used, place.options), name_of(told)
+    stage = tuning_name(rival)
     largest = max(winner.metrics["parameters"] for winner in winners)
-    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None)), BASELINE))
+    smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None, told)), stage))
     bound = space.constraints.get("parameters")
     if bound is not None and bound.max is not None and smallest > bound.max:
-        told = f"no transformer of this width has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
-        say(place.console, f"{told}: the winners are confirmed without one")
+        size = "size" if is_recipe(told) else "width"
+        none = f"no {rival} of this {size} has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
+        say(place.console, f"{none}: the winners are confirmed without one")
         return NOTHING_LEFT
-    # Where winners are smaller than any transformer of their width, one of the smallest stands beside them.
-    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest)))
+    # Where winners are smaller than any rival of their width, one of the smallest stands beside them.
+    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest), told))
     settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
-    folder = _tuned_before(place, text)
+    folder = _tuned_before(place, rival, text)
     if folder is None:
-        ending, folder = place.stage(BASELINE, parse_space(text, BASELINE), text, settings)
+        ending, folder = place.stage(stage, parse_space(text, stage), text, settings)
         if not ending.finished:
             return ending
     tuned = History.read(folder)
-    return place.train_again(BASELINE_WINNER, folder, tuned.space, tuned.ranked(len(winners)), seed)
+    return place.train_again(trained_name(rival), folder, tuned.space, tuned.ranked(len(winners)), seed)
 
 
 def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, float]:
@@ -227,15 +236,16 @@ def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, flo
     return {name: float(f"{amount:.6g}")}
 
 
-def _tuned_before(place: _Place, text: str) -> RunFolder | None:
-    """Transformers that an earlier confirmation has searched on the same terms: more seeds do not need others."""
+def _tuned_before(place: _Place, rival: str, text: str) -> RunFolder | None:
+    """A rival that an earlier confirmation has searched on the same terms: more seeds do not need another."""
     for earlier in reversed(attempts(place.run)):
-        path = earlier / BASELINE
+        path = earlier / tuning_name(rival)
         if earlier == place.path or not (path / RUN_FILE).is_file():
             continue
         folder = RunFolder.open(path)
         if folder.space_text() == text and (earlier / DONE).exists():
-            write_json(place.path / PLAN, plan_of(place.path) | {TUNED: earlier.name})
-            say(place.console, f"the transformers are those that were tuned as long in {earlier}")
+            before = tuned_before(place.path) | {rival: earlier.name}
+            write_json(place.path / PLAN, plan_of(place.path) | {TUNED: before})
+            say(place.console, f"{rival}: those that were tuned as long in {earlier}")
             return folder
     return None

@@ -22,8 +22,10 @@ from hrfevo.results.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.runner.ending import Ending
+from hrfevo.runner.growth import parameters_of
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.pace import Pace, pace_of
+from hrfevo.runner.recipe_space import of_one, space_of, without
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.terms import Agreed, Terms
 from hrfevo.space.reading import parse_space
@@ -180,7 +182,7 @@ def of_one_size(sides: tuple[Side, Side]) -> tuple[Side, Side]:
 
     Raises InputError where no width does that.
     """
-    sizes = [_parameters(side.recipe.model) for side in sides]
+    sizes = [parameters_of(side.recipe.model) for side in sides]
     larger = int(sizes[1] > sizes[0])
     side, most = sides[larger], min(sizes)
     narrowed = _narrowed(side.recipe.model, most) if sizes[0] != sizes[1] else side.recipe.model
@@ -197,18 +199,9 @@ def _narrowed(model: ModelConfig, most: int) -> ModelConfig | None:
             narrower = ModelConfig.model_validate(model.to_dict() | {"width": width})
         except ValueError:  # heads that do not divide it
             continue
-        if _parameters(narrower) <= most:
+        if parameters_of(narrower) <= most:
             return narrower
     return None
-
-
-def _parameters(model: ModelConfig) -> int:
-    import torch
-
-    from signal_model.model import build_model, count_parameters
-
-    with torch.device("meta"):
-        return count_parameters(build_model(model, 0))
 
 
 def _agreed(
@@ -288,7 +281,7 @@ def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[Endin
     if terms.equal == "evaluations":
         free = _rates(side.recipe)
         tuned = content | {"genes": free, "budget": {"evaluations": terms.evaluations}}
-        tuned |= {"training": _without(content["training"], [*free])}
+        tuned |= {"training": without(content["training"], [*free])}
         ending, folder = stages.run(TUNING, tuned, {"algorithm": "evolution", "seed": terms.seed})
         if not ending.finished:
             return ending, folder
@@ -296,34 +289,16 @@ def _train(side: Side, steps: int, terms: Terms, stages: _Stages) -> tuple[Endin
         if best is None:
             why = command("hrfevo", "status", folder.path)
             raise InputError(f"compare: no training of {side.name} has finished; see: {why}")
-        content, genome = tuned, best.values
+        content, genome = tuned | {"budget": {"evaluations": terms.seeds}}, best.values
     else:
-        content = content | {"genes": _fixed_rate(side.recipe)}
-        content |= {"training": _without(content["training"], [*content["genes"]])}
-        genome = {"training.learning_rate": side.recipe.training.learning_rate}
+        content, genome = of_one(content, side.recipe, terms.seeds)
     seeds = [int(one) for one in np.random.SeedSequence([terms.seed, 1]).generate_state(terms.seeds)]
     settings = {"algorithm": CONFIRMATION, "seed": terms.seed, "genomes": [genome], "seeds": seeds}
-    return stages.run(TRAINING, content | {"budget": {"evaluations": terms.seeds}}, settings)
+    return stages.run(TRAINING, content, settings)
 
 
 def _space_of(side: Side, steps: int) -> dict[str, Any]:
-    recipe = side.recipe
-    assert recipe.corpus is not None
-    return {
-        "name": "side",
-        "description": side.name,
-        "corpus": recipe.corpus.to_dict(),
-        "tokenizer": recipe.tokenizer.to_dict(),
-        "model": _without(recipe.model.to_dict(), ["vocab_size"]),
-        "training": _without(recipe.training.to_dict(), ["steps", "seed"]),
-        "rungs": [steps],
-        "population": POPULATION,
-        "confirm": {"top": 0},
-    }
-
-
-def _fixed_rate(recipe: Recipe) -> dict[str, Any]:
-    return {"training.learning_rate": {"type": "choice", "values": [recipe.training.learning_rate]}}
+    return space_of(side.recipe, steps, side.name, POPULATION)
 
 
 def _rates(recipe: Recipe) -> dict[str, Any]:
@@ -333,16 +308,4 @@ def _rates(recipe: Recipe) -> dict[str, Any]:
         own["training.optimizer.learning_rate"] = recipe.training.optimizer.learning_rate
     return {
         name: {"type": "float", "low": rate / REACH, "high": rate * REACH, "log": True} for name, rate in own.items()
-    }
-
-
-def _without(settings: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Settings without those that dotted names, such as `training.optimizer.learning_rate`, say."""
-    inner = {name.removeprefix("training.") for name in names}
-    return {
-        name: _without(value, [one.removeprefix(f"{name}.") for one in inner if one.startswith(f"{name}.")])
-        if isinstance(value, dict)
-        else value
-        for name, value in settings.items()
-        if name not in inner
     }

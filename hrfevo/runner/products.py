@@ -16,6 +16,7 @@ from hrfevo.results.forecast import forecast
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.history import History
+from hrfevo.results.scaling.scaling import scaling_of
 from hrfevo.results.status import failures_in_words
 from hrfevo.results.timings import timings_of
 from hrfevo.results.worth import worth
@@ -55,7 +56,7 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
     curves = store.curves(folder.id, numbers)
     found = confirmation_of(folder, history)
-    page = render(folder.record(store), history, curves, found, pictures)
+    page = render(folder.record(store), history, curves, found, pictures, scaling_of(folder))
     write_atomically(report, page)
     return report
 

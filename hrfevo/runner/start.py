@@ -15,6 +15,7 @@ from hrfevo.algorithms.base import Algorithm
 from hrfevo.algorithms.registry import ALGORITHMS, check_algorithm, make_algorithm
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.worth import measured_on
+from hrfevo.runner.baseline import recipes_of
 from hrfevo.runner.earlier.gathering import Here, gather
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.loop import NothingSucceeds, Observer, Search
@@ -77,6 +78,8 @@ def start(
     space = asked.space
     check_algorithm("--algorithm", asked.algorithm, space)
     machinery.check(space)
+    if asked.confirm and space.confirm.top:
+        recipes_of(space.confirm.rivals)  # a file that is missing is said before the search, not after it
     RunFolder.refuse_unwritable(parent)
     if asked.algorithm == "cmaes":
         adapted = adapted_by_cmaes(space)

@@ -17,7 +17,7 @@ def left_to_confirm(run: RunFolder, history: History, wanted: bool, say: Callabl
     its space, where that is `wanted` and the last was of another state of the search. None if there is none.
     """
     usual, before = history.space.confirm, attempts(run)
-    last = _plan(before[-1]) if before else None
+    last = plan_at(before[-1]) if before else None
     if last is not None and not (before[-1] / DONE).exists():
         say(f"run {run.path}: goes on with its confirmation")
         return _options(last)
@@ -32,15 +32,16 @@ def left_to_confirm(run: RunFolder, history: History, wanted: bool, say: Callabl
     return usual
 
 
-def _plan(place: Path) -> dict[str, Any] | None:
-    """What a confirmation is of; None where that cannot be read, as where it was killed before it had begun."""
+def plan_at(place: Path) -> dict[str, Any] | None:
+    """What a confirmation is of, as plans say it now; None where that cannot be read, as where it was killed before it
+    had begun."""
     told = plan_of(place)
     try:
-        _options(told)
+        return told | _options(told).model_dump(mode="json") if told else None
     except ValueError:
         return None
-    return told or None
 
 
 def _options(plan: dict[str, Any]) -> Confirm:
-    return Confirm.model_validate({name: value for name, value in plan.items() if name in Confirm.model_fields})
+    known = Confirm.model_fields if "rivals" in plan else [*Confirm.model_fields, "baseline"]
+    return Confirm.model_validate({name: value for name, value in plan.items() if name in known})

@@ -15,6 +15,7 @@ from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import Gene, LayersGene
 from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
+from hrfevo.space.rivals import TRANSFORMER, acceptable
 from signal_model.config import (
     CorpusConfig,
     LayerConfig,
@@ -103,10 +104,33 @@ class Confirm(Config):
     top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
     seeds: int = Field(5, ge=1, le=1000, description="Trainings of each")
     steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
-    baseline: bool = Field(True, description="Tune a transformer as long as was searched, and train it again too")
-    equal: Literal["seconds", "steps"] = Field(
-        "seconds", description="Of training, as many of which the transformer is tuned for as the search had"
+    rivals: tuple[str, ...] = Field(
+        (TRANSFORMER,),
+        description="Who is tuned as long as was searched, and trained again too: transformer, kinds of mixers, "
+        "recipes' files; [] for nobody",
     )
+    equal: Literal["seconds", "steps"] = Field(
+        "seconds", description="Of training, as many of which each rival is tuned for as the search had"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_or_without_a_baseline(cls, data: Any) -> Any:
+        """`baseline`, true or false, is what was said before there were several rivals: the transformer, or nobody."""
+        if not isinstance(data, dict) or "baseline" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name != "baseline"}
+        if not isinstance(data["baseline"], bool):
+            raise ValueError(f"baseline: true or false, got {data['baseline']!r}")
+        if "rivals" in rest:
+            raise ValueError("baseline and rivals say the same; leave out baseline")
+        return rest | {"rivals": [TRANSFORMER] if data["baseline"] else []}
+
+    @field_validator("rivals")
+    @classmethod
+    def _are_rivals(cls, rivals: tuple[str, ...]) -> tuple[str, ...]:
+        acceptable(rivals)
+        return rivals
 
 
 class SearchSpace(Config):

@@ -29,7 +29,7 @@ class Run(results.Run):
         """
         from hrfevo.views.figures.gallery import gallery
 
-        return gallery(self.scores, self.curves, self.history.with_means, self.settings.corpus.yardsticks)
+        return gallery(self.scores, self.curves, self.history.with_means, self.settings.corpus.yardsticks, self.scaling)
 
     @property
     def verdicts(self) -> list[str]:
@@ -37,6 +37,13 @@ class Run(results.Run):
         from hrfevo.views.verdicts import verdicts
 
         return list(verdicts(self.confirmation))
+
+    def expectations(self, *parameters: float) -> list[str]:
+        """What its last ladder of sizes says, a sentence each, with what to expect at these numbers of parameters; none
+        without one."""
+        from hrfevo.views.laws import laws_in_words
+
+        return list(laws_in_words(self.scaling, parameters)) if self.scaling else []
 
     def to_transformers(self, folder: str | os.PathLike[str], genome: str | None = None) -> Path:
         """Write a genome with its weights to a new folder, for `AutoModelForCausalLM` and `AutoTokenizer`; returns it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.space.rivals import TRANSFORMER, the
 from hrfevo.views.terminal.tables import duration
 from signal_model.support.errors import counted
 
@@ -24,11 +25,12 @@ def headline(found: Confirmation) -> str:
     again."""
     if found.winner is None:
         return ""
-    winner, other = found.winner, found.transformer
+    winner = found.winner
     who = f"{winner.genome}, itself a transformer, won" if winner.is_transformer else f"{winner.genome} won"
     said = f"{who}: {score(winner)} bits per byte on validation with {counted(len(winner.seeds), 'fresh seed')}"
-    less = winner.less(other) if other else None
-    return f"{said}; beside a transformer tuned as long {less.words()}." if less else f"{said}."
+    differences = {name: winner.less(other) for name, other in found.rivals.items()}
+    told = [f"; beside {one_of(name)} tuned as long {less.words()}" for name, less in differences.items() if less]
+    return f"{said}{''.join(told)}."
 
 
 def first_choice(winner: Confirmed) -> str:
@@ -41,14 +43,15 @@ def first_choice(winner: Confirmed) -> str:
 
 
 def rivals(found: Confirmation) -> Iterator[str]:
-    """What the winner is, where that is a transformer; it beside the one tuned as long, and beside the best founder."""
+    """What the winner is, where that is a transformer; it beside each rival tuned as long, and beside the best
+    founder."""
     if found.winner is None:
         return
     if found.winner.is_transformer:
         yield "It is itself a transformer: the search has found nothing that it ranks before one."
-    if other := found.transformer:
-        yield f"Beside a transformer tuned as long ({_scores(other)}): {beside(found.winner, other)}."
-    else:
+    for name, other in found.rivals.items():
+        yield f"Beside {one_of(name)} tuned as long ({_scores(other)}): {beside(found.winner, other)}."
+    if not found.rivals:
         yield "No transformer was trained to compare it with."
     if found.founder:
         yield over_founder(found.winner, found.founder)
@@ -56,13 +59,11 @@ def rivals(found: Confirmation) -> Iterator[str]:
 
 def in_general(found: Confirmation) -> Iterator[str]:
     """Front beside front, what was spent on either side, and which score is flattered."""
-    if found.fronts:
-        yield f"Trained again, {found.fronts.words}."
-    if found.as_searched:
-        trust = (
-            " Believe what was trained again: these scores chose the fronts, so they flatter." if found.fronts else ""
-        )
-        yield f"As searched, with one seed, {found.as_searched.words}.{trust}"
+    for pair in found.fronts.values():
+        yield f"Trained again, {pair.words}."
+    for name, pair in found.as_searched.items():
+        trust = " Believe what was trained again: these scores chose the fronts, so they flatter."
+        yield f"As searched, with one seed, {pair.words}.{trust if name in found.fronts else ''}"
     if effort := efforts(found):
         yield effort
     best = next(one for one in found.rows if one.origin != "baseline")
@@ -104,15 +105,21 @@ def over_founder(winner: Confirmed, founder: Confirmed) -> str:
 
 def efforts(found: Confirmation) -> str:
     """What was spent on either side; empty where there is one side alone."""
-    if found.tuned is None:
+    if not found.tuned:
         return ""
-    sides = {"The search": found.searched, "tuning of the transformer": found.tuned}
+    tuned = {f"tuning of {the(name)}": spent for name, spent in found.tuned.items()}
+    sides = {"The search": found.searched, **tuned}
     told = [
         f"{name} took {counted(side.evaluations, 'evaluation')}, {counted(side.steps, 'training step')}, "
         f"{duration(side.training_seconds)} of undisturbed training, {duration(side.seconds)} of workers"
         for name, side in sides.items()
     ]
     return f"{'; '.join(told)}."
+
+
+def one_of(rival: str) -> str:
+    """`a transformer`, `gated_delta`."""
+    return f"a {rival}" if rival == TRANSFORMER else rival
 
 
 def _scores(one: Confirmed) -> str:

@@ -6,7 +6,8 @@ Conventions, the same for every device and dtype:
   function (exp, log, sin, cos, erf, tanh, sqrt, a power) are one operation each. Functions made of
   several count their elementary steps: a sigmoid is 4, a softmax 5 per element.
 - A complex addition is 2, a product of complex numbers 6, a complex times a real number 2.
-- A matrix product (m × k)(k × n) is 2 m n k, with or without a bias. Fused attention is its two matrix
+- A matrix product (m × k)(k × n) is 2 m n k, with or without a bias; solving a triangular system of m equations for n
+  right-hand sides is m (m - 1) n, its products alone. Fused attention is its two matrix
   products over all pairs of positions, masked or not; the softmax inside it is not visible. Both are
   what `torch.utils.flop_counter` counts.
 - A Fourier transform of n points is 5 n log2 n, of n real ones 2.5 n log2 n (Cooley & Tukey 1965).
@@ -159,6 +160,11 @@ def _added_product(args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) 
     return _fused(result) * int(args[1].shape[-1])
 
 
+def _triangular(args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) -> int:
+    """Each row of the solution meets those before it."""
+    return _fused(result) * (int(args[0].shape[-1]) - 1) // 2
+
+
 def _summed_product(args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) -> int:
     return _fused(result) * int(args[1].shape[0] * args[1].shape[-1])
 
@@ -226,6 +232,7 @@ _RULES: dict[Kind, dict[str, Rule]] = {
         **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot"), _product),
         **dict.fromkeys(("addmm", "baddbmm", "addmv"), _added_product),
         "addbmm": _summed_product,
+        "linalg_solve_triangular": _triangular,
     },
     "attention": {
         **dict.fromkeys(

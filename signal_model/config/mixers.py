@@ -89,6 +89,38 @@ class SelectiveConfig(MixerConfig):
         _divides_width(self.heads, size, least=2)  # the norm of one channel would be its sign
 
 
+class GatedStateConfig(MixerConfig):
+    """What mixers have in common whose heads keep one state, keys × values, that each token lets decay."""
+
+    heads: int = Field(2, ge=1, le=2**16, description="Groups of channels with a state and a decay of their own")
+    key_expansion: float = Field(0.75, gt=0, le=16, description="Channels of queries and of keys over the width")
+    value_expansion: float = Field(1.5, gt=0, le=16, description="Channels of values and of the gate over the width")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+
+    def channels(self, width: int) -> tuple[int, int]:
+        """Channels of keys and of values, those of all heads together."""
+        return round(self.key_expansion * width), round(self.value_expansion * width)
+
+    def check(self, size: ModelSize) -> None:
+        for name, channels in zip(("key_expansion", "value_expansion"), self.channels(size.width), strict=True):
+            # The norm of one channel would be its sign.
+            if channels % self.heads or channels < 2 * self.heads:
+                told = f"{getattr(self, name):g} of a width of {size.width} is {channels} channels"
+                raise Misfit(name, f"must divide into {self.heads} heads of at least 2, and {told}")
+
+
+class GatedLinearConfig(GatedStateConfig):
+    """Gated linear attention with one decay per head and token, as of Mamba-2."""
+
+    kind: Literal["gated_linear"] = "gated_linear"
+
+
+class GatedDeltaConfig(GatedStateConfig):
+    """The gated delta rule: each token corrects what the state answers to its key."""
+
+    kind: Literal["gated_delta"] = "gated_delta"
+
+
 class WaveletConfig(MixerConfig):
     """Gated mixing of the scales of a causal, undecimated wavelet decomposition."""
 

@@ -26,6 +26,11 @@ class ShortConvolution(nn.Module):
         weight[0] += 1
         self.weight = nn.Parameter(weight)
 
+    def draw_taps(self) -> None:
+        """Begin with taps drawn evenly, as torch's own convolutions do, instead of the identity; one tap stays."""
+        if (taps := len(self.weight)) > 1:
+            nn.init.uniform_(self.weight, -1 / math.sqrt(taps), 1 / math.sqrt(taps))
+
     @property
     def past(self) -> int:
         """How many tokens back the filter looks."""

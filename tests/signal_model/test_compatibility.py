@@ -22,6 +22,8 @@ LAYERS: dict[str, dict[str, Any]] = {
     "window": {"mixer": {"kind": "attention", "heads": 2, "window": 5}},
     "fourier_attention": {"mixer": {"kind": "fourier_attention", "heads": 2}},
     "selective": {"mixer": {"kind": "selective", "heads": 2, "bases": 3}},
+    "gated_linear": {"mixer": {"kind": "gated_linear", "heads": 2, "key_expansion": 0.5}},
+    "gated_delta": {"mixer": {"kind": "gated_delta", "heads": 2}},
     "wavelet": {"mixer": {"kind": "wavelet", "families": ["haar", "db2"], "levels": 3, "heads": 2}},
     "filter_bank": {"filter_bank": {"kind": "learned", "filters": 4}, "mixer": {"kind": "harmonic", "bases": 3}},
 }

@@ -40,6 +40,8 @@ class FrontPair:
     dominated: tuple[float, float]
     difference: Difference | None = None
     """Of the hypervolumes, paired by seed; None where there are none, or each genome was trained once."""
+    whose: str = "the transformers'"
+    """The second of the two, as people say it."""
 
     @property
     def words(self) -> str:
@@ -48,10 +50,10 @@ class FrontPair:
         (own, other), (of_it, of_theirs) = [counted(count, "point") for count in self.points], self.dominated
         dominates = f"it dominates {of_theirs:.0%} of theirs, they {of_it:.0%} of it"
         if self.hypervolumes is None:
-            return f"the search's front has {own}, the transformers' {other}, too few to measure; {dominates}"
+            return f"the search's front has {own}, {self.whose} {other}, too few to measure; {dominates}"
         volume, others = self.hypervolumes
         said = (
-            f"the search's front, {own}, holds {volume:.1%} of the hypervolume of both together, the transformers', "
+            f"the search's front, {own}, holds {volume:.1%} of the hypervolume of both together, {self.whose}, "
             f"{other}, {others:.1%}; {dominates}"
         )
         return said + (f"; of hypervolume, {self.difference.words(lower_is_better=False)}" if self.difference else "")

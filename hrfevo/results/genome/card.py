@@ -103,8 +103,8 @@ class Card:
     """Training loss from the first step to the last, over all rungs."""
     cost: Cost
     confirmed: Confirmed | None
-    baseline: Confirmed | None
-    """The transformer that was confirmed beside it."""
+    rivals: Mapping[str, Confirmed]
+    """The first choice of each rival that was confirmed beside it, by name."""
 
 
 def card_of(
@@ -143,7 +143,7 @@ def card_of(
         curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
         cost=Cost(**{name: found.metrics.get(name) for name in Cost.__dataclass_fields__}),
         confirmed=next((c for c in confirmed if c.origin != "baseline" and c.genome == found.genome), None),
-        baseline=Confirmation(tuple(confirmed)).transformer,
+        rivals=Confirmation(tuple(confirmed)).rivals,
     )
 
 

@@ -12,6 +12,7 @@ from hrfevo.views.figures.genes.parallel import parallel_coordinates
 from hrfevo.views.figures.genes.values import gene_values
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.figures.winners.genealogy import genealogy
+from hrfevo.views.figures.winners.scaling import scaling
 
 __all__ = [
     "agreement",
@@ -25,5 +26,6 @@ __all__ = [
     "learning_curves",
     "parallel_coordinates",
     "progress",
+    "scaling",
     "timeline",
 ]

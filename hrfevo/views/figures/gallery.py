@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from hrfevo.results.history import History
 from hrfevo.results.importance import LEAST, Method, importances_of, ranges_of
+from hrfevo.results.scaling.scaling import Scaling
 from hrfevo.views.figures.course.agreement import agreement
 from hrfevo.views.figures.course.failures import failures
 from hrfevo.views.figures.course.fitness import fitness_over_generations
@@ -21,6 +22,7 @@ from hrfevo.views.figures.genes.parallel import parallel_coordinates
 from hrfevo.views.figures.genes.values import gene_values
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.figures.winners.genealogy import genealogy
+from hrfevo.views.figures.winners.scaling import scaling as loss_over_size
 from signal_model.evaluation.yardsticks import Yardsticks
 from signal_model.support.errors import closest
 
@@ -50,18 +52,23 @@ class Figures(dict[str, go.Figure]):
 
 
 def gallery(
-    frame: pd.DataFrame, curves: pd.DataFrame, history: History, scores: Yardsticks = MappingProxyType({})
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    history: History,
+    scores: Yardsticks = MappingProxyType({}),
+    scaling: Scaling | None = None,
 ) -> Figures:
     """Name -> figure, in the order they are read; those without data are left out.
 
     `frame` is `evaluation_frame(history)`, `curves` is `curve_frame` of their learning curves, `scores` are
-    losses that need no model.
+    losses that need no model, `scaling` is the last ladder of sizes.
     """
     space, objectives = history.space, history.space.objectives
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
         found["front"] = front(frame, objectives)
+        found["scaling"] = loss_over_size(scaling) if scaling else None
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
         found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
         if bottom < top:

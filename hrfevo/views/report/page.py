@@ -14,6 +14,7 @@ from hrfevo.results.earlier import begun_with
 from hrfevo.results.forecast import forecast
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
+from hrfevo.results.scaling.scaling import Scaling
 from hrfevo.results.worth import worth, yardsticks_of
 from hrfevo.store.settings import CorpusRecord, EarlierRun
 from hrfevo.store.store import RunRecord
@@ -39,8 +40,9 @@ def render(
     curves: Mapping[int, Sequence[Point]],
     confirmed: Confirmation = NOTHING,
     pictures: Mapping[str, Mapping[str, go.Figure]] = MappingProxyType({}),
+    scaling: Scaling | None = None,
 ) -> str:
-    """The whole page, with `pictures` of the models of some genomes on their cards.
+    """The whole page, with `pictures` of the models of some genomes on their cards, and the last ladder of sizes.
 
     Everything that comes from data is escaped, for HTML and for Plotly.
     """
@@ -48,7 +50,7 @@ def render(
     space, winners, frame = history.space, history.front, evaluation_frame(history)
     board = Board(frame, space.objectives)
     scores = yardsticks_of(run.settings)
-    for name, figure in gallery(frame, curve_frame(curves), history, scores).items():
+    for name, figure in gallery(frame, curve_frame(curves), history, scores, scaling).items():
         (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)
     seeds = max((winner.seeds for winner in winners), default=1)
     found = summary(frame, space)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.space.metrics import METRICS
+from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import measured
@@ -90,14 +92,19 @@ def confirmed_table(found: Confirmation) -> ConfirmedTable:
         "first was decided before.",
         *(in_general(found) if found.winner else ()),
     ]
-    heads = ["validation, mean", "standard deviation", "difference to the transformer"]
-    heads += ["test, mean", "difference on test", "parameters", "seeds × steps"]
-    return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, found.transformer) for row in found.rows))
+    names = [the(name) for name in found.rivals]
+    on_test = [f"on test to {name}" if len(names) > 1 else "on test" for name in names]
+    heads = ["validation, mean", "standard deviation", *(f"difference to {name}" for name in names), "test, mean"]
+    heads += [*(f"difference {said}" for said in on_test), "parameters", "seeds × steps"]
+    rivals = tuple(found.rivals.values())
+    return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, rivals) for row in found.rows))
 
 
-def _rival(row: Confirmed, baseline: Confirmed | None) -> Rival:
-    less, on_test = (row.less(baseline), row.less(baseline, "test")) if baseline not in (None, row) else (None, None)
+def _rival(row: Confirmed, rivals: Sequence[Confirmed]) -> Rival:
+    def less(split: Literal["validation", "test"]) -> list[str]:
+        return [(with_reach(row.less(rival, split)) if rival is not row else "") or "–" for rival in rivals]
+
     spread = f"{row.spread:.4f}" if len(row.validation) > 1 else "–"
-    figures = [f"{row.mean:.4f}", spread, with_reach(less) or "–", f"{row.test_mean:.4f}", with_reach(on_test) or "–"]
+    figures = [f"{row.mean:.4f}", spread, *less("validation"), f"{row.test_mean:.4f}", *less("test")]
     figures += [f"{row.parameters:,}", f"{len(row.seeds)} × {row.steps:,}"]
     return Rival(row.genome, tuple(figures), origin_in_words(row), genes_in_words(row.values))

@@ -13,6 +13,7 @@ from rich.table import Table
 from hrfevo.results.confirmed import Confirmed
 from hrfevo.results.genome.card import Card, Relative, Training
 from hrfevo.results.genome.costs import PartCost
+from hrfevo.space.rivals import the
 from hrfevo.views.terminal.sparkline import place_bar, sparkline
 from hrfevo.views.terminal.tables import genes_in_words, number
 from signal_model.support.console import print_table
@@ -82,7 +83,7 @@ def facts_of(card: Card) -> Iterator[tuple[str, str]]:
     if known := [f"{number(value)} {name}" for name, value in cost.items() if value is not None]:
         yield "cost", ", ".join(known)
     if card.confirmed:
-        yield "confirmed", _confirmed(card.confirmed, card.baseline)
+        yield "confirmed", _confirmed(card.confirmed, card.rivals)
 
 
 def gene_rows(genes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -107,7 +108,7 @@ def card_data(card: Card, parts: Sequence[PartCost] | None = None) -> dict[str, 
         "trainings": data["trainings"],
         "curve": data["curve"],
         "confirmed": data["confirmed"],
-        "baseline": data["baseline"] if card.confirmed else None,
+        "rivals": data["rivals"] if card.confirmed else {},
         **({} if parts is None else {"parts": [asdict(part) for part in parts]}),
     }
 
@@ -118,14 +119,14 @@ def _pictures(card: Card) -> dict[str, str]:
     return drawn | ({"standing": f"{place_bar(card.standing.place, card.standing.peers)} "} if card.standing else {})
 
 
-def _confirmed(found: Confirmed, baseline: Confirmed | None) -> str:
+def _confirmed(found: Confirmed, rivals: Mapping[str, Confirmed]) -> str:
     said = (
         f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} bits per byte, "
         f"{len(found.validation)} × {counted(found.steps, 'step')}"
     )
-    if baseline is None or (less := found.less(baseline)) is None:
-        return said
-    return f"{said}; beside the transformer {less.words()}"
+    compared = {name: found.less(rival) for name, rival in rivals.items()}
+    beside = [f"; beside {the(name)} {less.words()}" for name, less in compared.items() if less]
+    return f"{said}{''.join(beside)}"
 
 
 def _training(training: Training) -> list[str]:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -23,16 +23,11 @@ from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted
 
-CONFIRMED_COLUMNS: dict[str, Literal["left", "right"]] = {
-    "genome": "left",
-    "from": "left",
-    "validation": "right",
-    "± seeds": "right",
-    "− transformer ± 95 %": "right",
-    "test": "right",
-    "parameters": "right",
-    "seeds × steps": "right",
-}
+# Before and after those of the differences to rivals.
+CONFIRMED_COLUMNS = (
+    ("genome", "from", "validation", "± seeds"),
+    ("test", "parameters", "seeds × steps"),
+)
 
 
 def record(space: SearchSpace, evaluation: Evaluation, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -127,17 +122,18 @@ def timed_in_words(evaluations: Sequence[Evaluation]) -> str:
 
 
 def confirmed_table(found: Confirmation) -> Table:
-    """Best mean first, in bits per byte; the difference is to the tuned transformer, paired by seed."""
+    """Best mean first, in bits per byte; differences are to each tuned rival, paired by seed."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column, justify in CONFIRMED_COLUMNS.items():
-        table.add_column(column, justify=justify)
+    before, after = CONFIRMED_COLUMNS
+    for column in (*before, *(f"− {name} ± 95 %" for name in found.rivals), *after):
+        table.add_column(column, justify="left" if column in ("genome", "from") else "right")
     for row in found.rows:
         table.add_row(
             row.genome,
             origin_in_words(row),
             f"{row.mean:.4f}",
             f"{row.spread:.4f}" if len(row.validation) > 1 else "–",
-            with_reach(None if found.transformer in (None, row) else row.less(found.transformer)),
+            *(with_reach(None if rival is row else row.less(rival)) for rival in found.rivals.values()),
             f"{row.test_mean:.4f}",
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
@@ -149,7 +145,7 @@ def origin_in_words(one: Confirmed) -> str:
     """Where it comes from, with the place that its own search gave it: `search 1`, `transformer 2`, `founder`."""
     if one.origin == "founder":
         return "founder"
-    return f"{'search' if one.origin == 'search' else 'transformer'} {one.place + 1}"
+    return f"{'search' if one.origin == 'search' else one.rival} {one.place + 1}"
 
 
 def with_reach(found: Difference | None) -> str:

@@ -137,6 +137,7 @@ def test_the_list_has_every_format_of_every_command() -> None:
             offered[asked.__name__.removesuffix("_command")] = set(choices)
     listed = {name: set(formats) for name, formats in FORMATS.items()}
     listed["export"] |= {"huggingface"}  # trains; see test_export
+    listed["scale"] = set(PRINTED)  # trains; see test_scaling
     listed["spaces"] = set(PRINTED)  # asks nothing of a run; see test_init
     assert offered == listed
 

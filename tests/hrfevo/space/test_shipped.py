@@ -48,7 +48,7 @@ def test_a_space_to_edit_says_the_same_with_a_comment_for_every_key(path: Path) 
     for key in SearchSpace.model_fields:
         (at,) = [number for number, line in enumerate(lines) if line.startswith(f"{key}:")]
         assert lines[at - 1].startswith("# "), key
-    for setting in ("evaluations", "width", "batch_size", "memory_gib", "baseline", "steps", "filter_bank", "size"):
+    for setting in ("evaluations", "width", "batch_size", "memory_gib", "rivals", "steps", "filter_bank", "size"):
         assert re.search(rf"^# +{setting}\b", whole, re.M), setting
     assert max(map(len, text.splitlines())) <= 125
 

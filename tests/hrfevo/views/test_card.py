@@ -194,9 +194,9 @@ def test_confirmation_is_that_of_the_genome_and_the_transformer_beside_it(read: 
     # The same id may win the tuning of the transformer.
     rival = Confirmed(genome, "baseline", {}, 10, 60, (1, 2), (2.5, 2.5), (2.7, 2.7))
     card = card_of(History(space, tuple(evaluations)), curves, genome[:6], [rival, winner])
-    assert (card.confirmed, card.baseline) == (winner, rival)
+    assert (card.confirmed, card.rivals) == (winner, {"transformer": rival})
     other = card_of(History(space, tuple(evaluations)), curves, evaluations[1].genome, [winner])
-    assert (other.confirmed, other.baseline) == (None, None)
+    assert (other.confirmed, other.rivals) == (None, {})
     with pytest.raises(InputError, match="no genome of this run"):
         card_of(History(space, tuple(evaluations)), curves, "zzz")
 

@@ -361,9 +361,12 @@ def test_browser_draws_every_figure_when_it_is_scrolled_to(opened: Any, plain_pa
     for width, cut in ((2400, False), (1280, True), (390, True)):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
-        place = page.locator(".scroll:has(#figure-parallel)")
-        assert place.evaluate("one => one.scrollWidth > one.clientWidth") == cut
-        assert hint.is_visible() == cut
+        page.wait_for_function(  # it is drawn anew at the new width a moment later
+            "cut => { const one = document.querySelector('.scroll:has(#figure-parallel)');"
+            " return (one.scrollWidth > one.clientWidth) === cut }",
+            arg=cut,
+        )
+        hint.wait_for(state="visible" if cut else "hidden")
 
 
 def test_without_webgl_a_figure_says_so(browser: Any, plain_page: str, tmp_path: Path) -> None:

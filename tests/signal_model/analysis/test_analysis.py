@@ -103,6 +103,10 @@ Z = torch.randn(2, 8, dtype=torch.complex64)
         (lambda: torch.zeros(3, 7).addmm_(A, B), {"matrix product": 2 * 3 * 5 * 7}),
         (lambda: torch.einsum("ij,bjk->bik", A, B.expand(4, 5, 7)), {"matrix product": 4 * 2 * 3 * 5 * 7}),
         (lambda: A.to(torch.complex64) @ B.to(torch.complex64), {"matrix product": 8 * 3 * 5 * 7}),
+        (
+            lambda: torch.linalg.solve_triangular(torch.ones(4, 3, 3), B[:3], upper=False, unitriangular=True),
+            {"matrix product": 4 * 3 * 2 * 7},
+        ),
         (lambda: torch.fft.rfft(X), {"Fourier transform": 2 * 2.5 * 8 * 3}),
         (lambda: torch.fft.irfft(torch.fft.rfft(X)), {"Fourier transform": 2 * 2 * 2.5 * 8 * 3}),
         (lambda: torch.fft.fft(Z), {"Fourier transform": 2 * 5 * 8 * 3}),

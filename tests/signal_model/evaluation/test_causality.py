@@ -41,6 +41,8 @@ MIXERS = [
     {"kind": "wavelet", "families": ["dmey"], "levels": 2},
     {"kind": "selective", "heads": 2, "bases": 3},
     {"kind": "selective", "heads": 2, "bases": 3, "short_convolution": 1, "select_decay": False, "bias": False},
+    {"kind": "gated_linear", "heads": 2},
+    {"kind": "gated_delta", "heads": 2, "key_expansion": 0.5, "value_expansion": 1.0, "short_convolution": 1},
 ]
 FEEDFORWARDS = [
     *({"kind": kind, "activation": a} for kind in ("mlp", "spectral") for a in ("gelu", "relu2", "swiglu")),
@@ -96,7 +98,8 @@ def test_mixers(settings_: dict[str, object], length: int, dtype: torch.dtype, s
     cut = data.draw(st.integers(0, length - 1))
     torch.manual_seed(seed)
     config = MixerConfig.parse(settings_)
-    rounding = {"harmonic": ROUNDING, "selective": ROUNDING, "fourier_attention": ROUNDING_OF_PRODUCTS}.get(config.kind)
+    rounded = dict.fromkeys(("harmonic", "selective", "gated_linear", "gated_delta"), ROUNDING)
+    rounding = (rounded | {"fourier_attention": ROUNDING_OF_PRODUCTS}).get(config.kind)
     check_mixer(build_mixer(config, model_config()).to(dtype), length, dtype, cut, rounding)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from signal_model.config import ModelConfig, SelectiveConfig
 from signal_model.layers.mixers import build_mixer
 from signal_model.layers.mixers.selective import SelectiveMixer
-from signal_model.transforms import selective
+from signal_model.transforms import decaying_sums
 from signal_model.transforms.harmonics import damped_harmonics
 from signal_model.transforms.selective import selective_sums
 
@@ -42,7 +42,7 @@ def step_by_step(query: Tensor, key: Tensor, value: Tensor, decay: Tensor, angle
 @pytest.mark.parametrize("length", [1, 4, 5, 11, 64, 130])
 @pytest.mark.parametrize("chunk", [1, 5, 64])
 def test_chunks_are_the_recurrence(length: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selective, "CHUNK", chunk)
+    monkeypatch.setattr(decaying_sums, "CHUNK", chunk)
     tensors = inputs(length)
     for ours, expected in zip(selective_sums(*tensors), step_by_step(*tensors), strict=True):
         torch.testing.assert_close(ours, expected)
@@ -51,7 +51,7 @@ def test_chunks_are_the_recurrence(length: int, chunk: int, monkeypatch: pytest.
 
 
 def test_gradients_are_the_recurrences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selective, "CHUNK", 5)
+    monkeypatch.setattr(decaying_sums, "CHUNK", 5)
     tensors = inputs(12)
     ours, expected = (
         torch.autograd.grad(sum(part.sin().sum() for part in function(*tensors)), tensors)

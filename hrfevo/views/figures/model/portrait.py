@@ -15,6 +15,7 @@ from signal_model.config import (
     AttentionConfig,
     BasisEmbeddingConfig,
     FourierAttentionConfig,
+    GatedStateConfig,
     HarmonicConfig,
     HybridEmbeddingConfig,
     LearnedFilterBankConfig,
@@ -148,7 +149,8 @@ def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filter
             yield "band filters", filters(taps, f"Filters of the wavelet bands, {where}", said)
     if isinstance(config, FourierAttentionConfig):
         yield "decays", decays(_decay_times(model, numbers[0]), model.config.context, where, when)
-    if isinstance(config, HarmonicConfig | SelectiveConfig | AttentionConfig) and config.short_convolution > 1:
+    filtered = HarmonicConfig | SelectiveConfig | GatedStateConfig | AttentionConfig
+    if isinstance(config, filtered) and config.short_convolution > 1:
         short = [one for one in found if one.name == "short"]
         said = f"{config.short_convolution} taps on queries, keys and values, {some}"
         yield "short convolution", filters(short, f"Short convolution, {where}", said)

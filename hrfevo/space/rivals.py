@@ -1,0 +1,45 @@
+"""Whom winners are measured against: transformers, models of another mixer, or those of a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from signal_model.config import MixerConfig
+from signal_model.support.errors import closest
+
+TRANSFORMER = "transformer"
+RECIPES = (".yaml", ".yml", ".json")
+
+
+def is_recipe(told: str) -> bool:
+    """Whether a rival is a recipe's file, rather than `transformer` or a kind of mixer."""
+    return told.endswith(RECIPES)
+
+
+def name_of(told: str) -> str:
+    """What a rival is called in tables and folders: a recipe by its file's name."""
+    return re.sub(r"[^\w.-]+", "-", Path(told).stem) if is_recipe(told) else told
+
+
+def the(rival: str) -> str:
+    """`the transformer`, `gated_delta`."""
+    return f"the {rival}" if rival == TRANSFORMER else rival
+
+
+def mixer_of(told: str) -> str:
+    """The kind of mixer in all layers of a rival that is no recipe."""
+    return "attention" if told == TRANSFORMER else told
+
+
+def acceptable(rivals: Sequence[str]) -> None:
+    """Raises ValueError for a rival that is none, and for two of one name. Files are not read."""
+    kinds = [TRANSFORMER, *(kind for kind in MixerConfig.kinds() if kind != mixer_of(TRANSFORMER))]
+    for told in rivals:
+        if not is_recipe(told) and told not in kinds:
+            accepted = f"{', '.join(kinds)}, or a recipe's file ({', '.join(RECIPES)})"
+            raise ValueError(f"{told!r} is no rival{closest(told, kinds)}; accepted: {accepted}")
+    names = [name_of(told) for told in rivals]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice!r} is the name of two rivals of {list(rivals)}; each needs its own")

@@ -1,0 +1,187 @@
+"""A ladder of sizes: models that grow by the rule, trained through the workers, gone on with, and told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import hrfevo
+from hrfevo.results.scaling.plan import Plan, ladders
+from hrfevo.results.scaling.scaling import scaling_of
+from hrfevo.runner.growth import carried, parameters_of, resized, steps_at
+from hrfevo.store.run_folder import RunFolder
+from hrfevo.views.figures import scaling as loss_over_size
+from hrfevo.views.laws import laws_in_words
+from signal_model.config import ModelConfig, TrainingConfig
+from signal_model.model import build_model, count_parameters
+from signal_model.support.errors import InputError
+from tests.conftest import TINY_SPACE, answer, only_run
+
+DESIGNS = {
+    "transformer": "{width: 128, layers: [{}, {}]}",
+    "hybrid": "{width: 64, context: 64, layers: [{mixer: {kind: harmonic}}, {mixer: {kind: harmonic}},"
+    " {mixer: {kind: attention, heads: 4, window: 16}}]}",
+    "spectral": "{width: 64, context: 64, embedding: {kind: spectral, bases: 16, frequencies: [0.5, 16]},"
+    " layers: [{mixer: {kind: selective, heads: 4}}, {mixer: {kind: wavelet, levels: 3, heads: 2},"
+    " feedforward: {kind: spectral, expansion: 2}}]}",
+}
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("factor", [0.5, 8])
+def test_a_design_grows_to_the_parameters_and_stays_itself(design: str, factor: float) -> None:
+    small = ModelConfig.from_yaml(DESIGNS[design])
+    own = parameters_of(small)
+    assert own == count_parameters(build_model(small, 0))
+    grown = resized(small, round(own * factor))
+    with torch.device("meta"):
+        assert count_parameters(build_model(grown, 0)) == parameters_of(grown) == pytest.approx(own * factor, rel=0.02)
+    kinds = [layer.mixer.kind for layer in grown.layers]
+    pattern = ["attention"] if design == "transformer" else [layer.mixer.kind for layer in small.layers]
+    assert kinds == pattern * (len(kinds) // len(pattern)), "kinds keep their shares and their order"
+    stretch = (grown.width / len(kinds)) / (small.width / len(small.layers))
+    assert 0.5 < stretch < 2, "width and depth grow together"
+    for before, after in zip(small.layers, grown.layers, strict=False):
+        if before.mixer.heads > 1:  # type: ignore[attr-defined]
+            sizes = small.width / before.mixer.heads, grown.width / after.mixer.heads  # type: ignore[attr-defined]
+            assert 0.7 < sizes[1] / sizes[0] < 1.4, "heads keep their size"
+        assert 0.6 < after.feedforward.expansion / before.feedforward.expansion < 1.61
+    if design == "spectral":
+        ratio = grown.width / small.width
+        assert grown.embedding.bases == pytest.approx(16 * ratio, abs=0.5)  # type: ignore[attr-defined]
+        assert grown.embedding.frequencies == pytest.approx((0.5, 16 * ratio))  # type: ignore[attr-defined]
+
+
+def test_steps_and_rates_are_carried_over() -> None:
+    assert [steps_at(100, 16, tokens) for tokens in ("parameters", "root", "same")] == [1600, 400, 100]
+    small, wide = ModelConfig(width=32), ModelConfig(width=128)
+    training = TrainingConfig.from_yaml("{learning_rate: 0.01, optimizer: {kind: muon, learning_rate: 0.03}}")
+    for rates, expected in (("width", 0.0025), ("root", 0.005), ("same", 0.01)):
+        after = carried(training, small, wide, rates)  # type: ignore[arg-type]
+        assert after.learning_rate == pytest.approx(expected)
+        assert after.optimizer == training.optimizer, "Muon's own rate stays"
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Iterator[Path]:
+    """A run that was confirmed and scaled, by the commands."""
+    folder = tmp_path_factory.mktemp("scaled")
+    space = folder / "tiny.yaml"
+    confirmed = "confirm: {top: 1, seeds: 1, equal: steps}"
+    space.write_text(TINY_SPACE.replace("TEXT", str(text_folder)).replace("confirm: {top: 0}", confirmed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hrfevo.runner.products.PICTURED", 0)
+        with patch.context() as undrawn:
+            undrawn.setattr("hrfevo.runner.products.render", lambda *_: "")
+            answer("run", space, "--out", folder / "runs", "--backend", "inline", "--evaluations", 4)
+        run = only_run(folder / "runs")
+        answer("scale", run, "--sizes", "0.5,1,2", "--seeds", 2, "--tokens", "root")
+        yield run
+
+
+def losses(run: Path) -> list[tuple[str, float, tuple[float, ...]]]:
+    found = scaling_of(RunFolder.open(run))
+    assert found is not None
+    return [(row.side, row.size, row.trained.validation) for row in found.rows]
+
+
+def test_both_sides_are_trained_at_each_size_and_alike(scaled: Path) -> None:
+    run = hrfevo.load(scaled)
+    found = run.scaling
+    assert found is not None
+    assert run.best is not None
+    assert found.sides == (run.best.genome, "transformer")
+    assert [row.size for row in found.rows] == [0.5, 0.5, 1, 1, 2, 2]
+    for size in found.whole:
+        first, last = (next(row for row in found.of(side) if row.size == size) for side in found.sides)
+        assert first.parameters == pytest.approx(last.parameters, rel=0.05)
+        assert first.parameters == pytest.approx(size * run.best.metrics["parameters"], rel=0.1)
+        assert (first.tokens, first.trained.seeds) == (last.tokens, last.trained.seeds)
+        assert first.trained.steps == max(1, round(3 * size**0.5))
+    assert found.of(run.best.genome)[1].parameters == run.best.metrics["parameters"], "size 1 is the winner itself"
+    assert {seed for row in found.rows for seed in row.trained.seeds}.isdisjoint(e.seed for e in run.history)
+    assert len(found.frame) == 12
+
+
+def test_its_laws_are_told_in_python_in_the_terminal_and_in_the_report(scaled: Path) -> None:
+    run = hrfevo.load(scaled)
+    found = run.scaling
+    assert found is not None
+    far = found.predict(100 * found.rows[-1].parameters)
+    assert far.beyond == pytest.approx(100 * found.rows[-1].parameters / max(r.parameters for r in found.rows))
+    assert far.advantage is not None
+    assert far.advantage.value == pytest.approx(far.losses[found.sides[0]].value - far.losses["transformer"].value)
+    assert far.losses["transformer"].value == pytest.approx(
+        float(found.laws["transformer"].at(np.array([far.parameters]))[0])
+    )
+    told = found.foretold
+    assert told is not None
+    assert told.size == 2
+    assert told.measured["transformer"] == pytest.approx(found.rows[-1].trained.mean, rel=1e-3)
+    assert found.whole == (0.5, 1, 2)
+    assert loss_over_size(found) is not None
+    assert loss_over_size(replace(found, rows=())) is None
+    printed = answer("scale", scaled, "--at", "1M,64x")
+    words = list(laws_in_words(found, [1e6, 64 * found.plan.parameters]))
+    assert all(line in printed for line in words)
+    assert sum("times beyond the largest size" in line for line in words) == 2
+    assert "Loss over size" in (scaled / "report.html").read_text()
+    assert json.loads(answer("scale", scaled, "--at", "1M,64x", "--format", "json"))["laws"] == words
+    heads, *rows = csv.reader(io.StringIO(answer("scale", scaled, "--format", "csv")))
+    assert [len(row) for row in rows] == [len(heads)] * 6
+    on_test = found.on("test")
+    assert on_test.foretold is not None
+    assert on_test.foretold.measured != told.measured
+
+
+def test_a_ladder_goes_on_where_it_was_cut_off_and_another_takes_what_it_trained(scaled: Path, undrawn: None) -> None:
+    before = losses(scaled)
+    (place,) = ladders(RunFolder.open(scaled))
+    (place / "done").unlink()
+    shutil.rmtree(place / "transformer-2")  # as where it was killed just after it had made the folder
+    (place / "transformer-2").mkdir()
+    (place / "transformer-2" / "space.yaml").touch()
+    assert "transformer at size 1: is trained" in answer("resume", scaled)
+    assert losses(scaled) == before
+    assert "is trained" not in answer("scale", scaled), "it is over, and said again"
+    assert "size 3: " in answer("scale", scaled, "--sizes", "1,2,3", "--seeds", 2, "--tokens", "root")
+    _, second = ladders(RunFolder.open(scaled))
+    assert sorted(path.name for path in second.iterdir() if path.is_dir()) == sorted(
+        f"{side}-3" for side in Plan.read(second).sides
+    )
+    assert losses(scaled)[:4] == before[2:]
+    shutil.rmtree(second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes", "4,1"], "4,1; accepted: two or more factors that ascend"),
+        (["--sizes", "1"], "accepted: two or more factors that ascend"),
+        (["--sizes", "0,1"], "sizes"),
+        (["--sizes", "one"], "--sizes one: accepted: factors"),
+        (["--sizes", "1,1e9"], "parameters take .* GiB to train"),
+        (["--sizes", "0.01,1"], "this design has no width at which it has about 69 parameters"),
+        (["--at", "big"], "--at big: accepted: parameters"),
+        (["ffff"], "genome 'ffff': no genome of this run"),
+    ],
+)
+def test_what_cannot_be_scaled_is_refused_in_words(scaled: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        answer("scale", scaled, *arguments)
+    assert len(ladders(RunFolder.open(scaled))) == 1
+
+
+def test_a_run_without_a_transformer_says_what_to_do(scaled: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(scaled, tmp_path / "run", ignore=shutil.ignore_patterns("confirmation", "scaling")))
+    with pytest.raises(InputError, match=r"no tuned transformer .* `hrfevo confirm .* --no-transformer"):
+        answer("scale", run)
