@@ -9,8 +9,11 @@ import sqlalchemy as sa
 
 from hrfevo.store import timings
 from hrfevo.store.schema import evaluations, genomes
+from signal_model.support.errors import InputError
 
 ROWS = 1000
+STATUSES = ("running", "finished", "failed", "infeasible")
+_NUMBERS = frozenset({int, float, bool})
 
 _OF_RUN = evaluations.c.run_id == sa.bindparam("of_run")
 _OF_EVALUATIONS = ("number", "rung", "status", "reason", "metrics", "worker", "submitted", "started", "ended")
@@ -38,7 +41,8 @@ _BORN = (genomes.c.run_id == sa.bindparam("of_run"), genomes.c.birth.between(sa.
 def read(connection: sa.Connection, run_id: str, after: int) -> dict[str, list[Any]]:
     """Columns by name, in the order of submission: of all, or of those with something new after an event.
 
-    They are fields of `Evaluation`, but those that only one at a time is asked for.
+    They are fields of `Evaluation`, but those that only one at a time is asked for. Raises InputError for what no store
+    has written.
     """
     query, given = (_CHANGED, {"after": after}) if after >= 0 else (_ALL, {})
     columns: dict[str, list[Any]] = {column.name: [] for column in query.selected_columns}
@@ -46,6 +50,11 @@ def read(connection: sa.Connection, run_id: str, after: int) -> dict[str, list[A
     for rows in connection.execute(query, {"of_run": run_id} | given).partitions(ROWS):
         for column, values in zip(columns.values(), zip(*rows, strict=True), strict=True):
             column.extend(values)
+    fields = ("number", "status", "metrics", "ended_event", "birth", "parents")
+    for number, status, metrics, ended_event, birth, parents in zip(*map(columns.__getitem__, fields), strict=True):
+        if birth is None or not isinstance(parents, list) or not is_sound(status, metrics, ended_event):
+            raise InputError(f"store: evaluation {number} is damaged")
+    columns["parents"] = [*map(tuple, columns["parents"])]
     alone = timings.known(connection, run_id)
     return columns | {"timings": [alone.get(genome, ()) for genome in columns["genome"]]}
 
@@ -67,3 +76,14 @@ def values(connection: sa.Connection, run_id: str, ids: Collection[str]) -> dict
     table = genomes.c
     rows = connection.execute(sa.select(table.id, table["values"]).where(table.run_id == run_id, table.id.in_(ids)))
     return dict(map(tuple, rows))
+
+
+def is_sound(status: Any, metrics: Any, ended_event: int | None) -> bool:
+    """Whether an evaluation is one that this store wrote."""
+    return (
+        status in STATUSES
+        and (status == "running") == (ended_event is None)
+        and isinstance(metrics, dict)
+        and (bool(metrics) or status != "finished")
+        and _NUMBERS.issuperset(map(type, metrics.values()))
+    )

@@ -24,8 +24,6 @@ from signal_model.support.errors import InputError, one_line
 
 # A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
 State = Literal["running", "stopped", "finished", "failed", "crashed"]
-_NUMBERS = frozenset({int, float, bool})
-_STATUSES = ("running", "finished", "failed", "infeasible")
 
 
 @dataclass(frozen=True)
@@ -298,12 +296,7 @@ class Store:
         time only, its genes first of all.
         """
         with self._reading(run_id) as connection:
-            found = columns.read(connection, run_id, after)
-        fields = ("number", "status", "metrics", "ended_event", "birth", "parents")
-        for number, status, metrics, ended_event, birth, parents in zip(*map(found.get, fields), strict=True):
-            if not (_is_sound(status, metrics, ended_event) and birth is not None and isinstance(parents, list)):
-                raise InputError(f"store: evaluation {number} is damaged")
-        return found | {"parents": [*map(tuple, found["parents"])]}
+            return columns.read(connection, run_id, after)
 
     def gene(self, run_id: str, path: Sequence[str | int], low: int, high: int) -> dict[str, Any]:
         """The value of one gene, as `columns.gene` has it, of genomes born as number `low` to `high`."""
@@ -323,9 +316,9 @@ class Store:
         """Evaluations by status, counted by the database."""
         with self._reading(run_id) as connection:
             found = {str(name): int(count) for name, count in connection.execute(schema.TALLY, {"of_run": run_id})}
-        if unknown := set(found) - set(_STATUSES):
+        if unknown := set(found) - set(columns.STATUSES):
             raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
-        return dict.fromkeys(_STATUSES, 0) | found
+        return dict.fromkeys(columns.STATUSES, 0) | found
 
     def repeated(self, run_id: str) -> bool:
         """Whether any genome was trained to a rung with several seeds, or timed again: no one training of it is its
@@ -386,20 +379,9 @@ def _birth(row: dict[str, Any]) -> dict[str, Any] | None:
 def _evaluation(row: dict[str, Any], born: Mapping[str, dict[str, Any] | None]) -> Evaluation:
     """A row as a record. Raises InputError if it, or its genome, is none that this store wrote."""
     genome = born.get(row["genome"])
-    if genome is None or not _is_sound(row["status"], row["metrics"], row["ended_event"]):
+    if genome is None or not columns.is_sound(row["status"], row["metrics"], row["ended_event"]):
         raise InputError(f"store: evaluation {row['number']} is damaged")
     return Evaluation(**row, **genome)
-
-
-def _is_sound(status: Any, metrics: Any, ended_event: int | None) -> bool:
-    """Whether an evaluation is one that this store wrote."""
-    return (
-        status in _STATUSES
-        and (status == "running") == (ended_event is None)
-        and isinstance(metrics, dict)
-        and (bool(metrics) or status != "finished")
-        and _NUMBERS.issuperset(map(type, metrics.values()))
-    )
 
 
 def _last_event(connection: sa.Connection, run_id: str) -> int:
