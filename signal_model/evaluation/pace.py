@@ -18,9 +18,10 @@ def token_seconds(model: SignalLLM, context: int | None = None) -> float:
     """Seconds of a step of the recurrent form at the end of a full context, batch size 1, undisturbed.
 
     All but the last token of the context (that of the model unless one is given) are read at once, by the parallel
-    form; then the last is given again and again to the state that they leave, so that a cache is as long each time. A step gives the logits; whoever draws a token from them is not timed. The first few steps, of
-    which some warm up, leave no mark on a low quantile. Where one thread computes, its own clock counts, which stands
-    while others have its processor. The weights do not matter, and are not changed.
+    form; then the last is given again and again to the state that they leave, so that a cache is as long each time. A
+    step gives the logits; whoever draws a token from them is not timed. The first few steps, of which some warm up,
+    leave no mark on a low quantile. Where one thread computes, its own clock counts, which stands while others have its
+    processor. The weights do not matter, and are not changed.
 
     Examples:
         >>> from signal_model import ModelConfig, build_model
