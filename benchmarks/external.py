@@ -94,8 +94,8 @@ def search(problem: Problem, algorithm: str | Factory, seed: int, evaluations: i
 
 def cases(tables: Sequence[str], algorithms: Sequence[str], seeds: int) -> list[Case]:
     """What there is to search: the quick algorithms first, the slow ones seed by seed, so that each has some soon."""
-    source = hashlib.sha256()
-    for path in sorted(Path(hrfevo.algorithms.registry.__file__).parent.rglob("*.py")):
+    source, registry = hashlib.sha256(), Path(hrfevo.algorithms.registry.__file__)
+    for path in sorted({*registry.parent.rglob("*.py")} - {registry}):  # which gives names and proposes nothing
         source.update(path.read_bytes())
     ours = f"hrfevo {source.hexdigest()[:12]}"
     source.update(Path(variants.__file__).read_bytes())
