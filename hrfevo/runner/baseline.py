@@ -28,7 +28,8 @@ def baseline_of(
 ) -> dict[str, Any]:
     """A search space file's content: models of a rival under the conditions of `space`, and with its freedom.
 
-    The text, training settings, rungs, objectives, constraints, share of fresh seeds and timings are those of `space`.
+    The text, training settings, rungs, objectives, probes, constraints, limits, share of fresh seeds and timings are
+    those of `space`.
     What it searches of training is searched here, in the same ranges; what it fixes is fixed. `most_parameters` bounds
     the size, unless it is None or `space` bounds it more tightly.
 
@@ -68,9 +69,11 @@ def baseline_of(
         "promote": space.promote,
         "replicates": space.replicates,
         "timings": space.timings,
+        "probe_steps": space.probe_steps,
         "population": space.population,
         "budget": dict(budget),
         "resources": space.resources.to_dict(),
+        "limits": space.limits.to_dict(),
         "confirm": space.confirm.to_dict(),
     }
 

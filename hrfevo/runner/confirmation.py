@@ -136,7 +136,15 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     if any(stage.in_hand for stage in stages(run)):
         raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
-    run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+    with run.locked("confirmed"):
+        run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+        return _confirm(run, options, recipes, machinery, console)
+
+
+def _confirm(
+    run: RunFolder, options: Confirm, recipes: Mapping[str, Any], machinery: Machinery, console: Console
+) -> Ending:
+    """`confirm` of a run that nobody else confirms."""
     store = run.open_store(machinery.store)
     history = History.read(run, store)
     winners = history.ranked(options.top)

@@ -31,6 +31,8 @@ CANDIDATES = 8
 PARAMETERS_WEIGH = 8
 # By which factor the expansion of feed-forward layers may change.
 MOST_EXPANSION = 1.6
+# The largest that a feed-forward layer may have.
+WIDEST_EXPANSION = 64.0
 WIDEST, DEEPEST = 2**16, 1024
 # The largest logarithm of the factor by which parameters may be missed: that of a tenth.
 FARTHEST = 0.1
@@ -63,6 +65,8 @@ def resized(model: ModelConfig, parameters: int) -> ModelConfig:
     own = parameters_of(model)
     if parameters == own:
         return model
+    if parameters < 1:
+        raise InputError(f"--sizes: of {own:,} parameters that leaves none")
     model = _written_out(model)
     pattern = _pattern(model.layers)
     whole = len(model.layers) * (parameters / own) ** (1 / 3) / len(pattern)
@@ -184,12 +188,13 @@ def _misshapen(before: ModelConfig, after: ModelConfig) -> float:
 def _filled(model: ModelConfig, parameters: int) -> ModelConfig:
     """The model with its feed-forward layers widened or narrowed alike, as far as they may be, to these parameters."""
     own = parameters_of(model)
-    gained = parameters_of(_expanded(model, MOST_EXPANSION)) - own
+    most = min(MOST_EXPANSION, *(WIDEST_EXPANSION / layer.feedforward.expansion for layer in model.layers))
+    gained = parameters_of(_expanded(model, most)) - own
     if not gained:
         return model
     # Parameters are a straight line over the expansion, but for whole channels.
-    factor = 1 + (MOST_EXPANSION - 1) * (parameters - own) / gained
-    filled = _expanded(model, min(max(factor, 1 / MOST_EXPANSION), MOST_EXPANSION))
+    factor = 1 + (most - 1) * (parameters - own) / gained
+    filled = _expanded(model, min(max(factor, 1 / MOST_EXPANSION), most))
     return min(model, filled, key=lambda one: _apart(parameters_of(one), parameters))
 
 
