@@ -44,6 +44,7 @@ from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.store import Evaluation
+from hrfevo.store.versions import changes
 from hrfevo.views.terminal.tables import confirmed_table
 from hrfevo.views.verdicts import verdicts
 from signal_model.evaluation.yardsticks import judged
@@ -135,6 +136,8 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     if any(stage.in_hand for stage in stages(run)):
         raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
+    for change in changes(run.settings.versions):
+        say(console, f"note: of {run.path}: {change}")
     run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
     store = run.open_store(machinery.store)
     history = History.read(run, store)
