@@ -287,6 +287,8 @@ def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space:
     remembered = json.loads((only_run(tmp_path / "out") / "run.json").read_text())
     assert re.fullmatch("averages 1.2, files [0-9a-f]{12}", remembered["versions"]["plugin averages"])
     assert remembered["started"]["plugins"] == []
+    listed = json.loads(command("hrfevo", "plugins", "--format", "json", environment=path).stdout)
+    assert [(one["plugin"], one["adds"]) for one in listed] == [("averages", "part moving_average")]
     schema = json.loads(command("hrfevo", "schema", environment=path).stdout)
     layer = schema["properties"]["model"]["properties"]["layers"]["items"]["properties"]["mixer"]["properties"]
     assert "moving_average" in layer["kind"]["enum"]
