@@ -410,7 +410,7 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
         ),
         (
             "genes.embedding.bases={type: int}",
-            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
+            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: is missing",
         ),
         ("population=3", "--set population=3: population: "),
         ("constraints.params.max=3", "--set constraints.params.max=3: constraints.params: 'params' is no"),
