@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hrfevo.commands import benchmark, compare, dashboard, export, questions, scaling, search, spaces, stores
+from hrfevo.commands import benchmark, compare, dashboard, export, plugins, questions, scaling, search, spaces, stores
 from signal_model.support.console import new_app, run
 
 app = new_app("Evolutionary architecture search for causal spectral language models.")
-for part in (search, scaling, questions, compare, export, spaces, dashboard, stores):
+for part in (search, scaling, questions, compare, export, spaces, plugins, dashboard, stores):
     app.add_typer(part.app)
 app.add_typer(benchmark.app, name="benchmark")
 

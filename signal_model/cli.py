@@ -307,8 +307,9 @@ def check(
 
     from signal_model.evaluation.conformance import CHECKS, conformance, parts_in
     from signal_model.support.files import explain
-    from signal_model.support.plugins import imported
+    from signal_model.support.plugins import imported, plugins
 
+    plugins()  # what is wrong with another, or with its name, is not said against these parts
     kinds = parts_in(imported(parts, "PARTS"))
     if not kinds:
         raise InputError(f"{parts}: defines no part: a subclass of MixerConfig or its like with a `kind` of its own")

@@ -45,6 +45,7 @@ from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.store import Evaluation
+from hrfevo.store.versions import changes
 from hrfevo.views.terminal.tables import confirmed_table, footprint_table
 from hrfevo.views.verdicts import verdicts
 from signal_model.evaluation.yardsticks import judged
@@ -137,6 +138,8 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
     with run.locked("confirmed"):
+        for change in changes(run.settings.versions):
+            say(console, f"note: of {run.path}: {change}")
         run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
         return _confirm(run, options, recipes, machinery, console)
 

@@ -37,7 +37,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import CorpusRecord, RunSettings
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Store, Unreachable
-from hrfevo.store.versions import COMMIT, versions
+from hrfevo.store.versions import changes
 from hrfevo.workers.base import Unfit, Workers, WorkersLost
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.trainings import Checkpoints
@@ -202,13 +202,8 @@ def _say_where(folder: RunFolder, store: Store, machinery: Machinery, console: C
     told = f"{counted(done, 'evaluation')} {'is' if done == 1 else 'are'} done{again if flying else ''}"
     say(console, f"run {folder.path}: {told}")
     say(console, f"goes on: {machinery.started(True).words}")
-    before, now = folder.settings.versions, versions()
-    code = sorted(name for name in {*before, *now} if name.startswith("plugin "))
-    known = [COMMIT] if COMMIT in before and COMMIT in now else []
-    for name in ("hrfevo", *known, "torch", "platform", *code):
-        if before and before.get(name) != now.get(name):
-            then, today = before.get(name) or "none", now.get(name) or "none"
-            say(console, f"note: begun with {name} {then}, goes on with {today}")
+    for change in changes(folder.settings.versions):
+        say(console, f"note: {change}")
 
 
 def _evaluator(

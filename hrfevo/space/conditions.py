@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic_core import PydanticCustomError
 
 from signal_model.support.errors import closest
+from signal_model.support.plugins import REMEDY
 
 
 class Conditional(Protocol):
@@ -99,7 +100,8 @@ def _refuse_a_misspelt_value(name: str, gene: Conditional, meant: Any, accepted:
     values = list(getattr(gene, "values", ()))
     odd = next((value for value in values if accepted and value not in accepted), None)
     if odd is not None and meant in accepted:
-        message = f"{odd!r} is no value of {name}{closest(odd, accepted)}; accepted: {', '.join(accepted)}"
+        remedy = REMEDY if name.rpartition(".")[2] == "kind" else ""
+        message = f"{odd!r} is no value of {name}{closest(odd, accepted)}; accepted: {', '.join(accepted)}{remedy}"
         raise PydanticCustomError(
             "misfit", "{message}", {"place": (name, "values", values.index(odd)), "message": message}
         )

@@ -9,10 +9,10 @@ from pydantic_core import ErrorDetails
 
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.genome import Genome
-from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.search_space import SETTLED_BY, SearchSpace
 from hrfevo.space.trials import forced, misfit
 from signal_model.support.files import Document, Place, error_message, error_place, to_yaml
-from signal_model.support.settings import MISSING, misplaced
+from signal_model.support.settings import MISSING, ModelSize, misplaced
 
 FIXED = ("genes", "layers", "fixed")
 
@@ -22,12 +22,16 @@ def explained(
 ) -> tuple[Place, str]:
     """Where the file says what pydantic found wrong in a `section` of a genome's recipe, and what there is to say."""
     place = _in_space(space, genome, section, error_place(detail))
+    if detail["type"] == "unknown_key" and len(error_place(detail)) == 1:
+        detail = _without_what_is_settled(section, detail)
     message = error_message(detail)
     if detail["type"] == "unknown_kind" and detail["ctx"]["value"] == MISSING:
         return _at_who_needs_it(space, document, place, message)
     if detail["type"] == "unknown_key":
         advice = _where_it_is_one if is_searched(place) else _searched_instead
         message = (misplaced(detail, place, _homes(space, place, detail)) or message) + advice(space, place, detail)
+    if detail["type"] == "misfit" and not is_searched(place) and not _stands(document.data, place):
+        return _at_what_it_has_to_fit(space, document, place, message)
     return place, message
 
 
@@ -83,9 +87,26 @@ def _at_who_needs_it(space: SearchSpace, document: Document, place: Place, messa
     return (*where, gene), f"{name} {message}; fix it, or search it too"
 
 
+def _without_what_is_settled(section: str, detail: ErrorDetails) -> ErrorDetails:
+    """The same error without the settings, among those that are accepted, that something else than the space sets."""
+    every = detail["ctx"]["accepted"]
+    accepted = ", ".join(name for name in every.split(", ") if f"{section}.{name}" not in SETTLED_BY)
+    return {**detail, "ctx": detail["ctx"] | {"accepted": accepted}, "msg": detail["msg"].replace(every, accepted)}
+
+
+def _at_what_it_has_to_fit(space: SearchSpace, document: Document, place: Place, message: str) -> tuple[Place, str]:
+    """A default does not fit: said of the size of the model, where the file has it; the setting stands nowhere."""
+    name = _scope(space, place)[2]
+    size = next((word for word in ModelSize._fields if f"{word} of" in message), "size")
+    places: list[Place] = [("genes", size), ("model", size), place[:1]]
+    there = next((one for one in places if _stands(document.data, one)), ())
+    return there, f"{name}: {message}; set {name}, or another {size}"
+
+
 def _stands(data: Any, place: Place) -> bool:
     for key in place:
-        if not isinstance(data, dict) or key not in data:
+        has = key in data if isinstance(data, dict) else isinstance(data, list) and key in range(len(data))
+        if not has:
             return False
         data = data[key]
     return True

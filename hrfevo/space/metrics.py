@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field
 
 from signal_model.support.errors import closest
-from signal_model.support.plugins import note_definition, plugins
+from signal_model.support.plugins import REMEDY, note_definition, plugins
 
 Direction = Literal["minimize", "maximize"]
 
@@ -33,6 +33,16 @@ class Measure:
     """Whether it differs from run to run, as what a clock says does."""
     better: Direction | None = None
     """Which way is better, where nobody would want the other."""
+
+    def __post_init__(self) -> None:
+        if self.better not in (None, *get_args(Direction)):
+            raise ValueError(f"Measure: better: accepted: {', '.join(get_args(Direction))}, got {self.better!r}")
+        try:
+            format(0.5, self.format)
+        except (ValueError, TypeError):
+            raise ValueError(
+                f"Measure: format: accepted: how Python writes numbers, such as .4f, got {self.format!r}"
+            ) from None
 
     @property
     def heading(self) -> str:
@@ -114,7 +124,7 @@ def measure(name: str) -> Measure:
 
 def _known(name: str) -> str:
     if name not in (known := known_metrics()):
-        raise ValueError(f"{name!r} is no metric{closest(name, known)}; accepted: {', '.join(known)}")
+        raise ValueError(f"{name!r} is no metric{closest(name, known)}; accepted: {', '.join(known)}{REMEDY}")
     return name
 
 

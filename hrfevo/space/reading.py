@@ -109,7 +109,9 @@ def _override(data: dict[str, Any], override: str) -> Place:
     parts, place = key.split("."), list[str]()
     while True:
         length = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in data), None)
-        if length is None and len(parts) > 1 and parts[0] not in data:
+        value = parse_value(text) if length is None else None
+        is_gene = place[-1:] == ["genes"] and isinstance(value, dict)  # a new one, whose name has dots
+        if length is None and len(parts) > 1 and parts[0] not in data and not is_gene:
             data[parts[0]] = {}
             length = 1
         if length is None or length == len(parts):

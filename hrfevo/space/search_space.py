@@ -7,13 +7,21 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, FiniteFloat, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested, refuse_searched
-from hrfevo.space.genes import Gene, LayersGene
+from hrfevo.space.genes import BaseGene, Gene, LayersGene
 from hrfevo.space.metrics import ADDED, METRICS, PROBED, TIMED, Direction, Metric
 from hrfevo.space.rivals import TRANSFORMER, acceptable
 from signal_model.config import (
@@ -32,7 +40,14 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 NAME_IN_WORDS = "up to 100 letters, digits, - and _, a letter or digit first"
 
 # Settings of model and training that are decided elsewhere, and where.
-_SETTLED_BY = {"model.vocab_size": "the tokenizer", "training.steps": "rungs", "training.seed": "--seed"}
+SETTLED_BY = {"model.vocab_size": "the tokenizer", "training.steps": "rungs", "training.seed": "--seed"}
+# What mappings of a space look like, for who has written something else.
+_EXAMPLES = {
+    "genes": "{embedding.bases: {type: int, low: 2, high: 64}}",
+    "objectives": "{bits_per_byte: minimize}",
+    "constraints": "{parameters: {max: 100000}}",
+    "founders": "{mine: {embedding.bases: 8}}",
+}
 # What the names of genes are paths into, by what stands before such a name.
 _Sections = Mapping[str, type[Config]]
 _SEARCHED: _Sections = {"genes": ModelConfig, "genes.training": TrainingConfig, "genes.layers.genes": LayerConfig}
@@ -188,6 +203,13 @@ class SearchSpace(Config):
             raise ValueError(f"accepted: {NAME_IN_WORDS}; got {told}")
         return name
 
+    @field_validator(*_EXAMPLES, mode="before")
+    @classmethod
+    def _is_a_mapping(cls, told: Any, about: ValidationInfo) -> Any:
+        if not isinstance(told, dict):
+            raise ValueError(f"expected a mapping such as {_EXAMPLES[str(about.field_name)]}, got {told!r}")
+        return told
+
     @field_validator("objectives")
     @classmethod
     def _better_is_better(cls, objectives: dict[Metric, Direction]) -> dict[Metric, Direction]:
@@ -222,6 +244,7 @@ class SearchSpace(Config):
     @classmethod
     def _conditions_decided_first(cls, genes: dict[str, Gene]) -> dict[str, Gene]:
         for name, gene in genes.items():
+            _refuse_what_is_not_searched(name, gene)
             if re.match(r"layers[.\[]", name):
                 message = "genes of layers stand below the genes of one that is named layers, of type layers"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
@@ -314,10 +337,26 @@ def _settled(path: str) -> str:
     """What decides the setting at a path of a file, where that is something else."""
     setting = path.removeprefix("genes.")
     named = setting if setting.startswith("training.") or setting == path else f"model.{setting}"
-    return _SETTLED_BY.get(named, path)
+    return SETTLED_BY.get(named, path)
+
+
+def _refuse_what_is_not_searched(name: str, gene: BaseGene) -> None:
+    """Raise PydanticCustomError for a gene of what is settled elsewhere, or is of the file and not of models."""
+    source = SETTLED_BY.get(name if name.startswith("training.") else f"model.{name}")
+    one = "VALUE" if isinstance(gene, LayersGene) else gene.extremes()[0]
+    if source:
+        size = f"; run one search for each size: --set tokenizer.size={one}" if name == "vocab_size" else ""
+        message = f"is set by {source}, not searched{size}"
+    elif (top := name.partition(".")[0]) in SearchSpace.model_fields and top not in ("model", *_FIXED):
+        message = (
+            f"{top} is not searched: genes are of models and training; run one search for each: --set {name}={one}"
+        )
+    else:
+        return
+    raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
 
 
 def _refuse_decided_elsewhere(section: str, settings: Mapping[str, Any]) -> None:
     for name in settings:
-        if source := _SETTLED_BY.get(f"{section}.{name}"):
+        if source := SETTLED_BY.get(f"{section}.{name}"):
             raise PydanticCustomError("misfit", "is set by {source}, not here", {"place": (name,), "source": source})

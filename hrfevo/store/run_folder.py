@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hrfevo.space.reading import read_space
+from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.rivals import resolved
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
 from hrfevo.store.settings import RunSettings, hash_of
 from hrfevo.store.started import Started
 from hrfevo.store.store import Evaluation, RunRecord, State, Store
+from hrfevo.store.versions import absent_plugins
 from signal_model.config import FilesCorpusConfig
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, listed
 from signal_model.support.files import read_text, write_atomically, write_json
 from signal_model.support.plugins import command, use_again
 
@@ -141,8 +142,16 @@ class RunFolder:
 
     def space(self) -> SearchSpace:
         """The space it searches, overrides applied, paths as they were meant where it was started."""
-        # Its genes were tried when it began.
-        space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings.overrides)
+        # Its genes were tried when it began. Without a plugin that was there then, who knows what they name?
+        absent = absent_plugins(self.settings.versions)
+        try:
+            read = parse_space if absent else read_space
+            space = read(self.space_text(), str(self.path / SPACE_FILE), self.settings.overrides)
+        except InputError as error:
+            if not absent:
+                raise
+            told = f"was made with plugin {listed(absent)}, which is not installed here"
+            raise InputError(f"{self.path}: {told}: {error}") from None
         base = Path(self.settings.directory)
         confirm = space.confirm.model_copy(update={"rivals": resolved(space.confirm.rivals, base)})
         if isinstance(space.corpus, FilesCorpusConfig):

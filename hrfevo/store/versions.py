@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from signal_model.support.plugins import plugins
+from signal_model.support.plugins import FILES, plugins
 
 # Of what pyproject.toml requires: all but what only reads, draws or shows.
 RECORDED_PACKAGES = (
@@ -16,6 +17,7 @@ RECORDED_PACKAGES = (
     *("pandas", "pydantic", "datasets", "fsspec", "pyarrow", "tokenizers", "safetensors", "SQLAlchemy"),
 )
 COMMIT = "hrfevo commit"
+PLUGIN = "plugin "
 
 
 def versions() -> dict[str, str]:
@@ -28,7 +30,44 @@ def versions() -> dict[str, str]:
             found[package] = "not installed as a package"
     if told := commit(Path(__file__).parents[2]):
         found[COMMIT] = told
-    return found | {f"plugin {plugin.name}": plugin.version for plugin in plugins()}
+    return found | {f"{PLUGIN}{plugin.name}": plugin.version for plugin in plugins()}
+
+
+def changes(before: Mapping[str, str]) -> list[str]:
+    """What scores follow from and is another now than it was `before`, in words; nothing where nothing was kept.
+
+    A plugin is another where its files are, whatever its version. Of runs of before that was kept, it is not known.
+    """
+    now = versions()
+    code = sorted(name for name in {*before, *now} if name.startswith(PLUGIN))
+    known = [COMMIT] if COMMIT in before and COMMIT in now else []
+    told = []
+    for name in ("hrfevo", *known, "torch", "platform", *code) if before else ():
+        then, today = before.get(name, "none"), now.get(name, "none")
+        (package, _, files), (package_now, _, files_now) = _parts(name, then), _parts(name, today)
+        if package == package_now and files and files_now and files != files_now:
+            told.append(f"the files of plugin {package} have changed since the run began")
+        elif package != package_now:
+            was, is_now = (
+                f"{PLUGIN}{package}" if " " in package else f"{name} {then}",
+                package_now if " " in package_now else today,
+            )
+            told.append(f"begun with {was}, now with {is_now}")
+    return told
+
+
+def _parts(name: str, version: str) -> tuple[str, str, str]:
+    """Package and digest of a plugin; one without a package is called by its name. The version itself of others."""
+    if name.startswith(PLUGIN) and version != "none" and " " not in version:
+        return name.removeprefix(PLUGIN), FILES, version
+    return version.partition(FILES)
+
+
+def absent_plugins(before: Mapping[str, str]) -> list[str]:
+    """Installed packages that were plugins `before` and are not now, by name and version."""
+    there = {f"{PLUGIN}{plugin.name}" for plugin in plugins()}
+    found = {name: _parts(name, told)[0] for name, told in before.items() if name.startswith(PLUGIN) and " " in told}
+    return sorted(package for name, package in found.items() if name not in there)
 
 
 def commit(root: Path) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -14,6 +16,7 @@ from hrfevo.space.search_space import SearchSpace
 from signal_model.config import Recipe
 from signal_model.data.corpus import Corpus
 from signal_model.model import SignalLLM
+from signal_model.support.devices import ran_out_of_memory
 from signal_model.support.errors import one_line
 
 
@@ -32,8 +35,8 @@ def measured(space: SearchSpace, candidate: Candidate, *, trained: bool) -> Mapp
     """What the functions of plugins say of a candidate that is `trained` or not yet, where the space asks for it.
 
     Random numbers that they draw follow from the recipe's seed, and change no others; nor does PyTorch's default type
-    or whether it keeps gradients. Raises ValueError for an answer that is no finite number, and for a model that they
-    have changed.
+    or whether it keeps gradients. Raises ValueError, naming the objective, for an answer that is no finite number, for
+    a model that they have changed, and for what they raise themselves, with its file and line.
     """
     hidden = replace(candidate, corpus=replace(candidate.corpus, test=candidate.corpus.test[:0]))
     found = {}
@@ -47,6 +50,11 @@ def measured(space: SearchSpace, candidate: Candidate, *, trained: bool) -> Mapp
                 answer = ADDED[name](hidden)
             except SystemExit as error:
                 raise ValueError(f"objective {name}: called sys.exit({error.code!r})") from error
+            except Exception as error:  # whatever the code of somebody does
+                if isinstance(error, ImportError) or ran_out_of_memory(error):  # of this machine, not of the function
+                    raise
+                told = f"{type(error).__name__}: {one_line(error)}"
+                raise ValueError(f"objective {name}: {told}{_where(error)}") from error
         if _fingerprint(candidate.model) != before:
             raise ValueError(f"objective {name}: has changed the weights of the model")
         try:
@@ -56,6 +64,13 @@ def measured(space: SearchSpace, candidate: Candidate, *, trained: bool) -> Mapp
         if not math.isfinite(found[name]):
             raise ValueError(f"objective {name}: expected a finite number, got {one_line(repr(answer))[:80]}")
     return found
+
+
+def _where(error: Exception) -> str:
+    """` (rank.py:14)`: the last line of the function's own file that an error passed through."""
+    _, *frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 @contextmanager

@@ -114,13 +114,15 @@ class ModelConfig(Config):
             try:
                 part.check(size)
             except Misfit as misfit:
+                is_default = misfit.setting not in part.model_fields_set
+                default = f"the default of {part.kind} does not fit: " if is_default else ""
                 raise PydanticCustomError(
                     "misfit",
                     "{where}: {message}",
                     {
                         "place": (*place, misfit.setting),
                         "where": dotted((*place, misfit.setting)),
-                        "message": str(misfit),
+                        "message": f"{default}{misfit}",
                     },
                 ) from None
         return self

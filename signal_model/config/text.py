@@ -68,9 +68,9 @@ class FilesCorpusConfig(CorpusConfig):
     source = "path"
     path: str | tuple[str, ...] | dict[Split, str | tuple[str, ...]]
     split: Literal["file", "position"] = Field(
-        "file", description="By whole files (file), or one file by position inside it, 90/5/5 % (position)"
+        "file", description="By whole documents (file), or one document by position inside it, 90/5/5 % (position)"
     )
-    text: str = Field("text", description="The column of .jsonl and .parquet files that holds the text")
+    text: str = Field("text", description="The column of .jsonl, .ndjson and .parquet files that holds the text")
 
     @field_validator("path", mode="before")
     @classmethod

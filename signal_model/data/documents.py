@@ -13,12 +13,17 @@ COMPRESSED = (".gz", ".bz2", ".zst")
 LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
 
 
+def has_columns(file: Path) -> bool:
+    """Whether a file is a table by its name, compressed or not."""
+    return _kind(file) in (*LINES, PARQUET)
+
+
 def read_documents(file: Path, column: str = "text") -> Iterator[str]:
     """The texts of a file. Rows of `.jsonl` and `.parquet` hold theirs in `column`; those that hold null are left out.
 
     Raises InputError for what is no text, no table or has no such column, OSError for what cannot be read.
     """
-    kind = Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
+    kind = _kind(file)
     if kind == PARQUET:
         yield from _rows_of_parquet(file, column)
         return
@@ -33,6 +38,10 @@ def read_documents(file: Path, column: str = "text") -> Iterator[str]:
         yield from _rows_of_lines(file, text, column)
     else:
         yield text
+
+
+def _kind(file: Path) -> str:
+    return Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
 
 
 def _bytes(file: Path) -> bytes:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
-from signal_model.data.documents import read_documents
+from signal_model.data.documents import COMPRESSED, LINES, PARQUET, has_columns, read_documents
 from signal_model.support.errors import InputError
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
@@ -78,6 +78,7 @@ def python_splits() -> dict[str, Documents]:
 
 def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     """Files as documents, split as `corpus` says. Raises InputError, naming what cannot be used."""
+    _refuse_column_of_none(corpus)
     if isinstance(corpus.path, dict):
         return _given_splits(corpus.path, corpus.split, corpus.text)
     paths = _listed(corpus.path)
@@ -92,7 +93,10 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
         )
         return _carve(documents, ("validation", "test"), what, remedy)
     if len(documents) > 1:
-        raise InputError(f"{what}: `split: position` is for one file, not {len(documents)}; use `split: file`")
+        raise InputError(
+            f"{what}: `split: position` cuts one document, and here are {len(documents):,} (a file is one, and so is "
+            "each row of a table); use `split: file`, which deals out documents"
+        )
     (text,) = documents.values()
     if len(text) < 20:
         raise InputError(f"{what}: {len(text)} characters are too few to split by position; it takes 20")
@@ -103,11 +107,25 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
 
 def whole_text(corpus: FilesCorpusConfig) -> Documents:
     """Every document of files, whatever split it would be in. Raises InputError where there is none."""
+    _refuse_column_of_none(corpus)
     paths = corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]
     documents = _documents(text for given in paths for _, text in _read_files(_listed(given), corpus.text))
     if not documents:
         raise InputError("path: there is no text, only emptiness")
     return documents
+
+
+def _refuse_column_of_none(corpus: FilesCorpusConfig) -> None:
+    """Raise InputError where a column is named and no file has any: all would be read whole, as something else."""
+    if corpus.text == FilesCorpusConfig.model_fields["text"].default:
+        return
+    given = next((path for path in corpus.paths if any(map(has_columns, _found(path)))), None)
+    if given is None:
+        tables = ", ".join((*LINES, PARQUET))
+        raise InputError(
+            f"path: {', '.join(corpus.paths)}: `text: {corpus.text}` names a column, and no file has any; accepted: "
+            f"{tables}, also compressed ({', '.join(COMPRESSED)}); any other file is plain text as a whole"
+        )
 
 
 def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: str) -> dict[str, Documents]:

@@ -34,6 +34,7 @@ from signal_model.model import SignalLLM, build_model
 from signal_model.support.devices import compute_in
 from signal_model.support.errors import one_line
 from signal_model.support.files import explain
+from signal_model.support.plugins import homes_of, within
 from signal_model.support.settings import Part
 
 WIDTH, CONTEXT, VOCABULARY, BATCH = 64, 48, 17, 3
@@ -73,11 +74,10 @@ def conformance(part: Part) -> dict[str, str]:
 
 
 def parts_in(module: ModuleType) -> list[type[Part]]:
-    """The kinds of parts that a module, or a package that it is the door of, defines."""
-    inside = (module.__name__, f"{module.__name__}.")
-    classes = (value for value in vars(module).values() if isinstance(value, type))
-    here = (value for value in classes if value.__module__ == inside[0] or value.__module__.startswith(inside[1]))
-    return [kind for kind in here if issubclass(kind, Part) and isinstance(kind.model_fields["kind"].default, str)]
+    """The kinds of parts that a module, or a package that it is the door of, defines; else those that it brings."""
+    kinds = [kind for kind in Part.descendants() if isinstance(kind.model_fields["kind"].default, str)]
+    own = [kind for kind in kinds if within(kind.__module__, module.__name__)]
+    return own or [kind for kind in kinds if any(within(kind.__module__, home) for home in homes_of(module))]
 
 
 def _tokens(count: int, length: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ import re
 import select
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,27 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from yaml.composer import ComposerError
 
-from signal_model.support.errors import InputError, closest, one_line
+from signal_model.support.errors import InputError, closest, counted, one_line
 
 Place = tuple[str | int, ...]
 # So long the first words of a pipe are waited for, seconds.
 PIPE_PATIENCE = 30.0
+# What pydantic expects, by type of error, in the words of files rather than those of Python.
+EXPECTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "dict_type": "a mapping",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "too_short": "at least {min_length}",
+    "too_long": "at most {max_length}",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -92,13 +108,24 @@ def error_message(detail: ErrorDetails) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "misfit":  # says where by itself, for those who read pydantic's text
         return str(detail.get("ctx", {}).get("message", message))
-    if detail["type"] in ("unknown_key", "unknown_kind", "no_mapping", "no_number", "value_error", "missing"):
+    if detail["type"] in ("unknown_key", "unknown_kind", "no_mapping", "no_number", "value_error"):
         return message
+    if detail["type"] == "missing":
+        return "is missing"
     value = repr(detail["input"])
     if detail["type"] == "literal_error":
         accepted = re.findall("'([^']*)'", detail["ctx"]["expected"])
         return f"{value} is not accepted{closest(detail['input'], accepted)}; accepted: {', '.join(accepted)}"
+    if detail["type"] in EXPECTED:
+        message = f"expected {EXPECTED[detail['type']].format(**_plain(detail.get('ctx', {})))}"
     return f"{message}, got {value if len(value) <= 80 else value[:79] + '…'}"
+
+
+def _plain(context: Mapping[str, Any]) -> dict[str, str]:
+    """Bounds as people write them: 0, not 0.0; and of how many items they are, `1 item`."""
+    bounds = {name: bound for name, bound in context.items() if isinstance(bound, int | float)}
+    plain = {name: str(int(bound) if float(bound).is_integer() else bound) for name, bound in bounds.items()}
+    return plain | {name: counted(bounds[name], "item") for name in bounds.keys() & {"min_length", "max_length"}}
 
 
 def explain(error: ValidationError, what: str) -> InputError:

@@ -23,6 +23,9 @@ from types import ModuleType
 from signal_model.support.errors import InputError, one_line
 
 VARIABLE, GROUP = "SIGNAL_MODEL_PLUGINS", "signal_model.plugins"
+# Between the package of a plugin and the digest of its files.
+FILES = ", files "
+REMEDY = "; one of your own needs its plugin: installed, or named with --plugin; in Python, imported"
 EXPECTED = (
     "a plugin defines, as it is imported, a part of models (a subclass of MixerConfig, EmbeddingConfig, …), an "
     "objective (hrfevo.objective) or an algorithm (hrfevo.algorithm); see docs/plugins.md"
@@ -50,13 +53,13 @@ class Plugin:
 
     @property
     def version(self) -> str:
-        """What tells its code from any other: its package, or the start of the SHA-256 of its files."""
-        if self.package:
-            return self.package
+        """What tells its code from any other: its package if it has one, `averages 1.2, files 3f0c…`, and the start of
+        the SHA-256 of its files, which may change under one version."""
         found = hashlib.sha256()
         for file in sorted(self.place.rglob("*.py")) if self.place.is_dir() else [self.place]:
             found.update(file.read_bytes())
-        return found.hexdigest()[:12]
+        digest = found.hexdigest()[:12]
+        return f"{self.package}{FILES}{digest}" if self.package else digest
 
     @property
     def place(self) -> Path:
@@ -89,7 +92,10 @@ def use(names: Names, given_as: str = "--plugin") -> None:
 
     Raises InputError for one that cannot be imported, or defines nothing, naming what it was `given_as`.
     """
-    for name in map(str, [names] if isinstance(names, str | os.PathLike) else names):
+    several = [names] if isinstance(names, str | os.PathLike) else [*names]
+    if several:
+        _installed()  # first: of two that give one name to two things, the one that is named here is to blame
+    for name in map(str, several):
         before = len(_DEFINITIONS)
         module = imported(name, given_as)
         if len(_DEFINITIONS) == before and not _defines(module):
@@ -173,9 +179,18 @@ def _first(name: str, what: str) -> ModuleType:
 
 def _defines(module: ModuleType) -> bool:
     """Whether a module has a definition, or what it names is one or a module that has one."""
+    return any(within(one, home) for one in _DEFINITIONS for home in homes_of(module))
+
+
+def homes_of(module: ModuleType) -> set[str]:
+    """The modules in which may be defined what a module brings: its topmost package, and those that it names."""
     named = (value.__name__ if isinstance(value, ModuleType) else _home(value) for value in vars(module).values())
-    homes = {module.__name__.partition(".")[0], *named} - {None, *_OWN}
-    return any(one == home or one.startswith(f"{home}.") for one in _DEFINITIONS for home in homes)
+    return {name for name in (module.__name__.partition(".")[0], *named) if name and name not in _OWN}
+
+
+def within(module: str, home: str) -> bool:
+    """Whether a module is another one or below it, by their names."""
+    return module == home or module.startswith(f"{home}.")
 
 
 def _home(value: object) -> str | None:
@@ -192,6 +207,15 @@ def _from_here(name: str) -> str:
     """The path of a file as it is from the working folder, if it lies within."""
     path = Path(name)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else name
+
+
+def _imported_from(path: Path) -> ModuleType | None:
+    """The module that a file is already, as one of an installed plugin: twice, it would define each part twice."""
+    for name, module in [*sys.modules.items()]:
+        file = getattr(module, "__file__", None)
+        if name != "__main__" and isinstance(file, str) and file.endswith(path.name) and Path(file).resolve() == path:
+            return module
+    return None
 
 
 def _names_a_module(name: str) -> bool:
@@ -215,6 +239,8 @@ def _whole(name: str) -> str:
 
 
 def _from_file(path: Path) -> ModuleType:
+    if there := _imported_from(path):
+        return there
     name = f"signal_model_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar, get_args, get_origin
@@ -21,7 +22,7 @@ from signal_model.support.files import (
     read_document,
     to_yaml,
 )
-from signal_model.support.plugins import note_definition, plugins
+from signal_model.support.plugins import REMEDY, note_definition, plugins
 
 # What is said of a part without a kind.
 MISSING = "is missing"
@@ -243,22 +244,23 @@ class Part(Config):
         """
         plugins()
         found: dict[str, type[Self]] = {}
-        for child in cls._descendants():
+        for child in cls.descendants():
             kind = child.model_fields["kind"].default
             if not isinstance(kind, str):
                 continue
             there = found.get(kind, child)
             if (there.__module__, there.__qualname__) != (child.__module__, child.__qualname__):
-                names = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (there, child))
+                names = " and ".join(f"{one.__module__}.{one.__qualname__}{_file_of(one)}" for one in (there, child))
                 raise InputError(f"kind {kind!r}: is that of two parts, {names}; give one of them another")
             found[kind] = child
         return found
 
     @classmethod
-    def _descendants(cls) -> Iterator[type[Self]]:
+    def descendants(cls) -> Iterator[type[Self]]:
+        """Its subclasses, and theirs, in the order of definition."""
         for child in cls.__subclasses__():
             yield child
-            yield from child._descendants()
+            yield from child.descendants()
 
     @classmethod
     def parse(cls, data: Any) -> Any:
@@ -279,15 +281,18 @@ class Part(Config):
                     "value": MISSING if kind is None else f"{kind!r} is no kind",
                     "hint": "" if kind is None else closest(kind, kinds),
                     "accepted": ", ".join(kinds),
-                    "remedy": _kinds_with(data, kinds)
-                    if kind is None
-                    else "; one of your own needs its plugin (--plugin)",
+                    "remedy": _kinds_with(data, kinds) if kind is None else REMEDY,
                 },
             )
         return kinds[kind].model_validate(data)
 
     def check(self, size: ModelSize) -> None:
         """Raise Misfit for a setting that does not fit a model of this size."""
+
+
+def _file_of(part: type[Part]) -> str:
+    file = getattr(sys.modules.get(part.__module__), "__file__", None)
+    return f" ({file})" if file else ""
 
 
 def _kinds_with(data: Mapping[str, Any], kinds: Mapping[str, type[Part]]) -> str:

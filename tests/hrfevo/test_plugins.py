@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -110,15 +111,21 @@ def test_an_objective_that_meddles_fails_by_name_and_changes_no_other_genome(eva
         torch.set_grad_enabled(False)
         return 1.0
 
-    for meddling in (zeroes, leaves, switches):
+    def stumbles(candidate: Candidate) -> float:
+        return json.loads("{")  # type: ignore[no-any-return]
+
+    for meddling in (zeroes, leaves, switches, stumbles):
         objective(meddling.__name__, Measure("something odd"))(meddling)
     plain, switched, *failed = (
         evaluate(objectives=f"{{bits_per_byte: minimize{more}}}")
-        for more in ("", ", switches: minimize", ", zeroes: minimize", ", leaves: minimize")
+        for more in ("", ", switches: minimize", ", zeroes: minimize", ", leaves: minimize", ", stumbles: minimize")
     )
+    line = stumbles.__code__.co_firstlineno + 1
     assert [outcome.reason for outcome in failed] == [
         "error: ValueError: objective zeroes: has changed the weights of the model",
         "error: ValueError: objective leaves: called sys.exit(3)",
+        "error: ValueError: objective stumbles: JSONDecodeError: Expecting property name enclosed in double quotes: "
+        f"line 1 column 2 (char 1) (test_plugins.py:{line})",
     ]
     assert switched.metrics["bits_per_byte"] == plain.metrics["bits_per_byte"]
     assert torch.get_default_dtype() == torch.float32
@@ -137,6 +144,12 @@ def test_names_are_taken_once_and_taken_again_by_what_is_defined_again() -> None
     for name in ("bits_per_byte", "train_seconds"):
         with pytest.raises(ValueError, match=f"objective '{name}' is there already"):
             define(name, "theirs")
+    for odd, said in (
+        ({"better": "lower"}, "better: accepted: minimize, maximize, got 'lower'"),
+        ({"format": "4q"}, "format: accepted: .*, got '4q'"),
+    ):
+        with pytest.raises(ValueError, match=f"Measure: {said}"):
+            Measure("odd", **odd)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected small letters"):
         define("Mine!", "odd")
     with pytest.raises(ValueError, match="objective 'mine' is there already"):

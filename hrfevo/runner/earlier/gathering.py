@@ -14,7 +14,7 @@ from hrfevo.space.metrics import PROBED, TIMED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import EARLIER_FILE, RunFolder
 from hrfevo.store.store import Evaluation
-from hrfevo.store.versions import versions
+from hrfevo.store.versions import changes
 from signal_model.support.errors import InputError, counted, one_line
 
 # Failures of the genome itself; others, such as too little memory, are of the machine and of limits too.
@@ -198,10 +198,8 @@ class _Gatherer:
         else:
             self._say(f"knows {counted(known, 'result')} of {path}, beside its own budget, front and report")
         self._say(f"begins with {founders} on its front, trained again here")
-        before, now = self._run.settings.versions, versions()
-        for package in ("hrfevo", "torch"):
-            if before and (was := before.get(package)) != now[package]:
-                self._say(f"note: {path} was made with {package} {was}, this run has {now[package]}")
+        for change in changes(self._run.settings.versions):
+            self._say(f"note: of {path}: {change}")
         for genome, why in list(unfit.items())[:NAMED]:
             self._say(f"left out {genome}: {why}")
         if (more := len(unfit) - NAMED) > 0:

@@ -14,6 +14,7 @@ from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation
+from hrfevo.store.versions import changes
 from hrfevo.workers.base import INHERITED
 from hrfevo.workers.trainings import fetched
 from signal_model.config import Recipe
@@ -39,6 +40,8 @@ class Trained:
     began: int
     steps: int
     measured: Evaluation | None
+    changed: tuple[str, ...] = ()
+    """What is another since the search, in words: with that a score may be another, too."""
 
     @property
     def score(self) -> float:
@@ -63,7 +66,8 @@ class Trained:
             return "the same as in the search"
         if not self.began and self.measured.metrics.get(INHERITED):
             return f"in the search {before:.6f}, where it began with its parent's weights"
-        return f"in the search {before:.6f} (on {self.measured.device} of {self.measured.worker.partition(':')[0]})"
+        where = f"on {self.measured.device} of {self.measured.worker.partition(':')[0]}"
+        return f"in the search {before:.6f} ({'; '.join([where, *self.changed])})"
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint that `signal-model evaluate` reads."""
@@ -126,7 +130,8 @@ def trained(
         log.close()
     origin = {"run": folder.path.name, "genome": found.genome, "steps": steps}
     figures = figures_of(trainer.model, corpus, recipe.training, training, score) | origin
-    return Trained(trainer.model.eval(), recipe, corpus, figures, began, steps, measured)
+    since = tuple(changes(folder.settings.versions))
+    return Trained(trainer.model.eval(), recipe, corpus, figures, began, steps, measured, since)
 
 
 def _fresh(recipe: Recipe, corpus: Corpus, device: torch.device) -> Trainer:

@@ -27,8 +27,8 @@ from hrfevo.space.trials import trials
 from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.model import build_model
 from signal_model.support.errors import InputError
-from signal_model.support.files import parse_document
-from signal_model.support.settings import words
+from signal_model.support.files import Document, parse_document
+from signal_model.support.settings import paths, words
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor
 from tests.conftest import ROOT, SPACES, command
 
@@ -197,9 +197,9 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
     [
         (RATE, "{low: 1e-3}", "4: genes.training.learning_rate.type: is missing; accepted: float, int, interval,"),
         (RATE, "3e-2", "4: genes.training.learning_rate: expected a mapping such as {type: float, low: 0, high: 1}"),
-        (RATE, "{type: float, low: 1e-3, high: .inf}", "learning_rate.high: Input should be a finite number, got inf"),
+        (RATE, "{type: float, low: 1e-3, high: .inf}", "learning_rate.high: expected a finite number, got inf"),
         ("type: choice, values: [attention", "values: [attention", "13: genes.layers.genes.mixer.kind.type: is miss"),
-        ("    max: 2\n", "", "8: genes.layers.max: Field required"),
+        ("    max: 2\n", "", "8: genes.layers.max: is missing"),
         ("{type: int, low: 2, high: 8, when: {embedding.kind: spectral}}",
          "{type: int, low: 2, high: 8, when: {embedding.bases: 3}}", "'embedding.bases' is the gene itself; accepted"),
         (KINDS, "mixer.kind: {type: choice, values: [wavelet], when: {mixer.knid: wavelet}}",
@@ -215,9 +215,10 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         ("width: 16}", "width: 16, embedding: {a.b.c: 1}}", "2: model.embedding.a.b.c: fixed settings are nested; "
          "write a: {b: {c: 1}}"),
         ("genes:\n  t", "training: {optimizer.kind: muon}\ngenes:\n  t", "write optimizer: {kind: muon}"),
-        ("training.learning_rate", "training.dropout", "4: genes.training.dropout: unknown setting; accepted: steps,"),
+        ("training.learning_rate", "training.dropout", "training.dropout: unknown setting; accepted: batch_size,"),
         ("  embedding.frequencies: {type: interval, low: 0.5, high: 8, when: {embedding.kind: spectral}}\n", "",
-         "5: genes.embedding.kind: with 'spectral', model.embedding.frequencies: 32 cycles need a width"),
+         "5: genes.embedding.kind: with 'spectral', model.width: embedding.frequencies: the default of spectral does "
+         "not fit: 32 cycles need a width of at least 64, got 16; set embedding.frequencies, or another width"),
         ("rungs:", "constraints: {params: {max: 3}}\nrungs:", "constraints.params: 'params' is no metric (did you"),
         ("rungs:", "objectives: {bits_per_byte: maximize}\nrungs:", "bits_per_byte: validation loss, bits per"),
         ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
@@ -235,6 +236,18 @@ RATE, KINDS = "{type: float, low: 1e-3, high: 3e-2}", "mixer.kind: {type: choice
         ("8, when: {embedding.kind: spectral}}\n  embedding.frequencies: {type: interval, low: 0.5, high: 8, when",
          "8}\n  embedding.spacing: {type: choice, values: [log], when",
          "accepted: kind; searched only where it is one: when: {embedding.kind: [spectral]}"),
+        # What is settled elsewhere, or is of no model, is no gene, nor said to be one.
+        ("training.learning_rate", "vocab_size", "4: genes.vocab_size: is set by the tokenizer, not searched; run one "
+         "search for each size: --set tokenizer.size=0.001"),
+        ("training.learning_rate", "training.steps", "4: genes.training.steps: is set by rungs, not searched"),
+        ("training.learning_rate", "tokenizer.size", "4: genes.tokenizer.size: tokenizer is not searched: genes are "
+         "of models and training; run one search for each: --set tokenizer.size=0.001"),
+        ("training.learning_rate", "learning", "4: genes.learning: unknown setting; accepted: context, width,"),
+        # What the file does not say does not fit what it does.
+        ("width: 16}", "width: 33}", "2: model.width: mixer.heads: the default of attention does not fit: must "
+         "divide the width of 33 into even sizes, got 4; set mixer.heads, or another width"),
+        ("context: 32, ", "context: 8, ", "13: genes.layers.genes.mixer.kind: with 'wavelet', model.context: "
+         "mixer.levels: the default of wavelet does not fit: 5 needs a context of at least 32, got 8; set mixer.lev"),
         ("  layers:\n", "  layers.0.mixer.heads: {type: int, low: 1, high: 2}\n  layers:\n",
          "8: genes.layers.0.mixer.heads: genes of layers stand below the genes of one that is named layers"),
     ],
@@ -247,6 +260,28 @@ def test_what_is_wrong_with_a_gene_is_said_in_our_words_and_of_the_gene(old: str
     assert says in str(error.value)
     assert ".[key]" not in str(error.value)
     assert "Unable to extract" not in str(error.value)
+
+
+@pytest.mark.parametrize("odd", [None, True, 0, -1.5, "x", [], [3], {}, {"a": 3}], ids=repr)
+def test_no_setting_is_refused_in_the_words_of_pydantic(odd: object) -> None:
+    said, small = set(), parse_document(SMALL, "small.yaml").data
+    for key in {key for key, _ in paths(SearchSpace)}:
+        place = data = copy.deepcopy(small)
+        *sections, name = key.split(".")
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = odd
+        try:
+            SearchSpace.from_document(Document("small.yaml", data, {}))
+        except InputError as error:
+            said.add(str(error))
+    assert len(said) > 15
+    assert not [one for one in said if re.search("Input should|after validation|Field required", one)]
+
+
+def test_a_gene_with_dots_is_added_by_an_option() -> None:
+    space = parse_space(SMALL, "small.yaml", ["genes.training.weight_decay={type: float, low: 0, high: 1}"])
+    assert "training.weight_decay" in space.genes
 
 
 MISPLACED = "unknown setting here, its place is"
@@ -375,7 +410,7 @@ def test_what_an_option_says_is_not_blamed_on_the_file() -> None:
         ),
         (
             "genes.embedding.bases={type: int}",
-            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: Fiel",
+            "--set genes.embedding.bases={type: int}: genes.embedding.bases.low: is missing",
         ),
         ("population=3", "--set population=3: population: "),
         ("constraints.params.max=3", "--set constraints.params.max=3: constraints.params: 'params' is no"),

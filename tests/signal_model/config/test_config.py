@@ -46,7 +46,7 @@ def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) ->
     ("text", "says"),
     [
         ("widht: 3", "1: widht: unknown setting (did you mean 'width'?); accepted: vocab_size, context, width"),
-        ("\nwidth: -3", "2: width: Input should be greater than or equal to 2, got -3"),
+        ("\nwidth: -3", "2: width: expected at least 2, got -3"),
         ("embedding:\n  kind: spectrl", "2: embedding.kind: 'spectrl' is no kind (did you mean 'spectral'?)"),
         (
             "embedding:\n  bases: 3",

@@ -320,7 +320,12 @@ NOTHING = "no such file, and as a glob it matches none"
         ("hollow", "file", "path: hollow: holds no file"),
         ("empty", "file", "path: empty: there is no text"),
         ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*split: position"),
-        ("few", "position", "path: few: `split: position` is for one file, not 2; use `split: file`"),
+        ("few", "position", "path: few: `split: position` cuts one document, and here are 2 .*; use `split: file`"),
+        (
+            "rows.jsonl",
+            "position",
+            r"path: rows.jsonl: `split: position` cuts one document, and here are 3 \(.* row of a",
+        ),
         ("few/0.txt", "position", "path: few/0.txt: 3 characters are too few .* it takes 20"),
         ("blank.txt", "position", "path: blank.txt: the validation split holds no text"),
         ("binary", "file", r"path: binary/x.png: is not UTF-8 text \(.* at byte 0\); .*glob"),
@@ -348,6 +353,7 @@ def test_files_that_cannot_be_used(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "few", ["one", "two", "two"])
     write(tmp_path / "empty", ["", "\n"])
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "row {row}"}}\n' for row in range(3)))
     write(tmp_path / "hollow" / ".git", ["x"])
     write(tmp_path, ["x" * 50 + " " * 50], "blank.txt")
     (tmp_path / "binary").mkdir()
@@ -733,6 +739,18 @@ def test_another_column_and_a_file_that_is_no_data_set(tmp_path: Path) -> None:
     assert sum(map(len, splits.values())) == len(TEXTS)
     with pytest.raises(InputError, match=f"is a file, not a data set; as a file it is read by `path: {path}`"):
         text_module.dataset_splits(DatasetCorpusConfig(dataset=path))
+    # A column of no file would be silently unheeded; beside a table, other files are texts.
+    (tmp_path / "dna.csv").write_text("name,sequence\n" + "one,ACGT\n" * 40)
+    for split in "file", "position":
+        alone = FilesCorpusConfig(path=str(tmp_path / "dna.csv"), text="sequence", split=split)
+        with pytest.raises(
+            InputError, match=r"dna\.csv: `text: sequence` names a column, and no file has any; accepted"
+        ):
+            text_module.files_splits(alone)
+        with pytest.raises(InputError, match="`text: sequence` names a column"):
+            text_module.whole_text(alone)
+    both = text_module.files_splits(FilesCorpusConfig(path=str(tmp_path), text="body"))
+    assert sum(map(len, both.values())) == len(TEXTS) + 1
 
 
 # --- a trained model on other text -----------------------------------------------------------------

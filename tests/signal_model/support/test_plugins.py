@@ -187,6 +187,10 @@ def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> N
     assert broken.returncode == 1
     assert "NO   two forms: step() and forward() disagree by" in broken.stdout
 
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "mixers.py").write_text(AVERAGE)
+    parts.write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nfrom lab import mixers")
+    assert "moving_average: keeps" in command("signal-model", "check", parts).stdout, "what a door opens to"
     for text, said in (
         ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
         ("x = 1", "defines no part"),
@@ -281,17 +285,44 @@ def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space:
     result = command("hrfevo", "run", searched, *asked, environment=path)
     assert result.returncode == 0, result.stderr
     remembered = json.loads((only_run(tmp_path / "out") / "run.json").read_text())
-    assert remembered["versions"]["plugin averages"] == "averages 1.2"
+    assert re.fullmatch("averages 1.2, files [0-9a-f]{12}", remembered["versions"]["plugin averages"])
     assert remembered["started"]["plugins"] == []
+    listed = json.loads(command("hrfevo", "plugins", "--format", "json", environment=path).stdout)
+    assert [(one["plugin"], one["adds"]) for one in listed] == [("averages", "part moving_average")]
     schema = json.loads(command("hrfevo", "schema", environment=path).stdout)
     layer = schema["properties"]["model"]["properties"]["layers"]["items"]["properties"]["mixer"]["properties"]
     assert "moving_average" in layer["kind"]["enum"]
     assert "decay" in layer
+    checked = command("signal-model", "check", tmp_path / "averages.py", environment=path)
+    assert "moving_average: keeps" in checked.stdout, checked.stderr  # the file of the installed one is that one
+    # Its files may change under one version.
+    run = only_run(tmp_path / "out")
+    installed(tmp_path, AVERAGE.replace("0.9", "0.8"))
+    resumed = command("hrfevo", "resume", run, "--evaluations", 5, environment=path)
+    assert "note: the files of plugin averages 1.2 have changed since the run began" in resumed.stdout, resumed.stderr
     # One that is broken says whose it is.
     installed(tmp_path, "import nowhere")
     broken = command("hrfevo", "validate", searched, environment=path)
     assert broken.returncode == 2
     assert "plugin of the installed averages 1.2: averages: ModuleNotFoundError" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("objectives={weight_norm: minimize}", "'weight_norm' is no metric; accepted: bits_per_byte, "),
+        ("genes.embedding.kind={type: choice, values: [last_k]}", "'last_k' is no value of embedding.kind; accepted: "),
+    ],
+)
+def test_a_run_says_which_plugin_it_lacks(override: str, said: str, written_run: Path) -> None:
+    """That of its objective and of its part: what is wrong then is not what the space says."""
+    made = RunFolder.open(written_run)
+    for versions in {"plugin lastk": "lastk 0.0.1"}, {"plugin lastk": "lastk 0.0.1, files 0a1b2c3d4e5f"}:
+        without = made.settings.changed(versions=made.settings.versions | versions)
+        assert RunFolder(written_run, without).space() == made.space()  # nothing of it is needed
+        told = f"{written_run}: was made with plugin lastk 0.0.1, which is not installed here: --set {override}"
+        with pytest.raises(InputError, match=f"{re.escape(told)}.*{re.escape(said)}.*; one of your own needs"):
+            RunFolder(written_run, without.changed(overrides=(override,))).space()
 
 
 def test_a_plugin_that_defines_nothing_is_refused_and_one_that_imports_what_it_brings_is_not(
