@@ -31,7 +31,8 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
 
 
 def worth(scores: Yardsticks, history: History) -> str:
-    """What the lowest loss at the highest rung is worth beside `scores`, as a sentence; empty if none is known."""
-    losses = [e.metrics["bits_per_byte"] for e in history.top if "bits_per_byte" in e.metrics]
+    """What the lowest loss at the highest rung, of means over seeds, is worth beside `scores`, as a sentence; empty if
+    none is known."""
+    losses = [e.metrics["bits_per_byte"] for e in history.at_rung(None) if "bits_per_byte" in e.metrics]
     said = judged(min(losses), scores) if losses else ""
     return f"The lowest loss, {min(losses):.4f} bits per byte, is {said}." if said else ""

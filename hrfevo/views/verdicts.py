@@ -57,17 +57,14 @@ def rivals(found: Confirmation) -> Iterator[str]:
         yield "It is itself a transformer: the search has found nothing that it ranks before one."
     for name, other in found.rivals.items():
         yield f"Beside {one_of(name)} tuned as long ({_scores(other)}): {beside(found.winner, other)}."
-        notes = (
-            _size(found, name, other),
-            after_a_look(found.winner, other),
-            how_to_decide(found.winner.less(other)),
-            _at_a_limit(found, name),
-        )
+        notes = (_size(found, name, other), *_doubts(found.winner, other), _at_a_limit(found, name))
         yield from filter(None, notes)
     if not found.rivals:
         yield "No transformer was trained to compare it with."
     if found.founder:
         yield over_founder(found.winner, found.founder)
+        if found.founder.genome != found.winner.genome:
+            yield from filter(None, _doubts(found.winner, found.founder))
 
 
 def in_general(found: Confirmation) -> Iterator[str]:
@@ -135,8 +132,8 @@ def how_to_decide(less: Difference | None) -> str:
     if count is None:
         apart = max(abs(less.low), abs(less.high))
         return (
-            f"To decide it would take more than {MOST_SEEDS} seeds, were the difference as measured: on validation the two are "
-            f"alike to within {apart:.4f}."
+            f"To decide it would take more than {MOST_SEEDS} seeds, were the difference as measured: on validation the "
+            f"two are alike to within {apart:.4f}."
         )
     return (
         f"To decide it: about {counted(count, 'new seed')}, read alone, would show such a difference on validation in "
@@ -177,6 +174,10 @@ def efforts(found: Confirmation) -> str:
 def one_of(rival: str) -> str:
     """`a transformer`, `gated_delta`."""
     return f"a {rival}" if rival == TRANSFORMER else rival
+
+
+def _doubts(one: Confirmed, other: Confirmed) -> tuple[str, str]:
+    return after_a_look(one, other), how_to_decide(one.less(other))
 
 
 def _looks(one: Confirmed, other: Confirmed) -> str:

@@ -45,7 +45,7 @@ def space() -> SearchSpace:
 
 
 def searched(space: SearchSpace, *best: Callable[[dict[str, Any]], None]) -> History:
-    """A search with values drawn well inside all ranges, but for what is changed of its best, the first of them first."""
+    """A search with values drawn well inside all ranges, but for what is changed of its best."""
     history = History(space, tuple(search(space, 40)[2]))
     order = {one.number: place for place, one in enumerate(history.ranked(len(history)))}
     changed, generator = [], np.random.default_rng(0)

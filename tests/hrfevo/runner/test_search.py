@@ -571,6 +571,7 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     told = [line for line in lines if line.startswith("[")]
     for line, evaluation in zip(told, sorted(ended, key=lambda e: e.ended_event or 0), strict=True):
         assert f"] {evaluation.genome} ({long.rungs[evaluation.rung]} steps) " in line
+    assert all(line.endswith(" left") for line in told)
     scores = [e.metrics["bits_per_byte"] for e in ended if e.rung == 1 and e.status == "finished"]
     assert f"best {min(scores):.6g} (9 steps)" in [line for line in told if "best" in line][-1]
     failed = [e for e in ended if e.status == "failed"]
