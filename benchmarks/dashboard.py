@@ -9,7 +9,8 @@ are drawn beside the requests, which show the latest there are: that takes secon
 down; `once drawn` is the answer that brings them. The table asks for its rows separately (`rows`: the first hundred,
 sorted by a measurement, filtered by a gene). What a browser needs to draw is not measured.
 
-Ends with exit code 1 if a median is above 500 ms (unless `--no-check`).
+Ends with exit code 1 if the first answer takes more than 2 s, or a median is above 500 ms (unless `--no-check`):
+the bars for `--evaluations 50000` too.
 """
 
 from __future__ import annotations
@@ -30,17 +31,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from common import end, machine, print_table
 
 from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
+from hrfevo.store import schema
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Point
 
-MOST_MS = 500.0
+MOST_MS, FIRST_MS = 500.0, 2000.0
 MORE = 10
 POINTS = 20
 LARGE = 50_000  # bytes of an answer that has figures in it
@@ -58,22 +61,40 @@ class Search:
         self._store: Store = self._folder.open_store(create=True)
         self._folder.begin(self._store)
         self._generator = np.random.default_rng(0)
-        self._number = 0
+        self._number, self._seen = 0, set[str]()
         self.name = self._folder.path.name
+
+    def fill(self, count: int) -> None:
+        """So many evaluations that have ended, all at once."""
+        born, ended, points = [], [], []
+        for job, outcome in self._next(count):
+            key = {"run_id": self._folder.id, "number": job.number}
+            of_genome = {"id": job.genome.id, "birth": job.number, "operator": "random", "parents": []}
+            born.append({"run_id": self._folder.id, "values": dict(job.genome.values)} | of_genome)
+            told = {name: getattr(outcome, name) for name in ("status", "reason", "metrics", "worker", "device")}
+            when = {"submitted": outcome.started, "started": outcome.started, "ended": outcome.ended}
+            events = {"submitted_event": 2 * job.number, "ended_event": 2 * job.number + 1}
+            ended.append(key | {"genome_id": job.genome.id, "rung": 0, "seed": job.seed} | told | when | events)
+            points += [key | vars(point) for point in outcome.curve]
+        with sa.create_engine(self._folder.store_url()).begin() as connection:
+            for table, rows in ((schema.genomes, born), (schema.evaluations, ended), (schema.curves, points)):
+                connection.execute(table.insert(), rows)
 
     def go_on(self, count: int) -> None:
         """So many more evaluations, each in two transactions as in a real search."""
-        seen: set[str] = set()
-        while len(seen) < count:
+        for job, outcome in self._next(count):
+            self._store.submitted(self._folder.id, job, Proposal(job.genome, "random"))
+            self._store.record(self._folder.id, outcome, 3.0 * job.number)
+
+    def _next(self, count: int) -> Iterator[tuple[Job, Outcome]]:
+        for number in range(self._number, self._number + count):
             genome = sample(self._space, self._generator)
-            # A genome that was there before would break the key of genome, rung and seed.
-            job = Job(self._number, genome, 0, seed=self._number)
-            if genome.id in seen:
-                continue
-            seen.add(genome.id)
-            self._store.submitted(self._folder.id, job, Proposal(genome, "random"))
-            self._store.record(self._folder.id, self._outcome(job), 3.0 * self._number)
-            self._number += 1
+            while genome.id in self._seen:
+                genome = sample(self._space, self._generator)
+            self._seen.add(genome.id)
+            job = Job(number, genome, 0, seed=number)
+            yield job, self._outcome(job)
+        self._number += count
 
     def _outcome(self, job: Job) -> Outcome:
         random = self._generator
@@ -165,7 +186,7 @@ def measure(evaluations: int, repeats: int) -> dict[str, list[tuple[float, int]]
     found: dict[str, list[tuple[float, int]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         search = Search(Path(folder))
-        search.go_on(evaluations)
+        search.fill(evaluations)
         with dashboard(Path(folder)) as address:
             for tab in TABS:
                 page = Page(address, search.name, tab)
@@ -196,8 +217,9 @@ def main() -> int:
         times, lengths = zip(*answers, strict=True)
         median = statistics.median(times)
         rows.append((asked, f"{median:.0f} ({min(times):.0f}–{max(times):.0f})", f"{max(lengths) / 1000:,.0f}"))
-        if median > MOST_MS and not asked.endswith("first"):
-            missed.append(f"{asked}: {median:.0f} ms; the bar is {MOST_MS:g}")
+        bar = FIRST_MS if asked.endswith("first") else MOST_MS
+        if median > bar:
+            missed.append(f"{asked}: {median:.0f} ms; the bar is {bar:g}")
     print_table(("asked for", "ms", "answer, kB"), rows)
     return end(missed, not options.no_check)
 

@@ -23,10 +23,10 @@ class NoOffspring(Evolution):
 
 
 class NoStrangers(Evolution):
-    """No new genome is random."""
+    """No new genome is random, once there is something to breed from."""
 
     def _strangers(self, count: int) -> list[Proposal]:
-        return self._offspring(count)
+        return self._offspring(count) if self.population.ready else super()._strangers(count)
 
 
 class NoRefinement(Evolution):

@@ -7,6 +7,9 @@ from typing import Self
 
 import numpy as np
 
+# So many points of a sequence are compared with a front at once.
+BLOCK = 1000
+
 
 def joined(front: np.ndarray, point: np.ndarray) -> np.ndarray:
     """A front (n, objectives) with one point more; the same array where something on it is as good.
@@ -21,6 +24,23 @@ def joined(front: np.ndarray, point: np.ndarray) -> np.ndarray:
     if (front <= point).all(axis=1).any():
         return front
     return np.vstack([front[~(point <= front).all(axis=1)], point])
+
+
+def non_dominated(points: np.ndarray) -> np.ndarray:
+    """Which of points (n, objectives) no other dominates, (n,) bool; equal ones all, or none of them.
+
+    Up to three objectives in O(n log n) (Kung, Luccio & Preparata 1975, Journal of the ACM 22), by moocore.
+
+    Examples:
+        >>> non_dominated(np.array([[1.0, 5.0], [4.0, 2.0], [4.0, 5.0], [1.0, 5.0]])).tolist()
+        [True, True, False, True]
+    """
+    import moocore
+
+    if not len(points):
+        return np.zeros(0, bool)
+    found: np.ndarray = moocore.is_nondominated(points, keep_weakly=True)
+    return found
 
 
 def dominated_share(points: np.ndarray, by: np.ndarray) -> float:
@@ -94,10 +114,14 @@ class Hypervolume:
     def growth(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where in a sequence of points (N, objectives) their front grows, and the hypervolume from there on."""
         places, volumes, front = [], [], np.empty((0, points.shape[1]))
-        for place, point in enumerate(points):
-            grown = joined(front, point)
-            if grown is not front:
-                front = grown
-                places.append(place)
-                volumes.append(self.of(front))
+        for start in range(0, len(points), BLOCK):
+            block = points[start : start + BLOCK]
+            # Most points of a long sequence are behind what is there: only the others are looked at one by one.
+            behind = np.any(np.all(front[None] <= block[:, None], axis=2), axis=1)
+            for place in np.flatnonzero(~behind):
+                grown = joined(front, block[place])
+                if grown is not front:
+                    front = grown
+                    places.append(start + place)
+                    volumes.append(self.of(front))
         return np.array(places, int), np.array(volumes)

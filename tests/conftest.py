@@ -69,9 +69,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tokens made by tests stay out of the user's cache, and are made once."""
-    before = os.environ.get("SIGNAL_MODEL_CACHE")
-    os.environ["SIGNAL_MODEL_CACHE"] = str(tmp_path_factory.mktemp("tokens"))
+    """Tokens made by tests stay out of the user's cache, and are made once for all processes that share the tests."""
+    before, own = os.environ.get("SIGNAL_MODEL_CACHE"), tmp_path_factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tokens"
+    place.mkdir(exist_ok=True)
+    os.environ["SIGNAL_MODEL_CACHE"] = str(place)
     yield
     if before is None:
         del os.environ["SIGNAL_MODEL_CACHE"]

@@ -25,11 +25,17 @@ class Scores:
     @classmethod
     def of(cls, measured: Sequence[np.ndarray]) -> Scores:
         """From the measurements of each genome, (seeds, objectives) each."""
-        means = np.array([values.mean(axis=0) for values in measured])
-        counts = np.array([len(values) for values in measured])
-        squares = sum(((v - m) ** 2).sum(axis=0) for v, m in zip(measured, means, strict=True) if len(v) > 1)
-        noise = np.sqrt(np.broadcast_to(squares / max(1, int((counts - 1).sum())), means.shape[1:]))
-        return cls(means, counts, noise)
+        return cls.by(
+            np.repeat(np.arange(len(measured)), [len(values) for values in measured]), np.concatenate(measured)
+        )
+
+    @classmethod
+    def by(cls, genomes: np.ndarray, values: np.ndarray) -> Scores:
+        """From measurements (M, objectives) of the genomes with these numbers, (M,): each below N at least once."""
+        counts = np.bincount(genomes)
+        means = grouped(genomes, values) / counts[:, None]
+        squares = grouped(genomes, (values - means[genomes]) ** 2)[counts > 1].sum(axis=0)
+        return cls(means, counts, np.sqrt(squares / max(1, int((counts - 1).sum()))))
 
     @property
     def doubts(self) -> np.ndarray:
@@ -56,3 +62,8 @@ class Scores:
             if not ((others <= optimistic[index]).all(axis=1) & (others < optimistic[index]).any(axis=1)).any():
                 gains[index] = scale.of(np.vstack([others, optimistic[index]])) - scale.of(others)
         return gains
+
+
+def grouped(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of rows of (M, columns) with the same number, (M,): (N, columns)."""
+    return np.stack([np.bincount(groups, column) for column in values.T], axis=1)

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from statistics import fmean
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrfevo.algorithms.seeds import Scores
+from hrfevo.algorithms.seeds import Scores, grouped
 from hrfevo.space.metrics import Metric
 from hrfevo.store.store import Evaluation
+
+
+@dataclass(frozen=True)
+class Means:
+    """Of N genomes, in the order in which they first stand among evaluations of one rung.
+
+    `first` are the places of those, (N,); `counts` how many seeds each has, (N,); `values` the means of each metric,
+    (N, metrics), NaN where the first has none; `doubts` are standard errors, (N, objectives), as the scatter of those
+    with several seeds says: 0 where there are no such.
+    """
+
+    first: np.ndarray
+    counts: np.ndarray
+    values: np.ndarray
+    doubts: np.ndarray
+
+    @classmethod
+    def of(cls, genomes: Iterable[str], values: np.ndarray, objectives: Sequence[int]) -> Means:
+        """Of evaluations whose metrics are (M, metrics), NaN for none; `objectives` are places among these."""
+        numbers: dict[str, int] = {}
+        groups = np.array([numbers.setdefault(genome, len(numbers)) for genome in genomes], int)
+        first, counts = np.unique(groups, return_index=True)[1], np.bincount(groups)
+        if len(first) == len(groups):
+            return cls(first, counts, values, np.zeros((len(groups), len(objectives))))
+        known, own = ~np.isnan(values), values[first]
+        with np.errstate(invalid="ignore"):
+            means = grouped(groups, np.where(known, values, 0.0)) / grouped(groups, known)
+        # Of equal numbers, as of counts, the number itself.
+        differ = grouped(groups, known & (values != own[groups])) > 0
+        means = np.where(differ & ~np.isnan(own), means, own)
+        return cls(first, counts, means, Scores.by(groups, values[:, objectives]).doubts)
 
 
 def averaged(objectives: Iterable[Metric], evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -19,25 +49,33 @@ def averaged(objectives: Iterable[Metric], evaluations: Sequence[Evaluation]) ->
     `doubts` are of all, as the scatter of those with several seeds says; none where there are no such. Its step time is
     the one alone, where that is known. What is averaged already stays as it is.
     """
-    own: dict[str, list[Evaluation]] = {}
+    firsts: dict[str, Evaluation] = {}
     for evaluation in evaluations:
-        own.setdefault(evaluation.genome, []).append(evaluation)
-    if len(own) == len(evaluations) or any(evaluation.seeds > 1 for evaluation in evaluations):
-        return [_alone(same[0]) for same in own.values()]
-    return [_alone(one) for one in _means([*objectives], own)]
+        firsts.setdefault(evaluation.genome, evaluation)
+    if len(firsts) == len(evaluations) or any(evaluation.seeds > 1 for evaluation in evaluations):
+        return [_alone(one) for one in firsts.values()]
+    return [_alone(one) for one in _means([*objectives], evaluations)]
 
 
-def _means(names: Sequence[Metric], own: Mapping[str, Sequence[Evaluation]]) -> list[Evaluation]:
-    scores = Scores.of([np.array([[e.metrics[name] for name in names] for e in same]) for same in own.values()])
+def _means(objectives: Sequence[Metric], evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    names = [*dict.fromkeys(name for e in evaluations for name in e.metrics)]
+    values = np.array([[e.metrics.get(name, np.nan) for name in names] for e in evaluations], float)
+    found = Means.of((e.genome for e in evaluations), values, [names.index(name) for name in objectives])
+    rows = zip(found.first.tolist(), found.counts.tolist(), found.values.tolist(), found.doubts.tolist(), strict=True)
     return [
         replace(
-            same[0],
-            metrics={name: _mean([e.metrics[name] for e in same if name in e.metrics]) for name in same[0].metrics},
-            seeds=len(same),
-            doubts=dict(zip(names, doubts.tolist(), strict=True)),
+            evaluations[place],
+            metrics=_changed(evaluations[place].metrics, dict(zip(names, means, strict=True))),
+            seeds=count,
+            doubts=dict(zip(objectives, doubts, strict=True)),
         )
-        for same, doubts in zip(own.values(), scores.doubts, strict=True)
+        for place, count, means, doubts in rows
     ]
+
+
+def _changed(metrics: dict[str, float], means: dict[str, float]) -> dict[str, float]:
+    """Means of those metrics; a whole number stays one where its mean is equal."""
+    return {name: value if value == means[name] else means[name] for name, value in metrics.items()}
 
 
 def _alone(evaluation: Evaluation) -> Evaluation:
@@ -46,8 +84,3 @@ def _alone(evaluation: Evaluation) -> Evaluation:
         return evaluation
     doubts = {name: doubt for name, doubt in evaluation.doubts.items() if name != "step_time"}
     return replace(evaluation, metrics=evaluation.metrics | {"step_time": min(evaluation.timings)}, doubts=doubts)
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of equal numbers, as of counts, the number itself."""
-    return values[0] if len(set(values)) == 1 else fmean(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,7 +92,7 @@ class Earlier(Config):
             for place, source in enumerate(self.sources)
         )
 
-    @property
+    @cached_property
     def origins(self) -> dict[str, str]:
         """Where genomes come from, by id: `from` the run that measured them last."""
         return {Genome(one.values).id: self.sources[one.source].words for one in self._everyone}
@@ -109,11 +110,15 @@ class Earlier(Config):
 
     def named(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
         """The evaluations of a run, with earlier runs as origin of what came from there."""
-        origins = self.origins
-        return [
-            replace(e, operator=origins[e.genome]) if e.operator in (FOUNDER, PROMOTION) and e.genome in origins else e
-            for e in evaluations
-        ]
+        origins = self.named_operators([e.genome for e in evaluations], [e.operator for e in evaluations])
+        pairs = zip(evaluations, origins, strict=True)
+        return [e if e.operator == origin else replace(e, operator=origin) for e, origin in pairs]
+
+    def named_operators(self, genomes: Sequence[str], operators: Sequence[str]) -> list[str]:
+        """What made each genome: an earlier run, if that is where it comes from."""
+        known = self.origins
+        pairs = zip(genomes, operators, strict=True)
+        return [known.get(genome, one) if one in (FOUNDER, PROMOTION) else one for genome, one in pairs]
 
     def others(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
         """Earlier results of genomes that a run has not evaluated itself, born before all of its own."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from hrfevo.pareto import non_dominated
+from hrfevo.results.averaging import Means
+from hrfevo.results.gene_frames import gene_frame, with_genes
 from hrfevo.results.history import History
-from hrfevo.space.genes import BaseGene, FloatGene, IntGene, LayersGene
-from hrfevo.space.genome import flat
 from hrfevo.space.metrics import METRICS, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Point
-
-GENE = "gene:"
 
 Objectives = Mapping[Metric, Direction]
 
@@ -34,6 +34,11 @@ _COLUMNS = (
     "worker",
 )
 _TIMES = ("began", "minutes", "spent")
+# What records have beside metrics.
+_RECORDED = (
+    *("number", "genome", "birth", "operator", "parents", "rung", "status", "reason", "worker"),
+    *("submitted", "started", "ended", "ended_event", "alone"),
+)
 
 
 def evaluation_frame(history: History) -> pd.DataFrame:
@@ -45,39 +50,59 @@ def evaluation_frame(history: History) -> pd.DataFrame:
     highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
     an interval is a pair (low, high); genes that are not active are missing.
     """
-    space, began = history.space, min((evaluation.submitted for evaluation in history), default=0.0)
-    winners = {evaluation.number for evaluation in history.front}
-    rows = [_row(evaluation, space, began, evaluation.number in winners) for evaluation in history]
-    genes = sorted({name for row in rows for name in row if name.startswith(GENE)}, key=_gene_order(space))
-    measured = [*METRICS, *sorted({name for e in history for name in e.metrics} - set(METRICS))]
-    kinds: dict[str, str] = dict.fromkeys((*_TIMES, *measured), "float64")
-    kinds |= dict.fromkeys(("number", "birth", "generation", "rung", "steps", "seeds"), "int64") | {"front": "bool"}
-    kinds |= {name: _kind(space, name) for name in genes}
-    columns = [*_COLUMNS, *_TIMES, "front", *measured, *genes]
-    # Each column by itself: pandas would make the choice 1 into 1.0 where others are missing.
-    return pd.DataFrame(
-        {name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(name, "object")) for name in columns}
-    )
+    fields = (*_RECORDED[:-1], "metrics", "timings")
+    frame = _measured(record_frame({name: [getattr(one, name) for one in history] for name in fields}), history.space)
+    frame["seeds"] = np.array([one.seeds for one in history], "int64")
+    frame["front"] = frame["number"].isin([winner.number for winner in history.front])
+    return with_genes(frame, gene_frame(history.space, {one.genome: one.values for one in history}))
 
 
-def updated_frame(frame: pd.DataFrame, changed: Sequence[Evaluation], history: History) -> pd.DataFrame:
-    """`evaluation_frame(history)` at the price of what changed since `frame` was made."""
-    if not changed:
-        return frame
-    if frame.empty:
-        return evaluation_frame(history)
-    part = evaluation_frame(history.among(changed))
-    began, began_part = (min(evaluation.submitted for evaluation in some) for some in (history, changed))
-    part[["began", "minutes"]] += (began_part - began) / 60
-    whole = pd.concat([frame[~frame["number"].isin(part["number"])], part]).sort_values("number", ignore_index=True)
-    # What was behind the front stays behind it, unless genomes are trained again, with other seeds.
-    numbers = {*frame.loc[frame["front"], "number"], *part["number"]}
-    again = finished_at(whole)["genome"].duplicated().any()
-    candidates = history if again else history.among(e for e in history if e.number in numbers)
-    whole["front"] = whole["number"].isin([winner.number for winner in candidates.front])
-    genes = sorted(gene_columns(whole), key=_gene_order(history.space))
-    others = sorted({str(name) for name in whole.columns} - {*_COLUMNS, *_TIMES, "front", *METRICS, *genes})
-    return whole[[*_COLUMNS, *_TIMES, "front", *METRICS, *others, *genes]]
+def record_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Evaluations from fields of theirs, each a column (see `Store.columns`): a column for each metric, known or not.
+
+    `alone` is the least time of a step that was measured again, in milliseconds, NaN for none.
+    """
+    metrics, timings = columns["metrics"], columns["timings"]
+    fields = {name: values for name, values in columns.items() if name not in ("metrics", "timings")}
+    # Of each status one object: it is compared again and again, and with itself that is fast.
+    fields["status"] = [*map(sys.intern, columns["status"])]
+    measured = {name: [one.get(name) for one in metrics] for name in set().union(*metrics)}
+    told = dict.fromkeys(METRICS, np.nan) | measured | {"alone": [min(some, default=None) for some in timings]}
+    kinds = dict.fromkeys((*told, "submitted", "started", "ended", "ended_event"), "float64")
+    kinds |= dict.fromkeys(("number", "birth", "rung"), "int64")
+    index = pd.RangeIndex(len(metrics))
+    return pd.DataFrame({name: pd.Series(v, index, kinds.get(name, "object")) for name, v in (fields | told).items()})
+
+
+def updated(records: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
+    """Records of which some have changed, and some are new."""
+    kept = records[~records["number"].isin(changed["number"])]
+    return pd.concat([kept, changed]).sort_values("number", kind="stable", ignore_index=True)
+
+
+def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
+    """`evaluation_frame` of `History.with_means`, but the genes, from the records of all evaluations."""
+    frame = _measured(records, space)
+    names = [*map(str, frame.columns)][len((*_COLUMNS, *_TIMES, "front")) :]
+    metrics, alone = frame[names].to_numpy(copy=True), records["alone"].to_numpy()
+    finished, rungs = (records["status"] == "finished").to_numpy(), records["rung"].to_numpy()
+    top = np.flatnonzero(finished & (rungs == rungs[finished].max(initial=0)))
+    objectives = [names.index(name) for name in space.objectives]
+    found = Means.of(records["genome"].to_numpy()[top], metrics[top], objectives)
+    places, doubts = top[found.first], found.doubts.copy()
+    metrics[places] = found.values
+    timed = np.flatnonzero(~np.isnan(alone[places]))
+    metrics[places[timed], names.index("step_time")] = alone[places[timed]]
+    if "step_time" in space.objectives:
+        doubts[timed, [*space.objectives].index("step_time")] = 0.0
+    broken = [place for place in timed if space.violation(_known(names, metrics[places[place]]))]
+    peers = np.delete(np.arange(len(places)), broken)
+    losses = doubts - metrics[np.ix_(places, objectives)] * space.weights
+    seeds, front = np.ones(len(frame), "int64"), np.zeros(len(frame), bool)
+    seeds[places], front[places[peers[non_dominated(losses[peers])]]] = found.counts, True
+    if len(places) < len(top) or len(timed):
+        frame = frame.assign(**dict(zip(names, metrics.T, strict=True)))
+    return frame.assign(seeds=seeds, front=front)
 
 
 def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
@@ -102,65 +127,23 @@ def best_of(top: pd.DataFrame, metric: str, direction: Direction) -> pd.Series:
     return top.sort_values(["front", metric, "genome"], ascending=rising).iloc[0]
 
 
-def gene_columns(frame: pd.DataFrame) -> list[str]:
-    """The columns that hold values of genes."""
-    return [name for name in map(str, frame.columns) if name.startswith(GENE)]
-
-
-def gene_of(space: SearchSpace, column: str) -> BaseGene:
-    """The gene whose values a column holds."""
-    return _place_of(space, column)[0]
-
-
-def _row(evaluation: Evaluation, space: SearchSpace, began: float, front: bool) -> dict[str, Any]:
-    started, ended = evaluation.started, evaluation.ended
-    lasted = None if started is None or ended is None else ended - started
+def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
+    """The columns of `evaluation_frame` but the genes, each evaluation as it was measured and none on the front."""
+    began, lasted = records["submitted"].min(), records["ended"] - records["started"]
     # `train_seconds` counts from the first step, also where a training went on from a lower rung.
-    spent = None if lasted is None else min(lasted, evaluation.metrics.get("train_seconds", lasted))
-    return {
-        "number": evaluation.number,
-        "genome": evaluation.genome,
-        "birth": evaluation.birth,
-        "generation": space.generation_of(evaluation.birth),
-        "operator": evaluation.operator,
-        "parents": evaluation.parents,
-        "rung": evaluation.rung,
-        "steps": space.rungs[evaluation.rung],
-        "status": evaluation.status,
-        "seeds": evaluation.seeds,
-        "reason": evaluation.reason,
-        "worker": evaluation.worker,
-        "began": None if started is None else (started - began) / 60,
-        "minutes": None if ended is None else (ended - began) / 60,
-        "spent": spent,
-        "front": front,
-        **evaluation.metrics,
-        **{f"{GENE}{name}": _cell(value) for name, value in flat(evaluation.values).items()},
-    }
+    trained = records.get("train_seconds", lasted)
+    others = sorted({*map(str, records.columns)} - {*_RECORDED, *METRICS})
+    found = records.assign(
+        generation=records["birth"].map(space.generation_of).astype("int64"),
+        steps=np.array(space.rungs, "int64")[records["rung"]],
+        seeds=np.ones(len(records), "int64"),
+        began=(records["started"] - began) / 60,
+        minutes=(records["ended"] - began) / 60,
+        spent=lasted.mask(trained < lasted, trained),
+        front=np.zeros(len(records), bool),
+    )
+    return found[[*_COLUMNS, *_TIMES, "front", *METRICS, *others]]
 
 
-def _cell(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _place_of(space: SearchSpace, column: str) -> tuple[BaseGene, tuple[int, int, int]]:
-    """The gene of a column, and where it stands among all columns."""
-    name = column.removeprefix(GENE)
-    names = list(space.genes)
-    if not name.startswith("layers["):
-        return space.genes[name], (names.index(name), -1, 0)
-    layers = space.genes["layers"]
-    assert isinstance(layers, LayersGene)
-    index, _, inner = name.removeprefix("layers[").partition("].")
-    return layers.genes[inner], (names.index("layers"), int(index), list(layers.genes).index(inner))
-
-
-def _gene_order(space: SearchSpace) -> Callable[[str], tuple[int, int, int]]:
-    return lambda column: _place_of(space, column)[1]
-
-
-def _kind(space: SearchSpace, column: str) -> str:
-    gene, _ = _place_of(space, column)
-    if isinstance(gene, IntGene | LayersGene):
-        return "Int64"
-    return "float64" if isinstance(gene, FloatGene) else "object"
+def _known(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return {name: value for name, value in zip(names, values.tolist(), strict=True) if value == value}

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self, overload
 
-from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
+import numpy as np
+
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first
+from hrfevo.pareto import non_dominated
 from hrfevo.results.averaging import averaged
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome
@@ -108,7 +111,11 @@ class History(Sequence[Evaluation]):
     @cached_property
     def front(self) -> tuple[Evaluation, ...]:
         """Non-dominated genomes of the top rung, `averaged`, best first objective first."""
-        return tuple(self._peers[one.genome.id] for one in non_dominated(self._individuals))
+        peers = list(self._peers.values())
+        weights = np.array(self.space.weights)
+        losses = -np.array([self._relied_on(one) for one in peers]).reshape(-1, len(weights)) * weights
+        winners = [(losses[place, 0], peers[place].genome) for place in np.flatnonzero(non_dominated(losses))]
+        return tuple(self._peers[genome] for _, genome in sorted(winners))
 
     @property
     def best(self) -> Evaluation | None:

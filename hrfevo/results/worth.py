@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hrfevo.results.history import History
@@ -33,6 +33,12 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
 def worth(scores: Yardsticks, history: History) -> str:
     """What the lowest loss at the highest rung, of means over seeds, is worth beside `scores`, as a sentence; empty if
     none is known."""
-    losses = [e.metrics["bits_per_byte"] for e in history.at_rung(None) if "bits_per_byte" in e.metrics]
-    said = judged(min(losses), scores) if losses else ""
-    return f"The lowest loss, {min(losses):.4f} bits per byte, is {said}." if said else ""
+    losses = (e.metrics["bits_per_byte"] for e in history.at_rung(None) if "bits_per_byte" in e.metrics)
+    return worth_of(losses, scores)
+
+
+def worth_of(losses: Iterable[float], scores: Yardsticks) -> str:
+    """The same of these losses."""
+    lowest = min(losses, default=None)
+    said = "" if lowest is None else judged(lowest, scores)
+    return f"The lowest loss, {lowest:.4f} bits per byte, is {said}." if said else ""

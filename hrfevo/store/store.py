@@ -8,7 +8,7 @@ is the end of a generation that could not be filled.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,14 +17,13 @@ import sqlalchemy as sa
 
 from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import Genome
-from hrfevo.store import schema, timings
+from hrfevo.store import columns, schema, timings
 from hrfevo.store.database import identity, open_database, reason, writing_ahead
 from hrfevo.workers.base import Job, Outcome, Point, Status
 from signal_model.support.errors import InputError, one_line
 
 # A store never says "crashed": whoever crashed could not tell it. See `RunFolder.state`.
 State = Literal["running", "stopped", "finished", "failed", "crashed"]
-_STATUSES = ("running", "finished", "failed", "infeasible")
 
 
 @dataclass(frozen=True)
@@ -236,9 +235,7 @@ class Store:
 
     def _next_event(self, connection: sa.Connection, run_id: str) -> int:
         if run_id not in self._events:
-            columns = schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event
-            query = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
-            self._events[run_id] = max((n for n in connection.execute(query).one() if n is not None), default=-1)
+            self._events[run_id] = _last_event(connection, run_id)
         return self._events[run_id] + 1
 
     def _known_genomes(self, connection: sa.Connection, run_id: str) -> set[str]:
@@ -262,21 +259,19 @@ class Store:
 
         Raises InputError if the store has no such run.
         """
-        columns = (schema.evaluations.c.submitted_event, schema.evaluations.c.ended_event)
-        events = sa.select(*(sa.func.max(column) for column in columns)).where(schema.evaluations.c.run_id == run_id)
         told = sa.select(schema.runs.c.state, schema.runs.c.reason, schema.runs.c.seconds).where(
             schema.runs.c.id == run_id
         )
         try:
             with self._engine.connect() as connection:
                 row = connection.execute(told).one_or_none()
-                known = [number for number in connection.execute(events).one() if number is not None]
+                event = _last_event(connection, run_id)
                 timed = timings.counted(connection, run_id)
         except sa.exc.DatabaseError as error:
             raise InputError(f"store: run {run_id} cannot be read: {reason(error)}") from None
         if row is None:
             raise InputError(f"store: has no run {run_id}")
-        return Version(row.state, row.reason, row.seconds, max(known, default=-1), timed)
+        return Version(row.state, row.reason, row.seconds, event, timed)
 
     def evaluations(self, run_id: str, after: int = -1) -> list[Evaluation]:
         """Evaluations of a run in the order of submission: all, or those with something new after an event."""
@@ -296,13 +291,34 @@ class Store:
             alone = timings.known(connection, run_id)
         return [_evaluation(dict(row) | {"timings": alone.get(row["genome"], ())}, born) for row in rows]
 
+    def columns(self, run_id: str, after: int = -1) -> dict[str, list[Any]]:
+        """The same as columns, several times as fast: fields of `Evaluation` by name, without what is asked of one at a
+        time only, its genes first of all.
+        """
+        with self._reading(run_id) as connection:
+            return columns.read(connection, run_id, after)
+
+    def gene(self, run_id: str, path: Sequence[str | int], low: int, high: int) -> dict[str, Any]:
+        """The value of one gene, as `columns.gene` has it, of genomes born as number `low` to `high`."""
+        with self._reading(run_id) as connection:
+            return columns.gene(connection, run_id, path, low, high)
+
+    def values(self, run_id: str, genomes: Collection[str]) -> dict[str, dict[str, Any]]:
+        """All genes of these genomes, by id."""
+        with self._reading(run_id) as connection:
+            found = columns.values(connection, run_id, genomes)
+        for genome, values in found.items():
+            if not (isinstance(values, dict) and Genome(values).id == genome):
+                raise InputError(f"store: genome {genome} is damaged")
+        return found
+
     def tally(self, run_id: str) -> dict[str, int]:
         """Evaluations by status, counted by the database."""
         with self._reading(run_id) as connection:
             found = {str(name): int(count) for name, count in connection.execute(schema.TALLY, {"of_run": run_id})}
-        if unknown := set(found) - set(_STATUSES):
+        if unknown := set(found) - set(columns.STATUSES):
             raise InputError(f"store: the results of run {run_id} are damaged: no status {min(unknown)!r}")
-        return dict.fromkeys(_STATUSES, 0) | found
+        return dict.fromkeys(columns.STATUSES, 0) | found
 
     def repeated(self, run_id: str) -> bool:
         """Whether any genome was trained to a rung with several seeds, or timed again: no one training of it is its
@@ -362,14 +378,15 @@ def _birth(row: dict[str, Any]) -> dict[str, Any] | None:
 
 def _evaluation(row: dict[str, Any], born: Mapping[str, dict[str, Any] | None]) -> Evaluation:
     """A row as a record. Raises InputError if it, or its genome, is none that this store wrote."""
-    metrics, genome = row["metrics"], born.get(row["genome"])
-    sound = (
-        isinstance(metrics, dict)
-        and all(isinstance(value, int | float) for value in metrics.values())
-        and (metrics or row["status"] != "finished")
-        and row["status"] in _STATUSES
-        and (row["status"] == "running") == (row["ended_event"] is None)
-    )
-    if genome is None or not sound:
+    genome = born.get(row["genome"])
+    if genome is None or not columns.is_sound(row["status"], row["metrics"], row["ended_event"]):
         raise InputError(f"store: evaluation {row['number']} is damaged")
     return Evaluation(**row, **genome)
+
+
+def _last_event(connection: sa.Connection, run_id: str) -> int:
+    """The number of a run's last event, -1 before the first. Each column by itself has an index that knows."""
+    own = schema.evaluations.c
+    last = (sa.select(sa.func.max(one)).where(own.run_id == run_id) for one in (own.submitted_event, own.ended_event))
+    known = connection.execute(sa.select(*(one.scalar_subquery() for one in last))).one()
+    return max((number for number in known if number is not None), default=-1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pymoo.indicators.hv import HV
 
-from hrfevo.pareto import Hypervolume, dominated_share, joined
+from hrfevo.pareto import BLOCK, Hypervolume, dominated_share, joined, non_dominated
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(2, 3))
 # Ties and objectives that are the same for all are many among few whole numbers.
@@ -95,3 +95,24 @@ def test_a_front_that_grows_point_by_point_is_the_front_of_all(points: np.ndarra
     assert dominated_share(front, points) == 0.0
     beaten = 1 - moocore.is_nondominated(points, keep_weakly=True).mean()
     assert dominated_share(points, front) == pytest.approx(beaten)
+
+
+@given(WHOLE)
+def test_the_front_is_what_nothing_dominates(points: np.ndarray) -> None:
+    dominated = [any((other <= point).all() and (other < point).any() for other in points) for point in points]
+    assert non_dominated(points).tolist() == [not one for one in dominated]
+    assert non_dominated(points[:0]).tolist() == []
+
+
+def test_a_long_sequence_grows_as_it_does_point_by_point() -> None:
+    points = np.random.default_rng(0).normal(size=(2 * BLOCK + 7, 3)).round(1)
+    scale = Hypervolume.around(points)
+    places, volumes = scale.growth(points)
+    front, expected = points[:0], []
+    for place, point in enumerate(points):
+        grown = joined(front, point)
+        if grown is not front:
+            expected.append((place, scale.of(grown)))
+        front = grown
+    assert [*zip(places.tolist(), volumes.tolist(), strict=True)] == expected
+    assert places[-1] > BLOCK

@@ -81,10 +81,3 @@ def _fronts(individuals: Sequence[Individual]) -> list[list[Individual]]:
 def new_archive() -> tools.ParetoFront:
     """Two genomes with equal fitness are both kept; one genome is kept once."""
     return tools.ParetoFront(similar=lambda a, b: a.genome == b.genome)
-
-
-def non_dominated(individuals: Sequence[Individual]) -> list[Individual]:
-    """The first front, best first objective first. Individuals must be of one rung."""
-    front = new_archive()
-    front.update(list(individuals))
-    return sorted(front, key=lambda individual: (-individual.fitness.wvalues[0], individual.genome.id))

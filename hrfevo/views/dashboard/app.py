@@ -237,7 +237,10 @@ class _Page:
         """The part of the table that is looked at."""
         if request is None:
             raise PreventUpdate
-        return rows_of(self._snapshots(chosen or [])[0], request)
+        try:
+            return rows_of(self._snapshots(chosen or [])[0], request)
+        except InputError:  # the next refresh says so
+            raise PreventUpdate from None
 
     def open(self, _points: object, _buttons: object, _cell: object, _close: object) -> dict[str, str] | None:
         """The genome that was clicked on, in a figure, a list or the table; none where the card was closed."""
@@ -250,8 +253,8 @@ class _Page:
         if source == "table":
             number, _, run = str(value.get("rowId")).partition("/")
             snapshot = self._snapshot(run)
-            genomes = [e.genome for e in snapshot.history if str(e.number) == number]
-            genome = genomes[0] if genomes else None
+            genomes = snapshot.frame.loc[snapshot.frame["number"].astype(str) == number, "genome"]
+            genome = genomes.iloc[0] if len(genomes) else None
         elif source["type"] == "genome":
             run, genome = source["run"], source["genome"]
         else:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.pareto import Hypervolume
-from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, Direction, Metric
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
 from signal_model.support.errors import counted, listed
@@ -50,21 +51,22 @@ class Course:
         return losses
 
 
-def course_of(run: RunRecord, history: History) -> Course | None:
-    """The course of a run; None if nothing has finished yet."""
-    space = history.space
-    ended = sorted((e for e in history if e.ended_event is not None), key=lambda e: e.ended_event or 0)
-    rung = max((e.rung for e in ended if e.status == "finished"), default=None)
-    if rung is None:
+def course_of(run: RunRecord, space: SearchSpace, records: pd.DataFrame) -> Course | None:
+    """The course of a run from `record_frame` of its evaluations; None if nothing has finished yet."""
+    ended = records[records["ended_event"].notna()].sort_values("ended_event")
+    finished = ended["status"] == "finished"
+    if not finished.any():
         return None
-    spent = np.cumsum([e.seconds / 60 for e in ended])
-    places = [place for place, e in enumerate(ended) if e.status == "finished" and e.rung == rung]
-    scores = [[ended[place].metrics[name] for name in space.objectives] for place in places]
+    rung = int(ended.loc[finished, "rung"].max())
+    seconds = (ended["ended"].fillna(0.0) - ended["started"].fillna(0.0)).clip(lower=0.0)
+    spent = np.cumsum(seconds.to_numpy() / 60)
+    reached = (finished & (ended["rung"] == rung)).to_numpy()
+    scores = ended.loc[reached, [*space.objectives]].to_numpy()
     # Of one text earlier versions noted less.
     told = run.settings.get("corpus")
     corpus = json.dumps(told.get("hash", told) if isinstance(told, dict) else told, sort_keys=True)
     objectives = tuple(space.objectives.items())
-    return Course(objectives, space.rungs[rung], corpus, spent[places], np.array(scores), float(spent[-1]))
+    return Course(objectives, space.rungs[rung], corpus, spent[reached], scores, float(spent[-1]))
 
 
 def attainment(courses: Mapping[str, Course], colours: Mapping[str, int]) -> dict[str, go.Figure]:

@@ -8,7 +8,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from hrfevo.results.worth import worth, yardsticks_of
+from hrfevo.results.worth import worth_of, yardsticks_of
 from hrfevo.views.dashboard.attained import attainment
 from hrfevo.views.dashboard.card import genome_button
 from hrfevo.views.dashboard.drawing import Pictures, Screen, part, section
@@ -73,7 +73,7 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []
     parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
-    value = worth(yardsticks_of(record.settings), snapshot.history) if told else ""
+    value = worth_of(snapshot.losses, yardsticks_of(record.settings)) if told else ""
     parts += [html.P(value, className="quiet")] if value else []
     return part(parts, "head", run, className="head")
 

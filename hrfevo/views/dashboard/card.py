@@ -26,12 +26,13 @@ def genome_button(run: str, genome: str, place: str, words: str = "") -> html.Bu
 
 def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Component]:
     """What `hrfevo show` tells of a genome, and its learning curve."""
-    space, history = snapshot.space, snapshot.history
+    space = snapshot.space
     try:
-        found = card_of(history, snapshot.curves, genome)
+        own = snapshot.frame.loc[snapshot.frame["genome"] == genome, "number"].tolist()
+        found = card_of(snapshot.history, snapshot.curves(own), genome)
     except InputError as error:
         return [html.H2("No card"), html.P(str(error), className="quiet")]
-    known = {evaluation.genome for evaluation in history}
+    known = {*snapshot.frame["genome"]}
     told = dict(facts_of(found))
     download = html.Button("Download recipe", id={"type": "download", "of": "card"}, className="action", type="button")
     genes = [

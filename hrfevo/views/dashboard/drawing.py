@@ -13,10 +13,12 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from hrfevo.results.frames import curve_frame
 from hrfevo.results.worth import yardsticks_of
 from hrfevo.store.store import Version
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.gallery import gallery
+from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import caption_of, colour_scale, template
 from signal_model.support.errors import counted
 from signal_model.support.style import Mode
@@ -71,12 +73,9 @@ class Album:
         began = time.monotonic()
         figures = None
         try:
-            figures = gallery(
-                snapshot.frame,
-                snapshot.curve_frame,
-                snapshot.history,
-                yardsticks_of(snapshot.run.settings),
-            )
+            frame = snapshot.with_genes
+            curves = curve_frame(snapshot.curves(frame.loc[drawn(frame), "number"].tolist()))
+            figures = gallery(frame, curves, snapshot.history, yardsticks_of(snapshot.run.settings))
         finally:
             now = time.monotonic()
             with self._lock:

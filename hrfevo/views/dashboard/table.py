@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import dash_ag_grid
+import numpy as np
 import pandas as pd
 
-from hrfevo.results.frames import GENE, gene_columns
+from hrfevo.results.gene_frames import GENE, all_genes, gene_kind
 from hrfevo.space.metrics import METRICS
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.style import metric_format, shown
@@ -71,12 +72,12 @@ def empty_table() -> dash_ag_grid.AgGrid:
 
 
 def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
-    """The columns that any of the runs has: what is known first, then measurements, genes, and origin."""
+    """What any of the runs has measured, and the genes that it may have: what is known first, origin last."""
     metrics, genes = dict.fromkeys(METRICS, False), dict[str, bool]()
     for snapshot in snapshots.values():
-        frame = snapshot.frame
-        metrics |= {name: True for name in metrics if frame[name].notna().any()}
-        genes |= {name: genes.get(name, True) and _numeric(frame[name]) for name in gene_columns(frame)}
+        metrics |= {name: True for name in metrics if snapshot.frame[name].notna().any()}
+        kinds = {name: gene_kind(snapshot.space, name) for name in all_genes(snapshot.space)}
+        genes |= {name: genes.get(name, True) and kind != "object" for name, kind in kinds.items()}
     named: dict[str, dict[str, Any]] = {
         "run": {"hide": len(snapshots) < 2},
         "genome": {"pinned": "left", "width": 130, "cellClass": "code", "minWidth": 110},
@@ -111,20 +112,41 @@ def _column(name: str, form: str | None) -> dict[str, Any]:
 
 def rows_of(snapshots: Mapping[str, Snapshot], request: Mapping[str, Any]) -> dict[str, Any]:
     """Some rows, the latest first or as the request has them sorted and filtered, and how many there are in all."""
-    frames = [snapshot.frame[::-1].assign(run=run) for run, snapshot in snapshots.items()]
-    if not frames:
+    runs = [*snapshots.items()][::-1]
+    ends = np.cumsum([len(snapshot.frame) for _, snapshot in runs], dtype=int)
+    if not runs:
         return {"rowData": [], "rowCount": 0}
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    # Places among the rows of all runs: what is not looked at is never put together.
+    places = np.arange(ends[-1])[::-1]
     for name, wanted in request.get("filterModel", {}).items():
-        if name in frame:
-            frame = frame[_kept(frame[name], wanted)]
-    order = [sort for sort in request.get("sortModel", []) if sort["colId"] in frame]
-    for sort in reversed(order):
-        frame = frame.sort_values(
-            sort["colId"], ascending=sort["sort"] == "asc", kind="stable", key=lambda c: c if _numeric(c) else _text(c)
-        )
-    part = frame.iloc[int(request.get("startRow", 0)) : int(request.get("endRow", BLOCK))]
-    return {"rowData": [_row(row) for row in part.to_dict("records")], "rowCount": len(frame)}
+        if (values := _column_of(runs, name)) is not None:
+            places = places[_kept(values.iloc[places], wanted).to_numpy()]
+    for sort in reversed(request.get("sortModel", [])):
+        if (values := _column_of(runs, sort["colId"])) is not None:
+            values = values.iloc[places].reset_index(drop=True)
+            values = values if _numeric(values) else _text(values).astype(str)
+            places = places[values.sort_values(ascending=sort["sort"] == "asc", kind="stable").index]
+    told = places[int(request.get("startRow", 0)) : int(request.get("endRow", BLOCK))]
+    rows: dict[int, Mapping[Hashable, Any]] = {}
+    for (run, snapshot), end in zip(runs, ends, strict=True):
+        own = told[(told < end) & (told >= end - len(snapshot.frame))]
+        found = snapshot.rows(own - (end - len(snapshot.frame))).assign(run=run)
+        rows |= dict(zip(own, found.to_dict("records"), strict=True))
+    return {"rowData": [_row(rows[place]) for place in told], "rowCount": len(places)}
+
+
+def _column_of(runs: Sequence[tuple[str, Snapshot]], name: str) -> pd.Series | None:
+    """A column of all rows of runs, one after the other; None if none of them has it."""
+    if name == "run":
+        return pd.Series([run for run, snapshot in runs for _ in range(len(snapshot.frame))], name=name)
+    parts = [snapshot.column(name) for _, snapshot in runs]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    missing = [pd.Series(None, snapshot.frame.index, known[0].dtype) for _, snapshot in runs]
+    return pd.concat(
+        [own if part is None else part for part, own in zip(parts, missing, strict=True)], ignore_index=True
+    )
 
 
 def _kept(values: pd.Series, wanted: Mapping[str, Any]) -> pd.Series:
@@ -136,7 +158,10 @@ def _kept(values: pd.Series, wanted: Mapping[str, Any]) -> pd.Series:
         low, high = (float(wanted.get(end) or 0) for end in ("filter", "filterTo"))
         return NUMBER_FILTERS[kind](values.astype("float64"), low, high)
     if not _numeric(values) and kind in TEXT_FILTERS:
-        return TEXT_FILTERS[kind](_text(values).str.lower(), str(given).lower())
+        # A few different words stand in many rows: each is looked at once.
+        places, words = pd.factorize(_text(values))
+        kept = TEXT_FILTERS[kind](pd.Series(words, dtype=str).str.lower(), str(given).lower())
+        return pd.Series(kept.to_numpy()[places], index=values.index)
     return pd.Series(True, index=values.index)
 
 
@@ -155,4 +180,10 @@ def _text(values: pd.Series) -> pd.Series:
     """Values as the table writes them; nothing where there is none."""
     if values.name == "front":
         return values.map({True: "front", False: ""})
-    return values.map(lambda value: shown(value) if isinstance(value, tuple) or not pd.isna(value) else "").astype(str)
+    words: dict[tuple[type, Any], str] = {}  # few values stand in many rows; 1 and true are different ones
+    told = [words.get((type(value), value)) or words.setdefault((type(value), value), _word(value)) for value in values]
+    return pd.Series(told, index=values.index, dtype=object)
+
+
+def _word(value: Any) -> str:
+    return shown(value) if isinstance(value, tuple) or not pd.isna(value) else ""

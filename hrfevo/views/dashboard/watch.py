@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from sqlalchemy.exc import SQLAlchemyError
 
 from hrfevo.results.earlier import read_earlier
-from hrfevo.results.frames import curve_frame, evaluation_frame, gene_columns, updated_frame
+from hrfevo.results.frames import finished_at, record_frame, score_frame, updated
+from hrfevo.results.gene_frames import (
+    all_genes,
+    gene_frame,
+    gene_path,
+    gene_series,
+    more_genes,
+    with_genes,
+)
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RUN_FILE, RunFolder, find_runs
@@ -29,26 +39,41 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment: its history, and frames as figures have them, of means over seeds. `curves` is by
-    evaluation number."""
+    """A run at one moment: `records` are its evaluations as they were measured, see `record_frame`.
+
+    All else is made of them, or read, when a part of the page first asks for it. What is read then may know a little
+    more than they do, and never less. Raises InputError where that cannot be read.
+    """
 
     run: RunRecord
     version: Version
-    history: History
-    curves: Mapping[int, list[Point]]
-    frame: pd.DataFrame
-    curve_frame: pd.DataFrame
-    folder: RunFolder
+    records: pd.DataFrame
+    source: Watched
 
     @property
     def space(self) -> SearchSpace:
         """What is searched."""
-        return self.history.space
+        return self.source.space
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it lies."""
+        return self.source.folder
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """A row for each evaluation, without genes, of means over seeds; see `score_frame`."""
+        return score_frame(self.records, self.space)
+
+    @property
+    def losses(self) -> list[float]:
+        """All at the highest rung reached, in bits per byte."""
+        return list(finished_at(self.records)["bits_per_byte"].dropna())
 
     @cached_property
     def course(self) -> Course | None:
         """What it had attained after how much training; None before anything was."""
-        return course_of(self.run, self.history)
+        return course_of(self.run, self.space, self.records)
 
     @cached_property
     def front(self) -> go.Figure | None:
@@ -56,7 +81,33 @@ class Snapshot:
         if (self.frame["status"] == "finished").sum() < 2:
             return None
         # Labels without genes, which a click shows: for thousands of points they take longer than all the rest.
-        return front(self.frame.drop(columns=gene_columns(self.frame)), self.space.objectives)
+        return front(self.frame, self.space.objectives)
+
+    def column(self, name: str) -> pd.Series | None:
+        """A column of `frame`, or a gene of each of its rows; None for what is neither."""
+        if name not in all_genes(self.space):
+            return self.frame.get(name)
+        last = int(self.records["birth"].max()) if len(self.records) else -1
+        return self.source.gene(name, last).loc[self.frame["genome"]].set_axis(self.frame.index)
+
+    def rows(self, places: np.ndarray) -> pd.DataFrame:
+        """Some rows of `frame` with all their genes."""
+        some = self.frame.iloc[places]
+        return with_genes(some, self.source.genes_of({*some["genome"]}))
+
+    @cached_property
+    def history(self) -> History:
+        """What `hrfevo show` knows of it."""
+        return self.source.history()
+
+    @cached_property
+    def with_genes(self) -> pd.DataFrame:
+        """`frame` with a column for each gene."""
+        return with_genes(self.frame, self.source.genes(self.history))
+
+    def curves(self, numbers: Sequence[int]) -> dict[int, list[Point]]:
+        """Learning curves of these evaluations, by number."""
+        return self.source.curves(numbers)
 
 
 class Watched:
@@ -69,6 +120,11 @@ class Watched:
         self._snapshot: Snapshot | None = None
         self._trouble: tuple[Version, InputError] | None = None
         self._lock = threading.Lock()
+        # Of what not every part of the page asks for, which nobody else waits for.
+        self._later = threading.Lock()
+        self._columns: dict[str, tuple[int, pd.Series]] = {}
+        self._history, self._read = History(self.space, ()), Version("running", "", 0.0, -1)
+        self._genes = gene_frame(self.space, {})
 
     def version(self) -> Version:
         """How far it is, at the price of one small query. Raises InputError if its store cannot be read."""
@@ -76,46 +132,83 @@ class Watched:
         return replace(version, state=self.folder.state(version.state))
 
     def snapshot(self) -> Snapshot:
-        """All of it as it is now. Raises InputError if its store cannot be read."""
+        """All of it as it is now. Raises InputError if its store cannot be read, or could not for one since."""
         with self._lock:
             version = self.version()
             if self._trouble is not None and self._trouble[0] == version:
                 raise self._trouble[1]
             if self._snapshot is None or self._snapshot.version != version:
-                try:
+                with self._telling(version):
                     self._snapshot = self._changed(self._snapshot, version)
-                except (InputError, SQLAlchemyError) as error:
-                    self._trouble = (version, InputError(one_line(error)))
-                    raise self._trouble[1] from None
             return self._snapshot
 
     def _changed(self, before: Snapshot | None, version: Version) -> Snapshot:
-        if before is not None and before.version.timings != version.timings:
-            before = None  # they are of evaluations that have long ended
-        run_id, since = self.folder.id, before.version.event if before else -1
-        run = self.folder.record(self._store)
-        changed = self._earlier.named(self._store.evaluations(run_id, since))
-        points = self._store.curves(run_id, after=since)
-        if before is None:
-            history = History(self.space, tuple(changed))
-            frame = evaluation_frame(history.with_means)
-            return Snapshot(run, version, history, points, frame, curve_frame(points), self.folder)
-        known = {evaluation.number: evaluation for evaluation in before.history}
-        new = {evaluation.number: evaluation for evaluation in changed}
-        known |= new
-        history = History(self.space, tuple(known[number] for number in sorted(known)))
-        scored = history.with_means
-        # The mean of one that is long there changes with a seed that is new, and is none once a higher rung is reached.
-        stale = {*new, *before.frame["number"][before.frame["seeds"] > 1]}
-        rows = [one for one in scored if one.number in stale or one.seeds > 1 or one.timings]
-        frame = updated_frame(before.frame, rows, scored)
-        kept = before.curve_frame[~before.curve_frame["number"].isin(list(points))]
-        lines = pd.concat([kept, curve_frame(points)], ignore_index=True) if points else before.curve_frame
-        return Snapshot(run, version, history, {**before.curves, **points}, frame, lines, self.folder)
+        since = _since(before.version if before else None, version)
+        columns = self._store.columns(self.folder.id, since)
+        columns["operator"] = self._earlier.named_operators(columns["genome"], columns["operator"])
+        records = record_frame(columns)
+        if before is not None and since >= 0:
+            records = updated(before.records, records)
+        return Snapshot(self.folder.record(self._store), version, records, self)
+
+    def gene(self, column: str, last: int) -> pd.Series:
+        """One gene of genomes, those born as number 0 to `last` among them, by their ids: of each it is read once."""
+        with self._later, self._telling():
+            born, known = self._columns.get(column, (-1, gene_series(self.space, column, {})))
+            if last > born:
+                found = self._store.gene(self.folder.id, gene_path(column), born + 1, last)
+                more = gene_series(self.space, column, found)
+                known = pd.concat([known, more]) if len(known) else more
+                self._columns[column] = (last, known)
+            return known
+
+    def genes_of(self, genomes: Collection[str]) -> pd.DataFrame:
+        """All genes of a few genomes; see `gene_frame`."""
+        with self._telling():
+            return gene_frame(self.space, self._store.values(self.folder.id, genomes))
+
+    def genes(self, history: History) -> pd.DataFrame:
+        """All genes of all; see `gene_frame`."""
+        with self._later:
+            new = {one.genome: one.values for one in history if one.genome not in self._genes.index}
+            if new:
+                self._genes = more_genes(self.space, self._genes, gene_frame(self.space, new))
+            return self._genes
+
+    def history(self) -> History:
+        """All evaluations as they are now; those alone are read that have changed."""
+        with self._later, self._telling():
+            version = self._store.version(self.folder.id)
+            since = _since(self._read, version)
+            changed = self._earlier.named(self._store.evaluations(self.folder.id, since))
+            known = {one.number: one for one in (*self._history, *changed)}
+            self._history, self._read = History(self.space, tuple(known[number] for number in sorted(known))), version
+            return self._history
+
+    def curves(self, numbers: Sequence[int]) -> dict[int, list[Point]]:
+        """Learning curves of these evaluations, by number."""
+        with self._telling():
+            return self._store.curves(self.folder.id, numbers)
+
+    @contextmanager
+    def _telling(self, version: Version | None = None) -> Iterator[None]:
+        """What cannot be read is told as long as the run stays at this version, by default that of the snapshot."""
+        try:
+            yield
+        except (InputError, SQLAlchemyError) as error:
+            at = version or (self._snapshot.version if self._snapshot else None)
+            trouble = InputError(one_line(error))
+            self._trouble = (at, trouble) if at else None
+            raise trouble from None
 
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
+
+
+def _since(before: Version | None, now: Version) -> int:
+    """The event after which all is new, -1 for all: timings are of evaluations that have long ended."""
+    return before.event if before is not None and before.timings == now.timings else -1
 
 
 @dataclass(frozen=True)

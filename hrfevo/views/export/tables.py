@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from hrfevo.results.frames import curve_frame, evaluation_frame, gene_columns, gene_of
+from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.gene_frames import gene_columns, gene_of
 from hrfevo.results.history import History
 from hrfevo.space.genes import is_numeric
 from hrfevo.space.genome import Genome

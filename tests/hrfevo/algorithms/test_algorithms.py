@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.breeding.genetic import Genetic, Population
-from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first, non_dominated
+from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first
 from hrfevo.algorithms.breeding.variation import STRUCTURAL, Variation
 from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
 from hrfevo.runner.standings import Standings
@@ -147,16 +147,6 @@ def test_every_value_can_be_reached_by_mutation() -> None:
 
 def individuals(values: np.ndarray, weights: tuple[float, ...] = (-1.0, -1.0), rung: int = 0) -> list[Individual]:
     return [Individual(Genome({"i": i}), Fitness(weights, row), rung) for i, row in enumerate(values.tolist())]
-
-
-@given(st.integers(0, 2**20), st.integers(1, 40))
-@settings(max_examples=50)
-def test_the_front_is_what_nothing_dominates(seed: int, count: int) -> None:
-    values = np.random.default_rng(seed).integers(0, 8, (count, 2)).astype(float)
-    values[:, 1] *= -1  # the second objective is maximised
-    front = {individual.genome.values["i"] for individual in non_dominated(individuals(values * [1, -1], (-1.0, 1.0)))}
-    dominated = [any((other <= row).all() and (other < row).any() for other in values) for row in values]
-    assert front == {i for i in range(count) if not dominated[i]}
 
 
 def test_higher_rungs_come_first_and_are_not_compared_with_lower_ones() -> None:

@@ -19,6 +19,7 @@ from benchmarks.external import OURS, report, run, search
 from benchmarks.external_peers import OptunaPeer, new_genome, nsga2, tpe
 from benchmarks.external_results import AT, Case, Kept, Results, Score, holm
 from benchmarks.external_tables import REFERENCE, Problem, problem, space_of, tabulated
+from benchmarks.variants import VARIANTS
 from hrfevo.algorithms.base import Result
 from hrfevo.space.genome import Genome, canonical
 
@@ -209,6 +210,12 @@ def results(**losses: float) -> Results:
         for name, loss in losses.items()
         for seed in range(10)
     )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_default_algorithm_searches_without_any_of_its_parts(variant: str) -> None:
+    points = np.random.default_rng(0).random((36, 2))
+    assert len(search(table(points), variant, seed=0, evaluations=20).losses) == 20
 
 
 def test_the_share_of_a_peers_loss_ends_where_noise_begins() -> None:

@@ -246,6 +246,33 @@ def test_timings_are_kept_once_and_read_with_every_evaluation_of_their_genome(st
         store.timed(run_id, Outcome(replace(job(8), timing=0), "finished", {"step_time": 1.0}))
 
 
+def test_columns_and_single_genes_are_those_of_the_evaluations(store: Store, run_id: str) -> None:
+    layers = [{"mixer.kind": "wavelet", "mixer.levels": 3}, {"mixer.kind": "attention"}]
+    genomes = [
+        Genome({"rate": 0.5, "band": [1.0, 2.0], "layers": layers}),
+        Genome({"rate": 0.25, "layers": layers[1:]}),
+    ]
+    jobs = [replace(job(number), genome=genomes[number % 2], seed=number) for number in range(3)]
+    for one in jobs:
+        submit(store, run_id, one)
+    store.record(run_id, finished(jobs[0]), seconds=1.0)
+    for after in (-1, 2):
+        found, rows = store.columns(run_id, after), store.evaluations(run_id, after)
+        assert {name: [getattr(one, name) for one in rows] for name in found} == found
+    ids = [one.id for one in genomes]
+    for path, expected in (
+        (("rate",), [0.5, 0.25]),
+        (("band",), [[1.0, 2.0], None]),
+        (("layers",), [2, 1]),
+        (("layers", 0, "mixer.kind"), ["wavelet", "attention"]),
+        (("layers", 0, "mixer.levels"), [3, None]),
+        (("layers", 1, "mixer.kind"), ["attention", None]),
+    ):
+        assert store.gene(run_id, path, 0, 1) == dict(zip(ids, expected, strict=True))
+    assert store.gene(run_id, ("rate",), 1, 1) == {ids[1]: 0.25}
+    assert store.values(run_id, ids[:1]) == {ids[0]: genomes[0].values}
+
+
 def test_a_database_of_another_program_is_left_as_it_is(fresh: str) -> None:
     engine = sa.create_engine(fresh)
     with engine.begin() as connection:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,24 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pandas.testing import assert_frame_equal
+from pandas.testing import assert_frame_equal, assert_series_equal
 from pymoo.indicators.hv import HV
 
 from hrfevo.algorithms.base import Proposal
-from hrfevo.results.frames import curve_frame, evaluation_frame
+from hrfevo.results.frames import evaluation_frame
+from hrfevo.results.gene_frames import all_genes
 from hrfevo.results.history import History
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
 from hrfevo.views.dashboard import drawing
-from hrfevo.views.dashboard.attained import attainment, course_of
+from hrfevo.views.dashboard.attained import Course, attainment, course_of
 from hrfevo.views.dashboard.table import columns_of, rows_of
 from hrfevo.views.dashboard.watch import Runs, Snapshot
 from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.config import Recipe
+from signal_model.support.errors import InputError
 from tests.conftest import command
 from tests.tools.forks import Forked
 from tests.tools.seen import serious
@@ -102,6 +105,12 @@ class Search:
         outcome = Outcome(job, status, metrics, reason, curve=curve, worker="host:1", device="cpu", **times)
         self.store.record(self.folder.id, outcome, 2.0 * (job.number + 1))
 
+    def time(self) -> None:
+        """A step of whoever finished last, again and alone."""
+        job = replace(self.finished[-1], timing=0)
+        metrics = {"step_time": float(self._random.uniform(1, 5))}
+        self.store.timed(self.folder.id, Outcome(job, "finished", metrics, worker="host:1", device="cpu"))
+
     def go_on(self, count: int) -> None:
         for _ in range(count):
             self.submit()
@@ -119,6 +128,7 @@ ACTIONS: dict[str, Callable[[Search], None]] = {
     "fail": lambda search: search.end("failed", "diverged: loss is nan") if search.running else None,
     "promote": lambda search: search.submit(search.finished[-1].genome, 1) if search.finished else None,
     "again": lambda search: search.submit(search.finished[0].genome) if search.finished else None,
+    "time": lambda search: search.time() if search.finished else None,
     "stop": lambda search: search.store.set_state(search.folder.id, "stopped", "interrupted"),
 }
 
@@ -152,13 +162,36 @@ def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int)
                 continue
             found, whole = runs.snapshot("tiny"), search.snapshot()
             assert found.version == whole.version
-            assert (found.run, [*found.history], found.curves) == (whole.run, [*whole.history], whole.curves)
-            expected = evaluation_frame(whole.history.with_means)
-            assert list(found.frame.columns) == list(expected.columns)
-            assert_frame_equal(found.frame.fillna(np.nan), expected.fillna(np.nan), check_dtype=False)
-            lines = found.curve_frame.sort_values(["number", "step"], ignore_index=True)
-            assert_frame_equal(lines, curve_frame(whole.curves))
+            assert found.run == whole.run
+            history = History.read(search.folder, search.store)
+            assert [*found.history] == [*history]
+            expected = evaluation_frame(history.with_means)
+            assert_frame_equal(found.with_genes, expected, check_exact=True)
+            assert_frame_equal(found.frame, expected[found.frame.columns], check_exact=True)
+            for name in (*expected.columns, *all_genes(search.space)):
+                column = found.column(name)
+                assert column is not None
+                if name not in expected:  # a gene that nobody has yet
+                    assert column.isna().all()
+                    continue
+                assert_series_equal(column, expected[name])
+            assert sorted(found.losses) == sorted(e.metrics["bits_per_byte"] for e in history.top)
+            assert_same_course(found.course, history)
             assert runs.snapshot("tiny") is found
+
+
+def assert_same_course(course: Course | None, history: History) -> None:
+    """One by one, from the evaluations."""
+    ended = sorted((e for e in history if e.ended_event is not None), key=lambda e: e.ended_event or 0)
+    if not history.top:
+        assert course is None
+        return
+    assert course is not None
+    places = [place for place, e in enumerate(ended) if e in history.top]
+    objectives = history.space.objectives
+    assert course.scores.tolist() == [[ended[place].metrics[name] for name in objectives] for place in places]
+    spent = [sum(e.seconds / 60 for e in ended[: place + 1]) for place in [*places, len(ended) - 1]]
+    assert [*course.spent, course.lasted] == pytest.approx(spent)
 
 
 def test_frames_in_pieces_keep_their_columns_in_order(tmp_path: Path) -> None:
@@ -170,7 +203,7 @@ def test_frames_in_pieces_keep_their_columns_in_order(tmp_path: Path) -> None:
     for values in (standard, spectral):
         search.submit(Genome(values))
         search.end()
-        found = runs.snapshot("tiny").frame
+        found = runs.snapshot("tiny").with_genes
     expected = evaluation_frame(runs.snapshot("tiny").history)
     assert list(found.columns) == list(expected.columns)
     assert pd.isna(found.loc[0, "gene:embedding.bases"])
@@ -215,7 +248,8 @@ def test_scores_of_different_trainings_are_not_compared(tmp_path: Path) -> None:
     courses = {name: search.snapshot().course for name, search in (("short", short), ("long", long))}
     figures = attainment({name: course for name, course in courses.items() if course}, {"short": 0, "long": 1})
     assert [len(figure.data) for figure in figures.values()] == [1, 1, 1, 1]
-    assert course_of(short.snapshot().run, History(short.space, ())) is None
+    nothing = short.snapshot()
+    assert course_of(nothing.run, short.space, nothing.records[:0]) is None
 
 
 @pytest.mark.parametrize(
@@ -260,6 +294,35 @@ def test_table_filters_and_sorts(
     json.dumps(every)
     hidden = {"id", "parents", "rung", "number", "train_seconds", "seeds"}  # all have one seed
     assert {name for row in every for name in row} - hidden <= {found["field"] for found in columns_of(shown)}
+
+
+def test_rows_of_several_runs_are_in_one_order(tmp_path: Path) -> None:
+    searches = {name: Search(tmp_path, name, seed) for seed, name in enumerate(("a", "b"))}
+    for search in searches.values():
+        search.go_on(9)
+    both = {name: search.snapshot() for name, search in searches.items()}
+    alone = {name: rows_of({name: snapshot}, {"endRow": 9})["rowData"] for name, snapshot in both.items()}
+    assert rows_of(both, {"endRow": 18}) == {"rowData": [*alone["a"], *alone["b"]], "rowCount": 18}
+    order = {"sortModel": [{"colId": "gene:training.learning_rate", "sort": "desc"}], "startRow": 2, "endRow": 11}
+    expected = sorted([*alone["a"], *alone["b"]], key=lambda row: -row["gene:training.learning_rate"])
+    assert rows_of(both, order)["rowData"] == expected[2:11]
+    only = {"filterModel": {"run": {"type": "equals", "filter": "b"}}, "endRow": 18}
+    assert rows_of(both, only)["rowData"] == alone["b"]
+
+
+def test_genes_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
+    """The page shows what does not need them, until a part of it does."""
+    search = Search(tmp_path)
+    search.go_on(3)
+    with sqlite3.connect(search.folder.path / "results.db") as database:
+        database.execute("""UPDATE genomes SET "values" = '{"embedding.kind": "other"}' WHERE birth = 1""")
+    database.close()
+    runs = Runs(tmp_path)
+    assert len(runs.snapshot("tiny").frame) == 3
+    with pytest.raises(InputError, match="is damaged"):
+        rows_of({"tiny": runs.snapshot("tiny")}, {"endRow": 3})
+    with pytest.raises(InputError, match="is damaged"):
+        runs.snapshot("tiny")
 
 
 # --- the server ----------------------------------------------------------------------------------

@@ -112,8 +112,9 @@ def _draw_shares(
 ) -> None:
     """Stacked bars, each with its name to the right of the last."""
     # As JSON, because 1, 1.0, true and "true" are different settings.
-    keys = values.map(lambda value: json.dumps(value))
-    shares = pd.crosstab(groups.to_numpy(), keys.to_numpy(), normalize="index")
+    known: dict[tuple[type, Any], str] = {}  # a few, each in very many rows
+    keys = np.array([known.get((type(v), v)) or known.setdefault((type(v), v), json.dumps(v)) for v in values], object)
+    shares = pd.crosstab(groups.to_numpy(), keys, normalize="index")
     names = {json.dumps(value): shown(value) for value in gene.values}
     shares = shares.reindex(columns=[key for key in names if key in shares])
     if len(shares.columns) > MOST_CATEGORIES:

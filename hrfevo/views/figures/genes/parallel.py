@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.frames import GENE, gene_columns, gene_of
+from hrfevo.results.gene_frames import GENE, gene_columns, gene_of
 from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.genes.values import gene_range

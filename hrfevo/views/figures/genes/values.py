@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.frames import GENE, gene_columns
+from hrfevo.results.gene_frames import GENE, gene_columns
 from hrfevo.space.genes import BaseGene, IntervalGene, LayersGene
 from hrfevo.space.metrics import Direction
 from hrfevo.space.search_space import SearchSpace

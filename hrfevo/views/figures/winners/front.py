@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.results.frames import GENE, Objectives, finished_at, gene_columns
+from hrfevo.results.frames import Objectives, finished_at
+from hrfevo.results.gene_frames import GENE, gene_columns
 from hrfevo.space.genes import rounded
 from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.views.figures.sampling import drawn
@@ -161,7 +162,8 @@ def _points(
         name=name,
         marker=marker,
         ids=identities(data),
-        customdata=list(zip(data["genome"].map(text), data["generation"], genes, *values, strict=True)),
+        # As an array, which plotly does not look through cell by cell.
+        customdata=np.array([data["genome"].map(text), data["generation"], genes, *values], dtype=object).T,
         hovertemplate="<br>".join(lines) + "<extra></extra>",
     )
 
