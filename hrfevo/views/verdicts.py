@@ -9,6 +9,7 @@ from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import TRANSFORMER, the
 from hrfevo.views.terminal.tables import duration
 from signal_model.support.errors import counted, listed
+from signal_model.support.plugins import command
 
 # So many standard errors of the paired difference are asked of a winner that is to beat the best founder.
 ERRORS_OVER_FOUNDER = 3.0
@@ -195,8 +196,9 @@ def _size(found: Confirmation, name: str, other: Confirmed) -> str:
         return f"{told}."
     if name not in found.tuned_in:
         return f"{told}, which alone may be why."
-    sides = f"RUN:{winner.genome} RUN/{found.tuned_in[name]}:{other.genome}"
-    return f"{told}, which alone may be why: `hrfevo compare {sides} --equal parameters` trains both at one size."
+    sides = (f"RUN:{winner.genome}", f"RUN/{found.tuned_in[name]}:{other.genome}")
+    at_one_size = command("hrfevo", "compare", *sides, "--equal", "parameters")
+    return f"{told}, which alone may be why: `{at_one_size}` trains both at one size."
 
 
 def _at_a_limit(found: Confirmation, name: str) -> str:
