@@ -26,7 +26,7 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.results.status import failures_in_words, status_of
 from hrfevo.runner.loop import FAR_TO_STOP, NothingSucceeds, Search
 from hrfevo.runner.nearest import Nearest
-from hrfevo.runner.observers.display import PlainDisplay, make_display
+from hrfevo.runner.observers.display import PlainDisplay, _left, make_display
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import Bounds, Resources, SearchSpace
@@ -564,6 +564,7 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     out = io.StringIO()
     one = search(long, InlineWorkers(Scripted("some fail")), store, "run")
     display = PlainDisplay(Console(file=out, width=113), long)
+    assert "left" not in _left(one), "nothing has been spent that would tell"
     one.run(display)
     lines = out.getvalue().splitlines()
     ended = [e for e in store.evaluations("run") if e.status != "running"]
