@@ -68,7 +68,9 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Embedding, positions, blocks and the last normalisation: all but the head, which is the embedding again.
 
-    Tokens are numbers, or the vectors that `embedding` has for them. A `trace` is given what enters each block.
+    `blocks` are those with weights of their own; one that is shared is passed several times, with a state each time.
+    Tokens are numbers, or the vectors that `embedding` has for them. A `trace` is given what
+    enters each layer.
     """
 
     checkpointing = False
@@ -78,7 +80,8 @@ class Backbone(nn.Module):
         """Add the parts, with fresh weights."""
         self.embedding = build_embedding(config.embedding, config)
         self.positions = build_positions(config.positions, config)
-        self.blocks = nn.ModuleList(self.block_class(layer, config) for layer in config.layers)
+        self.blocks = nn.ModuleList(self.block_class(layer, config) for layer, _ in config.blocks)
+        self._order = [number for number, (_, passes) in enumerate(config.blocks) for _ in range(passes)]
         self.norm = nn.RMSNorm(config.width)
         self._initialise()
 
@@ -88,7 +91,8 @@ class Backbone(nn.Module):
         if self.positions is not None:
             x = x + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         again = self.checkpointing and torch.is_grad_enabled()
-        for block in self.blocks:
+        for number in self._order:
+            block = self.blocks[number]
             _note(x, trace)
             x = checkpoint(block, x, use_reentrant=False) if again else block(x)
         result: Tensor = self.norm(x)
@@ -112,7 +116,7 @@ class Backbone(nn.Module):
         return self.norm(x), states
 
     def start(self, batch: int) -> list[State]:
-        """The state before the first token: the position where it is used, then one for each block."""
+        """The state before the first token: the position where it is used, then one for each layer."""
         position = torch.zeros(batch, dtype=torch.long, device=self.norm.weight.device)
         return [[] if self.positions is None else [position], *(block.start(batch) for block in self._blocks())]
 
@@ -138,16 +142,17 @@ class Backbone(nn.Module):
         return F.rms_norm(vectors.to(self.norm.weight.dtype), self.norm.normalized_shape)
 
     def _blocks(self) -> list[Block]:
-        return [block for block in self.blocks if isinstance(block, Block)]
+        """In the order in which a token passes them."""
+        return [block for number in self._order if isinstance(block := self.blocks[number], Block)]
 
     def _initialise(self) -> None:
         """Matrices keep the variance of their input; those that write into the residual stream are
-        scaled down with depth (Radford et al. 2019), so that the sum over blocks keeps it too."""
+        scaled down with depth (Radford et al. 2019), so that the sum over layers keeps it too."""
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
                 scale = 1 / math.sqrt(module.in_features)
                 if name.endswith(".output"):
-                    scale /= math.sqrt(2 * len(self.blocks))
+                    scale /= math.sqrt(2 * len(self._order))
                 nn.init.normal_(module.weight, std=scale)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

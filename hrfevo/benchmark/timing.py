@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from signal_model.data.corpus import Corpus
 from signal_model.model import build_model
-from signal_model.support.devices import choose_device
+from signal_model.support.devices import choose_device, clock_of
 from signal_model.training.trainer import Trainer
 
 # In each pass the fastest counts of so many steps, after one that is not counted.
@@ -54,8 +53,7 @@ class StepTimes:
 def _fastest_step(space: SearchSpace, genome: Genome, corpus: Corpus, device: str) -> float:
     recipe = express(space, genome, seed=0)
     trainer = Trainer(build_model(recipe.model, 0), corpus, recipe.training, choose_device(device))
-    # One thread's own time does not pass while others have its processor.
-    clock = time.thread_time if trainer.device.type == "cpu" and space.resources.cpus == 1 else time.perf_counter
+    clock = clock_of(trainer.device)
     moments: list[float] = []
     trainer.run(until=1 + STEPS, on_step=lambda _: moments.append(clock()))
     return 1000 * float(np.diff(moments).min())

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _AT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([kMGx]?)")
+# No model will have so many parameters, or be so many times as large.
+FARTHEST = 1e30
 _UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
@@ -162,7 +164,7 @@ def _parsed_at(told: str) -> list[tuple[float, bool]]:
     found = []
     for one in told.split(","):
         read = _AT.fullmatch(one.strip())
-        if read is None or not float(read[1]):
+        if read is None or not 0 < float(read[1]) < FARTHEST:
             raise InputError(f"--at {one}: accepted: parameters, such as 50M or 2e6, or factors, such as 64x")
         found.append((float(read[1]) * _UNITS.get(read[2], 1.0), read[2] == "x"))
     return found

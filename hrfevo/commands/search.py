@@ -158,6 +158,7 @@ def confirm_command(
     plugin: PluginOption = None,
 ) -> None:
     """Train a run's winners again from scratch with fresh seeds, beside a transformer or other rivals tuned as long."""
+    from hrfevo.space.rivals import resolved
     from hrfevo.store.run_folder import RunFolder
     from signal_model.support.errors import InputError
     from signal_model.support.settings import updated
@@ -169,6 +170,7 @@ def confirm_command(
     given["equal"] = equal.value if equal else None
     chosen = {name: value for name, value in given.items() if value is not None}
     options = updated(run.space().confirm, chosen, "--rival")
+    options = options.model_copy(update={"rivals": resolved(options.rivals, Path.cwd())})
 
     from hrfevo.runner.confirmation import confirm
 

@@ -1,8 +1,8 @@
-"""Means over the seeds that a genome was trained with, and the step time that counts."""
+"""Means over the seeds that a genome was trained with, and the times that count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,8 +46,8 @@ class Means:
 def averaged(objectives: Iterable[Metric], evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Finished evaluations of one rung, one for each genome: its first, whose metrics are the means over its seeds.
 
-    `doubts` are of all, as the scatter of those with several seeds says; none where there are no such. Its step time is
-    the one alone, where that is known. What is averaged already stays as it is.
+    `doubts` are of all, as the scatter of those with several seeds says; none where there are no such. Its times are
+    those alone, where they are known. What is averaged already stays as it is.
     """
     firsts: dict[str, Evaluation] = {}
     for evaluation in evaluations:
@@ -79,8 +79,15 @@ def _changed(metrics: dict[str, float], means: dict[str, float]) -> dict[str, fl
 
 
 def _alone(evaluation: Evaluation) -> Evaluation:
-    """With the step time that was measured alone, where one was."""
+    """With what was timed alone, where anything was."""
     if not evaluation.timings:
         return evaluation
-    doubts = {name: doubt for name, doubt in evaluation.doubts.items() if name != "step_time"}
-    return replace(evaluation, metrics=evaluation.metrics | {"step_time": min(evaluation.timings)}, doubts=doubts)
+    alone = least(evaluation.timings)
+    doubts = {name: doubt for name, doubt in evaluation.doubts.items() if name not in alone}
+    return replace(evaluation, metrics=evaluation.metrics | alone, doubts=doubts)
+
+
+def least(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of several times that something was timed the shortest, by metric: whatever else ran has only lengthened it."""
+    names = dict.fromkeys(name for timing in timings for name in timing)
+    return {name: min(timing[name] for timing in timings if name in timing) for name in names}

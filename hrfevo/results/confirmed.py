@@ -15,6 +15,7 @@ import numpy as np
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.cost import Cost
+from hrfevo.results.footprints import Footprints, footprints_at
 from hrfevo.results.history import History
 from hrfevo.results.range_ends import RangeEnd, range_ends
 from hrfevo.space.budget import Spent
@@ -116,6 +117,8 @@ class Confirmation:
     """The search's whole front and each rival's, from the trainings that chose them; of several objectives."""
     cost: Cost = field(default_factory=Cost)
     """Of all confirmations: what they trained again, and their searches for rivals."""
+    footprints: Footprints | None = None
+    """What the first choices take, where the last confirmation has measured that."""
     tuned_in: Mapping[str, str] = field(default_factory=dict)
     """The folder of each rival's search, within that of the run."""
     range_ends: Mapping[str, Sequence[RangeEnd]] = field(default_factory=dict)
@@ -211,12 +214,14 @@ def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     if len(history.space.objectives) > 1:
         pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
     as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
+    footprints = (footprints_at(place) for place in reversed(attempts(folder)))
     return Confirmation(
         rows,
         history.spent,
         {name: rival.spent for name, rival in tuned.items()},
         as_searched,
         cost,
+        next(filter(None, footprints), None),
         {name: tuning.path.relative_to(folder.path).as_posix() for name, tuning in tunings.items()},
         {name: range_ends(rival) for name, rival in tuned.items()},
     )

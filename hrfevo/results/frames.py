@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hrfevo.pareto import non_dominated
-from hrfevo.results.averaging import Means
+from hrfevo.results.averaging import Means, least
 from hrfevo.results.gene_frames import gene_frame, with_genes
 from hrfevo.results.history import History
-from hrfevo.space.metrics import METRICS, Direction, Metric
+from hrfevo.space.metrics import METRICS, TIMED, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.base import Point
 
@@ -34,10 +34,12 @@ _COLUMNS = (
     "worker",
 )
 _TIMES = ("began", "minutes", "spent")
+# The least that each took when it was timed again, in milliseconds, by column.
+_ALONE = {f"alone:{name}": name for name in TIMED}
 # What records have beside metrics.
 _RECORDED = (
     *("number", "genome", "birth", "operator", "parents", "rung", "status", "reason", "worker"),
-    *("submitted", "started", "ended", "ended_event", "alone"),
+    *("submitted", "started", "ended", "ended_event"),
 )
 
 
@@ -50,7 +52,7 @@ def evaluation_frame(history: History) -> pd.DataFrame:
     highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
     an interval is a pair (low, high); genes that are not active are missing.
     """
-    fields = (*_RECORDED[:-1], "metrics", "timings")
+    fields = (*_RECORDED, "metrics", "timings")
     frame = _measured(record_frame({name: [getattr(one, name) for one in history] for name in fields}), history.space)
     frame["seeds"] = np.array([one.seeds for one in history], "int64")
     frame["front"] = frame["number"].isin([winner.number for winner in history.front])
@@ -60,14 +62,16 @@ def evaluation_frame(history: History) -> pd.DataFrame:
 def record_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Evaluations from fields of theirs, each a column (see `Store.columns`): a column for each metric, known or not.
 
-    `alone` is the least time of a step that was measured again, in milliseconds, NaN for none.
+    `alone:<metric>` is the least time that was measured again, in milliseconds, NaN for none.
     """
     metrics, timings = columns["metrics"], columns["timings"]
     fields = {name: values for name, values in columns.items() if name not in ("metrics", "timings")}
     # Of each status one object: it is compared again and again, and with itself that is fast.
     fields["status"] = [*map(sys.intern, columns["status"])]
     measured = {name: [one.get(name) for one in metrics] for name in set().union(*metrics)}
-    told = dict.fromkeys(METRICS, np.nan) | measured | {"alone": [min(some, default=None) for some in timings]}
+    least_times = [least(some) for some in timings]
+    alone = {column: [one.get(name) for one in least_times] for column, name in _ALONE.items()}
+    told = dict.fromkeys(METRICS, np.nan) | measured | alone
     kinds = dict.fromkeys((*told, "submitted", "started", "ended", "ended_event"), "float64")
     kinds |= dict.fromkeys(("number", "birth", "rung"), "int64")
     index = pd.RangeIndex(len(metrics))
@@ -84,17 +88,20 @@ def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     """`evaluation_frame` of `History.with_means`, but the genes, from the records of all evaluations."""
     frame = _measured(records, space)
     names = [*map(str, frame.columns)][len((*_COLUMNS, *_TIMES, "front")) :]
-    metrics, alone = frame[names].to_numpy(copy=True), records["alone"].to_numpy()
+    metrics, alone = frame[names].to_numpy(copy=True), records[[*_ALONE]].to_numpy()
     finished, rungs = (records["status"] == "finished").to_numpy(), records["rung"].to_numpy()
     top = np.flatnonzero(finished & (rungs == rungs[finished].max(initial=0)))
     objectives = [names.index(name) for name in space.objectives]
     found = Means.of(records["genome"].to_numpy()[top], metrics[top], objectives)
     places, doubts = top[found.first], found.doubts.copy()
     metrics[places] = found.values
-    timed = np.flatnonzero(~np.isnan(alone[places]))
-    metrics[places[timed], names.index("step_time")] = alone[places[timed]]
-    if "step_time" in space.objectives:
-        doubts[timed, [*space.objectives].index("step_time")] = 0.0
+    known = ~np.isnan(alone[places])
+    timed = np.flatnonzero(known.any(axis=1))
+    for column, name in enumerate(_ALONE.values()):
+        some = np.flatnonzero(known[:, column])
+        metrics[places[some], names.index(name)] = alone[places[some], column]
+        if name in space.objectives:
+            doubts[some, [*space.objectives].index(name)] = 0.0
     broken = [place for place in timed if space.violation(_known(names, metrics[places[place]]))]
     peers = np.delete(np.arange(len(places)), broken)
     losses = doubts - metrics[np.ix_(places, objectives)] * space.weights
@@ -132,7 +139,7 @@ def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     began, lasted = records["submitted"].min(), records["ended"] - records["started"]
     # `train_seconds` counts from the first step, also where a training went on from a lower rung.
     trained = records.get("train_seconds", lasted)
-    others = sorted({*map(str, records.columns)} - {*_RECORDED, *METRICS})
+    others = sorted({*map(str, records.columns)} - {*_RECORDED, *_ALONE, *METRICS})
     found = records.assign(
         generation=records["birth"].map(space.generation_of).astype("int64"),
         steps=np.array(space.rungs, "int64")[records["rung"]],

@@ -110,7 +110,7 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """`evaluations` as they are ranked: of a genome with several `seeds` the first has the means, and where steps
-        were timed again, alone, `step_time` is that."""
+        were timed again, alone, their times are those."""
         from hrfevo.results.frames import evaluation_frame
 
         return evaluation_frame(self.history.with_means)
@@ -170,6 +170,19 @@ class Run:
                     names = (found.winner.genome, rival.genome, name, split)
                     rows.append((*names, less.mean, less.low, less.high, less.pairs, seen))
         return pd.DataFrame(rows, columns=["genome", "rival", "kind", "split", "mean", "low", "high", "seeds", "seen"])
+
+    @property
+    def footprints(self) -> pd.DataFrame:
+        """What the first choices take, a row for each, the search's first, times in milliseconds.
+
+        No row where the last confirmation has not measured it. `confirmation.footprints` has every turn.
+        """
+        import pandas as pd
+
+        columns = ["side", "genome", "parameters", "state_size", "step_time", "generation_time"]
+        found = self.confirmation.footprints
+        rows = [[getattr(row, name) for name in columns] for row in found.rows] if found else []
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def agreement(self) -> pd.DataFrame:

@@ -1,16 +1,17 @@
-"""Whose steps are timed again, alone, and how far their trainings were wrong.
+"""Whose steps are timed again, alone, and how far their evaluations were wrong.
 
-The step time of a training holds what else its machine did then, other workers first of all: whoever was trained in a
-quiet moment stays on the front for that.
+The step time of a training, and the time of a generated token, hold what else their machine did then, other workers
+first of all: whoever was measured in a quiet moment stays on the front for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hrfevo.results.averaging import least
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
@@ -22,8 +23,9 @@ HELD_UP = 0.25
 
 @dataclass(frozen=True)
 class Timings:
-    """Of genomes at the top rung whose steps were timed again: the time alone, as shares of what trainings said."""
+    """Of genomes at the top rung whose steps were timed again: a time alone, as shares of what evaluations said."""
 
+    metric: str
     genomes: int
     lowest: float
     median: float
@@ -34,15 +36,18 @@ class Timings:
         """`step_time of 7 genomes is timed again, alone: 0.83 of what their trainings said (0.61 to 0.98)`."""
         known = f"{self.median:.2f} of what {'its training' if self.genomes == 1 else 'their trainings'} said"
         span = "" if self.genomes == 1 else f" ({self.lowest:.2f} to {self.highest:.2f})"
-        return f"step_time of {counted(self.genomes, 'genome')} is timed again, alone: {known}{span}"
+        return f"{self.metric} of {counted(self.genomes, 'genome')} is timed again, alone: {known}{span}"
 
 
-def timings_of(history: History) -> Timings | None:
-    """None where nothing was timed. The history is that of the store, as trainings measured it."""
-    shares = _shares(history)
-    if not len(shares):
-        return None
-    return Timings(len(shares), float(shares.min()), float(np.median(shares)), float(shares.max()))
+def timings_of(history: History) -> list[Timings]:
+    """One of each metric that counts, none where nothing was timed. The history is that of the store, as evaluations
+    measured it."""
+    found = {name: _shares(history, name) for name in history.space.timed}
+    return [
+        Timings(name, len(shares), float(shares.min()), float(np.median(shares)), float(shares.max()))
+        for name, shares in found.items()
+        if len(shares)
+    ]
 
 
 def to_time(history: History, without: Set[str] = frozenset()) -> list[Evaluation]:
@@ -53,29 +58,30 @@ def to_time(history: History, without: Set[str] = frozenset()) -> list[Evaluatio
     The history is that of the store.
     """
     space = history.space
-    if not space.counts_step_time:
+    if not space.timed:
         return []
     if begun := _due(space, [one for one in history.top if one.timings], without):
         return begun
     if due := _due(space, history.front, without):
         return due
-    shares = _shares(history)
-    if "step_time" not in space.objectives or not len(shares):
+    found = {name: _shares(history, name) for name in space.timed if name in space.objectives}
+    held_up = {name: min(1.0, float(np.quantile(shares, HELD_UP))) for name, shares in found.items() if len(shares)}
+    if not held_up:
         return []
-    share = min(1.0, float(np.quantile(shares, HELD_UP)))
-    return _due(space, history.among(_faster(one, share) for one in history).front, without)
+    return _due(space, history.among(_faster(one, held_up) for one in history).front, without)
 
 
 def _due(space: SearchSpace, found: Sequence[Evaluation], without: Set[str]) -> list[Evaluation]:
     return [one for one in found if len(one.timings) < space.timings and one.genome not in without]
 
 
-def _shares(history: History) -> np.ndarray:
-    timed = {one.genome: one for one in history.top if one.timings}
-    return np.array([min(one.timings) / one.metrics["step_time"] for one in timed.values()])
+def _shares(history: History, metric: str) -> np.ndarray:
+    timed = {one.genome: (least(one.timings), one.metrics) for one in history.top if one.timings}
+    return np.array([alone[metric] / then[metric] for alone, then in timed.values() if metric in alone])
 
 
-def _faster(evaluation: Evaluation, share: float) -> Evaluation:
+def _faster(evaluation: Evaluation, held_up: Mapping[str, float]) -> Evaluation:
     if evaluation.status != "finished" or evaluation.timings:
         return evaluation
-    return replace(evaluation, metrics=evaluation.metrics | {"step_time": share * evaluation.metrics["step_time"]})
+    faster = {name: share * evaluation.metrics[name] for name, share in held_up.items()}
+    return replace(evaluation, metrics=evaluation.metrics | faster)

@@ -19,6 +19,8 @@ from signal_model.support.settings import Misfit, ModelSize
 # Heads of a mixer where the space says nothing of them.
 HEADS = (1, 2, 4, 8)
 RATE = "training.learning_rate"
+# Settings of a layer that are none of its parts'.
+OF_A_LAYER = ("repeat", "share")
 
 
 def baseline_of(
@@ -26,7 +28,8 @@ def baseline_of(
 ) -> dict[str, Any]:
     """A search space file's content: models of a rival under the conditions of `space`, and with its freedom.
 
-    The text, training settings, rungs, objectives, constraints, share of fresh seeds and timings are those of `space`.
+    The text, training settings, rungs, objectives, probes, constraints, limits, share of fresh seeds and timings are
+    those of `space`.
     What it searches of training is searched here, in the same ranges; what it fixes is fixed. `most_parameters` bounds
     the size, unless it is None or `space` bounds it more tightly.
 
@@ -66,9 +69,11 @@ def baseline_of(
         "promote": space.promote,
         "replicates": space.replicates,
         "timings": space.timings,
+        "probe_steps": space.probe_steps,
         "population": space.population,
         "budget": dict(budget),
         "resources": space.resources.to_dict(),
+        "limits": space.limits.to_dict(),
         "confirm": space.confirm.to_dict(),
     }
 
@@ -133,13 +138,17 @@ class _Layers:
 
     def _found(self) -> tuple[tuple[int, int], dict[str, Any], dict[str, Any]]:
         """How few and how many layers there are, what is fixed of each, and its genes."""
+        fixed: dict[str, Any]
         layers = self.space.genes.get("layers")
         if isinstance(layers, LayersGene):
             count, said, free = (layers.min, layers.max), self._said(layers), dict(self._free(layers))
+            fixed = {name: layers.fixed[name] for name in OF_A_LAYER if name in layers.fixed}
         else:
-            own = self.space.model.get("layers", ModelConfig().to_dict()["layers"])
-            count, said, free = (len(own), len(own)), self._agreed(own), {}
-        fixed: dict[str, Any] = {part: {"kind": kind} for part, (kind, _) in self.parts.items()}
+            told = self.space.model.get("layers", ModelConfig().to_dict()["layers"])
+            own = [LayerConfig.model_validate(layer) for layer in told]
+            depth = sum(layer.repeat for layer in own)
+            count, said, free, fixed = (depth, depth), self._agreed(own), {}, {}
+        fixed |= {part: {"kind": kind} for part, (kind, _) in self.parts.items()}
         for (part, name), values in said.items():
             if len(values) == 1:
                 fixed[part][name] = values[0]
@@ -160,9 +169,8 @@ class _Layers:
                 found |= {(part, name): [settings[name]] for name in names if name in settings}
         return found
 
-    def _agreed(self, layers: Sequence[Any]) -> dict[tuple[str, str], list[Any]]:
+    def _agreed(self, configs: Sequence[LayerConfig]) -> dict[tuple[str, str], list[Any]]:
         """The different values that fixed layers have of settings that the rival has too."""
-        configs = [LayerConfig.model_validate(layer) for layer in layers]
         found: dict[tuple[str, str], list[Any]] = {}
         for part, (kind, names) in self.parts.items():
             parts = [getattr(config, part) for config in configs]
@@ -174,6 +182,7 @@ class _Layers:
     def _free(self, layers: LayersGene) -> Iterator[tuple[str, dict[str, Any]]]:
         """Genes of the layers that the rival has too, where they are active for it."""
         names = [f"{part}.{name}" for part, (_, settings) in self.parts.items() for name in settings]
+        names += OF_A_LAYER
         kept = {name: gene for name, gene in layers.genes.items() if name in names and self._active(gene)}
         for name, gene in kept.items():
             yield name, _without(gene, kept)

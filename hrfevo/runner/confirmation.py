@@ -32,6 +32,7 @@ from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
+from hrfevo.runner.footprints import measure_footprints
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
@@ -44,7 +45,7 @@ from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.store import Evaluation
-from hrfevo.views.terminal.tables import confirmed_table
+from hrfevo.views.terminal.tables import confirmed_table, footprint_table
 from hrfevo.views.verdicts import verdicts
 from signal_model.evaluation.yardsticks import judged
 from signal_model.support.console import print_table, say
@@ -135,7 +136,15 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
     if any(stage.in_hand for stage in stages(run)):
         raise InputError(f"{run.path}: is being confirmed; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
-    run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+    with run.locked("confirmed"):
+        run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+        return _confirm(run, options, recipes, machinery, console)
+
+
+def _confirm(
+    run: RunFolder, options: Confirm, recipes: Mapping[str, Any], machinery: Machinery, console: Console
+) -> Ending:
+    """`confirm` of a run that nobody else confirms."""
     store = run.open_store(machinery.store)
     history = History.read(run, store)
     winners = history.ranked(options.top)
@@ -157,6 +166,8 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
             if ending.finished:
                 ending = _train_rival(place, rival, space, used, winners, seed)
         if ending.finished:
+            tell = partial(say, console)
+            measure_footprints(run, confirmation_of(run, history), place.path, machinery.device, tell)
             leave_products(run, space, store)
     except KeyboardInterrupt:  # between two stages, or while the report is written
         ending = STRUCK
@@ -169,6 +180,8 @@ def confirm(run: RunFolder, options: Confirm, machinery: Machinery, console: Con
         say(console, "no training of the confirmation has finished; `hrfevo status` of its folders says why")
         return ending
     print_table(console, confirmed_table(found))
+    if found.footprints is not None:
+        print_table(console, footprint_table(found.footprints))
     for line in verdicts(found):
         say(console, line)
     if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):

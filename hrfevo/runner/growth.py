@@ -31,6 +31,8 @@ CANDIDATES = 8
 PARAMETERS_WEIGH = 8
 # By which factor the expansion of feed-forward layers may change.
 MOST_EXPANSION = 1.6
+# The largest that a feed-forward layer may have.
+WIDEST_EXPANSION = 64.0
 WIDEST, DEEPEST = 2**16, 1024
 # The largest logarithm of the factor by which parameters may be missed: that of a tenth.
 FARTHEST = 0.1
@@ -63,6 +65,9 @@ def resized(model: ModelConfig, parameters: int) -> ModelConfig:
     own = parameters_of(model)
     if parameters == own:
         return model
+    if parameters < 1:
+        raise InputError(f"--sizes: of {own:,} parameters that leaves none")
+    model = _written_out(model)
     pattern = _pattern(model.layers)
     whole = len(model.layers) * (parameters / own) ** (1 / 3) / len(pattern)
     depths = [max(1, int(whole)) * len(pattern), (int(whole) + 1) * len(pattern)]
@@ -83,6 +88,12 @@ def carried(training: TrainingConfig, before: ModelConfig, after: ModelConfig, r
     """The training of a model that was resized."""
     rate = training.learning_rate * (before.width / after.width) ** POWERS[rates]
     return training.model_copy(update={"learning_rate": float(f"{rate:.6g}")})
+
+
+def _written_out(model: ModelConfig) -> ModelConfig:
+    """The same with an entry for every layer, so that depth grows by single ones; those that share weights stay one."""
+    layers = (layer if layer.share else layer.model_copy(update={"repeat": 1}) for layer, _ in model.blocks)
+    return model.model_copy(update={"layers": tuple(layers)})
 
 
 def _pattern(layers: tuple[LayerConfig, ...]) -> tuple[LayerConfig, ...]:
@@ -177,12 +188,13 @@ def _misshapen(before: ModelConfig, after: ModelConfig) -> float:
 def _filled(model: ModelConfig, parameters: int) -> ModelConfig:
     """The model with its feed-forward layers widened or narrowed alike, as far as they may be, to these parameters."""
     own = parameters_of(model)
-    gained = parameters_of(_expanded(model, MOST_EXPANSION)) - own
+    most = min(MOST_EXPANSION, *(WIDEST_EXPANSION / layer.feedforward.expansion for layer in model.layers))
+    gained = parameters_of(_expanded(model, most)) - own
     if not gained:
         return model
     # Parameters are a straight line over the expansion, but for whole channels.
-    factor = 1 + (MOST_EXPANSION - 1) * (parameters - own) / gained
-    filled = _expanded(model, min(max(factor, 1 / MOST_EXPANSION), MOST_EXPANSION))
+    factor = 1 + (most - 1) * (parameters - own) / gained
+    filled = _expanded(model, min(max(factor, 1 / MOST_EXPANSION), most))
     return min(model, filled, key=lambda one: _apart(parameters_of(one), parameters))
 
 

@@ -86,7 +86,7 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
         say(console, f"more budget {more.words}")
     for name, fact in in_lines(agreements(history)):
         say(console, f"{name:<12}{fact}")
-    if timed := timings_of(history):
+    for timed in timings_of(history):
         say(console, f"timings     {timed.words}")
     say(console, f"report      {report}")
 

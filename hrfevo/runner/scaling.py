@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from hrfevo.results.confirmed import plan_of, tunings_of
 from hrfevo.results.confirmed import stages as confirmations
-from hrfevo.results.confirmed import tunings_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
-from hrfevo.results.scaling.plan import DONE, FOLDER, Plan, Sized, Terms, ladders, stages
+from hrfevo.results.scaling.plan import DONE, FOLDER, POWERS, Plan, Sized, Terms, ladders, stages
 from hrfevo.results.scaling.scaling import Scaling, scaling_of
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.growth import carried, parameters_of, resized, steps_at
@@ -39,6 +40,8 @@ from signal_model.support.plugins import command
 
 # A weight, its gradient and two moments, in float32.
 BYTES_PER_PARAMETER = 16
+# Of a training config.
+MOST_STEPS = 2**40
 FINISHED = Ending("finished", "all sizes are trained")
 
 
@@ -61,22 +64,30 @@ def scale(run: RunFolder, asked: Asked, machinery: Machinery, console: Console) 
 
     Raises InputError for a run that has nothing to scale, and for what cannot be.
     """
+    if asked.is_last and ladders(run) and not is_left(run):
+        return FINISHED, scaling_of(run)  # it is said again, and nothing is written
     if run.in_hand:
         raise InputError(f"{run.path}: is being searched; wait until it has ended, or stop it")
     for part, word in (*((one, "confirmed") for one in confirmations(run)), *((one, "scaled") for one in stages(run))):
         if part.in_hand:
             raise InputError(f"{run.path}: is being {word}; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
-    run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+    with run.locked("scaled"):
+        run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
+        return _scale(run, asked, machinery, console)
+
+
+def _scale(run: RunFolder, asked: Asked, machinery: Machinery, console: Console) -> tuple[Ending, Scaling | None]:
+    """`scale` of a run that nobody else scales."""
     place, plan = _begun(run, asked, machinery, console)
     if not (place / DONE).exists():
         print_table(console, plan_table(plan))
         try:
             ending = _train_all(run, place, plan, dataclasses.replace(machinery, store=None), console)
             if ending.finished:
-                (place / DONE).touch()
                 with closing(run.open_store(machinery.store)) as store:
                     leave_products(run, run.space(), store)
+                (place / DONE).touch()
         except KeyboardInterrupt:  # between two stages, or while the report is written
             ending = STRUCK
         if not ending.finished:
@@ -125,12 +136,15 @@ def _planned(run: RunFolder, asked: Asked, machinery: Machinery, console: Consol
     recipes = {one.genome: recipe_of(space, one) for one in chosen}
     transformer = None
     if asked.transformer:
-        transformer, recipes[TRANSFORMER] = _transformer(run)
+        transformer, recipes[TRANSFORMER] = _transformer(run, history)
     own = parameters_of(next(iter(recipes.values())).model)
     _refuse_too_large(own, terms, machinery, space)
+    steps = terms.steps or space.rungs[-1]
+    _refuse_too_long(steps, terms)
     with console.status("Laying out the sizes …"):
-        models = tuple(_sized(recipes, own, terms, terms.steps or space.rungs[-1]))
+        models = tuple(_sized(recipes, own, terms, steps))
         text = len(corpus_of(run, space).train)
+    _refuse_alike(models)
     fresh = np.random.SeedSequence([run.settings.seed, 0]).generate_state(terms.seeds)
     return Plan(
         terms=terms,
@@ -143,13 +157,23 @@ def _planned(run: RunFolder, asked: Asked, machinery: Machinery, console: Consol
     )
 
 
-def _transformer(run: RunFolder) -> tuple[str, Recipe]:
-    """The first choice of the search that tuned transformers for a confirmation."""
+def _transformer(run: RunFolder, searched: History) -> tuple[str, Recipe]:
+    """The first choice of the search that tuned transformers for a confirmation, for as long as was searched.
+
+    Raises InputError where there is none, where that was interrupted, and where the search has gone on since.
+    """
     tuning = tunings_of(run).get(TRANSFORMER)
     history = History.read(tuning) if tuning is not None else None
-    if history is None or history.best is None:
+    wrong = ""
+    if tuning is None or history is None or history.best is None:
+        wrong = "has no tuned transformer to scale beside it"
+    elif not _has_ended(tuning.path):
+        wrong = f"the tuning of its transformer was interrupted ({tuning.path})"
+    elif (then := plan_of(tuning.path.parent).get("evaluations")) not in (None, now := searched.spent.evaluations):
+        wrong = f"its transformer was tuned for as long as {then} evaluations of the search took, which has {now} now"
+    if wrong or history is None or history.best is None:
         raise InputError(
-            f"{run.path}: has no tuned transformer to scale beside it; tune one as long as was searched with "
+            f"{run.path}: {wrong}; tune one as long as was searched with "
             f"`{command('hrfevo', 'confirm', run.path)}`, or scale genomes alone with --no-transformer"
         )
     return history.best.genome, recipe_of(history.space, history.best)
@@ -164,7 +188,8 @@ def _sized(recipes: dict[str, Recipe], own: int, terms: Terms, steps: int) -> It
             wanted = parameters_of(model) if side == next(iter(recipes)) else wanted
             training = carried(recipe.training, recipe.model, model, terms.rates)
             training = training.model_copy(update={"steps": steps_at(steps, size, terms.tokens), "seed": 0})
-            grown = recipe.model_copy(update={"model": model, "training": training})
+            # Which text it is the run says, which may have been moved.
+            grown = recipe.model_copy(update={"model": model, "training": training, "corpus": None})
             yield Sized(size=size, side=side, parameters=parameters_of(model), recipe=grown)
 
 
@@ -179,6 +204,25 @@ def _refuse_too_large(own: int, terms: Terms, machinery: Machinery, space: Searc
             f"--sizes {terms.sizes[-1]:g}: {own * terms.sizes[-1]:,.0f} parameters take {needed / 2**30:,.1f} GiB to "
             f"train, and {where} {room / 2**30:,.1f}; accepted: up to {room / BYTES_PER_PARAMETER / own:,.3g}"
         )
+
+
+def _refuse_too_long(steps: int, terms: Terms) -> None:
+    """Raise InputError where the largest size would be trained for more steps than a training may have."""
+    most = steps * terms.sizes[-1] ** POWERS[terms.tokens]
+    if most > MOST_STEPS:
+        told = f"--sizes {terms.sizes[-1]:g}: takes {most:,.6g} training steps, {steps:,} at size 1"
+        raise InputError(f"{told}; accepted: up to {MOST_STEPS:,}")
+
+
+def _refuse_alike(models: Sequence[Sized]) -> None:
+    """Raise InputError for two sizes at which a side has as many parameters: no law could tell them apart."""
+    for side in dict.fromkeys(model.side for model in models):
+        for one, other in pairwise(model for model in models if model.side == side):
+            if one.parameters >= other.parameters:
+                raise InputError(
+                    f"--sizes {one.size:g},{other.size:g}: {side} has {one.parameters:,} parameters at the one and "
+                    f"{other.parameters:,} at the other; accepted: sizes that are further apart"
+                )
 
 
 def _memory(machinery: Machinery, space: SearchSpace) -> tuple[float, str]:

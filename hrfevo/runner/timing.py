@@ -26,11 +26,12 @@ def time_leaders(
     say: Callable[[str], None],
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Time those whose step time decides who leads, on one worker, until all are timed that do.
+    """Time those whose times decide who leads, on one worker, until all are timed that do.
 
     Each is kept as it is known, so that this goes on where it was cut off. `check` is called after each and may raise.
     It counts against no budget.
     """
+    names = " and ".join(space.timed)
     told, tried, done = False, set[str](), set[str]()
     while workers.capacity:
         history = History(space, tuple(store.evaluations(run_id)))
@@ -38,7 +39,8 @@ def time_leaders(
         if not found:
             break
         if not told:
-            say(f"timing steps of {counted(len(found), 'genome')} again, alone, since step_time counts")
+            counts = "counts" if len(space.timed) == 1 else "count"
+            say(f"timing steps of {counted(len(found), 'genome')} again, alone, since {names} {counts}")
             told = True
         for job in _passes(space, found):
             if job.genome.id in tried:
@@ -48,7 +50,7 @@ def time_leaders(
                 journal.timed(run_id, outcome)
             else:
                 tried.add(job.genome.id)
-                say(f"{job.genome.id} could not be timed: {outcome.reason}; its training's step_time stands")
+                say(f"{job.genome.id} could not be timed: {outcome.reason}; what its training said of {names} stands")
             check()
         done |= {one.genome for one in found}
 

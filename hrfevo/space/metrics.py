@@ -28,7 +28,7 @@ class Measure:
     trained: bool = False
     """Whether training changes it; others are known from the first rung."""
     probed: bool = False
-    """Whether it is measured only where it is asked for; see `signal_model.training.probes`."""
+    """Whether it is measured only where it is asked for, before training, once for a genome."""
     clock: bool = False
     """Whether it differs from run to run, as what a clock says does."""
     better: Direction | None = None
@@ -52,6 +52,7 @@ METRICS: dict[str, Measure] = {
     "flops_per_token": Measure("forward operations per token", format=_COUNT),
     "step_time": Measure("training step when undisturbed", "ms", _TIME, trained=True, clock=True),
     "state_size": Measure("numbers held while generating", format=_COUNT),
+    "generation_time": Measure("generated token when undisturbed", "ms", _TIME, probed=True, clock=True),
     "in_context_recall": Measure("in-context recall", "share right", probed=True, better="maximize"),
     "selective_copying": Measure("selective copying", "share right", probed=True, better="maximize"),
     "compression": Measure("compression", "share right", probed=True, better="maximize"),
@@ -64,6 +65,8 @@ RECORDED: Mapping[str, Measure] = {
     "inherited": Measure("inherited from the parent", "share of parameters"),
 }
 
+# What a clock says is said again, alone, of whoever leads by it; see `hrfevo.results.timings`.
+TIMED = ("step_time", "generation_time")
 PROBED = tuple(name for name, measure in METRICS.items() if measure.probed)
 
 # How objectives of plugins are measured: functions of a `hrfevo.workers.added.Candidate`, by name.

@@ -10,6 +10,8 @@ from signal_model.config import MixerConfig
 from signal_model.support.errors import closest
 
 TRANSFORMER = "transformer"
+# What tables call the search's own.
+OWN = ("search", "founder")
 RECIPES = (".yaml", ".yml", ".json")
 
 
@@ -21,6 +23,11 @@ def is_recipe(told: str) -> bool:
 def name_of(told: str) -> str:
     """What a rival is called in tables and folders: a recipe by its file's name."""
     return re.sub(r"[^\w.-]+", "-", Path(told).stem) if is_recipe(told) else told
+
+
+def resolved(rivals: Sequence[str], base: Path) -> tuple[str, ...]:
+    """The same with recipes' paths made absolute, so that they mean the same from any folder."""
+    return tuple(str(base / Path(told).expanduser()) if is_recipe(told) else told for told in rivals)
 
 
 def the(rival: str) -> str:
@@ -40,6 +47,8 @@ def acceptable(rivals: Sequence[str]) -> None:
         if not is_recipe(told) and told not in kinds:
             accepted = f"{', '.join(kinds)}, or a recipe's file ({', '.join(RECIPES)})"
             raise ValueError(f"{told!r} is no rival{closest(told, kinds)}; accepted: {accepted}")
+        if is_recipe(told) and name_of(told) in (taken := [*kinds, mixer_of(TRANSFORMER), *OWN]):
+            raise ValueError(f"{told!r} would be called {name_of(told)!r}, as another is; accepted: names but {taken}")
     names = [name_of(told) for told in rivals]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"{twice!r} is the name of two rivals of {list(rivals)}; each needs its own")

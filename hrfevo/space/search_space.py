@@ -14,7 +14,7 @@ from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import Gene, LayersGene
-from hrfevo.space.metrics import ADDED, METRICS, PROBED, Direction, Metric
+from hrfevo.space.metrics import ADDED, METRICS, PROBED, TIMED, Direction, Metric
 from hrfevo.space.rivals import TRANSFORMER, acceptable
 from signal_model.config import (
     CorpusConfig,
@@ -171,7 +171,7 @@ class SearchSpace(Config):
         0.0, ge=0, le=0.5, description="Share of the training steps that may go to leaders again, with fresh seeds"
     )
     timings: int = Field(
-        3, ge=0, le=100, description="Passes over the front, at the end, that time steps alone where step_time counts"
+        3, ge=0, le=100, description="Passes over the front, at the end, that time steps alone where their time counts"
     )
     population: int = Field(16, ge=4, description="Genomes that a generation has")
     probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
@@ -282,7 +282,7 @@ class SearchSpace(Config):
 
     @property
     def probes(self) -> list[Metric]:
-        """Synthetic probes that an objective or a constraint asks for."""
+        """What is measured only where an objective or a constraint asks for it, and does."""
         return [name for name in PROBED if name in self.objectives or name in self.constraints]
 
     @property
@@ -291,9 +291,9 @@ class SearchSpace(Config):
         return [name for name in ADDED if name in self.objectives or name in self.constraints]
 
     @property
-    def counts_step_time(self) -> bool:
-        """Whether an objective or a constraint is what a step takes."""
-        return "step_time" in self.objectives or "step_time" in self.constraints
+    def timed(self) -> list[Metric]:
+        """What a clock says that an objective or a constraint asks for."""
+        return [name for name in TIMED if name in self.objectives or name in self.constraints]
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hrfevo.space.reading import read_space
+from hrfevo.space.rivals import resolved
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
 from hrfevo.store.settings import RunSettings, hash_of
@@ -142,9 +143,11 @@ class RunFolder:
         """The space it searches, overrides applied, paths as they were meant where it was started."""
         # Its genes were tried when it began.
         space = read_space(self.space_text(), str(self.path / SPACE_FILE), self.settings.overrides)
+        base = Path(self.settings.directory)
+        confirm = space.confirm.model_copy(update={"rivals": resolved(space.confirm.rivals, base)})
         if isinstance(space.corpus, FilesCorpusConfig):
-            space = space.model_copy(update={"corpus": space.corpus.resolved(Path(self.settings.directory))})
-        return space
+            space = space.model_copy(update={"corpus": space.corpus.resolved(base)})
+        return space.model_copy(update={"confirm": confirm})
 
     def overridden(self, override: str) -> RunFolder:
         """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""
@@ -168,9 +171,12 @@ class RunFolder:
         return changed
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Only one search at a time writes to a run. Raises InputError if another process does."""
-        with open(self.path / LOCK_FILE, "a") as file:
+    def locked(self, what: str = "") -> Iterator[None]:
+        """Only one search at a time writes to a run, and `what` is made of it once at a time: `scaled`, `confirmed`.
+
+        Raises InputError if another process does.
+        """
+        with open(self.path / f"{LOCK_FILE}{what and '-'}{what}", "a") as file:
             # Whoever only asks whether it is locked holds it for a moment, too.
             for patience in range(LOCK_ATTEMPTS, -1, -1):
                 try:
@@ -178,7 +184,9 @@ class RunFolder:
                     break
                 except BlockingIOError:
                     if not patience:
-                        raise InputError(f"{self.path}: another hrfevo is running this search") from None
+                        held = "another hrfevo is running this search"
+                        being = f"is being {what}; wait until that has ended, or stop it"
+                        raise InputError(f"{self.path}: {being if what else held}") from None
                     time.sleep(0.1)
                 except OSError as error:
                     if error.errno not in NO_LOCKS:

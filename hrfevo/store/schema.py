@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The last of `hrfevo.store.migrations`: a change to these tables is a new one there.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = sa.MetaData()
 
@@ -78,7 +78,8 @@ curves = sa.Table(
     sa.ForeignKeyConstraint(["run_id", "number"], ["evaluations.run_id", "evaluations.number"]),
 )
 
-# What a step takes, in milliseconds, of genomes whose steps were timed again while nothing else of the search ran.
+# What a step takes, in milliseconds, of genomes whose steps were timed again while nothing else of the search ran; and
+# a generated token, where that counts.
 timings = sa.Table(
     "timings",
     metadata,
@@ -86,6 +87,7 @@ timings = sa.Table(
     sa.Column("genome_id", sa.String(12), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("step_time", sa.Float, nullable=False),
+    sa.Column("generation_time", sa.Float),
     sa.Column("worker", sa.String(200), nullable=False, default=""),
     sa.Column("device", sa.String(64), nullable=False, default=""),
     sa.ForeignKeyConstraint(["run_id", "genome_id"], ["genomes.run_id", "genomes.id"]),

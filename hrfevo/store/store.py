@@ -56,7 +56,7 @@ class Evaluation:
 
     The store gives each as it was measured. `results.averaging` makes one of several `seeds`: `metrics` are means then,
     and `doubts` the standard errors of objectives, as far as seeds have told of them. `timings` are what a step of its
-    genome took, alone, in milliseconds, each time that this was measured again.
+    genome took, alone, in milliseconds, by metric, each time that this was measured again.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Evaluation:
     ended_event: int | None
     seeds: int = 1
     doubts: Mapping[str, float] = field(default_factory=dict)
-    timings: tuple[float, ...] = ()
+    timings: tuple[Mapping[str, float], ...] = ()
 
     @property
     def seconds(self) -> float:

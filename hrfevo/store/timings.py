@@ -1,4 +1,4 @@
-"""What steps of genomes took, timed again alone.
+"""What steps and generated tokens of genomes took, timed again alone.
 
 They lie beside the evaluations and are none of the events that rebuild a search: what is proposed does not follow from
 them.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from hrfevo.space.metrics import TIMED
 from hrfevo.store.schema import timings
 from hrfevo.workers.base import Outcome
 
 _OF_RUN = timings.c.run_id == sa.bindparam("of_run")
-_KNOWN = sa.select(timings.c.genome_id, timings.c.step_time).where(_OF_RUN).order_by(timings.c.number)
+_KNOWN = sa.select(timings.c.genome_id, *(timings.c[name] for name in TIMED)).where(_OF_RUN).order_by(timings.c.number)
 _COUNT = sa.select(sa.func.count()).select_from(timings).where(_OF_RUN)
 
 
@@ -21,15 +22,17 @@ def keep(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
     key = {"run_id": run_id, "genome_id": outcome.job.genome.id, "number": outcome.job.timing}
     same = sa.and_(*(timings.c[name] == value for name, value in key.items()))
     if connection.scalar(sa.select(timings.c.number).where(same)) is None:
-        told = {"step_time": outcome.metrics["step_time"], "worker": outcome.worker, "device": outcome.device}
+        times = {name: outcome.metrics.get(name) for name in TIMED}
+        told = {**times, "worker": outcome.worker, "device": outcome.device}
         connection.execute(timings.insert().values(key | told))
 
 
-def known(connection: sa.Connection, run_id: str) -> dict[str, tuple[float, ...]]:
-    """Milliseconds of a step by genome, in the order in which they were timed."""
-    found: dict[str, tuple[float, ...]] = {}
-    for genome, milliseconds in connection.execute(_KNOWN, {"of_run": run_id}):
-        found[genome] = (*found.get(genome, ()), float(milliseconds))
+def known(connection: sa.Connection, run_id: str) -> dict[str, tuple[dict[str, float], ...]]:
+    """Milliseconds by metric, of each genome in the order in which they were timed."""
+    found: dict[str, tuple[dict[str, float], ...]] = {}
+    for genome, *times in connection.execute(_KNOWN, {"of_run": run_id}):
+        told = {name: float(time) for name, time in zip(TIMED, times, strict=True) if time is not None}
+        found[genome] = (*found.get(genome, ()), told)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hrfevo.results.scaling.law import SIZES_OF_A_FLOOR
+from hrfevo.results.scaling.law import HIGHEST, LOWEST, SIZES_OF_A_FLOOR
 from hrfevo.results.scaling.scaling import AGAINST, Prediction, Scaling
 from hrfevo.space.rivals import TRANSFORMER
 from signal_model.support.errors import counted, listed
@@ -33,12 +33,16 @@ def _laws(found: Scaling) -> Iterator[str]:
         yield "Two sizes say nothing of the loss that is left at any size: these are power laws, which fall for ever."
     elif len(found.whole) == SIZES_OF_A_FLOOR:
         yield "Three sizes fit nearly any law of three numbers: nothing but a fourth checks its form."
+    at_an_end = False
     for against in AGAINST:
         if not found.varies(against):
             continue
         for side in found.sides:
             law, exponent = found.law(side, against), found.exponent(side, against)
+            at_an_end |= exponent.reaches(LOWEST, HIGHEST)
             yield f"{side} against {against} x: {law.words}; exponent {exponent.words('.3f')}."
+    if at_an_end:
+        yield f"Exponents are looked for from {LOWEST:g} to {HIGHEST:g}: what is at an end may lie beyond it."
 
 
 def foretold_in_words(found: Scaling, brief: bool = False) -> str:
@@ -57,7 +61,7 @@ def foretold_in_words(found: Scaling, brief: bool = False) -> str:
         (side,) = found.sides
         said = f"{told.predicted[side].words()}, measured {told.measured[side]:.4f}"
     judged = ""
-    if found.plan.terms.seeds > 1 and not brief:
+    if all(interval.is_known for interval in told.predicted.values()) and not brief:
         judged = "; all losses are within their intervals"
         if not told.held:
             judged = "; not all losses are within their intervals, so trust the laws less"

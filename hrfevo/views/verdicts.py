@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hrfevo.results.comparison.paired import MOST_SEEDS, Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import TRANSFORMER, the
+from hrfevo.views.footprints import footprints_in_words
 from hrfevo.views.terminal.tables import duration
 from signal_model.support.errors import counted, listed
 from signal_model.support.plugins import command
@@ -21,7 +22,7 @@ def verdicts(found: Confirmation) -> Iterator[str]:
     """A sentence for each comparison; none where nothing of the search was trained again."""
     if found.winner is None:
         return
-    yield from (first_choice(found.winner), *rivals(found), *in_general(found))
+    yield from (first_choice(found.winner), *rivals(found), *footprints_in_words(found.footprints), *in_general(found))
 
 
 def headline(found: Confirmation) -> str:

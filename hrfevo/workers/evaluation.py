@@ -27,6 +27,7 @@ from hrfevo.workers.trainings import fetched, kept_at
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import Recipe
 from signal_model.data.corpus import Corpus
+from signal_model.evaluation.pace import token_seconds
 from signal_model.evaluation.scores import (
     causality_tolerance,
     causality_violation,
@@ -44,6 +45,7 @@ from signal_model.training.trainer import Diverged, Trainer, score_split, valida
 
 # So many steps are timed where nothing else is measured; as in a training, the low quantile of them counts.
 TIMED_STEPS = 20
+TOKEN_TIME = "generation_time"
 # Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
 FORMS_COMPARED = 24
 
@@ -132,7 +134,7 @@ class TrainingEvaluator:
                 if job.timing is None:
                     self._measure(job, device, known)
                 else:
-                    known.metrics["step_time"] = self._timed(job, device)
+                    known.metrics |= self._timed(job, device)
         except OverLimit as error:
             status, reason = "failed", str(error)
         except _Stopped as stopped:
@@ -190,7 +192,7 @@ class TrainingEvaluator:
         candidate = Candidate(model, recipe, self.corpus, device)
         metrics |= measured(self.space, candidate, trained=False)
         for name in self.space.probes:
-            metrics[name] = job.known[name] if name in job.known else self._probe(name, recipe, device)
+            metrics[name] = job.known[name] if name in job.known else self._probe(name, candidate)
         _keep_to(self.space, metrics)
         trainer = Trainer(model, self.corpus, recipe.training, device)
         if self._continues(job, trainer, recipe):
@@ -222,14 +224,19 @@ class TrainingEvaluator:
             ).bits_per_byte
         _keep_to(self.space, metrics)
 
-    def _timed(self, job: Job, device: torch.device) -> float:
-        """Milliseconds that a step takes undisturbed, of the first few of a training that is thrown away."""
+    def _timed(self, job: Job, device: torch.device) -> dict[str, float]:
+        """Milliseconds that a step takes undisturbed, of the first few of a training that is thrown away, and where
+        they count those of a token."""
         recipe = express(self.space, job.genome, seed=job.seed)
         training = recipe.training.model_copy(update={"steps": TIMED_STEPS})
         model = build_model(recipe.model, training.seed)
-        return 1000 * Trainer(model, self.corpus, training, device).run().step_seconds
+        found = {"step_time": 1000 * Trainer(model, self.corpus, training, device).run().step_seconds}
+        return found | ({TOKEN_TIME: 1000 * token_seconds(model)} if TOKEN_TIME in self.space.timed else {})
 
-    def _probe(self, name: str, recipe: Recipe, device: torch.device) -> float:
+    def _probe(self, name: str, candidate: Candidate) -> float:
+        if name == TOKEN_TIME:
+            return 1000 * token_seconds(candidate.model)
+        recipe, device = candidate.recipe, candidate.device
         return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
 
     def _continues(self, job: Job, trainer: Trainer, recipe: Recipe) -> bool:

@@ -38,10 +38,12 @@ def residual_stream(model: SignalLLM) -> list[str]:
 def activations(model: SignalLLM, windows: np.ndarray, names: Sequence[str]) -> dict[str, Tensor]:
     """Outputs of submodules for windows of tokens (N, T): each (N, T, C), float32, on the CPU.
 
-    A name is that of a submodule with one tensor as output, or `embedded`: the first block's input.
+    A name is that of a submodule with one tensor as output, or `embedded`: the first block's input. Of what runs
+    several times, a shared block and its parts, the last output is given.
     Raises InputError for a name that the model does not have, or that did not run.
     """
     seen: dict[str, list[Tensor]] = {name: [] for name in names}
+    kept: dict[str, list[Tensor]] = {name: [] for name in names}
     modules = dict(model.named_modules())
     handles = []
     for name in names:
@@ -53,14 +55,17 @@ def activations(model: SignalLLM, windows: np.ndarray, names: Sequence[str]) -> 
     try:
         for window in torch.from_numpy(windows.astype(np.int64)):
             model(window[None].to(device))
+            for name, outputs in seen.items():
+                kept[name] += outputs[:1] if name == EMBEDDED else outputs[-1:]
+                outputs.clear()
     finally:
         model.train(training)
         for handle in handles:
             handle.remove()
-    for name, outputs in seen.items():
+    for name, outputs in kept.items():
         if not outputs or outputs[0].ndim != 3:
             raise InputError(f"{name}: has no output of shape (batch, tokens, channels) in a forward pass")
-    return {name: torch.cat(outputs) for name, outputs in seen.items()}
+    return {name: torch.cat(outputs) for name, outputs in kept.items()}
 
 
 def deepest_level(wavelet: str, length: int) -> int:

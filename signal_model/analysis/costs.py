@@ -37,11 +37,11 @@ _COMPONENTS = {
 
 
 class Place(NamedTuple):
-    """A part of the model, and its layer if it is in a block: embedding, positions, filter bank, mixer,
+    """A part of the model, and its block if it is in one: embedding, positions, filter bank, mixer,
     feed-forward, norms, residual stream, head.
 
     The residual stream is what blocks and model do themselves: additions, and the normalisation of
-    embedded tokens. The head reuses the embedding's parameters.
+    embedded tokens. The head reuses the embedding's parameters. Operations of a shared block are of all its passes.
     """
 
     component: str
@@ -290,7 +290,7 @@ def _main_use(uses: Counter[Kind] | None) -> Kind | None:
 
 def _kinds(model: SignalLLM) -> dict[Place, str]:
     kinds = {Place("embedding"): model.config.embedding.kind, Place("positions"): model.config.positions.kind}
-    for index, layer in enumerate(model.config.layers):
+    for index, (layer, _) in enumerate(model.config.blocks):
         kinds[Place("filter bank", index)] = layer.filter_bank.kind
         kinds[Place("mixer", index)] = layer.mixer.kind
         kinds[Place("feed-forward", index)] = layer.feedforward.kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from signal_model.config.embeddings import EmbeddingConfig, StandardEmbeddingConfig
@@ -24,12 +24,21 @@ AnyMixer = Annotated[SerializeAsAny[MixerConfig], BeforeValidator(MixerConfig.pa
 AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(FeedForwardConfig.parse)]
 
 
+# Layers that a model may have.
+DEEPEST = 1024
+
+
 class LayerConfig(Config):
-    """One block: a mixer over positions, then a feed-forward over channels."""
+    """One block: a mixer over positions, then a feed-forward over channels; or several of these in a row."""
 
     filter_bank: AnyFilterBank = NoFilterBankConfig()
     mixer: AnyMixer = AttentionConfig()
     feedforward: AnyFeedForward = MLPConfig()
+    # Not written where they are the default, so that models from before they were settings read as they did.
+    repeat: int = Field(1, ge=1, le=DEEPEST, description="Layers of this kind in a row", exclude_if=lambda it: it == 1)
+    share: bool = Field(
+        False, description="Whether those in a row have one set of weights (as in ALBERT)", exclude_if=lambda it: not it
+    )
 
 
 class ModelConfig(Config):
@@ -40,7 +49,7 @@ class ModelConfig(Config):
     width: int = Field(128, ge=2, le=2**16, description="Channels D of the residual stream")
     embedding: AnyEmbedding = StandardEmbeddingConfig()
     positions: AnyPositions = NoPositionsConfig()
-    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=1024)
+    layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=DEEPEST)
 
     @classmethod
     def preset(cls, name: str) -> ModelConfig:
@@ -53,6 +62,26 @@ class ModelConfig(Config):
         return cls.model_validate(PRESETS[name])
 
     @property
+    def depth(self) -> int:
+        """Layers that a token passes."""
+        return sum(layer.repeat for layer in self.layers)
+
+    @property
+    def blocks(self) -> list[tuple[LayerConfig, int]]:
+        """What has weights of its own, from first to last, and how often in a row a token passes it.
+
+        Examples:
+            >>> layers = "[{repeat: 2, mixer: {kind: harmonic}}, {repeat: 3, share: true}]"
+            >>> model = ModelConfig.from_yaml(f"layers: {layers}")
+            >>> [(layer.mixer.kind, passes) for layer, passes in model.blocks], model.depth
+            ([('harmonic', 1), ('harmonic', 1), ('attention', 3)], 5)
+        """
+        found: list[tuple[LayerConfig, int]] = []
+        for layer in self.layers:
+            found += [(layer, layer.repeat)] if layer.share else [(layer, 1)] * layer.repeat
+        return found
+
+    @property
     def is_transformer(self) -> bool:
         """Whether it is nothing but a transformer: a table of embeddings, attention and perceptrons.
 
@@ -62,6 +91,13 @@ class ModelConfig(Config):
         """
         kinds = {(layer.filter_bank.kind, layer.mixer.kind, layer.feedforward.kind) for layer in self.layers}
         return self.embedding.kind == "standard" and kinds == {("none", "attention", "mlp")}
+
+    @field_validator("layers")
+    @classmethod
+    def _not_too_deep(cls, layers: tuple[LayerConfig, ...]) -> tuple[LayerConfig, ...]:
+        if (depth := sum(layer.repeat for layer in layers)) > DEEPEST:
+            raise ValueError(f"at most {DEEPEST:,} layers, got {depth:,}, those that are repeated included")
+        return layers
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -53,7 +53,7 @@ class SignalLLMConfig(PreTrainedConfig):
 
     @property
     def num_hidden_layers(self) -> int:
-        return len(self.model_config().layers)
+        return self.model_config().depth
 
     def _model(self) -> dict[str, Any]:
         assert self.recipe is not None

@@ -48,7 +48,7 @@ class SpectralFeedForward(nn.Module):
         super().__init__()
         self.mlp = MLP(config, model)
         # Real and imaginary parts. Scaled down with depth, as everything that writes into the residual stream.
-        self.filter = nn.Parameter(torch.randn(model.width // 2 + 1, 2) / math.sqrt(4 * len(model.layers)))
+        self.filter = nn.Parameter(torch.randn(model.width // 2 + 1, 2) / math.sqrt(4 * model.depth))
         self.mixing_logit = nn.Parameter(torch.tensor(math.log(config.mixing / (1 - config.mixing))))
 
     @property

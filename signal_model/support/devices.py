@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal
 
+import numpy as np
 import torch
 
 from signal_model.support.errors import InputError
+
+# The quantile of what something has taken that other programs have hardly lengthened.
+UNDISTURBED = 0.1
+# Seconds that a clock may tick in.
+FINE = 1e-6
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -118,6 +125,20 @@ def give_back(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds by the clock to time what a device does: where one thread computes, its own, which stands while others
+    have its processor."""
+    is_own = device.type == "cpu" and torch.get_num_threads() == 1
+    # On Windows it ticks 64 times in a second.
+    return time.thread_time if is_own and time.get_clock_info("thread_time").resolution <= FINE else time.perf_counter
+
+
+def undisturbed(seconds: Sequence[float] | np.ndarray) -> float:
+    """What something takes by itself that has taken so long: other programs only ever lengthen it, so a low quantile
+    says so."""
+    return float(np.quantile(seconds, UNDISTURBED))
 
 
 def wait_for(device: torch.device) -> None:

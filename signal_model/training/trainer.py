@@ -18,14 +18,12 @@ from signal_model.config import ModelConfig, Recipe, TrainingConfig
 from signal_model.data.corpus import Corpus
 from signal_model.evaluation.scores import LN2, TextScore, fixed_windows, score_text
 from signal_model.model import SignalLLM, build_model
-from signal_model.support.devices import compute_in, wait_for
+from signal_model.support.devices import compute_in, undisturbed, wait_for
 from signal_model.support.errors import InputError, counted
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
 from signal_model.transforms.spectra import spectral_roughness
 
 CURVE_POINTS = 20
-# Other programs only ever lengthen a step, so a low quantile says what it costs by itself.
-UNDISTURBED = 0.1
 MOST_STEPS_BETWEEN_POINTS = 1000
 
 
@@ -219,7 +217,7 @@ class Trainer:
     def training(self) -> Training:
         """What there is so far."""
         tokens = self.step * self.config.batch_size * self.model.config.context
-        pace = float(np.quantile(self.paces, UNDISTURBED)) if self.paces else self.seconds / max(1, self.step)
+        pace = undisturbed(self.paces) if self.paces else self.seconds / max(1, self.step)
         return Training(tuple(self.curve), self.seconds, pace, tokens)
 
     def state_dict(self) -> dict[str, Any]:

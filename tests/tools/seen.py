@@ -19,6 +19,10 @@ OVERLAPS = """selector => {
     .map(([others]) => [words, others]));
 }"""
 
+# Whether every figure in sight has been drawn as wide as its place, as it is a moment after that has changed.
+FITTING = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(plot => plot.offsetParent)
+  .every(plot => [...plot.querySelectorAll('.main-svg')].every(svg => svg.clientWidth <= plot.clientWidth + 1))"""
+
 
 def serious(page: Page) -> list[str]:
     """What axe-core holds for serious or worse on a desk and on a phone, each with the width and the first place."""
@@ -30,6 +34,7 @@ def widths(page: Page) -> Iterator[int]:
     """The page on a desk and on a phone, one after the other."""
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function(FITTING)
         yield width
 
 

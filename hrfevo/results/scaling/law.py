@@ -139,6 +139,11 @@ class Interval:
         """Whether more than one seed says how wide it is."""
         return bool(np.isfinite(self.low))
 
+    def reaches(self, lowest: float, highest: float) -> bool:
+        """Whether the value or a known end of its interval is as far out as values are looked for."""
+        ends = [end for end in (self.low, self.value, self.high) if np.isfinite(end)]
+        return bool(min(ends) <= lowest * (1 + 1e-6) or max(ends) >= highest * (1 - 1e-6))
+
     def words(self, form: str = ".4f", unit: str = "") -> str:
         """`2.1043 (95 % interval 2.0951 to 2.1130)`, a unit behind the value."""
         value = f"{self.value:{form}} {unit}".strip()

@@ -27,7 +27,7 @@ Size = Annotated[FiniteFloat, Field(gt=0)]
 class Terms(Config):
     """What a ladder is asked for: sizes as factors of the first genome's parameters, and the rules they grow by."""
 
-    sizes: tuple[Size, ...] = (1.0, 4.0, 16.0)
+    sizes: Annotated[tuple[Size, ...], Field(max_length=100)] = (1.0, 4.0, 16.0)
     seeds: int = Field(3, ge=1, le=1000, description="Trainings of each side at each size")
     steps: int | None = Field(None, ge=1, le=2**40, description="At size 1; those of the last rung unless given")
     tokens: Tokens = Field("parameters", description="What training tokens are proportional to")

@@ -157,7 +157,9 @@ class Scaling:
         return all(len({row.amount(against) for row in self._of_whole(side)}) > 1 for side in self.sides)
 
     def predict(self, parameters: float) -> Prediction:
-        """What the laws say of a size. Raises InputError with fewer than two sizes."""
+        """What the laws say of a size. Raises InputError for none, and with fewer than two sizes."""
+        if not 0 < parameters < np.inf:
+            raise InputError(f"scaling: {parameters:g} parameters are no size; accepted: a number above 0")
         found, redrawn = self._fits("parameters")
         at = np.array([parameters])
         values = [float(law.at(at)[0]) for law in found]
@@ -315,7 +317,7 @@ def _row(model: Sized, folder: RunFolder) -> Row | None:
         model.side,
         trained,
         model.recipe.model.width,
-        len(model.recipe.model.layers),
+        model.recipe.model.depth,
         model.recipe.training.learning_rate,
         tokens,
         WITH_BACKWARD * finished[0].metrics["flops_per_token"] * tokens,

@@ -10,7 +10,7 @@ from hrfevo.results.earlier import Earlier, EarlierFounder, EarlierResult, Sourc
 from hrfevo.results.history import History
 from hrfevo.runner.earlier.transfer import Transfer, transferred
 from hrfevo.space.genome import Genome
-from hrfevo.space.metrics import PROBED
+from hrfevo.space.metrics import PROBED, TIMED
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import EARLIER_FILE, RunFolder
 from hrfevo.store.store import Evaluation
@@ -119,11 +119,12 @@ class _Gatherer:
         for name in needed:
             if any(name not in evaluation.metrics for evaluation in finished):
                 yield f"{name}: was not measured there"
-            elif name in PROBED and theirs.probe_steps != ours.probe_steps:
+            elif name in PROBED and name not in TIMED and theirs.probe_steps != ours.probe_steps:
                 yield f"{name}: was measured after {theirs.probe_steps:,} probe_steps, here after {ours.probe_steps:,}"
         machines = sorted(set(map(_machine, finished)))
-        if "step_time" in needed and (machines != [self._here.machine] or theirs.resources != ours.resources):
-            yield f"step_time: is of {', '.join(machines) or 'no machine'}, here of {self._here.machine or 'a cluster'}"
+        if ours.timed and (machines != [self._here.machine] or theirs.resources != ours.resources):
+            where = f"{', '.join(machines) or 'no machine'}, here of {self._here.machine or 'a cluster'}"
+            yield f"{' and '.join(ours.timed)}: is of {where}"
         differences = {one.difference for one in self._moved.values()}
         if self._moved and "" not in differences:
             yield min(differences)

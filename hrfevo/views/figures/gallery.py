@@ -68,7 +68,8 @@ def gallery(
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
         found["front"] = front(frame, objectives)
-        found["scaling"] = loss_over_size(scaling) if scaling else None
+    found["scaling"] = loss_over_size(scaling) if scaling else None
+    if len(finished) >= 2:
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
         found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
         if bottom < top:

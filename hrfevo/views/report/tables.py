@@ -12,6 +12,7 @@ from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.style import measured
+from hrfevo.views.footprints import footprint_figures, footprint_heads, footprints_in_words
 from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, timed_in_words, with_reach
 from hrfevo.views.verdicts import in_general
 from hrfevo.views.words import gene_lines
@@ -59,13 +60,22 @@ class ConfirmedTable:
     rows: tuple[Rival, ...]
 
 
+@dataclass(frozen=True)
+class FootprintTable:
+    """What first choices take, below lines that compare them: genome, side and a figure under each head."""
+
+    lines: tuple[str, ...]
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
 def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable:
     """Of at least one winner."""
     if len(winners) == 1:
         said = "One genome, which no other beats in any objective."
     else:
         said = f"{len(winners)} genomes, best first: whatever beats one of them in one objective is worse in another."
-    if "step_time" in space.objectives and (timed := timed_in_words(winners)):
+    if timed := timed_in_words(winners, space.objectives):
         said += f" The {timed}."
     seeds = any(winner.seeds > 1 for winner in winners)
     heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
@@ -98,6 +108,15 @@ def confirmed_table(found: Confirmation) -> ConfirmedTable:
     heads += [*(f"difference {said}" for said in on_test), "parameters", "seeds × steps"]
     rivals = tuple(found.rivals.values())
     return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, rivals) for row in found.rows))
+
+
+def footprints(found: Confirmation) -> FootprintTable | None:
+    """None where they were not measured."""
+    measured = found.footprints
+    if measured is None:
+        return None
+    rows = tuple((row.genome, row.side, footprint_figures(row)) for row in measured.rows)
+    return FootprintTable(tuple(footprints_in_words(measured)), tuple(footprint_heads(measured)), rows)
 
 
 def _rival(row: Confirmed, rivals: Sequence[Confirmed]) -> Rival:

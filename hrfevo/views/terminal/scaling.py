@@ -25,7 +25,7 @@ def plan_table(plan: Plan) -> Table:
                 "× winner": model.parameters / plan.parameters,
                 "parameters": model.parameters,
                 "width": model.recipe.model.width,
-                "layers": len(model.recipe.model.layers),
+                "layers": model.recipe.model.depth,
                 "steps": model.recipe.training.steps,
                 "learning rate": model.recipe.training.learning_rate,
             }
@@ -45,7 +45,7 @@ def scaling_rows(found: Scaling) -> list[dict[str, Any]]:
             "tokens": row.tokens,
             "operations": row.operations,
             "validation": row.trained.mean,
-            "± seeds": row.trained.spread,
+            "± seeds": row.trained.spread if len(row.trained.seeds) > 1 else None,
             "− last ± 95 %": with_reach(found.difference(row.size, row.side)),
             "test": row.trained.test_mean,
             "seeds": len(row.trained.seeds),
@@ -75,7 +75,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(
             *(
-                value if isinstance(value, str) else format(value, FORMS.get(column, ","))
+                "–" if value is None else value if isinstance(value, str) else format(value, FORMS.get(column, ","))
                 for column, value in row.items()
             )
         )

@@ -15,11 +15,13 @@ from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.cost import cost_in_words
+from hrfevo.results.footprints import Footprints
 from hrfevo.results.history import History
 from hrfevo.results.status import Status, times
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
+from hrfevo.views.footprints import footprint_figures, footprint_heads
 from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted
 
@@ -104,7 +106,7 @@ def as_table(listed: History, front: Sequence[Evaluation], also: Sequence[str] =
     if below := {space.rungs[one.rung] for one in listed} - {space.rungs[-1]}:
         steps = " and ".join(counted(number, "step") for number in sorted(below))
         captions.append(f"scores are after {steps}, not after the {space.rungs[-1]:,} of the last rung")
-    if "step_time" in metrics and (told := timed_in_words(listed)):
+    if told := timed_in_words(listed, metrics):
         captions.append(told)
     if captions:
         table.caption = "\n".join(captions)
@@ -112,13 +114,15 @@ def as_table(listed: History, front: Sequence[Evaluation], also: Sequence[str] =
     return table
 
 
-def timed_in_words(evaluations: Sequence[Evaluation]) -> str:
-    """Whose steps are timed again, and how often; empty where nobody's are."""
+def timed_in_words(evaluations: Sequence[Evaluation], metrics: Iterable[str]) -> str:
+    """Whose steps are timed again, and how often; empty where nobody's are, or where no metric is what they took."""
     alone = [evaluation.timings for evaluation in evaluations if evaluation.timings]
-    if not alone:
+    timed = [name for name in metrics if any(name in timing for timings in alone for timing in timings)]
+    if not timed:
         return ""
     whose = "all" if len(alone) == len(evaluations) else f"{len(alone)} of {len(evaluations)}"
-    return f"step_time of {whose} is that of steps timed again, alone: the least of {max(map(len, alone))}"
+    names = " and ".join(timed)
+    return f"{names} of {whose} is that of steps timed again, alone: the least of {max(map(len, alone))}"
 
 
 def confirmed_table(found: Confirmation) -> Table:
@@ -138,6 +142,16 @@ def confirmed_table(found: Confirmation) -> Table:
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
         )
+    return table
+
+
+def footprint_table(found: Footprints) -> Table:
+    """What the first choices take, the search's first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("genome", "from", *footprint_heads(found)):
+        table.add_column(column, justify="left" if column in ("genome", "from") else "right")
+    for row in found.rows:
+        table.add_row(row.genome, row.side, *footprint_figures(row))
     return table
 
 

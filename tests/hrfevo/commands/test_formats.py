@@ -104,6 +104,7 @@ KINDS = {
     "first version": Kind(old("first")),
     "second version": Kind(old("second")),
     "third version": Kind(old("third")),
+    "fourth version": Kind(old("fourth")),
 }
 # What is asked of a run; RUN, RUNS, GENOME and OUT are filled in.
 QUESTIONS = {

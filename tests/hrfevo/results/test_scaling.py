@@ -111,3 +111,10 @@ def test_laws_cross_where_they_are_equal() -> None:
     assert (doubted.at.low, doubted.at.high) == pytest.approx(
         1e5 * 0.8 ** (-1 / (np.quantile(spread, [0.975, 0.025]) - 0.2)), rel=1e-2
     )
+
+
+def test_an_exponent_at_the_end_of_those_looked_for_is_told() -> None:
+    assert Interval(0.01, 0.01, 0.01).reaches(0.01, 3)
+    assert Interval(0.4, 0.2, 3.0).reaches(0.01, 3)
+    assert not Interval(0.4, 0.2, 0.7).reaches(0.01, 3)
+    assert not Interval(0.4, -np.inf, np.inf).reaches(0.01, 3), "nothing is known of one seed"

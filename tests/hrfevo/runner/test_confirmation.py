@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import hrfevo
 from hrfevo.commands.ending import exit_code
-from hrfevo.results.confirmed import latest, stages
+from hrfevo.results.confirmed import attempts, latest, stages
+from hrfevo.results.footprints import FILE, factor
 from hrfevo.results.history import History
 from hrfevo.results.importance import gene_importances, importances_of, ranges_of
 from hrfevo.runner import confirmation
 from hrfevo.runner.baseline import baseline_of, smallest_of
 from hrfevo.runner.confirmation import confirm
+from hrfevo.runner.footprints import PASSES, measure_footprints
 from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space, parse_space
@@ -26,6 +30,8 @@ from hrfevo.space.search_space import Confirm, SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
+from hrfevo.views.footprints import footprint_figures, footprints_in_words
+from hrfevo.views.verdicts import verdicts
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.model import build_model, count_parameters
 from signal_model.support.files import to_yaml
@@ -156,6 +162,48 @@ def test_the_report_ranks_by_confirmed_mean(finished: Path) -> None:
     assert "Confirmed" in page
     for row in latest(RunFolder.open(finished)):
         assert f"{row.mean:.4f}" in page
+
+
+def test_what_first_choices_take_is_measured_kept_and_told(finished: Path, tmp_path: Path) -> None:
+    found = hrfevo.load(finished).confirmation
+    measured = found.footprints
+    assert measured is not None
+    assert found.winner is not None
+    sides = {"search": found.winner, **found.rivals}
+    if found.founder and found.founder.genome != found.winner.genome:
+        sides["founder"] = found.founder
+    assert [(row.side, row.genome, row.parameters) for row in measured.rows] == [
+        (side, one.genome, one.parameters) for side, one in sides.items()
+    ]
+    raw = {one.genome: one.metrics for one in hrfevo.load(finished).history.finished}
+    assert measured.rows[0].state_size == raw[found.winner.genome]["state_size"]
+    assert {len(times) for row in measured.rows for times in (row.step_times, row.generation_times)} == {PASSES}
+    assert hrfevo.load(finished).footprints["step_time"].tolist() == [row.step_time for row in measured.rows]
+    page = (finished / "report.html").read_text()
+    for line in footprints_in_words(measured):
+        assert line in [*verdicts(found)]
+        assert line in html.unescape(page)
+    for row in measured.rows:
+        assert all(f">{figure}</td>" in page for figure in footprint_figures(row))
+    # What is there is not measured again; nothing to be found here is said, and stops nobody.
+    run, said = RunFolder.open(finished), list[str]()
+    place = attempts(run)[-1]
+    before = (place / FILE).read_bytes()
+    measure_footprints(run, found, place, "cpu", said.append)
+    assert (said, (place / FILE).read_bytes()) == ([], before)
+    measure_footprints(run, found, tmp_path, "cuda:99", said.append)
+    assert "not measured here" in said[0]
+    assert not (tmp_path / FILE).exists()
+
+
+def test_factors_of_times_do_not_hold_what_held_up_a_pass() -> None:
+    held_up = np.array([1.0, 1.4, 3.0, 1.1, 1.0])
+    sure = factor(0.5 * held_up, held_up)
+    assert np.allclose([sure.mean, sure.low, sure.high], 0.5)
+    less = factor(0.5 * held_up, held_up[::-1])
+    assert less.low < less.mean < less.high
+    assert less.mean == pytest.approx(0.5)
+    assert (factor([2.0], [1.0]).low, factor([2.0], [1.0]).high) == (0, np.inf)
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)

@@ -53,11 +53,25 @@ def test_a_rival_is_as_free_as_the_transformer(path: Path, kind: str) -> None:
     assert {layer.mixer.kind for model in models(rivals) for layer in model.layers} == {kind}
     ours, theirs = ({len(model.layers) for model in models(one)} for one in (rivals, transformers))
     assert ours == theirs
+    layers = space.genes.get("layers")
+    repeats = {name: gene for name, gene in getattr(layers, "genes", {}).items() if name in ("repeat", "share")}
+    assert bool(repeats) == (path.stem == "hybrids")
+    for one in (rivals, transformers) if repeats else ():
+        assert repeats.items() <= one.genes["layers"].genes.items()  # type: ignore[union-attr]
     free = [one.genes["layers"].genes for one in (rivals, transformers) if "layers" in one.genes]  # type: ignore[union-attr]
     assert "mixer.heads" in free[0], "also where the space fixes those of its attention"
     if len(free) == 2:
         assert all(free[0][name] == gene for name, gene in free[1].items() if name.startswith("feedforward."))
         assert free[0]["mixer.heads"] == free[1]["mixer.heads"]
+
+
+def test_a_rival_of_fixed_layers_that_are_repeated_is_as_deep() -> None:
+    layers = "[{repeat: 3, share: true}, {mixer: {kind: harmonic}}]"
+    genes = "{training.learning_rate: {type: float, low: 0.1, high: 1}}"
+    text = f"{{name: a, model: {{layers: {layers}}}, genes: {genes}, rungs: [1], budget: {{minutes: 1}}}}"
+    space = parse_space(text, "fixed")
+    rivals = parse_space(to_yaml(baseline_of(space, {"evaluations": 3}, None)), "rivals")
+    assert {model.depth for model in [*models(space), *models(rivals)]} == {4}
 
 
 def test_a_recipe_keeps_its_model_and_is_tuned_as_the_space_trains(tiny_space: Path, tmp_path: Path) -> None:
@@ -81,6 +95,8 @@ def test_a_recipe_keeps_its_model_and_is_tuned_as_the_space_trains(tiny_space: P
         ({"rivals": ["attention"]}, "accepted: transformer, "),
         ({"rivals": ["gated_delta", "transformer", "gated_delta"]}, "'gated_delta' is the name of two rivals"),
         ({"rivals": ["a/one.yaml", "b/one.json"]}, "'one' is the name of two rivals"),
+        ({"rivals": ["a/transformer.yaml"]}, "would be called 'transformer', as another is"),
+        ({"rivals": ["search.json"]}, "would be called 'search'"),
         ({"rivals": ["gated_delta"], "baseline": True}, "leave out baseline"),
         ({"baseline": "no"}, "baseline: true or false, got 'no'"),
     ],
@@ -89,6 +105,15 @@ def test_who_is_no_rival_is_refused(settings: dict[str, object], says: str) -> N
     with pytest.raises(ValueError, match=r"rivals|baseline") as caught:
         Confirm.model_validate(settings)
     assert says in str(caught.value)
+
+
+def test_rivals_are_measured_by_the_same_probes_within_the_same_limits(tiny_space: Path) -> None:
+    space, _ = load_space(tiny_space, ["probe_steps=7", "limits={minutes: 3, memory_gib: 4}"])
+    for rival in ("transformer", "gated_delta"):
+        tuned = parse_space(to_yaml(baseline_of(space, {"evaluations": 3}, None, rival)), rival)
+        # What is said of neither is how the search goes, or what it begins with.
+        own = {"name", "description", "model", "training", "genes", "constraints", "budget", "founders", "inherit"}
+        assert tuned.model_dump(exclude=own) == space.model_dump(exclude=own)
 
 
 def test_a_baseline_is_the_transformer_or_nobody() -> None:
@@ -154,7 +179,7 @@ def test_each_rival_is_named_with_its_difference(confirmed: Path) -> None:
 
 
 def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
-    confirmed: Path, tmp_path: Path, undrawn: None
+    confirmed: Path, tmp_path: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Path(shutil.copytree(confirmed, tmp_path / "copy"))
     folder, place = RunFolder.open(run), run / "confirmation" / "1"
@@ -180,6 +205,20 @@ def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
     with pytest.raises(InputError, match="'lstm' is no rival"):
         answer("confirm", run, "--rival", "lstm")
     assert plan["rivals"] == ["gated_delta"]
+    recipes = confirmed.parent.parent
+    monkeypatch.chdir(recipes)
+    told = answer("confirm", run, "--seeds", 1, "--rival", "waves.yaml", "--backend", "inline")
+    assert "waves: those that were tuned as long in" in " ".join(told.split())
+    plan = json.loads((run / "confirmation" / "3" / "plan.json").read_text())
+    assert plan["rivals"] == [str(recipes / "waves.yaml")], "it goes on from any folder"
+
+
+def test_recipes_of_a_space_mean_the_same_from_any_folder(confirmed: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(confirmed, tmp_path / "copy"))
+    settings = json.loads((run / "run.json").read_text())
+    settings["set"] = ["confirm={rivals: [waves.yaml, transformer]}"]
+    (run / "run.json").write_text(json.dumps(settings | {"directory": "/somewhere"}))
+    assert RunFolder.open(run).space().confirm.rivals == ("/somewhere/waves.yaml", "transformer")
 
 
 def test_confirmations_of_when_the_transformer_was_the_only_rival_are_read_and_gone_on_with(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from hrfevo.runner.growth import carried, parameters_of, resized, steps_at
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.views.figures import scaling as loss_over_size
 from hrfevo.views.laws import laws_in_words
+from hrfevo.views.terminal.scaling import scaling_rows, scaling_table
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.model import build_model, count_parameters
 from signal_model.support.errors import InputError
@@ -59,6 +62,17 @@ def test_a_design_grows_to_the_parameters_and_stays_itself(design: str, factor: 
         ratio = grown.width / small.width
         assert grown.embedding.bases == pytest.approx(16 * ratio, abs=0.5)  # type: ignore[attr-defined]
         assert grown.embedding.frequencies == pytest.approx((0.5, 16 * ratio))  # type: ignore[attr-defined]
+
+
+def test_layers_that_are_repeated_grow_like_those_that_are_written_out() -> None:
+    repeated, written = (
+        ModelConfig.from_yaml(f"{{width: 32, layers: {layers}}}") for layers in ("[{repeat: 4}]", "[{}, {}, {}, {}]")
+    )
+    own = parameters_of(repeated)
+    assert own == parameters_of(written) == count_parameters(build_model(repeated, 0))
+    assert resized(repeated, 5 * own) == resized(written, 5 * own)
+    shared = repeated.model_copy(update={"layers": (repeated.layers[0].model_copy(update={"share": True}),)})
+    assert {(layer.repeat, layer.share) for layer in resized(shared, 20 * own).layers} == {(4, True)}
 
 
 def test_steps_and_rates_are_carried_over() -> None:
@@ -171,7 +185,12 @@ def test_a_ladder_goes_on_where_it_was_cut_off_and_another_takes_what_it_trained
         (["--sizes", "one"], "--sizes one: accepted: factors"),
         (["--sizes", "1,1e9"], "parameters take .* GiB to train"),
         (["--sizes", "0.01,1"], "this design has no width at which it has about 69 parameters"),
+        (["--sizes", "1e-300,1"], "of .* parameters that leaves none"),
+        (["--sizes", "1,1.0001"], "has .* parameters at the one and .* accepted: sizes that are further apart"),
+        (["--sizes", "1,2", "--steps", str(2**40)], "takes 2.19902e.12 training steps"),
+        (["--sizes", ",".join(map(str, range(1, 102)))], "at most 100"),
         (["--at", "big"], "--at big: accepted: parameters"),
+        (["--at", "1e999x"], "--at 1e999x: accepted: parameters"),
         (["ffff"], "genome 'ffff': no genome of this run"),
     ],
 )
@@ -179,6 +198,62 @@ def test_what_cannot_be_scaled_is_refused_in_words(scaled: Path, arguments: list
     with pytest.raises(InputError, match=message):
         answer("scale", scaled, *arguments)
     assert len(ladders(RunFolder.open(scaled))) == 1
+
+
+def test_what_is_no_size_is_not_predicted(scaled: Path) -> None:
+    found = hrfevo.load(scaled).scaling
+    assert found is not None
+    for size in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(InputError, match="are no size"):
+            found.predict(size)
+
+
+def test_expansions_stay_within_what_a_layer_may_have() -> None:
+    wide = "{width: 16, context: 64, layers: [{mixer: {kind: harmonic}, feedforward: {kind: mlp, expansion: 50}}]}"
+    small = ModelConfig.from_yaml(wide)
+    for factor in (0.2, 4):
+        wanted = round(parameters_of(small) * factor)
+        assert parameters_of(resized(small, wanted)) == pytest.approx(wanted, rel=0.1)
+
+
+def test_a_transformer_that_was_not_tuned_as_long_is_refused(scaled: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(scaled, tmp_path / "run"))
+    plan = run / "confirmation" / "1" / "plan.json"
+    told = json.loads(plan.read_text())
+    plan.write_text(json.dumps(told | {"evaluations": told["evaluations"] - 1}))
+    with pytest.raises(InputError, match="tuned for as long as 3 evaluations of the search took, which has 4 now"):
+        answer("scale", run, "--sizes", "1,2")
+    plan.write_text(json.dumps(told))
+    tuning = RunFolder.open(plan.parent / "baseline")
+    with closing(tuning.open_store()) as store:
+        store.set_state(tuning.id, "stopped", "interrupted")
+    with pytest.raises(InputError, match=r"the tuning of its transformer was interrupted .* `hrfevo confirm "):
+        answer("scale", run, "--sizes", "1,2")
+
+
+def test_one_ladder_at_a_time_and_a_plan_says_nothing_of_where_the_text_lies(scaled: Path) -> None:
+    run = RunFolder.open(scaled)
+    with run.locked("scaled"):
+        with pytest.raises(InputError, match="is being scaled; wait until that has ended"):
+            answer("scale", scaled, "--sizes", "1,2")
+        assert "The laws" in answer("scale", scaled), "what is over is said again"
+    with run.locked("confirmed"), pytest.raises(InputError, match="is being confirmed; wait until that has ended"):
+        answer("confirm", scaled, "--no-baseline")
+    (place,) = ladders(run)
+    assert {model.recipe.corpus for model in Plan.read(place).models} == {None}
+
+
+def test_of_one_seed_no_scatter_is_told(scaled: Path) -> None:
+    found = hrfevo.load(scaled).scaling
+    assert found is not None
+    rows = []
+    for row in found.rows:
+        first = {name: getattr(row.trained, name)[:1] for name in ("seeds", "validation", "test")}
+        rows.append(replace(row, trained=replace(row.trained, **first)))
+    single = replace(found, rows=tuple(rows))
+    assert {row["± seeds"] for row in scaling_rows(single)} == {None}
+    assert scaling_table(single).row_count == 6
+    assert "within their intervals" not in " ".join(laws_in_words(single)), "whatever was planned"
 
 
 def test_a_run_without_a_transformer_says_what_to_do(scaled: Path, tmp_path: Path) -> None:

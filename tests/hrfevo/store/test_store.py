@@ -235,10 +235,11 @@ def test_timings_are_kept_once_and_read_with_every_evaluation_of_their_genome(st
         store.record(run_id, finished(one), seconds=1.0)
     before = store.version(run_id)
     assert not store.repeated(run_id)
-    for timing, step_time in ((0, 3.5), (1, 2.5), (0, 9.0)):
+    told = ({"step_time": 3.5}, {"step_time": 2.5, "generation_time": 0.5})
+    for timing, times in ((0, told[0]), (1, told[1]), (0, {"step_time": 9.0})):
         timed = replace(job(5, 1, genome=0), timing=timing)
-        store.timed(run_id, Outcome(timed, "finished", {"step_time": step_time}, worker="w:1", device="cpu"))
-    assert [e.timings for e in store.evaluations(run_id)] == [(3.5, 2.5)] * 2
+        store.timed(run_id, Outcome(timed, "finished", times, worker="w:1", device="cpu"))
+    assert [e.timings for e in store.evaluations(run_id)] == [told] * 2
     assert [e.metrics for e in store.evaluations(run_id)] == [{"bits_per_byte": 1.5}] * 2
     assert store.version(run_id) == replace(before, timings=2), "they are no events"
     assert store.repeated(run_id)

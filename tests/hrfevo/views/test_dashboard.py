@@ -108,7 +108,8 @@ class Search:
     def time(self) -> None:
         """A step of whoever finished last, again and alone."""
         job = replace(self.finished[-1], timing=0)
-        metrics = {"step_time": float(self._random.uniform(1, 5))}
+        names = ("step_time", "generation_time")[: int(self._random.integers(1, 3))]
+        metrics = {name: float(self._random.uniform(1, 5)) for name in names}
         self.store.timed(self.folder.id, Outcome(job, "finished", metrics, worker="host:1", device="cpu"))
 
     def go_on(self, count: int) -> None:

@@ -102,7 +102,7 @@ def _layers(model: SignalLLM, when: str) -> Drawn:
     from signal_model.analysis.filters import sequence_filters
 
     found = sequence_filters(model)
-    layers = model.config.layers
+    layers = [layer for layer, _ in model.config.blocks]
     for part, parts in (
         ("filter_bank", [layer.filter_bank for layer in layers]),
         ("mixer", [layer.mixer for layer in layers]),
