@@ -3,7 +3,8 @@
     run = hrfevo.search("quick")
     run = hrfevo.load("runs/quick-20261123-110916")
 
-`objective` and `algorithm` are decorators for plugins: see docs/plugins.md.
+`objective` and `algorithm` are decorators for plugins: see docs/plugins.md. What a user can mend is raised as
+`InputError`, a ValueError.
 
 What stands here is imported when it is first used, so that importing the package costs nothing.
 """
@@ -15,25 +16,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrfevo.algorithms.registry import algorithm
-    from hrfevo.runner.searching import search
+    from hrfevo.runner.searching import confirm, search
     from hrfevo.space.metrics import Measure, objective
     from hrfevo.views.notebook import Run, load
+    from signal_model.support.errors import InputError
 
 _PLACES = {
-    "Measure": "space.metrics",
-    "Run": "views.notebook",
-    "algorithm": "algorithms.registry",
-    "load": "views.notebook",
-    "objective": "space.metrics",
-    "search": "runner.searching",
+    "InputError": "signal_model.support.errors",
+    "Measure": "hrfevo.space.metrics",
+    "Run": "hrfevo.views.notebook",
+    "algorithm": "hrfevo.algorithms.registry",
+    "confirm": "hrfevo.runner.searching",
+    "load": "hrfevo.views.notebook",
+    "objective": "hrfevo.space.metrics",
+    "search": "hrfevo.runner.searching",
 }
 
-__all__ = ["Measure", "Run", "algorithm", "load", "objective", "search"]
+__all__ = ["InputError", "Measure", "Run", "algorithm", "confirm", "load", "objective", "search"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
-        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

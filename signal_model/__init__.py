@@ -2,6 +2,8 @@
 
     from signal_model import ModelConfig, build_model
 
+What a user can mend is raised as `InputError`, a ValueError.
+
 What stands here is imported when it is first used, so that importing the package costs nothing.
 """
 
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
     from signal_model.data.corpus import load_corpus
     from signal_model.evaluation.generation import generate
     from signal_model.model import SignalLLM, build_model
+    from signal_model.support.errors import InputError
     from signal_model.training.checkpoints import load_checkpoint, save_checkpoint
     from signal_model.training.trainer import run_recipe, train
 
 _PLACES = {
+    "InputError": "support.errors",
     "ModelConfig": "config",
     "Recipe": "config",
     "TrainingConfig": "config",
@@ -33,6 +37,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "InputError",
     "ModelConfig",
     "Recipe",
     "SignalLLM",

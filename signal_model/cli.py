@@ -19,7 +19,7 @@ from signal_model.support.errors import InputError
 if TYPE_CHECKING:
     from signal_model.config import Recipe
 
-app = new_app("Train, evaluate and sample causal spectral language models.")
+app = new_app("signal-model", "Train, evaluate and sample causal spectral language models.")
 
 CorpusOption = Annotated[
     str | None,

@@ -1,14 +1,15 @@
-"""The page of every setting, made as the site is built from the classes that read them."""
+"""The page of every setting, made as the site is built from the classes that read them.
+
+python docs/building/settings.py    # prints it in a checkout, where no site is
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -16,6 +17,10 @@ from hrfevo.space import budget, genes, search_space
 from hrfevo.space.metrics import Metric
 from signal_model import config as parts
 from signal_model.support.settings import Part
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
 
 CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "A model": [parts.ModelConfig, parts.LayerConfig],
@@ -67,6 +72,8 @@ NAMES: dict[Any, str] = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page."""
+    from mkdocs.structure.files import File
+
     files.append(File.generated(config, "reference/settings.md", content=page()))
     return files
 
@@ -155,3 +162,7 @@ def _number(value: float) -> str:
 def _cell(text: str) -> str:
     """What fits into a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -24,7 +24,7 @@ MOST_IN_TABLE = 200_000
 
 Item = TypeVar("Item")
 
-app = new_app("Compare algorithms on trainings that were made before, in virtual time.")
+app = new_app("benchmark", "Compare algorithms on trainings that were made before, in virtual time.")
 
 
 @app.command()

@@ -110,6 +110,7 @@ def _export_run(
 def _export_settings(
     folder: RunFolder, store: str | None, genome: str | None, output: Path, format_: ExportFormat, overwrite: bool
 ) -> None:
+    from hrfevo.results.confirmed import latest
     from hrfevo.results.genome.recipe import as_json, model_yaml, plugins_of, recipe_of, recipe_yaml
     from hrfevo.views.export.destination import refuse_occupied, write_file
 
@@ -121,7 +122,7 @@ def _export_settings(
         recipe = recipe_of(space, found)
         write_file(output, as_json((recipe if whole else recipe.model).to_dict()))
     else:
-        write_file(output, (recipe_yaml if whole else model_yaml)(space, found, record.name))
+        write_file(output, (recipe_yaml if whole else model_yaml)(space, found, record.name, latest(folder)))
     corpus = () if whole else ("--corpus", "python")
     needed = plugins_of(recipe_of(space, found).model)
     training = command("signal-model", "train", output, *corpus, "--output", "DIR", plugins=needed)

@@ -142,7 +142,7 @@ def best(
 
         console = new_console()
         print_table(console, tables.as_table(chosen, winners, also))
-        if said := worth(run.settings.corpus.yardsticks, history):
+        if said := worth(run.settings.corpus.yardsticks, met):
             say(console, said)
     rungs = history.space.rungs
     if conditions and rung is None and len(rungs) > 1:

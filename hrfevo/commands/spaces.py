@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from hrfevo.commands.options import Format, FormatOption, SpaceArgument, print_r
 from signal_model.support.console import PluginOption
 from signal_model.support.errors import InputError, counted
 from signal_model.support.plugins import command
+
+if TYPE_CHECKING:
+    from hrfevo.space.search_space import SearchSpace
 
 app = typer.Typer()
 
@@ -80,6 +83,31 @@ def validate(
     genes = counted(gene_count(loaded), "gene")
     objectives = ", ".join(f"{direction} {name}" for name, direction in loaded.objectives.items())
     print(f"{space}: valid; {genes}, {space_size(loaded)}; {objectives}; {loaded.budget.words}{note}")
+    if said := _out_of_reach(loaded):
+        print(f"{space}: note: {said}")
+
+
+def _out_of_reach(space: SearchSpace) -> str:
+    """Why the budget ends before `evolution` can come to the last rung; empty where it does not, and of one rung.
+
+    It begins with random genomes at the first rung, all of which come before any promotion.
+    """
+    if len(space.rungs) == 1:
+        return ""
+    from hrfevo.algorithms.evolution.evolution import FOUNDERS
+
+    first, last, begun = space.rungs[0], space.rungs[-1], min(FOUNDERS, space.population)
+    evaluations, trainings, limits = begun + 1, ((begun - 1) * first + last) / last, space.budget
+    if limits.evaluations is not None and limits.evaluations < evaluations:
+        least = counted(evaluations, "evaluation")
+    elif limits.trainings is not None and limits.trainings < trainings:
+        least = f"{trainings:.3g} full trainings"
+    else:
+        return ""
+    return (
+        f"{limits.words} will hardly come to the last of the rungs, {counted(last, 'step')}: a search begins with "
+        f"{counted(begun, 'genome')} at {counted(first, 'step')}, so {least} are the least that can"
+    )
 
 
 @app.command()

@@ -17,6 +17,7 @@ from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.cost import Cost
 from hrfevo.results.footprints import Footprints, footprints_at
 from hrfevo.results.history import History
+from hrfevo.results.range_ends import RangeEnd, range_ends
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.rivals import TRANSFORMER
@@ -34,6 +35,7 @@ TUNING, TRAINED = "tuning-", "winners-"
 # with.
 BASELINE, BASELINE_WINNER = "baseline", "baseline-winner"
 Origin = Literal["search", "founder", "baseline"]
+Split = Literal["validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Confirmed:
     """Whether its model is nothing but a transformer, whoever found it."""
     rival: str = TRANSFORMER
     """Which rival it is, of origin `baseline`."""
+    seen: tuple[int, ...] = ()
+    """How many of its seeds, the first ones, were there each time that more were added."""
 
     @property
     def mean(self) -> float:
@@ -77,11 +81,28 @@ class Confirmed:
         """On the test split, which nothing was chosen by."""
         return statistics.fmean(self.test)
 
-    def less(self, other: Confirmed, split: Literal["validation", "test"] = "validation") -> Difference | None:
+    def less(self, other: Confirmed, split: Split = "validation") -> Difference | None:
         """Its loss less another's, paired by seed; None where they have none in common."""
-        return difference(
-            *(dict(zip(one.seeds, getattr(one, split), strict=True)) for one in (self, other)),
+        return difference(self._losses(split), other._losses(split))
+
+    def looks(self, other: Confirmed) -> list[int]:
+        """How many seeds both had each time that more were added: their difference could be seen, and could be why."""
+        counts = [len({*self.seeds[:mine]} & {*other.seeds[:its]}) for mine in self.seen for its in other.seen]
+        return sorted({count for count in counts if count})
+
+    def less_unseen(self, other: Confirmed, split: Split = "validation") -> Difference | None:
+        """As `less`, over the seeds alone that were added last; None where there are none.
+
+        Whatever was seen before, this interval holds the true difference in 95 of 100.
+        """
+        seen = {*self.seeds[: max(self.seen, default=0)], *other.seeds[: max(other.seen, default=0)]}
+        mine, its = (
+            {seed: loss for seed, loss in one._losses(split).items() if seed not in seen} for one in (self, other)
         )
+        return difference(mine, its)
+
+    def _losses(self, split: Split) -> dict[int, float]:
+        return dict(zip(self.seeds, getattr(self, split), strict=True))
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,10 @@ class Confirmation:
     """Of all confirmations: what they trained again, and their searches for rivals."""
     footprints: Footprints | None = None
     """What the first choices take, where the last confirmation has measured that."""
+    tuned_in: Mapping[str, str] = field(default_factory=dict)
+    """The folder of each rival's search, within that of the run."""
+    range_ends: Mapping[str, Sequence[RangeEnd]] = field(default_factory=dict)
+    """Where the tuning of each rival ended at a limit."""
 
     @property
     def winner(self) -> Confirmed | None:
@@ -183,14 +208,23 @@ def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     rows, cost = tuple(latest(folder)), cost_of_confirmation(folder)
     if not rows:
         return Confirmation(rows, history.spent, cost=cost)
-    tuned = {name: History.read(tuning) for name, tuning in tunings_of(folder).items()}
+    tunings = tunings_of(folder)
+    tuned = {name: History.read(tuning) for name, tuning in tunings.items()}
     pairs = {}
     if len(history.space.objectives) > 1:
         pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
     as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
-    spent = {name: rival.spent for name, rival in tuned.items()}
-    found = (footprints_at(place) for place in reversed(attempts(folder)))
-    return Confirmation(rows, history.spent, spent, as_searched, cost, next(filter(None, found), None))
+    footprints = (footprints_at(place) for place in reversed(attempts(folder)))
+    return Confirmation(
+        rows,
+        history.spent,
+        {name: rival.spent for name, rival in tuned.items()},
+        as_searched,
+        cost,
+        next(filter(None, footprints), None),
+        {name: tuning.path.relative_to(folder.path).as_posix() for name, tuning in tunings.items()},
+        {name: range_ends(rival) for name, rival in tuned.items()},
+    )
 
 
 def cost_of_confirmation(folder: RunFolder) -> Cost:
@@ -311,6 +345,7 @@ def _pooled(earlier: Confirmed, later: Confirmed) -> Confirmed:
         validation=(*earlier.validation, *(later.validation[place] for place in new)),
         test=(*earlier.test, *(later.test[place] for place in new)),
         objectives=(*earlier.objectives, *(later.objectives[place] for place in new)),
+        seen=(len(earlier.seeds), *(len(earlier.seeds) + count for count in later.seen)),
     )
 
 

@@ -154,8 +154,8 @@ class Run:
         """What its verdicts are said of: the winner's loss less a rival's, paired by seed, a row per rival and split.
 
         In bits per byte, less than 0 where the winner is better; `low` and `high` are the ends of the 95 % interval,
-        infinite for one seed. `kind` is transformer or another rival's name, or founder. No row where they have no
-        seed in common.
+        infinite for one seed. Of its `seeds`, `seen` were there before more were added; 0 where none were. `kind` is
+        transformer or another rival's name, or founder. No row where they have no seed in common.
         """
         import pandas as pd
 
@@ -164,11 +164,12 @@ class Run:
         for name, rival in [*found.rivals.items(), (FOUNDER, found.founder)]:
             if found.winner is None or rival is None or rival.genome == found.winner.genome:
                 continue
+            seen = max(found.winner.looks(rival), default=0)
             for split in splits:
                 if less := found.winner.less(rival, split):
                     names = (found.winner.genome, rival.genome, name, split)
-                    rows.append((*names, less.mean, less.low, less.high, less.pairs))
-        return pd.DataFrame(rows, columns=["genome", "rival", "kind", "split", "mean", "low", "high", "seeds"])
+                    rows.append((*names, less.mean, less.low, less.high, less.pairs, seen))
+        return pd.DataFrame(rows, columns=["genome", "rival", "kind", "split", "mean", "low", "high", "seeds", "seen"])
 
     @property
     def footprints(self) -> pd.DataFrame:

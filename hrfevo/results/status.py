@@ -13,6 +13,7 @@ from hrfevo.results.confirmed import cost_of_confirmation
 from hrfevo.results.cost import Cost
 from hrfevo.results.forecast import Forecast, forecast
 from hrfevo.results.history import History
+from hrfevo.results.range_ends import RangeEnd, range_ends
 from hrfevo.results.worth import worth
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation, State, Store
@@ -79,6 +80,8 @@ class Status:
     """Of the order at each rung with that at the last."""
     forecast: Forecast | None
     """What as much training again may gain; None where too little is known."""
+    range_ends: tuple[RangeEnd, ...] = ()
+    """Genes whose range ends where the best are."""
     paused: str = ""
     """Why it waits, where it is running and does."""
     worth: str = ""
@@ -158,6 +161,7 @@ def status_of(folder: RunFolder, store: Store) -> Status:
         ),
         agreements=tuple(agreements(history)),
         forecast=forecast(history),
+        range_ends=tuple(range_ends(history)),
         paused=folder.paused,
         worth=worth(folder.settings.corpus.yardsticks, history),
     )

@@ -31,8 +31,10 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
 
 
 def worth(scores: Yardsticks, history: History) -> str:
-    """What the lowest loss at the highest rung is worth beside `scores`, as a sentence; empty if none is known."""
-    return worth_of([e.metrics["bits_per_byte"] for e in history.top if "bits_per_byte" in e.metrics], scores)
+    """What the lowest loss at the highest rung, of means over seeds, is worth beside `scores`, as a sentence; empty if
+    none is known."""
+    losses = (e.metrics["bits_per_byte"] for e in history.at_rung(None) if "bits_per_byte" in e.metrics)
+    return worth_of(losses, scores)
 
 
 def worth_of(losses: Iterable[float], scores: Yardsticks) -> str:

@@ -35,7 +35,7 @@ from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
 from signal_model.data.corpus import load_corpus
 from signal_model.support.console import say
-from signal_model.support.errors import InputError
+from signal_model.support.errors import InputError, counted
 from signal_model.support.files import to_yaml
 from signal_model.support.plugins import command
 
@@ -101,6 +101,12 @@ class Match:
             notes.append("Both are the same recipe, so nothing but their names differs.")
         if self.pace is not None:
             notes.append(f"Equal seconds: {self.pace.words}. Intervals hold this doubt, too.")
+        found = self.difference("validation")
+        if not found.seen and (count := found.seeds_to_see()):
+            notes.append(
+                f"To decide it: about {counted(count, 'seed')} would show such a difference on validation in four of "
+                f"five comparisons (--seeds {count})."
+            )
         return notes
 
     @property

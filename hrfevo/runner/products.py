@@ -16,6 +16,7 @@ from hrfevo.results.forecast import forecast
 from hrfevo.results.genome.costs import weighed
 from hrfevo.results.genome.recipe import recipe_of, recipe_yaml
 from hrfevo.results.history import History
+from hrfevo.results.range_ends import range_ends
 from hrfevo.results.scaling.scaling import scaling_of
 from hrfevo.results.status import failures_in_words
 from hrfevo.results.timings import timings_of
@@ -45,9 +46,9 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     """
     place = place or folder.path
     history = History(space, tuple(read_earlier(folder).named(store.evaluations(folder.id))))
-    winners = history.front
+    winners, found = history.front, confirmation_of(folder, history)
     if winners:
-        write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name))
+        write_atomically(place / "best.yaml", recipe_yaml(space, winners[0], folder.path.name, found.rows))
     report = place / "report.html"
     numbers = drawn_numbers(history, winners)
     small = [winner for winner in winners if winner.metrics["parameters"] <= LARGEST]
@@ -55,7 +56,6 @@ def leave_products(folder: RunFolder, space: SearchSpace, store: Store, place: P
     pictured = small[:PICTURED] if numbers is None else []
     pictures = {winner.genome: _pictures(folder, space, winner) for winner in pictured}
     curves = store.curves(folder.id, numbers)
-    found = confirmation_of(folder, history)
     page = render(folder.record(store), history, curves, found, pictures, scaling_of(folder))
     write_atomically(report, page)
     return report
@@ -80,6 +80,8 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
         if said := worth(folder.settings.corpus.yardsticks, history):
             say(console, said)
         say(console, f"best model  {folder.path / 'best.yaml'}")
+    for end in range_ends(history):
+        say(console, f"{'beware':<12}{end.words}")
     if more := forecast(history):
         say(console, f"more budget {more.words}")
     for name, fact in in_lines(agreements(history)):

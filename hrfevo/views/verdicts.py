@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hrfevo.results.comparison.paired import MOST_SEEDS, Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import TRANSFORMER, the
 from hrfevo.views.footprints import footprints_in_words
 from hrfevo.views.terminal.tables import duration
-from signal_model.support.errors import counted
+from signal_model.support.errors import counted, listed
+from signal_model.support.plugins import command
 
 # So many standard errors of the paired difference are asked of a winner that is to beat the best founder.
 ERRORS_OVER_FOUNDER = 3.0
+# Sizes that differ by no more than this share are alike.
+ALIKE = 0.1
 
 
 def verdicts(found: Confirmation) -> Iterator[str]:
@@ -29,9 +33,12 @@ def headline(found: Confirmation) -> str:
     winner = found.winner
     who = f"{winner.genome}, itself a transformer, won" if winner.is_transformer else f"{winner.genome} won"
     said = f"{who}: {score(winner)} bits per byte on validation with {counted(len(winner.seeds), 'fresh seed')}"
-    differences = {name: winner.less(other) for name, other in found.rivals.items()}
-    told = [f"; beside {one_of(name)} tuned as long {less.words()}" for name, less in differences.items() if less]
-    return f"{said}{''.join(told)}."
+    for name, other in found.rivals.items():
+        if less := winner.less(other):
+            added = f", some added after a look at {counts}" if (counts := _looks(winner, other)) else ""
+            size = f", with {words}" if (words := size_beside(winner, other)) else ""
+            said += f"; beside {one_of(name)} tuned as long {less.words()}{added}{size}"
+    return f"{said}."
 
 
 def first_choice(winner: Confirmed) -> str:
@@ -45,17 +52,21 @@ def first_choice(winner: Confirmed) -> str:
 
 def rivals(found: Confirmation) -> Iterator[str]:
     """What the winner is, where that is a transformer; it beside each rival tuned as long, and beside the best
-    founder."""
+    founder. After each what its difference does not say by itself."""
     if found.winner is None:
         return
     if found.winner.is_transformer:
         yield "It is itself a transformer: the search has found nothing that it ranks before one."
     for name, other in found.rivals.items():
         yield f"Beside {one_of(name)} tuned as long ({_scores(other)}): {beside(found.winner, other)}."
+        notes = (_size(found, name, other), *_doubts(found.winner, other), _at_a_limit(found, name))
+        yield from filter(None, notes)
     if not found.rivals:
         yield "No transformer was trained to compare it with."
     if found.founder:
         yield over_founder(found.winner, found.founder)
+        if found.founder.genome != found.winner.genome:
+            yield from filter(None, _doubts(found.winner, found.founder))
 
 
 def in_general(found: Confirmation) -> Iterator[str]:
@@ -86,6 +97,50 @@ def beside(one: Confirmed, other: Confirmed) -> str:
     if validation is None or test is None:
         return "trained with other seeds, so nothing is said of the two"
     return f"on validation {validation.words()}; on the test split, which chose nothing, {test.words()}"
+
+
+def size_beside(one: Confirmed, other: Confirmed) -> str:
+    """`49 % more parameters`; empty where both are about as large."""
+    ratio = one.parameters / other.parameters
+    if 1 / (1 + ALIKE) <= ratio <= 1 + ALIKE:
+        return ""
+    share, which = (ratio - 1, "more") if ratio > 1 else (1 - ratio, "fewer")
+    return f"{100 * share:.0f} % {which} parameters"
+
+
+def after_a_look(one: Confirmed, other: Confirmed) -> str:
+    """What seeds that were added say, and what the interval over all is worth; empty where none were added.
+
+    Who adds seeds until something shows calls equals different in more than 5 of 100 confirmations. What was added last
+    knows nothing of the looks before.
+    """
+    counts = _looks(one, other)
+    if not counts:
+        return ""
+    told = f"Seeds were added after a look at {counts} of these: if what was seen is why, the intervals are too sure."
+    validation, test = one.less_unseen(other), one.less_unseen(other, "test")
+    if validation is None or test is None:
+        return told
+    return f"{told} Those that were added last say alone: on validation {validation.words()}; on test {test.words()}."
+
+
+def how_to_decide(less: Difference | None) -> str:
+    """What would show a difference on validation that was not seen; empty where one was."""
+    if less is None or less.seen:
+        return ""
+    if less.pairs < 2:
+        return "One seed decides nothing: `hrfevo confirm RUN --seeds 5` adds five."
+    count = less.seeds_to_see()
+    if count is None:
+        apart = max(abs(less.low), abs(less.high))
+        return (
+            f"To decide it would take more than {MOST_SEEDS} seeds, were the difference as measured: on validation the "
+            f"two are alike to within {apart:.4f}."
+        )
+    return (
+        f"To decide it: about {counted(count, 'new seed')}, read alone, would show such a difference on validation in "
+        f"four of five confirmations (`hrfevo confirm RUN --seeds {count}`)."
+    )
 
 
 def over_founder(winner: Confirmed, founder: Confirmed) -> str:
@@ -121,6 +176,40 @@ def efforts(found: Confirmation) -> str:
 def one_of(rival: str) -> str:
     """`a transformer`, `gated_delta`."""
     return f"a {rival}" if rival == TRANSFORMER else rival
+
+
+def _doubts(one: Confirmed, other: Confirmed) -> tuple[str, str]:
+    return after_a_look(one, other), how_to_decide(one.less(other))
+
+
+def _looks(one: Confirmed, other: Confirmed) -> str:
+    return listed([str(count) for count in one.looks(other)])
+
+
+def _size(found: Confirmation, name: str, other: Confirmed) -> str:
+    """How much larger or smaller the winner is, and how they compare at one size where the larger is better."""
+    winner = found.winner
+    if winner is None or not (words := size_beside(winner, other)):
+        return ""
+    told = f"It has {words}"
+    less = winner.less(other)
+    if less is None or not less.seen or (less.mean < 0) != (winner.parameters > other.parameters):
+        return f"{told}."
+    if name not in found.tuned_in:
+        return f"{told}, which alone may be why."
+    sides = (f"RUN:{winner.genome}", f"RUN/{found.tuned_in[name]}:{other.genome}")
+    at_one_size = command("hrfevo", "compare", *sides, "--equal", "parameters")
+    return f"{told}, which alone may be why: `{at_one_size}` trains both at one size."
+
+
+def _at_a_limit(found: Confirmation, name: str) -> str:
+    ends = found.range_ends.get(name, ())
+    if not ends:
+        return ""
+    return (
+        f"Tuning {the(name)} ended at a limit: {listed([one.fact for one in ends])}. It may do better beyond, so "
+        "this may be unfair to it: widen the range for both."
+    )
 
 
 def _scores(one: Confirmed) -> str:

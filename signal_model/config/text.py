@@ -169,6 +169,11 @@ class TokenizerConfig(Config):
         256, ge=2, le=65536, description="Size of the vocabulary; bytes below 256: as many as occur, with end of text"
     )
 
+    @property
+    def words(self) -> str:
+        """`bytes`, `bpe 512`."""
+        return self.kind if self == TokenizerConfig() else f"{self.kind} {self.size}"
+
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, data: Any) -> Any:

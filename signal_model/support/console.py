@@ -28,14 +28,16 @@ _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PAGE_WIDTH, _LEAST_TEXT = 113, 16
 
 
-def new_app(help_text: str) -> typer.Typer:
+def new_app(name: str, help_text: str) -> typer.Typer:
     """A typer app with plain tracebacks and no command of its own."""
-    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    return typer.Typer(
+        name=name, help=help_text, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(context: typer.Context, asked: bool) -> None:
     if asked:
-        print(f"hrfevo {version('hrfevo')}")
+        print(f"{context.command.name} {version('hrfevo')}")  # both programs are of one distribution
         raise typer.Exit
 
 

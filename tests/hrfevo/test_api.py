@@ -10,15 +10,22 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hrfevo
+import signal_model
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.runner.loop import Search
+from hrfevo.runner.searching import _overriding
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.base import Job, Outcome
 from signal_model.support.errors import InputError
+from signal_model.support.files import parse_value
 from tests.conftest import ROOT, TINY_SPACE, command, only_run
 from tests.tools.synthetic import HOSTILE, write_run
+
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=5)
 
 
 class Heard:
@@ -73,6 +80,9 @@ def test_a_search_in_one_call_is_that_of_the_command(tmp_path: Path, text_folder
         ({"training_minutes": -1}, "budget.training_minutes=-1"),
         ({"plugins": "nowhere_at_all"}, "plugins: nowhere_at_all: ModuleNotFoundError"),
         ({"overrides": ["model.width"]}, "expected key=value"),
+        ({"overrides": "model.width"}, "--set model.width: expected key=value"),
+        ({"overrides": {"model.widht": 8}}, "did you mean 'width'"),
+        ({"overrides": {"model.width": {8}}}, "overrides: .*set.*; accepted: text, numbers"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_made(asked: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -80,6 +90,47 @@ def test_mistakes_are_named_before_anything_is_made(asked: dict[str, Any], says:
     with pytest.raises(InputError, match=says):
         hrfevo.search(space, out=tmp_path / "runs", **({"backend": "inline"} | asked))
     assert not (tmp_path / "runs").exists()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+)
+
+
+@given(VALUES)
+def test_an_override_by_value_is_that_value(value: Any) -> None:
+    (told,) = _overriding({"model.width": value})
+    key, _, text = told.partition("=")
+    assert key == "model.width"
+    assert repr(parse_value(text)) == repr(value), "of the same type, too"
+
+
+def test_overrides_are_one_or_several_or_values_by_key() -> None:
+    one, several = "model.width=8", ["model.width=8", "training.optimizer=muon"]
+    assert _overriding(one) == [one]
+    assert _overriding(several) == several
+    assert _overriding({"model.width": 8, "corpus.path": Path("a/b")}) == [one, 'corpus.path="a/b"']
+
+
+@pytest.mark.parametrize("package", [hrfevo, signal_model])
+def test_what_a_user_can_mend_is_caught_by_the_name_that_the_package_gives(package: Any) -> None:
+    with pytest.raises(package.InputError, match="nowhere: no such run folder"):
+        hrfevo.load("nowhere")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_is_confirmed_in_one_call(tmp_path: Path, text_folder: Path) -> None:
+    space = yaml.safe_load(TINY_SPACE.replace("TEXT", str(text_folder)))
+    run = hrfevo.search(space, out=tmp_path, name="mine", evaluations=4, backend="inline", confirm=False)
+    assert run.best is not None
+    with pytest.raises(InputError, match=r"confirm\.top of its space is 0"):
+        hrfevo.confirm(run)
+    with pytest.raises(InputError, match=r"confirm: rivals: .*'nobody' is no rival"):
+        hrfevo.confirm(run, top=1, rivals=["nobody"])
+    found = hrfevo.confirm(run.folder.path, top=1, seeds=2, steps=2, rivals=[])
+    assert found.confirmed["genome"].tolist() == [run.best.genome] * 2
+    assert found.verdicts[0].startswith(f"The search's first choice, {run.best.genome}: ")
 
 
 def test_what_a_notebook_shows_of_a_run_is_short_and_escaped(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,7 +156,7 @@ class Comparison:
     @property
     def alike(self) -> bool:
         """Whether scores are of the same text after the same training, so that they can be tested."""
-        return len(_corpora(self.searches)) == 1 and len(_lengths(self.searches)) == 1
+        return of_one_text(self.searches) and len(_lengths(self.searches)) == 1
 
 
 def compare(searches: Sequence[Searched], unit: Unit = "seconds") -> Comparison:
@@ -208,9 +209,15 @@ def _words(space: SearchSpace) -> str:
 def _notes(searches: Sequence[Searched], unit: Unit) -> list[str]:
     """What stands in the way of the comparison, in plain words."""
     notes = []
-    if len(_corpora(searches)) > 1:
+    if not of_one_text(searches):
         corpora = ", ".join(f"{s.name}: {s.settings.corpus.name or '?'}" for s in searches)
         notes.append(f"The corpora differ ({corpora}): scores on different text cannot be compared.")
+    elif len({search.space.tokenizer for search in searches}) > 1:
+        tokenizers = ", ".join(f"{search.name}: {search.space.tokenizer.words}" for search in searches)
+        notes.append(
+            f"Same text, but the tokenizers differ ({tokenizers}): bits per byte still compare, though where tokens "
+            "are longer as many of them are more text; parameters and operations hold the table of tokens."
+        )
     if len(lengths := _lengths(searches)) > 1:
         trained = ", ".join(f"{s.name}: {s.steps:,}" for s in searches if s.steps is not None)
         notes.append(
@@ -241,8 +248,17 @@ def amount_in_words(unit: Unit, amount: float) -> str:
     return f"{amount:,.0f} s" if unit == "seconds" else counted(amount, unit.removesuffix("s"), ",.0f")
 
 
-def _corpora(searches: Sequence[Searched]) -> set[Any]:
-    return {search.settings.corpus.hash for search in searches}
+def of_one_text(searches: Sequence[Searched]) -> bool:
+    """Whether all have the same text. What a run has noted of it holds the tokenizer too: of runs that differ in that,
+    the names are compared, which of files are made of what they say."""
+
+    def same(one: Searched, other: Searched) -> bool:
+        mine, its = one.settings.corpus, other.settings.corpus
+        if one.space.tokenizer == other.space.tokenizer:
+            return mine.hash == its.hash
+        return one.space.corpus.source == other.space.corpus.source and mine.name == its.name
+
+    return all(same(one, other) for one, other in itertools.combinations(searches, 2))
 
 
 def _lengths(searches: Sequence[Searched]) -> set[int]:

@@ -7,10 +7,14 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from signal_model.support.errors import counted
 
 # Intervals hold the true difference in so many of 100 repetitions.
 CONFIDENCE = 0.95
+# Seeds are enough that show a difference, where it is there, in this share of tries; more than these nobody trains.
+POWER, MOST_SEEDS = 0.8, 200
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,23 @@ class Difference:
     def seen(self) -> bool:
         """Whether there is any: whether the interval leaves 0 out."""
         return self.low > 0 or self.high < 0
+
+    def seeds_to_see(self) -> int | None:
+        """How many new seeds would show a difference as large as this, and that scatters as much, in four of five
+        tries; None above `MOST_SEEDS`, and where too little is known.
+
+        By the power of Student's t for paired samples, from the noncentral distribution.
+        """
+        if self.pairs < 2 or not self.mean or not self.error:
+            return None
+        from scipy.stats import nct, t
+
+        seeds = np.arange(2, MOST_SEEDS + 1)
+        effect = abs(self.mean) / (self.error * math.sqrt(self.pairs))
+        beyond = t.ppf((1 + CONFIDENCE) / 2, seeds - 1)
+        power = nct.sf(beyond, seeds - 1, effect * np.sqrt(seeds))
+        enough = seeds[power >= POWER]
+        return int(enough[0]) if len(enough) else None
 
     @property
     def interval(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.results.comparison.compare import Comparison, Row, Searched
+from hrfevo.results.comparison.compare import Comparison, Row, Searched, of_one_text
 from hrfevo.results.confirmed import Confirmation, Confirmed
 
 # Intervals hold the true difference in so many of 100 repetitions.
@@ -134,10 +134,10 @@ def between_winners(comparison: Comparison) -> tuple[list[Difference], list[str]
 def _welch(comparison: Comparison, winners: Mapping[str, Confirmed]) -> Iterator[Difference]:
     from scipy.stats import ttest_ind
 
-    corpora = {search.name: search.settings.corpus.hash for search in comparison.searches}
+    searches = {search.name: search for search in comparison.searches}
     for one, other in itertools.combinations(winners, 2):
         a, b = winners[one].test, winners[other].test
-        if corpora[one] != corpora[other] or len({*a}) == len({*b}) == 1:
+        if not of_one_text([searches[one], searches[other]]) or len({*a}) == len({*b}) == 1:
             continue  # other text, or no spread to judge by
         result = ttest_ind(a, b, equal_var=False)
         interval = result.confidence_interval(CONFIDENCE)

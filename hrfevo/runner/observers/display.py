@@ -70,6 +70,12 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _left(search: Search) -> str:
+    """`, 0:12 left`; empty where nothing has been spent yet that would tell."""
+    left = seconds_left(search)
+    return "" if left is None or not math.isfinite(left) else f", {clock(left)} left"
+
+
 def _steps(space: SearchSpace, rung: int) -> str:
     """` (60 steps)`, where there is more than one length of training; their scores are never compared."""
     return f" ({counted(space.rungs[rung], 'step')})" if len(space.rungs) > 1 else ""
@@ -116,8 +122,7 @@ class PlainDisplay:
             line += f"; {outcome.detail}" if outcome.detail else ""
         else:
             line += f"{outcome.status}: {outcome.reason}"
-        left = seconds_left(search)
-        say(self._console, f"{line}, {clock(left)} left")
+        say(self._console, f"{line}{_left(search)}")
         logbook = search.standings.logbook
         if len(logbook) > self._generations:
             self._generations = len(logbook)
@@ -174,8 +179,7 @@ class _Board:
         trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.training_seconds)
         table.add_row("training", trained)
         table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
-        left = clock(seconds_left(search))
-        table.add_row("time", f"{clock(search.seconds)} so far, {left} left")
+        table.add_row("time", f"{clock(search.seconds)} so far{_left(search)}")
         return Group(self._bar, table)
 
 

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
+from hrfevo.results.confirmed import latest
 from hrfevo.results.genome.recipe import recipe_yaml
 from hrfevo.views.dashboard.body import body, option
 from hrfevo.views.dashboard.card import card, pictures
@@ -281,7 +282,7 @@ class _Page:
             raise PreventUpdate
         snapshot = self._snapshot(opened["run"])
         found = snapshot.history.find(opened["genome"])
-        recipe = recipe_yaml(snapshot.space, found, snapshot.run.name)
+        recipe = recipe_yaml(snapshot.space, found, snapshot.run.name, latest(snapshot.folder))
         return {"content": recipe, "filename": f"{found.genome}.yaml", "type": "application/yaml"}
 
     def _listed(self) -> tuple[str, list[Listed]]:

@@ -14,6 +14,7 @@ from hrfevo.results.earlier import begun_with
 from hrfevo.results.forecast import forecast
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
+from hrfevo.results.range_ends import range_ends
 from hrfevo.results.scaling.scaling import Scaling
 from hrfevo.results.worth import worth, yardsticks_of
 from hrfevo.store.settings import CorpusRecord, EarlierRun
@@ -67,6 +68,7 @@ def render(
         summary=[
             ("", said),
             ("", found if winners else ""),
+            *(("", f"Beware: {end.words}.") for end in range_ends(history)),
             ("worth", "" if said else worth(scores, history)),  # what is confirmed says it of the winner
             ("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         ],

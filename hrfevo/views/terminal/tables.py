@@ -213,6 +213,7 @@ def status_table(status: Status) -> Table:
         ),
         *((f"failed {times(count)}", reason) for reason, count in status.failures.items()),
         *in_lines(status.agreements),
+        *(("beware", end.words) for end in status.range_ends),
     ]
     flying = "in flight" if status.state == "running" else "was in flight"
     facts += (

@@ -19,10 +19,12 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.space.reading import load_space
 from signal_model.cli import app as signal_model
 from signal_model.config import Recipe
@@ -441,6 +443,29 @@ def test_validate_says_how_large_the_space_is() -> None:
     assert "valid; 10 genes, 1,352 discrete combinations, up to 5 continuous dimensions" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("changed", "least"),
+    [
+        ("budget={evaluations: 4}", "5 evaluations"),
+        ("budget={evaluations: 5}", ""),
+        ("budget={trainings: 1.9}", "2 full trainings"),
+        ("budget={trainings: 2}", ""),
+        ("budget={minutes: 1}", ""),
+    ],
+)
+def test_validate_says_where_the_budget_ends_before_the_last_rung(changed: str, least: str, tiny_space: Path) -> None:
+    """Four genomes at 3 steps come first, as the algorithm proposes them, then one that goes on to 9."""
+    asked = ["--set", "rungs=[3, 9]", "--set", changed]
+    told = answer("validate", tiny_space, *asked)
+    ends = f"a search begins with 4 genomes at 3 steps, so {least} are the least that can\n"
+    assert told.endswith(ends) if least else "note:" not in told
+    assert "note:" not in answer("validate", tiny_space, "--set", "rungs=[9]", "--set", changed)
+    space, _ = load_space(tiny_space, [asked[1], changed])
+    algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0), False)
+    proposals = [algorithm.ask() for _ in range(4)]
+    assert [one.rung for one in proposals if one] == [0] * 4
+
+
 def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) -> None:
     options = ["--backend", "inline", "--evaluations", 5, "--out", tmp_path, "--store", postgresql]
     assert command("hrfevo", "run", tiny_space, *options).returncode == 0
@@ -452,7 +477,7 @@ def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) 
 @pytest.mark.parametrize("program", ["hrfevo", "signal-model"])
 def test_version(program: str) -> None:
     result = command(program, "--version")
-    assert (result.returncode, result.stdout) == (0, f"hrfevo {version('hrfevo')}\n")
+    assert (result.returncode, result.stdout) == (0, f"{program} {version('hrfevo')}\n")
 
 
 @pytest.mark.parametrize(("package", "program"), [("hrfevo", "hrfevo"), ("signal_model", "signal-model")])

@@ -200,6 +200,16 @@ def test_conditions_say_which_rung_they_choose_from(written_run: Path) -> None:
     assert json.loads(answer("best", written_run, "--where", "parameters<0", "--format", "json")) == []
 
 
+def test_what_is_judged_is_the_lowest_loss_of_those_that_are_shown(tmp_path: Path) -> None:
+    corpus = {"name": "python", "hash": "1f", "yardsticks": {"unigram": 9.0}}
+    run = write_run(tmp_path, "judged", 80, corpus=corpus)
+    history = History.read(RunFolder.open(run))
+    for rung, where in ((1, []), (0, []), (1, ["--where", "parameters<60000"])):
+        shown = [one for one in history.at_rung(rung) if not where or one.metrics["parameters"] < 60000]
+        lowest = min(one.metrics["bits_per_byte"] for one in shown)
+        assert f"The lowest loss, {lowest:.4f} bits per byte, is" in answer("best", run, "--rung", rung, *where)
+
+
 def test_best_refuses_what_a_run_has_not(written_run: Path) -> None:
     with pytest.raises(InputError, match=r"rung 2: no such rung in this run; accepted: 0 \(20 steps\), 1 \(60 steps\)"):
         answer("best", written_run, "--rung", 2)

@@ -15,7 +15,7 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from scipy import stats
 
-from hrfevo.results.comparison.compare import SHARES, compare, read_searches
+from hrfevo.results.comparison.compare import SHARES, compare, of_one_text, read_searches
 from hrfevo.results.comparison.significance import between_groups, between_winners, grouped
 from hrfevo.results.confirmed import Confirmed
 from hrfevo.store.settings import CorpusRecord
@@ -142,6 +142,13 @@ def test_what_cannot_be_compared_is_refused_or_said(written_runs: list[Path], tm
     assert "The corpora differ" in said
     assert "The highest rungs reached differ (steps: evolution-0: 60, shorter: 40, elsewhere: 60)" in said
     assert result["tests"] == []
+    pieces = {"name": "python", "hash": "3f"}  # of the same text
+    other = write_run(tmp_path, "pieces", 60, text=SPACE + "tokenizer: {kind: bpe, size: 512}\n", corpus=pieces)
+    assert "The corpora differ" in answer("compare", elsewhere, other)
+    said = answer("compare", written_runs[0], other)
+    assert "Same text, but the tokenizers differ (evolution-0: bytes, pieces: bpe 512): bits per byte still" in said
+    assert "tokenizers" not in answer("compare", *written_runs[:2])
+    assert not of_one_text(read_searches([written_runs[0], other, elsewhere]))
     nothing = [write_run(tmp_path, name, 1) for name in ("empty", "void")]
     result = json.loads(answer("compare", *nothing, "--format", "json"))
     assert [row["hypervolume"] for row in result["rows"]] == [None, None]

@@ -146,6 +146,12 @@ def test_confirmation_can_be_made_again_and_goes_on_where_it_was_cut_off(finishe
         assert pooled[one.genome].seeds[:3] == one.seeds
         assert pooled[one.genome].validation[:3] == one.validation
         assert len({*pooled[one.genome].seeds}) == 6
+        assert pooled[one.genome].seen == (3,), "of which three were seen before three were added"
+    best = History.read(RunFolder.open(finished)).find().genome
+    assert (
+        f"# Confirmed by 6 trainings from scratch with fresh seeds, of 5 steps: {pooled[best].mean:.6f} ±"
+        in (finished / "best.yaml").read_text()
+    )
     told = command("hrfevo", "migrate", finished).stdout
     for database in finished.rglob("results.db"):
         assert f"{database}: schema revision" in told

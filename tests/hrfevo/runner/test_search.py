@@ -26,7 +26,7 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.results.status import failures_in_words, status_of
 from hrfevo.runner.loop import FAR_TO_STOP, NothingSucceeds, Search
 from hrfevo.runner.nearest import Nearest
-from hrfevo.runner.observers.display import PlainDisplay, make_display
+from hrfevo.runner.observers.display import PlainDisplay, _left, make_display
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import Bounds, Resources, SearchSpace
@@ -564,6 +564,7 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     out = io.StringIO()
     one = search(long, InlineWorkers(Scripted("some fail")), store, "run")
     display = PlainDisplay(Console(file=out, width=113), long)
+    assert "left" not in _left(one), "nothing has been spent that would tell"
     one.run(display)
     lines = out.getvalue().splitlines()
     ended = [e for e in store.evaluations("run") if e.status != "running"]
@@ -571,6 +572,7 @@ def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, stor
     told = [line for line in lines if line.startswith("[")]
     for line, evaluation in zip(told, sorted(ended, key=lambda e: e.ended_event or 0), strict=True):
         assert f"] {evaluation.genome} ({long.rungs[evaluation.rung]} steps) " in line
+    assert all(line.endswith(" left") for line in told)
     scores = [e.metrics["bits_per_byte"] for e in ended if e.rung == 1 and e.status == "finished"]
     assert f"best {min(scores):.6g} (9 steps)" in [line for line in told if "best" in line][-1]
     failed = [e for e in ended if e.status == "failed"]
