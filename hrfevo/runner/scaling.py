@@ -210,7 +210,7 @@ def _refuse_too_long(steps: int, terms: Terms) -> None:
     """Raise InputError where the largest size would be trained for more steps than a training may have."""
     most = steps * terms.sizes[-1] ** POWERS[terms.tokens]
     if most > MOST_STEPS:
-        told = f"--sizes {terms.sizes[-1]:g}: takes {most:,.6g} training steps, {steps:,} at size 1"
+        told = f"--sizes {terms.sizes[-1]:g}: takes {counted(most, 'training step', ',.6g')}, {steps:,} at size 1"
         raise InputError(f"{told}; accepted: up to {MOST_STEPS:,}")
 
 

@@ -140,6 +140,7 @@ def test_the_list_has_every_format_of_every_command() -> None:
     listed["export"] |= {"huggingface"}  # trains; see test_export
     listed["scale"] = set(PRINTED)  # trains; see test_scaling
     listed["spaces"] = set(PRINTED)  # asks nothing of a run; see test_init
+    listed["plugins"] = set(PRINTED)  # nor does it; see test_plugins
     assert offered == listed
 
 

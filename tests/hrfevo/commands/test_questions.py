@@ -367,7 +367,7 @@ def test_a_loaded_run_is_what_its_store_holds(written_run: Path) -> None:
     assert list(loaded.front["genome"]) == [e.genome for e in History(space, tuple(evaluations)).front]
     assert len(loaded.curves) == 2 * sum(e.status == "finished" for e in evaluations)
     assert list(loaded.confirmed) == [
-        "genome", "origin", "place", "parameters", "steps", "seed", "validation", "test",
+        "genome", "origin", "rival", "place", "parameters", "steps", "seed", "validation", "test",
     ]  # fmt: skip
     assert loaded.confirmed.empty
     best = History(space, tuple(evaluations)).front[0]

@@ -241,10 +241,11 @@ def expected_names(config: ModelConfig) -> list[str]:
     """Which pictures a model has, by rules of their own."""
     names = [] if config.embedding.kind == "standard" else ["embedding functions", "embedding coverage"]
     names += ["positions"] if config.positions.kind == "signal" else []
+    layers = [layer for layer in config.layers for _ in range(1 if layer.share else layer.repeat)]
     for part in ("filter_bank", "mixer", "feedforward"):
-        settings_of = [getattr(layer, part).to_json() for layer in config.layers]
+        settings_of = [getattr(layer, part).to_json() for layer in layers]
         for first in sorted({settings_of.index(one) for one in settings_of}):
-            part_settings = getattr(config.layers[first], part)
+            part_settings = getattr(layers[first], part)
             same = [number for number, one in enumerate(settings_of, start=1) if one == settings_of[first]]
             taps = getattr(part_settings, "short_convolution", 1)
             pictures = {

@@ -40,7 +40,9 @@ def test_a_figure_of_a_run_is_written_as_a_picture(written_run: Path, tmp_path: 
     assert points[-1] == len(figure.data[-1].x) > 0  # the whole front
     with pytest.raises(InputError, match=r"front.svg: exists; name another file or add --overwrite"):
         answer("report", written_run, "--figure", "front", "--output", file)
-    with pytest.raises(InputError, match=r"--figure frnt: the run has no such figure \(did you mean 'front'\?\); acc"):
+    with pytest.raises(
+        InputError, match=r"--figure 'frnt': the run has no such figure \(did you mean 'front'\?\); acc"
+    ):
         answer("report", written_run, "--figure", "frnt", "--output", tmp_path / "x.svg")
 
 

@@ -146,7 +146,10 @@ def test_configs_need_no_torch() -> None:
             r"mixer\.heads: .* of 16 into sizes of at least 2, got 16",
         ),
         ({"mixer": {"kind": "attention", "rotary": False, "heads": 16}}, r"mixer\.heads: .* sizes of at least 2"),
-        ({"filter_bank": {"kind": "learned", "scales": 6}}, r"filter_bank\.taps: 8 at 6 scales look 224 tokens back"),
+        (
+            {"filter_bank": {"kind": "learned", "scales": 6}},
+            r"filter_bank\.taps: the default of learned does not fit: 8 at 6 scales look 224 tokens back",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_the_model_say_so(layer: dict[str, object], message: str) -> None:
