@@ -33,9 +33,11 @@ def footprints_in_words(found: Footprints | None) -> Iterator[str]:
 
 
 def _shares(winner: Footprint, other: Footprint) -> Iterator[str]:
-    yield f"{winner.parameters / other.parameters:.3g} times the parameters"
+    times = format(winner.parameters / other.parameters, ".3g")
+    yield "as many parameters" if times == "1" else f"{times} times the parameters"
     if other.state_size:
-        yield f"{winner.state_size / other.state_size:.2g} times the state"
+        times = format(winner.state_size / other.state_size, ".2g")
+        yield "as much state" if times == "1" else f"{times} times the state"
     yield f"{_factor(factor(winner.step_times, other.step_times))} times as long for a training step"
     yield f"{_factor(factor(winner.generation_times, other.generation_times))} times as long for a generated token"
 
