@@ -46,11 +46,9 @@ class Cost:
 
 def cost_in_words(search: Cost, confirmation: Cost) -> str:
     """That of a run, and with its confirmation, where it has one."""
-    return (
-        f"{search.words}; with its confirmation {(search + confirmation).words}"
-        if confirmation.evaluations
-        else (search.words)
-    )
+    if not confirmation.evaluations:
+        return search.words
+    return f"{search.words}; with its confirmation {(search + confirmation).words}"
 
 
 def _of(history: History) -> Cost:

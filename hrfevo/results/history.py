@@ -42,7 +42,12 @@ class History(Sequence[Evaluation]):
     def read(cls, folder: RunFolder, store: Store | None = None) -> Self:
         """That of a run as it stands in `store`, or in its own; empty before it has begun."""
         space = folder.space()
-        return cls(space, tuple(store.evaluations(folder.id) if store else folder.evaluations()))
+        return cls.stored(space, store, folder.id) if store else cls(space, tuple(folder.evaluations()))
+
+    @classmethod
+    def stored(cls, space: SearchSpace, store: Store, run_id: str) -> Self:
+        """That of a run whose space is at hand already."""
+        return cls(space, tuple(store.evaluations(run_id)))
 
     def among(self, evaluations: Iterable[Evaluation]) -> History:
         """These alone: who leads is then asked of nobody else."""

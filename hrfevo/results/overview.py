@@ -139,5 +139,5 @@ def leader_of(run_id: str, space: SearchSpace, store: Store) -> Leader | None:
     """As the database finds it, but where scores are means over seeds or timed again, which takes reading them all."""
     if not store.repeated(run_id):
         return store.leader(run_id, space.objectives)
-    best = History(space, tuple(store.evaluations(run_id))).best
+    best = History.stored(space, store, run_id).best
     return None if best is None else Leader(best.genome, best.rung, best.metrics[space.first_objective[0]])

@@ -22,6 +22,8 @@ from pydantic import ValidationError
 
 from hrfevo.results.scaling.plan import POWERS, Rates, Tokens
 from signal_model.config import LayerConfig, ModelConfig, TrainingConfig
+from signal_model.config.feedforward import WIDEST_EXPANSION
+from signal_model.config.model import DEEPEST, WIDEST
 from signal_model.support.errors import InputError
 from signal_model.support.settings import Misfit, ModelSize
 
@@ -31,9 +33,6 @@ CANDIDATES = 8
 PARAMETERS_WEIGH = 8
 # By which factor the expansion of feed-forward layers may change.
 MOST_EXPANSION = 1.6
-# The largest that a feed-forward layer may have.
-WIDEST_EXPANSION = 64.0
-WIDEST, DEEPEST = 2**16, 1024
 # The largest logarithm of the factor by which parameters may be missed: that of a tenth.
 FARTHEST = 0.1
 

@@ -72,7 +72,7 @@ def present(folder: RunFolder, store: Store, console: Console) -> None:
     except OSError as error:
         kept = f"what was found is kept; later: {command('hrfevo', 'report', folder.path)}"
         raise InputError(f"{folder.path}: the report cannot be written: {error.strerror or error}; {kept}") from None
-    history = History(space, tuple(store.evaluations(folder.id)))
+    history = History.stored(space, store, folder.id)
     for line in failures_in_words(history):
         say(console, line)
     if best := history.ranked(5):

@@ -32,6 +32,7 @@ from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
 from hrfevo.views.terminal.scaling import plan_table
 from signal_model.config import Recipe
+from signal_model.config.training import MOST_STEPS
 from signal_model.support.console import print_table, say
 from signal_model.support.devices import choose_device
 from signal_model.support.errors import InputError, counted
@@ -40,8 +41,6 @@ from signal_model.support.plugins import command
 
 # A weight, its gradient and two moments, in float32.
 BYTES_PER_PARAMETER = 16
-# Of a training config.
-MOST_STEPS = 2**40
 FINISHED = Ending("finished", "all sizes are trained")
 
 
@@ -164,19 +163,20 @@ def _transformer(run: RunFolder, searched: History) -> tuple[str, Recipe]:
     """
     tuning = tunings_of(run).get(TRANSFORMER)
     history = History.read(tuning) if tuning is not None else None
+    best = history.best if history is not None else None
     wrong = ""
-    if tuning is None or history is None or history.best is None:
+    if tuning is None or history is None or best is None:
         wrong = "has no tuned transformer to scale beside it"
     elif not _has_ended(tuning.path):
         wrong = f"the tuning of its transformer was interrupted ({tuning.path})"
     elif (then := plan_of(tuning.path.parent).get("evaluations")) not in (None, now := searched.spent.evaluations):
         wrong = f"its transformer was tuned for as long as {then} evaluations of the search took, which has {now} now"
-    if wrong or history is None or history.best is None:
+    if wrong or history is None or best is None:
         raise InputError(
             f"{run.path}: {wrong}; tune one as long as was searched with "
             f"`{command('hrfevo', 'confirm', run.path)}`, or scale genomes alone with --no-transformer"
         )
-    return history.best.genome, recipe_of(history.space, history.best)
+    return best.genome, recipe_of(history.space, best)
 
 
 def _sized(recipes: dict[str, Recipe], own: int, terms: Terms, steps: int) -> Iterator[Sized]:

@@ -34,7 +34,7 @@ def time_leaders(
     names = " and ".join(space.timed)
     told, tried, done = False, set[str](), set[str]()
     while workers.capacity:
-        history = History(space, tuple(store.evaluations(run_id)))
+        history = History.stored(space, store, run_id)
         found = to_time(history, tried)[: MOST - len(done)]
         if not found:
             break

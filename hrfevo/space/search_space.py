@@ -32,6 +32,7 @@ from signal_model.config import (
     TokenizerConfig,
     TrainingConfig,
 )
+from signal_model.config.training import MOST_STEPS
 from signal_model.support.errors import counted
 from signal_model.support.settings import Config, homes, words
 
@@ -118,7 +119,9 @@ class Confirm(Config):
 
     top: int = Field(3, ge=0, le=1000, description="Winners to train again; 0 for none")
     seeds: int = Field(5, ge=1, le=1000, description="Trainings of each")
-    steps: int | None = Field(None, ge=1, le=2**40, description="Training steps; those of the last rung unless given")
+    steps: int | None = Field(
+        None, ge=1, le=MOST_STEPS, description="Training steps; those of the last rung unless given"
+    )
     rivals: tuple[str, ...] = Field(
         (TRANSFORMER,),
         description="Who is tuned as long as was searched, and trained again too: transformer, kinds of mixers, "
@@ -189,7 +192,7 @@ class SearchSpace(Config):
         3, ge=0, le=100, description="Passes over the front, at the end, that time steps alone where their time counts"
     )
     population: int = Field(16, ge=4, description="Genomes that a generation has")
-    probe_steps: int = Field(200, ge=1, le=2**40, description="Training steps of each synthetic probe asked for")
+    probe_steps: int = Field(200, ge=1, le=MOST_STEPS, description="Training steps of each synthetic probe asked for")
     budget: Budget = Field(description="When the search ends: at the first of these limits that it comes to")
     resources: Resources = Field(Resources(), description="What one evaluation occupies")
     limits: Limits = Field(Limits(), description="What one evaluation may take at most; one that takes more has failed")

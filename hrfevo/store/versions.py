@@ -75,17 +75,8 @@ def commit(root: Path) -> str:
     installed from. Empty where nobody knows, as for a released package or without git."""
     if not (root / ".git").exists():
         return _installed_from()
-    asked = [
-        "git",
-        "--no-optional-locks",
-        "-C",
-        str(root),
-        "describe",
-        "--always",
-        "--exclude=*",
-        "--abbrev=40",
-        "--dirty",
-    ]
+    described = ("describe", "--always", "--exclude=*", "--abbrev=40", "--dirty")
+    asked = ["git", "--no-optional-locks", "-C", str(root), *described]
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -9,11 +9,14 @@ from pydantic import Field
 from signal_model.config.types import Activation
 from signal_model.support.settings import Part
 
+# Channels within a position, as a multiple of the width, at most.
+WIDEST_EXPANSION = 64
+
 
 class FeedForwardConfig(Part):
     """What happens within a position."""
 
-    expansion: float = Field(4.0, gt=0, le=64, description="Hidden channels as a multiple of the width")
+    expansion: float = Field(4.0, gt=0, le=WIDEST_EXPANSION, description="Hidden channels as a multiple of the width")
     activation: Activation = "relu2"
 
 

@@ -24,8 +24,8 @@ AnyMixer = Annotated[SerializeAsAny[MixerConfig], BeforeValidator(MixerConfig.pa
 AnyFeedForward = Annotated[SerializeAsAny[FeedForwardConfig], BeforeValidator(FeedForwardConfig.parse)]
 
 
-# Layers that a model may have.
-DEEPEST = 1024
+# Channels and layers that a model may have.
+WIDEST, DEEPEST = 2**16, 1024
 
 
 class LayerConfig(Config):
@@ -46,7 +46,7 @@ class ModelConfig(Config):
 
     vocab_size: int = Field(256, ge=2, le=2**24)
     context: int = Field(128, ge=2, le=2**24, description="Tokens the model is trained and evaluated on at once")
-    width: int = Field(128, ge=2, le=2**16, description="Channels D of the residual stream")
+    width: int = Field(128, ge=2, le=WIDEST, description="Channels D of the residual stream")
     embedding: AnyEmbedding = StandardEmbeddingConfig()
     positions: AnyPositions = NoPositionsConfig()
     layers: tuple[LayerConfig, ...] = Field((LayerConfig(),) * 4, min_length=1, max_length=DEEPEST)

@@ -9,6 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from signal_model.support.settings import Config, Part
 
+# Steps that a training may have.
+MOST_STEPS = 2**40
+
 
 class OptimizerConfig(Part):
     """What turns gradients into steps."""
@@ -58,7 +61,7 @@ def _misfit(setting: str, message: str) -> PydanticCustomError:
 class TrainingConfig(Config):
     """How a model is trained and on how much text it is judged."""
 
-    steps: int = Field(1000, ge=1, le=2**40)
+    steps: int = Field(1000, ge=1, le=MOST_STEPS)
     batch_size: int = Field(16, ge=1, le=2**20, description="Windows of `context` tokens per step")
     windows: Literal["random", "epochs"] = Field(
         "random", description="random: they start anywhere; epochs: all of the text once before any of it again"

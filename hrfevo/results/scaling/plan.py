@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat, field_validator
 
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from signal_model.config import Recipe
+from signal_model.config.training import MOST_STEPS
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text, write_json
 from signal_model.support.settings import Config
@@ -29,7 +30,7 @@ class Terms(Config):
 
     sizes: Annotated[tuple[Size, ...], Field(max_length=100)] = (1.0, 4.0, 16.0)
     seeds: int = Field(3, ge=1, le=1000, description="Trainings of each side at each size")
-    steps: int | None = Field(None, ge=1, le=2**40, description="At size 1; those of the last rung unless given")
+    steps: int | None = Field(None, ge=1, le=MOST_STEPS, description="At size 1; those of the last rung unless given")
     tokens: Tokens = Field("parameters", description="What training tokens are proportional to")
     rates: Rates = Field("width", description="What AdamW's learning rate is inverse to")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hrfevo.results.comparison.paired import Difference
-from hrfevo.results.confirmed import Confirmed, trained_in
+from hrfevo.results.confirmed import Confirmed, Split, trained_in
 from hrfevo.results.history import History
 from hrfevo.results.scaling.law import Crossing, Interval, Law, Seeds, crossing, fit
 from hrfevo.results.scaling.plan import Plan, Sized, ladders
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Against = Literal["parameters", "tokens", "operations"]
-Split = Literal["validation", "test"]
 AGAINST: tuple[Against, ...] = ("parameters", "tokens", "operations")
 # Operations of a training step for those of the model alone: backwards it is twice as much (Kaplan et al. 2020).
 WITH_BACKWARD = 3
