@@ -3,7 +3,7 @@
 Text is never normalised: what the bytes of a file say is what a model reads. A *document* is a file, or
 a row of a data set. Equal documents count once, and none is in two splits. Where the source has no
 splits of its own, documents are dealt out in the order of their SHA-256, so that a split depends on what
-they say and not on their names, their order or the machine.
+they say and not on their names, their order or the machine; near-duplicates stay together.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
 from signal_model.data.documents import COMPRESSED, LINES, PARQUET, has_columns, read_documents
+from signal_model.data.near_duplicates import families
 from signal_model.support.errors import InputError
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
@@ -31,30 +32,39 @@ def _documents(texts: Iterable[str]) -> Documents:
 
 
 def _carve(documents: Documents, names: Sequence[str], what: str, remedy: str) -> dict[str, Documents]:
-    """Take 5 % of the bytes, in whole documents, for each of `names`; the rest is for training.
+    """Take 5 % of the bytes, in whole families of near-duplicates, for each of `names`; the rest is for training.
 
-    In the order of their digests, a document goes to the split that has most room left, if that brings
-    it closer to its 5 %, or else to training. A split that is empty then gets the document whose size
-    is nearest to its 5 %. Raises InputError for too few documents, naming `what` and the `remedy`.
+    In the order of their first digests, a family goes to the split that has most room left, if that brings
+    it closer to its 5 %, or else to training. A split that is empty then gets the family whose size
+    is nearest to its 5 %. Raises InputError for too few families, naming `what` and the `remedy`.
     """
-    if len(documents) <= len(names):
-        raise InputError(f"{what}: too few distinct documents to split by document ({len(documents)}); {remedy}")
-    sizes = {digest: len(text.encode()) for digest, text in documents.items()}
+    encoded = {digest: text.encode() for digest, text in documents.items()}
+    kin: dict[int, list[bytes]] = {}
+    for digest, family in zip(documents, families([*encoded.values()]).tolist(), strict=True):
+        kin.setdefault(family, []).append(digest)
+    if len(kin) <= len(names):
+        alike = ", of which near-duplicates count as one" if len(kin) < len(documents) else ""
+        raise InputError(f"{what}: too few distinct documents to split by document ({len(documents)}{alike}); {remedy}")
+    sizes = {family: sum(len(encoded[digest]) for digest in digests) for family, digests in kin.items()}
     share = sum(sizes.values()) / 20
     room = dict.fromkeys(names, share)
-    parts: dict[str, Documents] = {"train": {}, **{name: {} for name in names}}
-    for digest, text in documents.items():
+    parts: dict[str, list[int]] = {"train": [], **{name: [] for name in names}}
+    for family in kin:
         emptiest = max(names, key=room.__getitem__)
-        if sizes[digest] < 2 * room[emptiest]:
-            room[emptiest] -= sizes[digest]
-            parts[emptiest][digest] = text
+        if sizes[family] < 2 * room[emptiest]:
+            room[emptiest] -= sizes[family]
+            parts[emptiest].append(family)
         else:
-            parts["train"][digest] = text
+            parts["train"].append(family)
     for name in names:
         if not parts[name]:
-            nearest = min(parts["train"], key=lambda digest: abs(sizes[digest] - share))
-            parts[name][nearest] = parts["train"].pop(nearest)
-    return parts
+            nearest = min(parts["train"], key=lambda family: abs(sizes[family] - share))
+            parts["train"].remove(nearest)
+            parts[name].append(nearest)
+    return {
+        name: {digest: documents[digest] for digest in sorted(digest for family in part for digest in kin[family])}
+        for name, part in parts.items()
+    }
 
 
 def python_splits() -> dict[str, Documents]:

@@ -234,7 +234,7 @@ def test_one_huge_document_among_tiny_ones_is_for_training() -> None:
 
 
 def test_a_split_depends_on_content_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = [f"document {n}: " + "wave " * (n % 37) for n in range(400)]
+    contents = [f"document {n}: " + " ".join(str(n * k * 7919) for k in range(n % 37)) for n in range(400)]
     write(tmp_path / "one", contents)
     write(tmp_path / "two" / "deep" / "er", contents[::-1] + contents[:50], "other{}.md")
     write(tmp_path / "two" / ".hidden", ["not this"])
