@@ -51,7 +51,7 @@ from signal_model.support.errors import InputError, counted
 from signal_model.support.files import write_json
 
 MOST_LOOKED_AT = 2**26
-FORMAT = 2  # of the cache; a change of what is written, or of how text is split, needs a new number
+FORMAT = 1  # of the cache; a change of what is written needs a new number. How text is split is part of the key
 
 
 @dataclass(frozen=True, eq=False)
