@@ -104,7 +104,10 @@ def train(
 
 @app.command()
 def evaluate(
-    directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
+    directories: Annotated[
+        list[Path],
+        typer.Argument(help="Folders that `train` wrote; of several also how the others differ from the first"),
+    ],
     corpus: CorpusOption = None,
     split: Annotated[
         Literal["validation", "test"] | None,
@@ -116,6 +119,10 @@ def evaluate(
     length: Annotated[
         int | None, typer.Option(min=2, help="Tokens of a window; those of training unless given")
     ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens that a window predicts, its last; the shortest window's unless given"),
+    ] = None,
     by_position: Annotated[
         bool, typer.Option("--by-position", help="Also the loss at each distance from the start")
     ] = False,
@@ -123,55 +130,82 @@ def evaluate(
     threads: ThreadsOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Score a trained model in bits per byte, on fixed windows of a split or on files as a whole."""
+    """Score trained models in bits per byte, on the same tokens of a split, or of files as a whole."""
+    import numpy as np
+
     from signal_model.config import FilesCorpusConfig
     from signal_model.data.corpus import split_tokens, whole_tokens
-    from signal_model.evaluation.scores import (
-        TextScore,
-        causality_tolerance,
-        causality_violation,
-        fixed_windows,
-        loss_by_position,
-        score_text,
-        whole_windows,
-    )
+    from signal_model.evaluation.samples import paired_difference, sample_of, score_sample
+    from signal_model.evaluation.scores import causality_tolerance, causality_violation, loss_by_position
     from signal_model.support.devices import compute_in
     from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
-    trained, recipe, tokenizer = load_checkpoint(directory, chosen)
-    recipe = _changed(recipe, corpus, None, {"validation_tokens": tokens})
+    trained = [load_checkpoint(directory, chosen) for directory in directories]
+    recipe = _changed(trained[0][1], corpus, None, {"validation_tokens": tokens})
     if recipe.corpus is None:
-        raise InputError(f"{directory}: names no corpus; add --corpus")
-    violation = causality_violation(trained, recipe.model.vocab_size, recipe.model.context)
-    if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
+        raise InputError(f"{directories[0]}: names no corpus; add --corpus")
+    for directory, (model, own, _) in zip(directories, trained, strict=True):
+        if corpus is None and own.corpus != recipe.corpus:
+            raise InputError(f"{directory}: was trained on another text than {directories[0]}; add --corpus")
+        violation = causality_violation(model, own.model.vocab_size, own.model.context)
+        if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
+            raise InputError(
+                f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
+                "its loss means nothing"
+            )
+    is_whole = corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, FilesCorpusConfig)
+    if not is_whole and len({tokenizer.to_json() for _, _, tokenizer in trained}) > 1:
         raise InputError(
-            f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
-            "its loss means nothing"
+            "models of different tokenizers are asked the same only of files as a whole: --corpus FILE, without "
+            "--split and --tokens"
         )
-    context = length or recipe.model.context
-    if corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, FilesCorpusConfig):
-        what, windows = f"all of {corpus}", whole_windows(whole_tokens(recipe.corpus, tokenizer), context)
-    else:
-        name, found = split_tokens(recipe.corpus, split or "validation", tokenizer)
-        what = f"{split or 'validation'} of {name}"
-        windows = [fixed_windows(found, context, recipe.training.validation_tokens)]
-    with compute_in(chosen, recipe.training.precision):
-        score = sum((score_text(trained, some, tokenizer.byte_lengths, chosen) for some in windows), start=TextScore())
-        losses = loss_by_position(trained, windows[0], recipe.model.vocab_size, chosen) if by_position else None
-    print(
-        f"{what}: {score.bits_per_byte:.6f} bits per byte, "
-        f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
-        f"accuracy {score.accuracy:.1%} over {score.tokens:,} tokens"
-    )
-    if losses is not None:
-        print("position         nats per token")
-        starts, place = [], 0
-        while place < len(losses):  # four to an octave: what a copy from far away is worth shows where it begins
-            starts.append(place)
-            place += max(1, place // 4)
-        for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
-            print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
+    contexts = [length or own.model.context for _, own, _ in trained]
+    scores = []
+    for directory, (model, own, tokenizer), context in zip(directories, trained, contexts, strict=True):
+        if is_whole and isinstance(recipe.corpus, FilesCorpusConfig):
+            what, limit, text = f"all of {corpus}", None, whole_tokens(recipe.corpus, tokenizer)
+        else:
+            limit = recipe.training.validation_tokens
+            name, text = split_tokens(recipe.corpus, split or "validation", tokenizer)
+            what = f"{split or 'validation'} of {name}"
+        sample = sample_of(text, context, stride or min(contexts), limit, tokenizer.end_of_text)
+        with compute_in(chosen, own.training.precision):
+            score = score_sample(model, sample, tokenizer.byte_lengths, chosen)
+            longest = sample.windows[-1].tokens
+            losses = loss_by_position(model, longest, own.model.vocab_size, chosen) if by_position else None
+        scores.append(score)
+        total, count = score.total, len(score.clusters)
+        if len(directories) > 1:
+            what = f"{directory}, {what}"
+        error = f"standard error {score.standard_error:.4f} ({count:,} {sample.clustered_by}s), " if count > 1 else ""
+        print(
+            f"{what}: {total.bits_per_byte:.6f} bits per byte, {error}"
+            f"{total.nats_per_token:.4f} nats per token, perplexity {total.perplexity:.2f}, "
+            f"accuracy {total.accuracy:.1%} over {total.tokens:,} tokens"
+        )
+        if losses is not None:
+            _print_by_position(losses)
+    for directory, score in zip(directories[1:], scores[1:], strict=True):
+        if not np.array_equal(score.bytes, scores[0].bytes):
+            raise InputError("one document is paired by windows, and these tokenizers cut it differently")
+        found = paired_difference(score, scores[0])
+        low, high = found.interval
+        print(
+            f"{directory} − {directories[0]}: {found.difference:+.4f} bits per byte "
+            f"(95 % interval {low:+.4f} to {high:+.4f}, paired over {found.clusters:,} {sample.clustered_by}s)"
+        )
+
+
+def _print_by_position(losses: Any) -> None:
+    """Four lines to an octave: what a copy from far away is worth shows where it begins."""
+    print("position         nats per token")
+    starts, place = [], 0
+    while place < len(losses):
+        starts.append(place)
+        place += max(1, place // 4)
+    for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
+        print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
 
 
 @app.command("export")

@@ -74,15 +74,6 @@ def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
     return np.asarray(tokens[starts[:, None] + np.arange(context + 1)], dtype=np.int64)
 
 
-def whole_windows(tokens: np.ndarray, context: int) -> list[np.ndarray]:
-    """Windows that predict every token but the first once: as many of context + 1 as there are, and one of the rest."""
-    full = (len(tokens) - 1) // context
-    starts = np.arange(full) * context
-    windows = [np.asarray(tokens[starts[:, None] + np.arange(context + 1)], np.int64)] if full else []
-    rest = np.asarray(tokens[full * context :], np.int64)
-    return [*windows, rest[None]] if len(rest) > 1 else windows
-
-
 @torch.no_grad()
 def score_text(model: nn.Module, windows: np.ndarray, byte_lengths: np.ndarray, device: torch.device) -> TextScore:
     """Loss of `model` on windows (N, T + 1): each token predicted from those before it in its window.
@@ -90,7 +81,7 @@ def score_text(model: nn.Module, windows: np.ndarray, byte_lengths: np.ndarray, 
     `byte_lengths` (V,) says how many bytes of text each token stands for.
     """
     nats, correct = 0.0, 0
-    for logits, targets in _predictions(model, windows, byte_lengths.size, device):
+    for logits, targets in predictions(model, windows, byte_lengths.size, device):
         nats += F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
         correct += int((logits.argmax(-1) == targets).sum())
     predicted = windows[:, 1:]
@@ -105,13 +96,13 @@ def loss_by_position(model: nn.Module, windows: np.ndarray, vocab_size: int, dev
     length it was trained on has one that rises there.
     """
     total = torch.zeros(windows.shape[1] - 1, device=device)
-    for logits, targets in _predictions(model, windows, vocab_size, device):
+    for logits, targets in predictions(model, windows, vocab_size, device):
         total += F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(0)
     result: np.ndarray = total.cpu().numpy() / len(windows)
     return result
 
 
-def _predictions(
+def predictions(
     model: nn.Module, windows: np.ndarray, vocab_size: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (B, T, V), at least in float32, and the tokens (B, T) that came, batch by batch."""

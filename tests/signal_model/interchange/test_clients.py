@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.generic import find_labels
 
-from signal_model.evaluation.scores import score_text, whole_windows
+from signal_model.evaluation.samples import sample_of, score_sample
 from signal_model.interchange import SignalLLMConfig, SignalLLMForCausalLM, SignalLLMModel
 from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError
@@ -178,9 +178,10 @@ def test_a_client_s_windows_give_the_bits_of_evaluate(folder: Path) -> None:
     read = torch.tensor([tokenizer.eos_token_id, *tokenizer(text).input_ids[:-1]]).view(20, length)
     with torch.no_grad():
         scores = model(read).logits.log_softmax(-1).gather(2, answers[..., None])
-    built, recipe, ours = load_checkpoint(folder.parent / "checkpoint", torch.device("cpu"))
-    (windows,) = whole_windows(np.array([ours.end_of_text, *ours.encode(text)]), recipe.model.context)
-    expected = score_text(built, windows, ours.byte_lengths, torch.device("cpu")).bits_per_byte
+    built, _, ours = load_checkpoint(folder.parent / "checkpoint", torch.device("cpu"))
+    given = np.array([ours.end_of_text, *ours.encode(text)])
+    sample = sample_of(given, length, length, None, ours.end_of_text)
+    expected = score_sample(built, sample, ours.byte_lengths, torch.device("cpu")).total.bits_per_byte
     assert -scores.sum().item() / math.log(2) / len(text) == pytest.approx(expected, rel=1e-5)
 
 
