@@ -18,6 +18,7 @@ from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from signal_model.config import Recipe
+    from signal_model.data.mulaw import MuLaw
 
 app = new_app("signal-model", "Train, evaluate and sample causal spectral language models.")
 
@@ -50,7 +51,7 @@ def train(
     """Train a model; what the file does not say has the defaults of the library."""
     told = _recipe(model)
     if told.corpus is not None and corpus is None:
-        told.corpus.refuse_beside(Path(model), f"{model}: corpus.path")
+        told.corpus.refuse_beside(Path(model), f"{model}: corpus")
     recipe = _changed(told, corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
@@ -73,7 +74,8 @@ def train(
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.words}; device {chosen}", flush=True)
-    shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
+    unit = text.tokenizer.unit
+    shown = Bar(recipe.training.steps, unit) if sys.stdout.isatty() else Lines(unit)
     try:
         if workers > 1:
             from signal_model.training.distributed import train_with_ray
@@ -96,7 +98,7 @@ def train(
         raise InputError(f"{model}: training diverged: {error}; try a lower training.learning_rate") from None
     score = figures["validation"]
     print(
-        f"validation {score['bits_per_byte']:.6f} bits per byte, {score['nats_per_token']:.4f} nats per token; "
+        f"validation {score['bits_per_byte']:.6f} bits per {unit}, {score['nats_per_token']:.4f} nats per token; "
         f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
     print(f"That is {judged(score['bits_per_byte'], figures['yardsticks'])}.")
@@ -123,8 +125,8 @@ def evaluate(
     threads: ThreadsOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Score a trained model in bits per byte, on fixed windows of a split or on files as a whole."""
-    from signal_model.config import FilesCorpusConfig
+    """Score a trained model, in bits per byte or sample, on fixed windows of a split or on files as a whole."""
+    from signal_model.config.corpus import OnDiskConfig
     from signal_model.data.corpus import split_tokens, whole_tokens
     from signal_model.evaluation.scores import (
         TextScore,
@@ -150,7 +152,7 @@ def evaluate(
             "its loss means nothing"
         )
     context = length or recipe.model.context
-    if corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, FilesCorpusConfig):
+    if corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, OnDiskConfig):
         what, windows = f"all of {corpus}", whole_windows(whole_tokens(recipe.corpus, tokenizer), context)
     else:
         name, found = split_tokens(recipe.corpus, split or "validation", tokenizer)
@@ -160,7 +162,7 @@ def evaluate(
         score = sum((score_text(trained, some, tokenizer.byte_lengths, chosen) for some in windows), start=TextScore())
         losses = loss_by_position(trained, windows[0], recipe.model.vocab_size, chosen) if by_position else None
     print(
-        f"{what}: {score.bits_per_byte:.6f} bits per byte, "
+        f"{what}: {score.bits_per_byte:.6f} bits per {tokenizer.unit}, "
         f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
         f"accuracy {score.accuracy:.1%} over {score.tokens:,} tokens"
     )
@@ -206,8 +208,14 @@ def import_model(
 @app.command()
 def generate(
     directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
-    prompt: Annotated[str, typer.Option()] = "\n",
-    tokens: Annotated[int, typer.Option(min=1, help="How many to generate at most; the end of a text stops")] = 256,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text, or a file of sound; a line break, or a new recording, unless given")
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many to generate at most, 256 or a second unless given; the end of a text stops"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The wav file that a model of sound writes")] = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time")] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1)] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0)] = None,
@@ -217,20 +225,33 @@ def generate(
     plugin: PluginOption = None,
 ) -> None:
     """Continue a prompt, one token at a time."""
+    from signal_model.data.mulaw import MuLaw
+    from signal_model.data.tokenizers import of_text
     from signal_model.evaluation.generation import generate as sample
     from signal_model.evaluation.generation import stream_text
     from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
-    trained, _, tokenizer = load_checkpoint(directory, chosen)
+    trained, _, read = load_checkpoint(directory, chosen)
+    settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    settings["stop"] = read.end_of_text
+    if isinstance(read, MuLaw):
+        if output is None:
+            raise InputError(f"{directory}: is a model of sound; say where to write with --output FILE.wav")
+        heard = _heard(prompt, read)
+        produced = sample(trained, heard, tokens or read.rate, **settings)
+        _write_sound([*heard, *produced], read, output)
+        return
+    if output is not None:
+        raise InputError(f"--output {output}: is for models of sound; text is printed")
+    tokenizer, prompt = of_text(read, str(directory)), "\n" if prompt is None else prompt
     try:
         ids = tokenizer.encode(prompt).tolist()
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
     except InputError as error:
         raise InputError(f"--prompt: {error}") from None
-    settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    produced = sample(trained, ids, tokens, **settings, stop=tokenizer.end_of_text)
+    produced = sample(trained, ids, tokens or 256, **settings)
     print(prompt, end="", flush=True)
     first = list(islice(produced, 1))  # the prompt has been read by then
     started, count = time.perf_counter(), 0
@@ -264,13 +285,13 @@ def analyze(
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
     from signal_model.config import TokenizerConfig
     from signal_model.config.presets import PRESETS
-    from signal_model.data.tokenizers import ByteTokenizer, Tokenizer
+    from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, of_text
     from signal_model.model import build_model, count_parameters
     from signal_model.support.files import read_text
     from signal_model.training.checkpoints import WEIGHTS, load_checkpoint
 
     chosen = _prepare(device, threads)
-    tokenizer: Tokenizer | None
+    tokenizer: Vocabulary | None
     if Path(model).is_dir() and (model not in PRESETS or (Path(model) / WEIGHTS).exists()):
         examined, recipe, tokenizer = load_checkpoint(Path(model), chosen)
         about = "trained"
@@ -283,7 +304,7 @@ def analyze(
     if text is not None:
         if tokenizer is None or tokenizer.vocab_size > recipe.model.vocab_size:
             raise InputError(f"--text: {model} has no tokenizer that fits it; give a folder that `train` wrote")
-        windows = text_windows(read_text(text), tokenizer, recipe.model.context, str(text))
+        windows = text_windows(read_text(text), of_text(tokenizer, model), recipe.model.context, str(text))
     if output is not None:
         _make_folder(output)
 
@@ -348,6 +369,31 @@ def coherence_of_texts(
     print("\n".join(lines))
 
 
+def _heard(prompt: str | None, tokenizer: MuLaw) -> list[int]:
+    """The tokens of a file of sound; without one the end of a recording, after which another begins."""
+    from signal_model.data.recordings import read_sound
+
+    if prompt is None:
+        return [tokenizer.end_of_text]
+    try:
+        with open(prompt, "rb") as source:
+            samples = read_sound(source, f"--prompt {prompt}", tokenizer.rate)
+    except OSError as error:
+        raise InputError(f"--prompt {prompt}: no file of sound can be read: {error.strerror or error}") from None
+    return [int(token) for token in tokenizer.encode(samples)]
+
+
+def _write_sound(tokens: list[int], tokenizer: MuLaw, output: Path) -> None:
+    from signal_model.data.mulaw import write_wav
+
+    samples = tokenizer.decode(tokens)
+    try:
+        write_wav(output, samples, tokenizer.rate)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be written: {error.strerror or error}") from None
+    print(f"{output}: {len(samples) / tokenizer.rate:.2f} s, {len(samples):,} samples at {tokenizer.rate:,} per second")
+
+
 def _make_folder(output: Path) -> None:
     from signal_model.support.files import make_folder
 
@@ -363,8 +409,7 @@ def _refuse_model_in(output: Path, overwrite: bool) -> None:
 
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
-    from signal_model.config import FilesCorpusConfig
-    from signal_model.config.text import corpus_option
+    from signal_model.config.corpus import corpus_option
     from signal_model.support.files import parse_value
     from signal_model.support.settings import updated
 
@@ -377,7 +422,7 @@ def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training
     if given:
         changes["training"] = recipe.training.to_dict() | given
     changed = updated(recipe, changes, "command line") if changes else recipe
-    if isinstance(changed.corpus, FilesCorpusConfig):  # means the same from any folder and in any process
+    if changed.corpus is not None:  # means the same from any folder and in any process
         changed = changed.model_copy(update={"corpus": changed.corpus.resolved(Path.cwd())})
     return changed
 

@@ -33,6 +33,7 @@ CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "Optimizers": [*parts.OptimizerConfig.kinds().values()],
     "Schedules": [*parts.ScheduleConfig.kinds().values()],
     "Text and tokenizers": [parts.FilesCorpusConfig, parts.DatasetCorpusConfig, parts.TokenizerConfig],
+    "Sound": [parts.RecordingsCorpusConfig, parts.RecordingsDatasetConfig],
     "A recipe": [parts.Recipe],
     "A search space": [
         search_space.SearchSpace,
@@ -66,7 +67,7 @@ NAMES: dict[Any, str] = {
     parts.FeedForwardConfig: "[a feed-forward](#feed-forwards)",
     parts.OptimizerConfig: "[an optimizer](#optimizers)",
     parts.ScheduleConfig: "[a schedule](#schedules)",
-    parts.CorpusConfig: "[a text](#text-and-tokenizers)",
+    parts.CorpusConfig: "[a text](#text-and-tokenizers) or [sound](#sound)",
 }
 
 

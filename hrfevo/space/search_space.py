@@ -161,7 +161,7 @@ class SearchSpace(Config):
     name: str = Field(description="Names the run folder", json_schema_extra={"pattern": NAME})
     description: str = Field("", description="What it is for, in a line; `hrfevo spaces` shows it")
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
-        PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
+        PythonCorpusConfig(), description="python, chirps, {path: …}, {audio: …, rate: …} or {dataset: …, config: …}"
     )
     tokenizer: TokenizerConfig = Field(
         TokenizerConfig(), description="bytes, {kind: bytes, size: …} of those that occur, or {kind: bpe, size: …}"

@@ -1,9 +1,10 @@
-"""What a model, its training and its text are: frozen, validated, YAML and JSON both ways.
+"""What a model, its training and its corpus are: frozen, validated, YAML and JSON both ways.
 
 Every setting is read by the part it belongs to. A part has a `kind`; settings of another kind are
 unknown keys, and unknown keys are errors.
 """
 
+from signal_model.config.corpus import AnyCorpus, CorpusConfig
 from signal_model.config.embeddings import (
     BasisEmbeddingConfig,
     EmbeddingConfig,
@@ -36,14 +37,8 @@ from signal_model.config.model import (
 )
 from signal_model.config.positions import NoPositionsConfig, PositionsConfig, SignalPositionsConfig
 from signal_model.config.recipe import Recipe
-from signal_model.config.text import (
-    AnyCorpus,
-    CorpusConfig,
-    DatasetCorpusConfig,
-    FilesCorpusConfig,
-    PythonCorpusConfig,
-    TokenizerConfig,
-)
+from signal_model.config.sound import ChirpsCorpusConfig, RecordingsCorpusConfig, RecordingsDatasetConfig
+from signal_model.config.text import DatasetCorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
 from signal_model.config.training import (
     AdamWConfig,
     AnyOptimizer,
@@ -70,6 +65,7 @@ __all__ = [
     "AnySchedule",
     "AttentionConfig",
     "BasisEmbeddingConfig",
+    "ChirpsCorpusConfig",
     "CorpusConfig",
     "CosineConfig",
     "DatasetCorpusConfig",
@@ -96,6 +92,8 @@ __all__ = [
     "PositionsConfig",
     "PythonCorpusConfig",
     "Recipe",
+    "RecordingsCorpusConfig",
+    "RecordingsDatasetConfig",
     "ScheduleConfig",
     "SelectiveConfig",
     "SignalPositionsConfig",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from signal_model.config.corpus import AnyCorpus
 from signal_model.config.model import ModelConfig
-from signal_model.config.text import AnyCorpus, TokenizerConfig
+from signal_model.config.text import TokenizerConfig
 from signal_model.config.training import TrainingConfig
 from signal_model.support.files import read_document
 from signal_model.support.settings import Config

@@ -19,6 +19,7 @@ from signal_model.data.tokenizers import (
     BPETokenizer,
     ByteTokenizer,
     byte_of_character,
+    of_text,
     tokenizer_from_json,
 )
 from signal_model.interchange.backbone import SignalLLMModel
@@ -55,7 +56,8 @@ def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
 
     Raises InputError naming the file that is missing or damaged, or the folder that cannot be written.
     """
-    model, recipe, tokenizer = load_checkpoint(checkpoint, torch.device("cpu"))
+    model, recipe, read = load_checkpoint(checkpoint, torch.device("cpu"))
+    tokenizer = of_text(read, str(checkpoint))
     figures = load_figures(checkpoint)
     _make_folder(output, checkpoint)
     end = tokenizer.end_of_text
@@ -150,7 +152,7 @@ def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
         data["post_processor"] = None
     if (ours := _bytes_of(data)) is not None and data == json.loads(_byte_level_json(ours)):
         return ours
-    return tokenizer_from_json(json.dumps(data), str(path))
+    return of_text(tokenizer_from_json(json.dumps(data), str(path)), str(path))
 
 
 def _bytes_of(data: dict[str, Any]) -> ByteTokenizer | None:

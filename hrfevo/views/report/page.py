@@ -30,7 +30,7 @@ from hrfevo.views.report.tables import confirmed_table, footprints, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
 from hrfevo.views.words import caveat, moment, summary, tally
 from hrfevo.workers.base import Point
-from signal_model.config.text import corpus_in_words
+from signal_model.config.corpus import corpus_in_words
 from signal_model.support.errors import listed
 from signal_model.support.pages import Script, page
 
