@@ -80,7 +80,7 @@ class Backbone(nn.Module):
 
     def build(self, config: ModelConfig) -> None:
         """Add the parts, with fresh weights."""
-        self.causal = config.causal
+        self.model_config, self.causal = config, config.causal
         self.positions = build_positions(config.positions, config)
         self.blocks = nn.ModuleList(self.block_class(layer, config) for layer, _ in config.blocks)
         self._order = [number for number, (_, passes) in enumerate(config.blocks) for _ in range(passes)]
@@ -138,7 +138,7 @@ class TokenBackbone(Backbone):
 
         `embedding.logits` of the last position says what comes next.
         """
-        self.refuse_two_sided("cannot generate")
+        self._require_causal("generate")
         x = self._entering(self._vectors(tokens))
         batch, length = tokens.shape[:2]
         states: list[State] = [[]]
@@ -153,7 +153,7 @@ class TokenBackbone(Backbone):
 
     def start(self, batch: int) -> list[State]:
         """The state before the first token: the position where it is used, then one for each layer."""
-        self.refuse_two_sided("cannot generate")
+        self._require_causal("generate")
         position = torch.zeros(batch, dtype=torch.long, device=self.norm.weight.device)
         return [[] if self.positions is None else [position], *(block.start(batch) for block in self._blocks())]
 
@@ -161,7 +161,7 @@ class TokenBackbone(Backbone):
         self, tokens: Tensor, states: list[State], trace: list[Tensor] | None = None
     ) -> tuple[Tensor, list[State]]:
         """One position: tokens (B,) or (B, D) and the states → what the head reads, (B, D), and the next states."""
-        self.refuse_two_sided("cannot generate")
+        self._require_causal("generate")
         x = self._entering(self._vectors(tokens))
         after: list[State] = [[]]
         if self.positions is not None:
@@ -174,10 +174,9 @@ class TokenBackbone(Backbone):
             after.append(state)
         return self.norm(x), after
 
-    def refuse_two_sided(self, so: str) -> None:
-        """Raise InputError, saying that it `cannot …`, for a model that is not causal."""
+    def _require_causal(self, what: str) -> None:
         if not self.causal:
-            raise InputError(f"causal: false: the model hears what comes after a token, so it {so}")
+            self.model_config.require_language_model(what)
 
     def _vectors(self, tokens: Tensor) -> Tensor:
         vectors: Tensor = tokens if tokens.is_floating_point() else self.embedding(tokens)
@@ -212,7 +211,7 @@ class SignalLLM(TokenBackbone):
         The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
         """
         if targets is not None:
-            self.refuse_two_sided("is no language model: each token would be told itself")
+            self._require_causal("be trained as a language model")
         hidden = self.hidden(tokens)
         if targets is None:
             return self.embedding.logits(hidden)

@@ -81,6 +81,20 @@ class ModelConfig(Config):
             raise InputError(f"preset {name!r}: no such preset{closest(name, PRESETS)}; accepted: {', '.join(PRESETS)}")
         return cls.model_validate(PRESETS[name])
 
+    def require_language_model(self, what: str) -> None:
+        """Raise InputError, saying that it cannot `what`, for a model that does not say what comes next.
+
+        Examples:
+            >>> ModelConfig(causal=False).require_language_model("generate")
+            Traceback (most recent call last):
+                ...
+            signal_model.support.errors.InputError: ...a model that hears what comes later cannot generate
+        """
+        if self.classes is not None:
+            raise InputError(f"model.classes: {self.classes}: a classifier cannot {what}")
+        if not self.causal:
+            raise InputError(f"model.causal: false: a model that hears what comes later cannot {what}")
+
     @property
     def stride(self) -> int:
         """What the model is given from one position of its layers to the next: a token, or the samples of a frame."""

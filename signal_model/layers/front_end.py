@@ -50,6 +50,11 @@ class FrontEnd(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def ahead(self) -> int:
+        """Samples of a frame that come after its own."""
+        return self.margins[1]
+
     def framed(self, x: Tensor, filters: Tensor) -> Tensor:
         """A sum of filtered channels each `stride` samples: (B, C, T), (M, C, taps) → (B, M, ⌈T / stride⌉)."""
         before, after = self.margins
@@ -65,6 +70,10 @@ class Strided(FrontEnd):
         bound = 1 / math.sqrt(config.taps)
         self.filters = nn.Parameter(torch.empty(config.filters, 1, config.taps).uniform_(-bound, bound))
         self.project = nn.Linear(config.filters, model.width, bias=False)
+
+    def responses(self) -> Tensor:
+        """Impulse responses of the filters, (M, taps), counted from the last sample of a frame's own."""
+        return self.filters[:, 0].flip(-1)
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
         frames: Tensor = self.project(F.relu(self.framed(samples[:, None], self.filters)).mT)
@@ -88,6 +97,10 @@ class SampleFilterBank(FrontEnd):
         self.filters = nn.Parameter(pairs[:, None])  # (2M, 1, taps)
         self.log_gain = nn.Parameter(torch.full((config.filters, 1), math.log(ENERGY_GAIN)))
         self.project = nn.Linear(config.filters, model.width, bias=False)
+
+    def responses(self) -> Tensor:
+        """Impulse responses of the filters, (2M, taps), counted from the last sample of a frame's own."""
+        return self.filters[:, 0].flip(-1)
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
         cosine, sine = self.framed(samples[:, None], self.filters).chunk(2, 1)
