@@ -60,6 +60,7 @@ def train(
             f"{model}: vocab_size: {recipe.model.vocab_size} does not match the tokenizer's {recipe.tokenizer.size}; "
             f"give the model that size, or the tokenizer this one: --tokenizer '{{kind: bpe, size: …}}'"
         )
+    recipe.model.require_language_model("be trained on text")
     _make_folder(output)
 
     import torch
@@ -128,15 +129,8 @@ def evaluate(
     """Score a trained model, in bits per byte or sample, on fixed windows of a split or on files as a whole."""
     from signal_model.config.corpus import OnDiskConfig
     from signal_model.data.corpus import split_tokens, whole_tokens
-    from signal_model.evaluation.scores import (
-        TextScore,
-        causality_tolerance,
-        causality_violation,
-        fixed_windows,
-        loss_by_position,
-        score_text,
-        whole_windows,
-    )
+    from signal_model.evaluation.causality import causality_tolerance, causality_violation
+    from signal_model.evaluation.scores import TextScore, fixed_windows, loss_by_position, score_text, whole_windows
     from signal_model.support.devices import compute_in
     from signal_model.training.checkpoints import load_checkpoint
 
@@ -145,7 +139,7 @@ def evaluate(
     recipe = _changed(recipe, corpus, None, {"validation_tokens": tokens})
     if recipe.corpus is None:
         raise InputError(f"{directory}: names no corpus; add --corpus")
-    violation = causality_violation(trained, recipe.model.vocab_size, recipe.model.context)
+    violation = causality_violation(trained, recipe.model.context)
     if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
         raise InputError(
             f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "

@@ -27,13 +27,13 @@ from hrfevo.workers.trainings import fetched, kept_at
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import Recipe
 from signal_model.data.corpus import Corpus
-from signal_model.evaluation.pace import token_seconds
-from signal_model.evaluation.scores import (
-    causality_tolerance,
+from signal_model.evaluation.causality import (
+    causality_fault,
     causality_violation,
     disagreement_of_forms,
     forms_tolerance,
 )
+from signal_model.evaluation.pace import token_seconds
 from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.support.devices import choose_device, computes, give_back, ran_out_of_memory
 from signal_model.support.errors import InputError, one_line
@@ -286,11 +286,11 @@ def _keep_to(space: SearchSpace, metrics: Mapping[str, float]) -> None:
 
 def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
     """Before training a leak costs nothing to find; after it, the weights that score are the ones probed."""
-    violation = causality_violation(model, model.config.vocab_size, model.config.context)
+    violation = causality_violation(model, model.config.context)
     if math.isnan(violation):
         raise Diverged("the logits are not numbers")
-    if violation > causality_tolerance(device):
-        raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")
+    if wrong := causality_fault(model, violation, device):
+        raise _Stopped("failed", wrong)
 
 
 def _refuse_disagreement(model: SignalLLM, device: torch.device) -> None:

@@ -44,7 +44,8 @@ def generate(
 
     The prompt is read at once, by the parallel form; then every token costs one step of the recurrent form: the state
     of harmonic and wavelet mixers does not grow with length; attention keeps all keys and values. A temperature of 0
-    takes the likeliest token each time. Raises InputError for an empty prompt or settings out of range.
+    takes the likeliest token each time. Raises InputError for an empty prompt, settings out of range, or a
+    model that is not causal.
 
     Examples:
         >>> from signal_model import ModelConfig, build_model
@@ -53,6 +54,7 @@ def generate(
         >>> first == again, len(first)
         (True, 5)
     """
+    model.model_config.require_language_model("generate")
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")
     if not 0 <= temperature < math.inf:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError, counted
 
 LN2 = math.log(2)
@@ -124,72 +122,3 @@ def _predictions(
             yield model(batch[:, :-1]).float(), batch[:, 1:]
     finally:
         model.train(training)
-
-
-@torch.no_grad()
-def causality_violation(model: nn.Module, vocab_size: int, context: int, seed: int = 0) -> float:
-    """The largest change of any logit when only later tokens change, relative to the largest logit.
-
-    Random tokens are replaced from several positions on, and all logits before those positions are
-    compared in float64 (float32 where the device has no more), in which rounding stays below 1e-12
-    (1e-5). Not a number if the model's logits are not. The model's weights are left as they were.
-    """
-    generator = np.random.default_rng(seed)
-    cuts = sorted({1, context - 1, *(int(cut) for cut in generator.integers(1, context, 4))})
-    base = generator.integers(0, vocab_size, context)
-    changed = np.repeat(base[None], len(cuts), axis=0)
-    for row, cut in zip(changed, cuts, strict=True):
-        row[cut:] = (row[cut:] + generator.integers(1, vocab_size, context - cut)) % vocab_size
-    with _exact(model) as device:
-        # The unchanged tokens go alone, so that a leak between the windows of a batch shows too.
-        reference = model(torch.from_numpy(base[None]).to(device))[0]
-        outputs = model(torch.from_numpy(changed).to(device))
-    changes = [(output[:cut] - reference[:cut]).abs().max() for output, cut in zip(outputs, cuts, strict=True)]
-    return _relative(torch.stack(changes).max(), reference)
-
-
-@torch.no_grad()
-def disagreement_of_forms(model: SignalLLM, length: int, seed: int = 0) -> float:
-    """The largest difference between the logits of `step` and of `forward`, relative to the largest logit.
-
-    Of random tokens, `length` of them, in float64 (float32 where the device has no more). Not a number if the logits
-    are not. The model's weights are left as they were.
-    """
-    tokens = np.random.default_rng(seed).integers(0, model.config.vocab_size, (1, length))
-    with _exact(model) as device:
-        given = torch.from_numpy(tokens).to(device)
-        reference = model(given)
-        states, steps = model.start(1), []
-        for position in range(length):
-            logits, states = model.step(given[:, position], states)
-            steps.append(logits)
-    return _relative((torch.stack(steps, dim=1) - reference).abs().max(), reference)
-
-
-@contextmanager
-def _exact(model: nn.Module) -> Iterator[torch.device]:
-    """A model in evaluation and in float64, where its device, which is handed out, has that; as it was afterwards."""
-    parameter, training = next(model.parameters()), model.training
-    dtype = parameter.dtype
-    if parameter.device.type != "mps":
-        model.double()
-    model.eval()
-    try:
-        yield parameter.device
-    finally:
-        model.to(dtype)
-        model.train(training)
-
-
-def _relative(change: Tensor, reference: Tensor) -> float:
-    return float(change / reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny))
-
-
-def causality_tolerance(device: torch.device) -> float:
-    """The violation above which a model leaks rather than rounds."""
-    return 1e-4 if device.type == "mps" else 1e-9
-
-
-def forms_tolerance(device: torch.device) -> float:
-    """The disagreement above which two forms differ rather than round: they add up in different orders."""
-    return 1e-2 if device.type == "mps" else 1e-6
