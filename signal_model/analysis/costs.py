@@ -223,10 +223,11 @@ def _pass(
     training = model.training
     model.eval()
     forget_constants(model)
+    window = whole_window(model)
     counter = OperationCounter(watched, timed)
     try:
         with torch.set_grad_enabled(backward), counter, _tracked(model, places, counter):
-            logits = model(whole_window(model))
+            logits = model(window)
             if backward:
                 trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
                 torch.autograd.grad(logits, trained, torch.ones_like(logits), allow_unused=True)

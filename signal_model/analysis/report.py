@@ -154,7 +154,7 @@ def _sections(analysis: Analysis) -> Iterator[Section]:
     )
     yield Section(
         "Parameters, operations and time by part of the model",
-        "Parts are told apart by which submodule is running. The head of a language model reuses the embedding's parameters.",
+        "Parts are told apart by which submodule is running. A head of tokens reuses the embedding's parameters.",
         figures.shares_by_component(frames["components"]),
         component_table(analysis, by_block=True),
     )

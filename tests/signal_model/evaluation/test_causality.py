@@ -32,6 +32,7 @@ MIXERS = [
     {"kind": "attention", "heads": 2, "rotary": False, "short_convolution": 3},
     {"kind": "attention", "heads": 2, "window": 5},
     {"kind": "attention", "heads": 2, "window": 1},
+    {"kind": "convolution", "taps": 5},
     {"kind": "fourier_attention", "heads": 2},
     {"kind": "fourier_attention", "heads": 4, "timescales": [0.5, 1e6]},
     {"kind": "harmonic", "bases": 4},
