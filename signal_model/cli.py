@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -60,7 +61,6 @@ def train(
             f"{model}: vocab_size: {recipe.model.vocab_size} does not match the tokenizer's {recipe.tokenizer.size}; "
             f"give the model that size, or the tokenizer this one: --tokenizer '{{kind: bpe, size: …}}'"
         )
-    recipe.model.require_language_model("be trained on text")
     _make_folder(output)
 
     import torch
@@ -69,13 +69,15 @@ def train(
     from signal_model.evaluation.yardsticks import judged
     from signal_model.training.folder import refuse_occupied, train_in_folder
     from signal_model.training.logs import Bar, Lines
+    from signal_model.training.tasks import task_of
     from signal_model.training.trainer import Diverged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.words}; device {chosen}", flush=True)
-    unit = text.tokenizer.unit
+    task = task_of(recipe.model)
+    unit = task.unit(text)
     shown = Bar(recipe.training.steps, unit) if sys.stdout.isatty() else Lines(unit)
     try:
         if workers > 1:
@@ -99,10 +101,10 @@ def train(
         raise InputError(f"{model}: training diverged: {error}; try a lower training.learning_rate") from None
     score = figures["validation"]
     print(
-        f"validation {score['bits_per_byte']:.6f} bits per {unit}, {score['nats_per_token']:.4f} nats per token; "
+        f"validation {task.in_words(score, unit)}; "
         f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
-    print(f"That is {judged(score['bits_per_byte'], figures['yardsticks'])}.")
+    print(f"That is {judged(score[task.words.score], figures['yardsticks'])}.")
 
 
 @app.command()
@@ -126,48 +128,14 @@ def evaluate(
     threads: ThreadsOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Score a trained model, in bits per byte or sample, on fixed windows of a split or on files as a whole."""
-    from signal_model.config.corpus import OnDiskConfig
-    from signal_model.data.corpus import split_tokens, whole_tokens
-    from signal_model.evaluation.causality import causality_tolerance, causality_violation
-    from signal_model.evaluation.scores import TextScore, fixed_windows, loss_by_position, score_text, whole_windows
-    from signal_model.support.devices import compute_in
-    from signal_model.training.checkpoints import load_checkpoint
+    """Score a trained model, in bits per byte or sample or by its errors, on a split or on files as a whole."""
+    from signal_model.training.evaluating import Question, answers, opened
 
-    chosen = _prepare(device, threads)
-    trained, recipe, tokenizer = load_checkpoint(directory, chosen)
-    recipe = _changed(recipe, corpus, None, {"validation_tokens": tokens})
-    if recipe.corpus is None:
-        raise InputError(f"{directory}: names no corpus; add --corpus")
-    violation = causality_violation(trained, recipe.model.context)
-    if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
-        raise InputError(
-            f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
-            "its loss means nothing"
-        )
-    context = length or recipe.model.context
-    if corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, OnDiskConfig):
-        what, windows = f"all of {corpus}", whole_windows(whole_tokens(recipe.corpus, tokenizer), context)
-    else:
-        name, found = split_tokens(recipe.corpus, split or "validation", tokenizer)
-        what = f"{split or 'validation'} of {name}"
-        windows = [fixed_windows(found, context, recipe.training.validation_tokens)]
-    with compute_in(chosen, recipe.training.precision):
-        score = sum((score_text(trained, some, tokenizer.byte_lengths, chosen) for some in windows), start=TextScore())
-        losses = loss_by_position(trained, windows[0], recipe.model.vocab_size, chosen) if by_position else None
-    print(
-        f"{what}: {score.bits_per_byte:.6f} bits per {tokenizer.unit}, "
-        f"{score.nats_per_token:.4f} nats per token, perplexity {score.perplexity:.2f}, "
-        f"accuracy {score.accuracy:.1%} over {score.tokens:,} tokens"
-    )
-    if losses is not None:
-        print("position         nats per token")
-        starts, place = [], 0
-        while place < len(losses):  # four to an octave: what a copy from far away is worth shows where it begins
-            starts.append(place)
-            place += max(1, place // 4)
-        for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
-            print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
+    subject = opened(directory, _prepare(device, threads))
+    recipe = _changed(subject.recipe, corpus, None, {"validation_tokens": tokens})
+    files = corpus if split is None and tokens is None else None
+    for line in answers(replace(subject, recipe=recipe), Question(split, files, length, by_position)):
+        print(line)
 
 
 @app.command("export")
@@ -222,7 +190,7 @@ def generate(
     from signal_model.data.mulaw import MuLaw
     from signal_model.data.tokenizers import of_text
     from signal_model.evaluation.generation import generate as sample
-    from signal_model.evaluation.generation import stream_text
+    from signal_model.evaluation.generation import sound_prompt, stream_text
     from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
@@ -232,7 +200,7 @@ def generate(
     if isinstance(read, MuLaw):
         if output is None:
             raise InputError(f"{directory}: is a model of sound; say where to write with --output FILE.wav")
-        heard = _heard(prompt, read)
+        heard = sound_prompt(prompt, read)
         produced = sample(trained, heard, tokens or read.rate, **settings)
         _write_sound([*heard, *produced], read, output)
         return
@@ -361,20 +329,6 @@ def coherence_of_texts(
         )
     print("  ".join((*names, "sentences", "text")))
     print("\n".join(lines))
-
-
-def _heard(prompt: str | None, tokenizer: MuLaw) -> list[int]:
-    """The tokens of a file of sound; without one the end of a recording, after which another begins."""
-    from signal_model.data.recordings import read_sound
-
-    if prompt is None:
-        return [tokenizer.end_of_text]
-    try:
-        with open(prompt, "rb") as source:
-            samples = read_sound(source, f"--prompt {prompt}", tokenizer.rate)
-    except OSError as error:
-        raise InputError(f"--prompt {prompt}: no file of sound can be read: {error.strerror or error}") from None
-    return [int(token) for token in tokenizer.encode(samples)]
 
 
 def _write_sound(tokens: list[int], tokenizer: MuLaw, output: Path) -> None:

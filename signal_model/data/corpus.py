@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,12 @@ class Corpus:
     def words(self) -> str:
         """What it is called and how large it is."""
         return corpus_in_words(self.name, self.sizes)
+
+    def documents(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where each document of a split begins, and its tokens without the end-of-text: two (documents,) int64."""
+        ends = np.flatnonzero(getattr(self, split) == self.tokenizer.end_of_text)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        return starts, ends - starts
 
     @property
     def spare(self) -> str:
@@ -110,6 +116,22 @@ def split_tokens(corpus: CorpusConfig, split: str, tokenizer: Vocabulary) -> tup
     """
     content = read_content(corpus)
     return content.name, np.concatenate([*content.encoded(split, tokenizer)])
+
+
+def whole_corpus(corpus: OnDiskConfig, tokenizer: Vocabulary, classes: Sequence[str]) -> Corpus:
+    """All documents of files as the test split of a corpus that has no other, labelled by these classes.
+
+    Raises InputError when the files cannot be used, are not of the tokenizer's kind, or not of these classes.
+    """
+    content = whole_content(corpus)
+    tokens, labels = np.concatenate([*content.encoded("test", tokenizer)]), content.labels("test")
+    if strange := next((label for label in labels if label not in classes), None):
+        raise InputError(f"corpus: {strange!r} is none of the model's classes: {', '.join(classes)}")
+    if not labels:
+        raise InputError("corpus: has no labels; say where they are by `label`, or by {label} in `names`")
+    numbers = {"test": np.array([classes.index(label) for label in labels], np.int64)}
+    none = tokens[:0]
+    return Corpus(content.name, content.digest, tokenizer, none, none, tokens, tuple(classes), numbers)
 
 
 def whole_tokens(corpus: OnDiskConfig, tokenizer: Vocabulary) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""How well a model predicts text it was not trained on."""
+"""How well a model predicts text, or tells sounds apart, that it was not trained on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,53 @@ class TextScore:
     def accuracy(self) -> float:
         """Share of tokens that the model held likeliest."""
         return self.correct / self.tokens
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is searched by."""
+        return {"bits_per_byte": self.bits_per_byte}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What is kept beside a model."""
+        return self.metrics | {"nats_per_token": self.nats_per_token, "accuracy": self.accuracy}
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Loss over a number of labelled recordings."""
+
+    nats: float
+    confusion: np.ndarray
+    """(classes, classes) int64: recordings of each class, by row, and what the model took them for, by column."""
+
+    @property
+    def count(self) -> int:
+        """Recordings that were told apart."""
+        return int(self.confusion.sum())
+
+    @property
+    def bits_per_label(self) -> float:
+        """The cross-entropy that training minimises, in bits."""
+        return self.nats / LN2 / self.count
+
+    @property
+    def error_rate(self) -> float:
+        """Share of recordings that the model took for another class."""
+        return 1 - float(np.trace(self.confusion)) / self.count
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is searched by."""
+        return {"bits_per_label": self.bits_per_label, "error_rate": self.error_rate}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What is kept beside a model."""
+        return self.metrics | {"accuracy": 1 - self.error_rate, "confusion": self.confusion.tolist()}
+
+
+Score = TextScore | LabelScore
 
 
 def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
@@ -122,3 +170,30 @@ def _predictions(
             yield model(batch[:, :-1]).float(), batch[:, 1:]
     finally:
         model.train(training)
+
+
+@torch.no_grad()
+def score_labels(
+    model: nn.Module, batches: Iterable[tuple[np.ndarray, ...]], classes: int, device: torch.device
+) -> LabelScore:
+    """Loss of a classifier on batches of samples (B, T), lengths (B,) and labels (B,)."""
+    nats, confusion = 0.0, np.zeros((classes, classes), np.int64)
+    training = model.training
+    model.eval()
+    try:
+        for batch in batches:
+            samples, lengths, labels = (torch.from_numpy(part).to(device) for part in batch)
+            logits = model(samples, lengths).float()
+            nats += F.cross_entropy(logits, labels, reduction="sum").item()
+            np.add.at(confusion, (batch[2], logits.argmax(-1).cpu().numpy()), 1)
+    finally:
+        model.train(training)
+    return LabelScore(nats, confusion)
+
+
+def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> list[str]:
+    """Recordings of each class, a line each, and what the model took them for, in lines."""
+    columns = [["", *classes], *([name, *map(str, row)] for name, row in zip(classes, confusion, strict=True))]
+    width = [max(len(row[place]) for row in columns) for place in range(len(columns[0]))]
+    lines = ("  ".join(cell.rjust(width[place]) for place, cell in enumerate(row)) for row in columns)
+    return ["rows: what it is; columns: what it was taken for", *lines]
