@@ -22,6 +22,7 @@ from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.workers.base import TEST
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text
 
@@ -40,7 +41,7 @@ Split = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Confirmed:
-    """One genome, trained from scratch at the same length with several fresh seeds, in bits per byte.
+    """One genome, trained from scratch at the same length with several fresh seeds, by the score of its task.
 
     `place` is the one that its search gave it among those trained again, 0 for its first choice: it is known before
     these trainings, so what is compared does not depend on them. `objectives` has a row for each seed, smaller is
@@ -65,6 +66,8 @@ class Confirmed:
     """Which rival it is, of origin `baseline`."""
     seen: tuple[int, ...] = ()
     """How many of its seeds, the first ones, were there each time that more were added."""
+    unit: str = "bits per byte"
+    """What its scores are in."""
 
     @property
     def mean(self) -> float:
@@ -123,6 +126,11 @@ class Confirmation:
     """The folder of each rival's search, within that of the run."""
     range_ends: Mapping[str, Sequence[RangeEnd]] = field(default_factory=dict)
     """Where the tuning of each rival ended at a limit."""
+
+    @property
+    def unit(self) -> str:
+        """What scores are in."""
+        return next((one.unit for one in self.rows), "")
 
     @property
     def winner(self) -> Confirmed | None:
@@ -318,13 +326,14 @@ def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -
             int(same[0].metrics["parameters"]),
             space.rungs[-1],
             tuple(e.seed for e in same),
-            tuple(e.metrics["bits_per_byte"] for e in same),
-            tuple(e.metrics["test_bits_per_byte"] for e in same),
+            tuple(e.metrics[space.score] for e in same),
+            tuple(e.metrics[f"{TEST}{space.score}"] for e in same),
             place,
             not is_baseline and genome == best_founder,
             tuple(tuple((signs * [e.metrics[name] for name in space.objectives]).tolist()) for e in same),
             express(space, Genome(same[0].values), seed=same[0].seed).model.is_transformer,
             rival,
+            unit=space.measure(space.score).unit,
         )
 
 

@@ -188,7 +188,7 @@ def _confirm(
     for line in verdicts(found):
         say(console, line)
     if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
-        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
+        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} {found.unit}, is {said}.")
     say(console, f"Cost: {cost_in_words(Cost.of([history]), found.cost)}.")
     return ending
 

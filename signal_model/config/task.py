@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+# What names of details begin with: how often one class was taken for another, as JSON of the two.
+CONFUSED = "confused:"
 TaskName = Literal["language_modelling", "classification"]
 
 
@@ -20,6 +22,7 @@ TASK_WORDS: dict[TaskName, TaskWords] = {
     "language_modelling": TaskWords("bits_per_byte", "bits_per_byte"),
     "classification": TaskWords("bits_per_label", "error_rate"),
 }
+SCORES, LOSSES = {words.score for words in TASK_WORDS.values()}, {words.loss for words in TASK_WORDS.values()}
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from signal_model.config.task import CONFUSED
 from signal_model.support.errors import InputError, counted
 
 LN2 = math.log(2)
@@ -60,6 +62,10 @@ class TextScore:
         """What is searched by."""
         return {"bits_per_byte": self.bits_per_byte}
 
+    def details(self, classes: Sequence[str]) -> dict[str, float]:
+        """What is to be seen of it besides, by name: nothing."""
+        return {}
+
     @property
     def figures(self) -> dict[str, Any]:
         """What is kept beside a model."""
@@ -98,6 +104,14 @@ class LabelScore:
     def figures(self) -> dict[str, Any]:
         """What is kept beside a model."""
         return self.metrics | {"accuracy": 1 - self.error_rate, "confusion": self.confusion.tolist()}
+
+    def details(self, classes: Sequence[str]) -> dict[str, float]:
+        """What is to be seen of it besides, by name: its confusions that are there."""
+        pairs = zip(*np.nonzero(self.confusion), strict=True)
+        return {
+            CONFUSED + json.dumps([classes[one], classes[other]], ensure_ascii=False): float(self.confusion[one, other])
+            for one, other in pairs
+        }
 
 
 Score = TextScore | LabelScore

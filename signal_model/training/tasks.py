@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.config.corpus import SPLITS
 from signal_model.config.task import TASK_WORDS, TaskName, TaskWords, task_of_classes
 from signal_model.data.corpus import Corpus
+from signal_model.data.fit import check_fit
 from signal_model.evaluation.causality import disagreement_of_forms
 from signal_model.evaluation.scores import Score, fixed_windows, score_labels, score_text
 from signal_model.evaluation.yardsticks import most_frequent_label, yardsticks
-from signal_model.support.errors import InputError, listed
+from signal_model.support.errors import InputError
 from signal_model.training.batches import Batch, Batches, Epochs, RecordingEpochs, Recordings, Sounds, Windows
 from signal_model.transforms.spectra import spectral_roughness
 
@@ -93,11 +93,7 @@ class LanguageModelling(Task):
 
     def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
         model.require_language_model("be trained to predict tokens")
-        if model.vocab_size != corpus.tokenizer.vocab_size:
-            raise InputError(
-                f"model.vocab_size: {model.vocab_size} does not match the tokenizer's {corpus.tokenizer.vocab_size}; "
-                "give the model that size, or the tokenizer this one, as in --tokenizer '{kind: bpe, size: …}'"
-            )
+        check_fit(model, corpus)
 
     def batches(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> Batches:
         kind = Epochs if training.windows == "epochs" else Windows
@@ -144,24 +140,7 @@ class Classification(Task):
         return "label"
 
     def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
-        if corpus.tokenizer.unit != "sample" or not corpus.classes:
-            raise InputError(
-                f"corpus {corpus.name}: has no labels to learn; a corpus of sound says where they are by `label`, or "
-                "by {label} in `names`"
-            )
-        if len(corpus.classes) < 2:
-            raise InputError(f"corpus {corpus.name}: all recordings are of one class, {corpus.classes[0]!r}")
-        if model.classes != len(corpus.classes):
-            told = ", ".join(corpus.classes[:10]) + (", …" if len(corpus.classes) > 10 else "")
-            count = len(corpus.classes)
-            raise InputError(f"model.classes: {model.classes} are not the {count} of corpus {corpus.name} ({told})")
-        for split in SPLITS:
-            there = np.bincount(corpus.labels[split], minlength=len(corpus.classes))
-            if missing := [name for name, count in zip(corpus.classes, there, strict=True) if not count]:
-                raise InputError(
-                    f"corpus {corpus.name}: its {split} split has no recording of {listed(missing[:5])}; give splits, "
-                    "or groups by `held_out`, that have every class"
-                )
+        check_fit(model, corpus)
         if training.spectral_loss_weight:
             raise InputError("training.spectral_loss_weight: is of embeddings of tokens, and a classifier has none")
 

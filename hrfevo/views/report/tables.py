@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hrfevo.results.confirmed import Confirmation, Confirmed
-from hrfevo.space.metrics import METRICS
 from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
@@ -78,7 +77,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
     if timed := timed_in_words(winners, space.objectives):
         said += f" The {timed}."
     seeds = any(winner.seeds > 1 for winner in winners)
-    heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
+    heads = [*(space.measure(name).heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
     rows = [
         Winner(
             winner.genome,
@@ -97,7 +96,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
 def confirmed_table(found: Confirmation) -> ConfirmedTable:
     """Of a confirmation that has trained something again."""
     lines = [
-        "Trained again from scratch with fresh seeds, the same for all; bits per byte. Differences are paired by seed, "
+        f"Trained again from scratch with fresh seeds, the same for all; {found.unit}. Differences are paired by seed, "
         "with the 95 % interval of Student's t. The number of each is the place that its own search gave it; who is "
         "first was decided before.",
         *(in_general(found) if found.winner else ()),

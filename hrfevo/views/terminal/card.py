@@ -71,8 +71,7 @@ def facts_of(card: Card) -> Iterator[tuple[str, str]]:
         first, last = card.curve[0], card.curve[-1]
         yield (
             "learning curve",
-            f"{first.bits_per_byte:.4g} → {last.bits_per_byte:.4g} bits per byte, "
-            f"steps {first.step:,} to {last.step:,}",
+            f"{first.bits_per_byte:.4g} → {last.bits_per_byte:.4g} {card.unit}, steps {first.step:,} to {last.step:,}",
         )
     cost = {
         "s of training": card.cost.train_seconds,
@@ -121,7 +120,7 @@ def _pictures(card: Card) -> dict[str, str]:
 
 def _confirmed(found: Confirmed, rivals: Mapping[str, Confirmed]) -> str:
     said = (
-        f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} bits per byte, "
+        f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} {found.unit}, "
         f"{len(found.validation)} × {counted(found.steps, 'step')}"
     )
     compared = {name: found.less(rival) for name, rival in rivals.items()}

@@ -126,7 +126,7 @@ def timed_in_words(evaluations: Sequence[Evaluation], metrics: Iterable[str]) ->
 
 
 def confirmed_table(found: Confirmation) -> Table:
-    """Best mean first, in bits per byte; differences are to each tuned rival, paired by seed."""
+    """Best mean first, by the score of the task; differences are to each tuned rival, paired by seed."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     before, after = CONFIRMED_COLUMNS
     for column in (*before, *(f"− {name} ± 95 %" for name in found.rivals), *after):
