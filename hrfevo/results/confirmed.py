@@ -14,6 +14,7 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
+from hrfevo.results.confusion import Confusion, confusion_on_test, summed
 from hrfevo.results.cost import Cost
 from hrfevo.results.footprints import Footprints, footprints_at
 from hrfevo.results.history import History
@@ -68,6 +69,8 @@ class Confirmed:
     """How many of its seeds, the first ones, were there each time that more were added."""
     unit: str = "bits per byte"
     """What its scores are in."""
+    confusions: tuple[Confusion | None, ...] = ()
+    """Of a classifier, on the test split: one for each seed."""
 
     @property
     def mean(self) -> float:
@@ -83,6 +86,11 @@ class Confirmed:
     def test_mean(self) -> float:
         """On the test split, which nothing was chosen by."""
         return statistics.fmean(self.test)
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """Of a classifier, on the test split: that of all seeds together."""
+        return summed(self.confusions)
 
     def less(self, other: Confirmed, split: Split = "validation") -> Difference | None:
         """Its loss less another's, paired by seed; None where they have none in common."""
@@ -334,6 +342,7 @@ def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -
             express(space, Genome(same[0].values), seed=same[0].seed).model.is_transformer,
             rival,
             unit=space.measure(space.score).unit,
+            confusions=tuple(confusion_on_test(e.metrics) for e in same),
         )
 
 
@@ -354,6 +363,7 @@ def _pooled(earlier: Confirmed, later: Confirmed) -> Confirmed:
         validation=(*earlier.validation, *(later.validation[place] for place in new)),
         test=(*earlier.test, *(later.test[place] for place in new)),
         objectives=(*earlier.objectives, *(later.objectives[place] for place in new)),
+        confusions=(*earlier.confusions, *(later.confusions[place] for place in new)),
         seen=(len(earlier.seeds), *(len(earlier.seeds) + count for count in later.seen)),
     )
 

@@ -14,7 +14,7 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.terminal.card import facts_of, gene_rows
-from hrfevo.views.terminal.tables import number
+from hrfevo.views.terminal.tables import CONFUSION_TITLE, number
 from signal_model.analysis.page import Section, Table, render
 from signal_model.support.errors import counted
 
@@ -31,13 +31,9 @@ def card_page(history: History, card: Card, run_name: str, pictures: Mapping[str
         Section("Genes", "", None, Table([], [*gene_rows(card.genes)], words=2)),
         *(section_of(drawn) for drawn in _figures(history, card)),
         Section("Trainings", "", None, _trainings(card, space)),
+        *_confusion(card),
         *(
-            Section(
-                title,
-                counted(len(relatives), "genome") + ".",
-                None,
-                _relatives(relatives, heading),
-            )
+            Section(title, f"{counted(len(relatives), 'genome')}.", None, _relatives(relatives, heading))
             for title, relatives in (("Parents", card.parents), ("Children", card.children))
             if relatives
         ),
@@ -104,6 +100,13 @@ def _trainings(card: Card, space: SearchSpace) -> Table:
         values = [training.metrics.get(name) for training in card.trainings]
         rows.append([space.measure(name).heading, *("–" if value is None else number(value) for value in values)])
     return Table(heads, rows)
+
+
+def _confusion(card: Card) -> Iterator[Section]:
+    if card.confirmed and (found := card.confirmed.confusion):
+        rows = [[name, *(str(count) for count in row)] for name, row in zip(found.classes, found.counts, strict=True)]
+        said = f"Confirmed, {CONFUSION_TITLE}."
+        yield Section("What it takes for what", said, None, Table(["", *found.classes], rows))
 
 
 def _relatives(relatives: Sequence[Relative], heading: str) -> Table:

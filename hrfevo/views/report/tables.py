@@ -15,6 +15,7 @@ from hrfevo.views.footprints import footprint_figures, footprint_heads, footprin
 from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, timed_in_words, with_reach
 from hrfevo.views.verdicts import in_general
 from hrfevo.views.words import gene_lines
+from signal_model.support.errors import counted
 
 # More rows of the front than these are folded away.
 ROWS = 8
@@ -48,6 +49,15 @@ class Rival:
     figures: tuple[str, ...]
     origin: str
     genes: str
+
+
+@dataclass(frozen=True)
+class ConfusionTable:
+    """What the winner takes for what, below a line that says of what."""
+
+    said: str
+    classes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,17 @@ def confirmed_table(found: Confirmation) -> ConfirmedTable:
     heads += [*(f"difference {said}" for said in on_test), "parameters", "seeds × steps"]
     rivals = tuple(found.rivals.values())
     return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, rivals) for row in found.rows))
+
+
+def confusion_table(one: Confirmed | None) -> ConfusionTable | None:
+    """None of what is no classifier."""
+    if one is None or (found := one.confusion) is None:
+        return None
+    said = (
+        f"Recordings of the test split, {counted(len(one.seeds), 'training')} of {one.genome} together: a row for what "
+        "each is, a column for what it was taken for."
+    )
+    return ConfusionTable(said, found.classes, tuple(zip(found.classes, found.counts, strict=True)))
 
 
 def footprints(found: Confirmation) -> FootprintTable | None:
