@@ -21,6 +21,7 @@ from signal_model.config import (
     EmbeddingConfig,
     FeedForwardConfig,
     FilterBankConfig,
+    FrontEndConfig,
     MixerConfig,
     PositionsConfig,
     Recipe,
@@ -36,6 +37,7 @@ MATHEMATICS: dict[str, list[type[Part]]] = {
     "embeddings": [EmbeddingConfig, PositionsConfig],
     "mixers": [MixerConfig],
     "feedforward": [FeedForwardConfig, FilterBankConfig],
+    "front_ends": [FrontEndConfig],
 }
 
 

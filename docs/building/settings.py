@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "A model": [parts.ModelConfig, parts.LayerConfig],
+    "Front ends": [*parts.FrontEndConfig.kinds().values()],
     "Embeddings": [*parts.EmbeddingConfig.kinds().values()],
     "Positions": [*parts.PositionsConfig.kinds().values()],
     "Filter banks": [*parts.FilterBankConfig.kinds().values()],
@@ -60,6 +61,7 @@ NAMES: dict[Any, str] = {
     Any: "any value",
     NoneType: "none",
     Metric: "a metric",
+    parts.FrontEndConfig: "[a front end](#front-ends)",
     parts.EmbeddingConfig: "[an embedding](#embeddings)",
     parts.PositionsConfig: "[positions](#positions)",
     parts.FilterBankConfig: "[a filter bank](#filter-banks)",
