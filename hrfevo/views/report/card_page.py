@@ -105,7 +105,7 @@ def _trainings(card: Card, space: SearchSpace) -> Table:
 def _confusion(card: Card) -> Iterator[Section]:
     if card.confirmed and (found := card.confirmed.confusion):
         rows = [[name, *(str(count) for count in row)] for name, row in zip(found.classes, found.counts, strict=True)]
-        said = f"Confirmed, {CONFUSION_TITLE}."
+        said = f"{CONFUSION_TITLE}."
         yield Section("What it takes for what", said, None, Table(["", *found.classes], rows))
 
 

@@ -15,7 +15,7 @@ from hrfevo.results.genome.card import Card, Relative, Training
 from hrfevo.results.genome.costs import PartCost
 from hrfevo.space.rivals import the
 from hrfevo.views.terminal.sparkline import place_bar, sparkline
-from hrfevo.views.terminal.tables import confusion_table, genes_in_words, number
+from hrfevo.views.terminal.tables import CONFUSION_TITLE, confusion_table, genes_in_words, number
 from signal_model.support.console import print_table
 from signal_model.support.errors import counted
 
@@ -45,8 +45,7 @@ def print_card(console: Console, card: Card, parts: Sequence[PartCost] | None = 
             title += f" (the first {MOST_CHILDREN} of {len(card.children)})" if title == "children" and more > 0 else ""
             _section(console, title, _table(heads, *map(_relative, relatives), right=(2, 3, 4)))
     if card.confirmed and (confusion := card.confirmed.confusion):
-        console.print()
-        print_table(console, confusion_table(confusion))
+        _section(console, CONFUSION_TITLE, confusion_table(confusion))
     if parts is not None:
         _section(console, "parts of the model", _parts(parts))
     if card.detail:

@@ -27,7 +27,7 @@ from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted
 
 # Before and after those of the differences to rivals.
-CONFUSION_TITLE = "on test, by row what it is, by column what it was taken for"
+CONFUSION_TITLE = "What it takes for what on test, by row what it is, by column what it was taken for"
 CONFIRMED_COLUMNS = (
     ("genome", "from", "validation", "± seeds"),
     ("test", "parameters", "seeds × steps"),
@@ -149,7 +149,7 @@ def confirmed_table(found: Confirmation) -> Table:
 
 def confusion_table(found: Confusion) -> Table:
     """A row for each class, of what it is; a column for each, of what it was taken for."""
-    table = Table(box=None, header_style="bold", pad_edge=False, title=CONFUSION_TITLE, title_justify="left")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("", *found.classes):
         table.add_column(escape(column), justify="right")
     for name, row in zip(found.classes, found.counts, strict=True):
