@@ -4,8 +4,8 @@ Earlier spectral language models transformed along the whole sequence and report
 small model is trained on the same text with causal mixers, and with one of them replaced by a learned filter that
 multiplies the Fourier transform over all positions: a circular convolution (the global filter of Rao et al. 2021, who
 use it for pictures, where that is right). Beside the loss stands the largest change of any logit when only later
-tokens change (`signal_model.evaluation.scores.causality_violation`), which every evaluation of a search checks before
-its score counts.
+tokens change (`causality_violation` of `signal_model.evaluation.causality`), which every evaluation of a search checks
+before its score counts.
 
 Ends with exit code 1 if the probe misses the leak or accuses the causal model (unless `--no-check`).
 """
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from signal_model.config import FilesCorpusConfig, MixerConfig, ModelConfig, TokenizerConfig, TrainingConfig
 from signal_model.data.corpus import load_corpus
-from signal_model.evaluation.scores import causality_tolerance, causality_violation
+from signal_model.evaluation.causality import causality_tolerance, causality_violation
 from signal_model.layers.mixers import Mixer
 from signal_model.layers.registry import implements
 from signal_model.model import build_model
@@ -71,7 +71,7 @@ def main() -> int:
         model = build_model(config, 0)
         train(model, corpus, training, CPU)
         score = validate(model, corpus, training, CPU)
-        violation = causality_violation(model, config.vocab_size, config.context)
+        violation = causality_violation(model, config.context)
         verdict = "refused" if violation > causality_tolerance(CPU) else "passes"
         rows.append([name, f"{score.perplexity:.2f}", f"{score.accuracy:.1%}", f"{violation:.1e}", verdict])
         if (verdict == "refused") != (name == "looks ahead"):

@@ -1,4 +1,4 @@
-"""Causal spectral language models.
+"""Causal spectral language models, and classifiers of sound.
 
     from signal_model import ModelConfig, build_model
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from signal_model.config import ModelConfig, Recipe, TrainingConfig
     from signal_model.data.corpus import load_corpus
     from signal_model.evaluation.generation import generate
-    from signal_model.model import SignalLLM, build_model
+    from signal_model.model import SignalClassifier, SignalLLM, build_model
     from signal_model.support.errors import InputError
     from signal_model.training.checkpoints import load_checkpoint, save_checkpoint
     from signal_model.training.trainer import run_recipe, train
@@ -26,6 +26,7 @@ _PLACES = {
     "ModelConfig": "config",
     "Recipe": "config",
     "TrainingConfig": "config",
+    "SignalClassifier": "model",
     "SignalLLM": "model",
     "build_model": "model",
     "generate": "evaluation.generation",
@@ -40,6 +41,7 @@ __all__ = [
     "InputError",
     "ModelConfig",
     "Recipe",
+    "SignalClassifier",
     "SignalLLM",
     "TrainingConfig",
     "build_model",

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from signal_model.config import Recipe
+    from signal_model.data.mulaw import MuLaw
 
 app = new_app("signal-model", "Train, evaluate and sample causal spectral language models.")
 
@@ -50,7 +52,7 @@ def train(
     """Train a model; what the file does not say has the defaults of the library."""
     told = _recipe(model)
     if told.corpus is not None and corpus is None:
-        told.corpus.refuse_beside(Path(model), f"{model}: corpus.path")
+        told.corpus.refuse_beside(Path(model), f"{model}: corpus")
     recipe = _changed(told, corpus, tokenizer, {"steps": steps, "seed": seed})
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
@@ -67,13 +69,16 @@ def train(
     from signal_model.evaluation.yardsticks import judged
     from signal_model.training.folder import refuse_occupied, train_in_folder
     from signal_model.training.logs import Bar, Lines
+    from signal_model.training.tasks import task_of
     from signal_model.training.trainer import Diverged
 
     refuse_occupied(output, resume, overwrite)
     chosen = _prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.words}; device {chosen}", flush=True)
-    shown = Bar(recipe.training.steps) if sys.stdout.isatty() else Lines()
+    task = task_of(recipe.model)
+    unit = task.unit(text)
+    shown = Bar(recipe.training.steps, unit) if sys.stdout.isatty() else Lines(unit)
     try:
         if workers > 1:
             from signal_model.training.distributed import train_with_ray
@@ -96,10 +101,10 @@ def train(
         raise InputError(f"{model}: training diverged: {error}; try a lower training.learning_rate") from None
     score = figures["validation"]
     print(
-        f"validation {score['bits_per_byte']:.6f} bits per byte, {score['nats_per_token']:.4f} nats per token; "
+        f"validation {task.in_words(score, unit)}; "
         f"{figures['parameters']:,} parameters; {figures['seconds']:.1f} s; saved in {output}"
     )
-    print(f"That is {judged(score['bits_per_byte'], figures['yardsticks'])}.")
+    print(f"That is {judged(score[task.words.score], figures['yardsticks'])}.")
 
 
 @app.command()
@@ -130,82 +135,15 @@ def evaluate(
     threads: ThreadsOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Score trained models in bits per byte, on the same tokens of a split, or of files as a whole."""
-    import numpy as np
+    """Score trained models, in bits per byte or sample or by errors, on one part of a split, or on files as a whole."""
+    from signal_model.training.evaluating import Question, answers, opened
 
-    from signal_model.config import FilesCorpusConfig
-    from signal_model.data.corpus import split_tokens, whole_tokens
-    from signal_model.evaluation.samples import paired_difference, sample_of, score_sample
-    from signal_model.evaluation.scores import causality_tolerance, causality_violation, loss_by_position
-    from signal_model.support.devices import compute_in
-    from signal_model.training.checkpoints import load_checkpoint
-
-    chosen = _prepare(device, threads)
-    trained = [load_checkpoint(directory, chosen) for directory in directories]
-    recipe = _changed(trained[0][1], corpus, None, {"validation_tokens": tokens})
-    if recipe.corpus is None:
-        raise InputError(f"{directories[0]}: names no corpus; add --corpus")
-    for directory, (model, own, _) in zip(directories, trained, strict=True):
-        if corpus is None and own.corpus != recipe.corpus:
-            raise InputError(f"{directory}: was trained on another text than {directories[0]}; add --corpus")
-        violation = causality_violation(model, own.model.vocab_size, own.model.context)
-        if not violation <= causality_tolerance(chosen):  # nor is a model that gives no numbers
-            raise InputError(
-                f"{directory}: looks at future tokens or gives no numbers (violation {violation:.2g}); "
-                "its loss means nothing"
-            )
-    is_whole = corpus is not None and split is None and tokens is None and isinstance(recipe.corpus, FilesCorpusConfig)
-    if not is_whole and len({tokenizer.to_json() for _, _, tokenizer in trained}) > 1:
-        raise InputError(
-            "models of different tokenizers are asked the same only of files as a whole: --corpus FILE, without "
-            "--split and --tokens"
-        )
-    contexts = [length or own.model.context for _, own, _ in trained]
-    scores = []
-    for directory, (model, own, tokenizer), context in zip(directories, trained, contexts, strict=True):
-        if is_whole and isinstance(recipe.corpus, FilesCorpusConfig):
-            what, limit, text = f"all of {corpus}", None, whole_tokens(recipe.corpus, tokenizer)
-        else:
-            limit = recipe.training.validation_tokens
-            name, text = split_tokens(recipe.corpus, split or "validation", tokenizer)
-            what = f"{split or 'validation'} of {name}"
-        sample = sample_of(text, context, stride or min(contexts), limit, tokenizer.end_of_text)
-        with compute_in(chosen, own.training.precision):
-            score = score_sample(model, sample, tokenizer.byte_lengths, chosen)
-            longest = sample.windows[-1].tokens
-            losses = loss_by_position(model, longest, own.model.vocab_size, chosen) if by_position else None
-        scores.append(score)
-        total, count = score.total, len(score.clusters)
-        if len(directories) > 1:
-            what = f"{directory}, {what}"
-        error = f"standard error {score.standard_error:.4f} ({count:,} {sample.clustered_by}s), " if count > 1 else ""
-        print(
-            f"{what}: {total.bits_per_byte:.6f} bits per byte, {error}"
-            f"{total.nats_per_token:.4f} nats per token, perplexity {total.perplexity:.2f}, "
-            f"accuracy {total.accuracy:.1%} over {total.tokens:,} tokens"
-        )
-        if losses is not None:
-            _print_by_position(losses)
-    for directory, score in zip(directories[1:], scores[1:], strict=True):
-        if not np.array_equal(score.bytes, scores[0].bytes):
-            raise InputError("one document is paired by windows, and these tokenizers cut it differently")
-        found = paired_difference(score, scores[0])
-        low, high = found.interval
-        print(
-            f"{directory} − {directories[0]}: {found.difference:+.4f} bits per byte "
-            f"(95 % interval {low:+.4f} to {high:+.4f}, paired over {found.clusters:,} {sample.clustered_by}s)"
-        )
-
-
-def _print_by_position(losses: Any) -> None:
-    """Four lines to an octave: what a copy from far away is worth shows where it begins."""
-    print("position         nats per token")
-    starts, place = [], 0
-    while place < len(losses):
-        starts.append(place)
-        place += max(1, place // 4)
-    for start, end in zip(starts, [*starts[1:], len(losses)], strict=True):
-        print(f"{f'{start}–{end - 1}' if end - start > 1 else start!s:<15}  {losses[start:end].mean():.4f}")
+    chosen, changes = _prepare(device, threads), {"validation_tokens": tokens}
+    subjects = [opened(directory, chosen) for directory in directories]
+    subjects = [replace(one, recipe=_changed(one.recipe, corpus, None, changes)) for one in subjects]
+    files = corpus if split is None and tokens is None else None
+    for line in answers(subjects, Question(split, files, length, stride, by_position)):
+        print(line)
 
 
 @app.command("export")
@@ -240,8 +178,14 @@ def import_model(
 @app.command()
 def generate(
     directory: Annotated[Path, typer.Argument(help="A folder that `train` wrote")],
-    prompt: Annotated[str, typer.Option()] = "\n",
-    tokens: Annotated[int, typer.Option(min=1, help="How many to generate at most; the end of a text stops")] = 256,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text, or a file of sound; a line break, or a new recording, unless given")
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many to generate at most, 256 or a second unless given; the end of a text stops"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The wav file that a model of sound writes")] = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time")] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1)] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0)] = None,
@@ -251,20 +195,33 @@ def generate(
     plugin: PluginOption = None,
 ) -> None:
     """Continue a prompt, one token at a time."""
+    from signal_model.data.mulaw import MuLaw
+    from signal_model.data.tokenizers import of_text
     from signal_model.evaluation.generation import generate as sample
-    from signal_model.evaluation.generation import stream_text
+    from signal_model.evaluation.generation import sound_prompt, stream_text
     from signal_model.training.checkpoints import load_checkpoint
 
     chosen = _prepare(device, threads)
-    trained, _, tokenizer = load_checkpoint(directory, chosen)
+    trained, _, read = load_checkpoint(directory, chosen)
+    settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    settings["stop"] = read.end_of_text
+    if isinstance(read, MuLaw):
+        if output is None:
+            raise InputError(f"{directory}: is a model of sound; say where to write with --output FILE.wav")
+        heard = sound_prompt(prompt, read)
+        produced = sample(trained, heard, tokens or read.rate, **settings)
+        _write_sound([*heard, *produced], read, output)
+        return
+    if output is not None:
+        raise InputError(f"--output {output}: is for models of sound; text is printed")
+    tokenizer, prompt = of_text(read, str(directory)), "\n" if prompt is None else prompt
     try:
         ids = tokenizer.encode(prompt).tolist()
     except (UnicodeEncodeError, TypeError):
         raise InputError("--prompt: is not text in UTF-8") from None
     except InputError as error:
         raise InputError(f"--prompt: {error}") from None
-    settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    produced = sample(trained, ids, tokens, **settings, stop=tokenizer.end_of_text)
+    produced = sample(trained, ids, tokens or 256, **settings)
     print(prompt, end="", flush=True)
     first = list(islice(produced, 1))  # the prompt has been read by then
     started, count = time.perf_counter(), 0
@@ -298,13 +255,13 @@ def analyze(
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
     from signal_model.config import TokenizerConfig
     from signal_model.config.presets import PRESETS
-    from signal_model.data.tokenizers import ByteTokenizer, Tokenizer
+    from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, of_text
     from signal_model.model import build_model, count_parameters
     from signal_model.support.files import read_text
     from signal_model.training.checkpoints import WEIGHTS, load_checkpoint
 
     chosen = _prepare(device, threads)
-    tokenizer: Tokenizer | None
+    tokenizer: Vocabulary | None
     if Path(model).is_dir() and (model not in PRESETS or (Path(model) / WEIGHTS).exists()):
         examined, recipe, tokenizer = load_checkpoint(Path(model), chosen)
         about = "trained"
@@ -317,7 +274,7 @@ def analyze(
     if text is not None:
         if tokenizer is None or tokenizer.vocab_size > recipe.model.vocab_size:
             raise InputError(f"--text: {model} has no tokenizer that fits it; give a folder that `train` wrote")
-        windows = text_windows(read_text(text), tokenizer, recipe.model.context, str(text))
+        windows = text_windows(read_text(text), of_text(tokenizer, model), recipe.model.context, str(text))
     if output is not None:
         _make_folder(output)
 
@@ -382,6 +339,17 @@ def coherence_of_texts(
     print("\n".join(lines))
 
 
+def _write_sound(tokens: list[int], tokenizer: MuLaw, output: Path) -> None:
+    from signal_model.data.mulaw import write_wav
+
+    samples = tokenizer.decode(tokens)
+    try:
+        write_wav(output, samples, tokenizer.rate)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be written: {error.strerror or error}") from None
+    print(f"{output}: {len(samples) / tokenizer.rate:.2f} s, {len(samples):,} samples at {tokenizer.rate:,} per second")
+
+
 def _make_folder(output: Path) -> None:
     from signal_model.support.files import make_folder
 
@@ -397,8 +365,7 @@ def _refuse_model_in(output: Path, overwrite: bool) -> None:
 
 def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
     """The recipe with what the command line gave in place of what the file says."""
-    from signal_model.config import FilesCorpusConfig
-    from signal_model.config.text import corpus_option
+    from signal_model.config.corpus import corpus_option
     from signal_model.support.files import parse_value
     from signal_model.support.settings import updated
 
@@ -411,7 +378,7 @@ def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training
     if given:
         changes["training"] = recipe.training.to_dict() | given
     changed = updated(recipe, changes, "command line") if changes else recipe
-    if isinstance(changed.corpus, FilesCorpusConfig):  # means the same from any folder and in any process
+    if changed.corpus is not None:  # means the same from any folder and in any process
         changed = changed.model_copy(update={"corpus": changed.corpus.resolved(Path.cwd())})
     return changed
 

@@ -21,6 +21,7 @@ from signal_model.config import (
     EmbeddingConfig,
     FeedForwardConfig,
     FilterBankConfig,
+    FrontEndConfig,
     MixerConfig,
     PositionsConfig,
     Recipe,
@@ -36,6 +37,7 @@ MATHEMATICS: dict[str, list[type[Part]]] = {
     "embeddings": [EmbeddingConfig, PositionsConfig],
     "mixers": [MixerConfig],
     "feedforward": [FeedForwardConfig, FilterBankConfig],
+    "front_ends": [FrontEndConfig],
 }
 
 
@@ -124,7 +126,7 @@ def test_the_reference_has_every_setting(monkeypatch: pytest.MonkeyPatch) -> Non
             waiting += one.kinds().values() if issubclass(one, Part) else one.__subclasses__()
     kept = {one for one in found if one.__module__.startswith(("hrfevo", "signal_model")) and not one.__subclasses__()}
     # What has no setting is described where it is chosen.
-    assert {one.__name__ for one in kept - listed} <= {"PythonCorpusConfig"}
+    assert {one.__name__ for one in kept - listed} <= {"PythonCorpusConfig", "ChirpsCorpusConfig"}
     assert len(kept) > 30
     text = settings.page()
     assert all(f"| `{name}` |" in text for one in kept & listed for name in one.model_fields if name not in KIND)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "A model": [parts.ModelConfig, parts.LayerConfig],
+    "Front ends": [*parts.FrontEndConfig.kinds().values()],
     "Embeddings": [*parts.EmbeddingConfig.kinds().values()],
     "Positions": [*parts.PositionsConfig.kinds().values()],
     "Filter banks": [*parts.FilterBankConfig.kinds().values()],
@@ -33,6 +34,7 @@ CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "Optimizers": [*parts.OptimizerConfig.kinds().values()],
     "Schedules": [*parts.ScheduleConfig.kinds().values()],
     "Text and tokenizers": [parts.FilesCorpusConfig, parts.DatasetCorpusConfig, parts.TokenizerConfig],
+    "Sound": [parts.RecordingsCorpusConfig, parts.RecordingsDatasetConfig],
     "A recipe": [parts.Recipe],
     "A search space": [
         search_space.SearchSpace,
@@ -59,6 +61,7 @@ NAMES: dict[Any, str] = {
     Any: "any value",
     NoneType: "none",
     Metric: "a metric",
+    parts.FrontEndConfig: "[a front end](#front-ends)",
     parts.EmbeddingConfig: "[an embedding](#embeddings)",
     parts.PositionsConfig: "[positions](#positions)",
     parts.FilterBankConfig: "[a filter bank](#filter-banks)",
@@ -66,7 +69,7 @@ NAMES: dict[Any, str] = {
     parts.FeedForwardConfig: "[a feed-forward](#feed-forwards)",
     parts.OptimizerConfig: "[an optimizer](#optimizers)",
     parts.ScheduleConfig: "[a schedule](#schedules)",
-    parts.CorpusConfig: "[a text](#text-and-tokenizers)",
+    parts.CorpusConfig: "[a text](#text-and-tokenizers) or [sound](#sound)",
 }
 
 

@@ -50,7 +50,9 @@ def _genomes(folder: Path, incomplete: str) -> Iterator[tuple[str, str]]:
 
     opened = RunFolder.open(folder)
     reached = {e.genome: e for e in sorted(opened.open_store().evaluations(opened.id), key=lambda e: e.rung)}
+    space = opened.space()
+    scored, unit = space.score, space.measure(space.score).unit
     for genome, evaluation in reached.items():
         if genome.startswith(incomplete):
-            score = evaluation.metrics.get("bits_per_byte")
-            yield genome, evaluation.status if score is None else f"{score:.4f} bits per byte, rung {evaluation.rung}"
+            score = evaluation.metrics.get(scored)
+            yield genome, evaluation.status if score is None else f"{score:.4f} {unit}, rung {evaluation.rung}"

@@ -148,7 +148,7 @@ def _export_weights(
     from hrfevo.store.run_corpus import corpus_of
     from hrfevo.views.export.destination import new_folder, refuse_occupied
     from hrfevo.views.export.weights import FILES, measured_at, trained
-    from signal_model.config.text import corpus_option
+    from signal_model.config.corpus import corpus_option
     from signal_model.support.devices import choose_device
     from signal_model.training.logs import Bar, Lines
 
@@ -159,7 +159,8 @@ def _export_weights(
     rung, measured = measured_at(history, found, steps)
     text, chosen = corpus_of(folder, space), choose_device(device)
     with new_folder(output) as new:
-        log = Bar(space.rungs[rung]) if sys.stdout.isatty() else Lines()
+        unit = text.tokenizer.unit
+        log = Bar(space.rungs[rung], unit) if sys.stdout.isatty() else Lines(unit)
         model = trained(folder, space, found, rung, measured, text, chosen, log)
         (model.save_for_transformers if to_huggingface else model.save)(new)
     if to_huggingface:

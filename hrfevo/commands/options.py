@@ -153,7 +153,7 @@ def machinery_of(started: Started, store: str | None, storage: str | None, corpu
     from hrfevo.runner.machinery import Machinery
     from hrfevo.runner.observers.targets import parse_targets
     from hrfevo.workers.trainings import storage_place
-    from signal_model.config.text import corpus_option
+    from signal_model.config.corpus import corpus_option
 
     kept = storage_place(storage) if storage is not None else None
     text = corpus_option(corpus) if corpus is not None else None

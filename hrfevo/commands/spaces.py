@@ -68,12 +68,12 @@ def validate(
     """Say how large a search space is, or what is wrong with it and where."""
     from hrfevo.space.reading import gene_count, load_space, space_size
     from hrfevo.space.text import read_corpus
-    from signal_model.config import DatasetCorpusConfig
+    from signal_model.config.corpus import LoadedConfig
     from signal_model.data.corpus import load_corpus
 
     loaded, _ = load_space(space, list(set_ or []))
     note = ""
-    if isinstance(loaded.corpus, DatasetCorpusConfig) and not loaded.corpus.is_local:
+    if isinstance(loaded.corpus, LoadedConfig) and not loaded.corpus.is_local:
         note = f"; the data set {loaded.corpus.dataset} is downloaded and read when it runs"
     else:
         try:

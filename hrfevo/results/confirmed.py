@@ -14,6 +14,7 @@ import numpy as np
 
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
+from hrfevo.results.confusion import Confusion, confusion_on_test, summed
 from hrfevo.results.cost import Cost
 from hrfevo.results.footprints import Footprints, footprints_at
 from hrfevo.results.history import History
@@ -22,6 +23,7 @@ from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.rivals import TRANSFORMER
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.workers.base import TEST
 from signal_model.support.errors import InputError
 from signal_model.support.files import read_text
 
@@ -40,7 +42,7 @@ Split = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Confirmed:
-    """One genome, trained from scratch at the same length with several fresh seeds, in bits per byte.
+    """One genome, trained from scratch at the same length with several fresh seeds, by the score of its task.
 
     `place` is the one that its search gave it among those trained again, 0 for its first choice: it is known before
     these trainings, so what is compared does not depend on them. `objectives` has a row for each seed, smaller is
@@ -65,6 +67,10 @@ class Confirmed:
     """Which rival it is, of origin `baseline`."""
     seen: tuple[int, ...] = ()
     """How many of its seeds, the first ones, were there each time that more were added."""
+    unit: str = "bits per byte"
+    """What its scores are in."""
+    confusions: tuple[Confusion | None, ...] = ()
+    """Of a classifier, on the test split: one for each seed."""
 
     @property
     def mean(self) -> float:
@@ -80,6 +86,11 @@ class Confirmed:
     def test_mean(self) -> float:
         """On the test split, which nothing was chosen by."""
         return statistics.fmean(self.test)
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """Of a classifier, on the test split: that of all seeds together."""
+        return summed(self.confusions)
 
     def less(self, other: Confirmed, split: Split = "validation") -> Difference | None:
         """Its loss less another's, paired by seed; None where they have none in common."""
@@ -123,6 +134,11 @@ class Confirmation:
     """The folder of each rival's search, within that of the run."""
     range_ends: Mapping[str, Sequence[RangeEnd]] = field(default_factory=dict)
     """Where the tuning of each rival ended at a limit."""
+
+    @property
+    def unit(self) -> str:
+        """What scores are in."""
+        return next((one.unit for one in self.rows), "")
 
     @property
     def winner(self) -> Confirmed | None:
@@ -318,13 +334,15 @@ def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -
             int(same[0].metrics["parameters"]),
             space.rungs[-1],
             tuple(e.seed for e in same),
-            tuple(e.metrics["bits_per_byte"] for e in same),
-            tuple(e.metrics["test_bits_per_byte"] for e in same),
+            tuple(e.metrics[space.score] for e in same),
+            tuple(e.metrics[f"{TEST}{space.score}"] for e in same),
             place,
             not is_baseline and genome == best_founder,
             tuple(tuple((signs * [e.metrics[name] for name in space.objectives]).tolist()) for e in same),
             express(space, Genome(same[0].values), seed=same[0].seed).model.is_transformer,
             rival,
+            unit=space.measure(space.score).unit,
+            confusions=tuple(confusion_on_test(e.metrics) for e in same),
         )
 
 
@@ -345,6 +363,7 @@ def _pooled(earlier: Confirmed, later: Confirmed) -> Confirmed:
         validation=(*earlier.validation, *(later.validation[place] for place in new)),
         test=(*earlier.test, *(later.test[place] for place in new)),
         objectives=(*earlier.objectives, *(later.objectives[place] for place in new)),
+        confusions=(*earlier.confusions, *(later.confusions[place] for place in new)),
         seen=(len(earlier.seeds), *(len(earlier.seeds) + count for count in later.seen)),
     )
 

@@ -24,11 +24,11 @@ class Footprint(Config):
     """`search`, `founder`, or the name of a rival."""
     genome: str
     parameters: int
-    state_size: int
-    """Numbers held after a full context."""
+    state_size: int | None = None
+    """Numbers held after a full context; None of a classifier, which generates nothing."""
     step_times: tuple[float, ...]
     """Of a training step."""
-    generation_times: tuple[float, ...]
+    generation_times: tuple[float, ...] = ()
     """Of a generated token at the end of a full context."""
 
     @property
@@ -48,6 +48,11 @@ class Footprints(Config):
     context: int
     device: str
     rows: tuple[Footprint, ...]
+
+    @property
+    def generate(self) -> bool:
+        """Whether they are models that generate."""
+        return all(row.state_size is not None for row in self.rows)
 
     @property
     def others(self) -> tuple[Footprint, ...]:

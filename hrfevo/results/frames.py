@@ -16,6 +16,7 @@ from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, TIMED, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.base import Point
+from signal_model.config.task import CONFUSED
 
 Objectives = Mapping[Metric, Direction]
 
@@ -68,7 +69,8 @@ def record_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     fields = {name: values for name, values in columns.items() if name not in ("metrics", "timings")}
     # Of each status one object: it is compared again and again, and with itself that is fast.
     fields["status"] = [*map(sys.intern, columns["status"])]
-    measured = {name: [one.get(name) for one in metrics] for name in set().union(*metrics)}
+    names = {name for name in set().union(*metrics) if CONFUSED not in name}  # these are told by a table of their own
+    measured = {name: [one.get(name) for one in metrics] for name in names}
     least_times = [least(some) for some in timings]
     alone = {column: [one.get(name) for one in least_times] for column, name in _ALONE.items()}
     told = dict.fromkeys(METRICS, np.nan) | measured | alone
@@ -99,6 +101,8 @@ def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     timed = np.flatnonzero(known.any(axis=1))
     for column, name in enumerate(_ALONE.values()):
         some = np.flatnonzero(known[:, column])
+        if not len(some):
+            continue
         metrics[places[some], names.index(name)] = alone[places[some], column]
         if name in space.objectives:
             doubts[some, [*space.objectives].index(name)] = 0.0
@@ -140,6 +144,7 @@ def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     # `train_seconds` counts from the first step, also where a training went on from a lower rung.
     trained = records.get("train_seconds", lasted)
     others = sorted({*map(str, records.columns)} - {*_RECORDED, *_ALONE, *METRICS})
+    of_task = [name for name, one in METRICS.items() if one.task in (None, space.task)]
     found = records.assign(
         generation=records["birth"].map(space.generation_of).astype("int64"),
         steps=np.array(space.rungs, "int64")[records["rung"]],
@@ -149,7 +154,7 @@ def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
         spent=lasted.mask(trained < lasted, trained),
         front=np.zeros(len(records), bool),
     )
-    return found[[*_COLUMNS, *_TIMES, "front", *METRICS, *others]]
+    return found[[*_COLUMNS, *_TIMES, "front", *of_task, *others]]
 
 
 def _known(names: Sequence[str], values: np.ndarray) -> dict[str, float]:

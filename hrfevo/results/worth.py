@@ -9,16 +9,18 @@ from hrfevo.results.history import History
 from hrfevo.space.genome import express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.trials import simplest
-from signal_model.evaluation.yardsticks import Yardsticks, judged, yardsticks
+from signal_model.evaluation.yardsticks import Yardsticks, judged
 
 if TYPE_CHECKING:
     from signal_model.data.corpus import Corpus
 
 
 def measured_on(space: SearchSpace, corpus: Corpus) -> dict[str, float]:
-    """Yardsticks on the text that the models of a space are scored on; where windows differ, on the shortest."""
+    """Yardsticks on what the models of a space are scored on; where windows differ, on the shortest."""
+    from signal_model.training.tasks import task_of
+
     recipe = express(space, simplest(space), seed=0)
-    return yardsticks(corpus, recipe.model.context, recipe.training.validation_tokens)
+    return task_of(recipe.model).yardsticks(corpus, recipe.model, recipe.training)
 
 
 def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
@@ -31,14 +33,19 @@ def yardsticks_of(settings: Mapping[str, Any]) -> Yardsticks:
 
 
 def worth(scores: Yardsticks, history: History) -> str:
-    """What the lowest loss at the highest rung, of means over seeds, is worth beside `scores`, as a sentence; empty if
+    """What the best score at the highest rung, of means over seeds, is worth beside `scores`, as a sentence; empty if
     none is known."""
-    losses = (e.metrics["bits_per_byte"] for e in history.at_rung(None) if "bits_per_byte" in e.metrics)
-    return worth_of(losses, scores)
+    space = history.space
+    found = (e.metrics[space.score] for e in history.at_rung(None) if space.score in e.metrics)
+    return worth_of(found, scores, space)
 
 
-def worth_of(losses: Iterable[float], scores: Yardsticks) -> str:
-    """The same of these losses."""
-    lowest = min(losses, default=None)
+def worth_of(found: Iterable[float], scores: Yardsticks, space: SearchSpace) -> str:
+    """The same of these scores."""
+    lowest = min(found, default=None)
     said = "" if lowest is None else judged(lowest, scores)
-    return f"The lowest loss, {lowest:.4f} bits per byte, is {said}." if said else ""
+    return f"The lowest {_noun(space)}, {lowest:.4f} {space.measure(space.score).unit}, is {said}." if said else ""
+
+
+def _noun(space: SearchSpace) -> str:
+    return "loss" if space.score == space.loss else space.measure(space.score).words

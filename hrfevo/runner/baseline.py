@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from hrfevo.runner.recipe_space import task_settings
 from hrfevo.space.genes import BaseGene, LayersGene
 from hrfevo.space.genome import express
 from hrfevo.space.rivals import TRANSFORMER, is_recipe, mixer_of, name_of
@@ -19,6 +20,8 @@ from signal_model.support.settings import Misfit, ModelSize
 # Heads of a mixer where the space says nothing of them.
 HEADS = (1, 2, 4, 8)
 RATE = "training.learning_rate"
+# Settings of a model around its layers that a rival has too: what it hears by, both sides or not, and for what.
+AROUND_LAYERS = ("width", "causal", "classes", "front_end")
 # Settings of a layer that are none of its parts'.
 OF_A_LAYER = ("repeat", "share")
 
@@ -33,9 +36,10 @@ def baseline_of(
     What it searches of training is searched here, in the same ranges; what it fixes is fixed. `most_parameters` bounds
     the size, unless it is None or `space` bounds it more tightly.
 
-    Of transformers and of models of another mixer, width, number of layers, feed-forward and what the mixer has are
-    those of `space` too. Settings that differ between its fixed layers are searched among those. Only the heads of the
-    mixer are searched where it says nothing of them. The model of a recipe is as its file says, but for the context.
+    Of transformers and of models of another mixer, front end, width, number of layers, feed-forward and what the mixer
+    has are those of `space` too. Settings that differ between its fixed layers are searched among those. Only the heads
+    of the mixer are searched where it says nothing of them. The model of a recipe is as its file says, but for the
+    context.
     Raises InputError for a recipe that cannot be read.
     """
     kept = {name: gene for name, gene in space.genes.items() if name.startswith("training.")}
@@ -44,7 +48,7 @@ def baseline_of(
     if is_recipe(rival):
         own = _of_recipe(rival, space)
     else:
-        kept |= {name: gene for name, gene in space.genes.items() if name == "width"}
+        kept |= {name: gene for name, gene in space.genes.items() if name.partition(".")[0] in AROUND_LAYERS}
         own, genes = _Layers(space, mixer_of(rival)).content(fixed=not kept)
     genes = {name: _without(gene, kept) for name, gene in kept.items()} | genes
     if not genes:  # a space has genes: here the rate that it fixes
@@ -58,6 +62,7 @@ def baseline_of(
     return {
         "name": f"{space.name}-baseline",
         "description": f"Rivals of {space.name} under its conditions: {name_of(rival)}",
+        **task_settings(space.task),
         "corpus": space.corpus.to_dict(),
         "tokenizer": space.tokenizer.to_dict(),
         "model": own,
@@ -123,7 +128,7 @@ class _Layers:
     def content(self, fixed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fixed settings of the model, and the gene of its layers if there is one, as there is if all else is
         `fixed`."""
-        model = _said_of(self.space, "context", "width")
+        model = _said_of(self.space, "context", *AROUND_LAYERS)
         count, settings, free = self._found()
         if not free and (fixed or count[0] < count[1]):  # a list of layers that varies, or a space, has genes
             if self._has_heads:

@@ -46,7 +46,7 @@ from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
 from hrfevo.store.store import Evaluation
 from hrfevo.store.versions import changes
-from hrfevo.views.terminal.tables import confirmed_table, footprint_table
+from hrfevo.views.terminal.tables import CONFUSION_TITLE, confirmed_table, confusion_table, footprint_table
 from hrfevo.views.verdicts import verdicts
 from signal_model.evaluation.yardsticks import judged
 from signal_model.support.console import print_table, say
@@ -185,10 +185,13 @@ def _confirm(
     print_table(console, confirmed_table(found))
     if found.footprints is not None:
         print_table(console, footprint_table(found.footprints))
+    if found.winner is not None and (confusion := found.winner.confusion):
+        say(console, f"{CONFUSION_TITLE}:")
+        print_table(console, confusion_table(confusion))
     for line in verdicts(found):
         say(console, line)
     if said := judged(found.rows[0].mean, run.settings.corpus.yardsticks):
-        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} bits per byte, is {said}.")
+        say(console, f"The lowest mean on validation, {found.rows[0].mean:.4f} {found.unit}, is {said}.")
     say(console, f"Cost: {cost_in_words(Cost.of([history]), found.cost)}.")
     return ending
 

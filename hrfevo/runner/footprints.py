@@ -75,7 +75,7 @@ def _recipes(run: RunFolder, space: SearchSpace, found: Confirmation) -> Iterato
 class _Model:
     recipe: Recipe
     parameters: int
-    state_size: int
+    state_size: int | None
     steps: list[float]
     tokens: list[float]
 
@@ -90,11 +90,13 @@ class _Measured:
 
     def add(self, side: str, genome: str, recipe: Recipe) -> None:
         """Count what needs no clock."""
-        from signal_model.analysis.counting import recurrent_state_size
         from signal_model.model import build_model, count_parameters
+        from signal_model.training.tasks import task_of
 
         model = build_model(recipe.model, recipe.training.seed)
-        self._models[side, genome] = _Model(recipe, count_parameters(model), recurrent_state_size(model), [], [])
+        state_size = task_of(recipe.model).sizes(model).get("state_size")
+        state = None if state_size is None else int(state_size)
+        self._models[side, genome] = _Model(recipe, count_parameters(model), state, [], [])
         self.context = max(self.context, recipe.model.context)
 
     def time_all(self) -> None:
@@ -120,7 +122,8 @@ class _Measured:
         # Elsewhere than on a CPU a step ends before its work is done.
         on_cpu = self._device.type == "cpu"
         one.steps.append(1000 * (undisturbed(np.diff(moments)) if on_cpu else trained.step_seconds))
-        one.tokens.append(1000 * token_seconds(model))
+        if one.state_size is not None:
+            one.tokens.append(1000 * token_seconds(model))
 
     def rows(self) -> tuple[Footprint, ...]:
         """All that could be measured."""

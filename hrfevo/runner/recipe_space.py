@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from signal_model.config import Recipe
+from signal_model.config.task import TaskName
 
 
 def space_of(recipe: Recipe, steps: int, description: str, population: int = 4) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def space_of(recipe: Recipe, steps: int, description: str, population: int = 4) 
     return {
         "name": "side",
         "description": description,
+        **task_settings(recipe.task),
         "corpus": recipe.corpus.to_dict(),
         "tokenizer": recipe.tokenizer.to_dict(),
         "model": without(recipe.model.to_dict(), ["vocab_size"]),
@@ -22,6 +24,11 @@ def space_of(recipe: Recipe, steps: int, description: str, population: int = 4) 
         "population": population,
         "confirm": {"top": 0},
     }
+
+
+def task_settings(task: TaskName) -> dict[str, Any]:
+    """What a space file says of a task: nothing of the usual one, as before there were others."""
+    return {} if task == "language_modelling" else {"task": task}
 
 
 def of_one(content: Mapping[str, Any], recipe: Recipe, seeds: int) -> tuple[dict[str, Any], dict[str, Any]]:

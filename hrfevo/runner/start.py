@@ -95,7 +95,8 @@ def start(
     with open_workers(evaluator, space, machinery, console) as workers:
         corpus = evaluator.corpus
         scores = measured_on(space, corpus)
-        say(console, f"without a model, bits per byte on its validation split: {listed(scores)}")
+        unit = space.measure(space.score).unit
+        say(console, f"without a model, {unit} on its validation split: {listed(scores)}")
         settings = RunSettings.new(
             asked.text,
             seed=asked.seed,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from hrfevo.space.search_space import SearchSpace
-from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig, LayerConfig, ModelConfig, TrainingConfig
+from signal_model.config import CorpusConfig, LayerConfig, ModelConfig, TrainingConfig
 from signal_model.support.settings import Config, Part
 
 Schema = dict[str, Any]
@@ -24,8 +24,10 @@ def json_schema() -> Schema:
     model, training, layer = (dict(_paths(config, defined)) for config in (ModelConfig, TrainingConfig, LayerConfig))
     searched = model | {f"training.{path}": values for path, values in training.items()}
     settings["tokenizer"] = {"anyOf": [{"const": "bytes"}, settings["tokenizer"]]}
-    corpora = [FilesCorpusConfig.model_json_schema(), DatasetCorpusConfig.model_json_schema()]
-    settings["corpus"] = {"description": settings["corpus"]["description"], "anyOf": [{"const": "python"}, *corpora]}
+    corpora = [
+        {"const": kind.keys[0]} if kind.built_in else kind.model_json_schema() for kind in CorpusConfig.descendants()
+    ]
+    settings["corpus"] = {"description": settings["corpus"]["description"], "anyOf": corpora}
     inner = defined["LayersGene"]["properties"]
     inner["genes"] = _genes(inner["genes"], layer)
     inner["fixed"] |= _nested(layer)

@@ -191,6 +191,7 @@ def express(space: SearchSpace, genome: Genome, *, seed: int) -> Recipe:
     """
     model, training = expressed_settings(space, genome)
     return Recipe(
+        task=space.task,
         model=ModelConfig.model_validate(model),
         training=TrainingConfig.model_validate(training | {"steps": space.rungs[-1], "seed": seed}),
         corpus=space.corpus,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field
 
+from signal_model.config.task import TaskName
 from signal_model.support.errors import closest
 from signal_model.support.plugins import REMEDY, note_definition, plugins
 
@@ -33,6 +34,8 @@ class Measure:
     """Whether it differs from run to run, as what a clock says does."""
     better: Direction | None = None
     """Which way is better, where nobody would want the other."""
+    task: TaskName | None = None
+    """The task whose models have it; None where all have."""
 
     def __post_init__(self) -> None:
         if self.better not in (None, *get_args(Direction)):
@@ -55,18 +58,33 @@ class Measure:
         return self.format == _COUNT
 
 
+# What language models lower, told per byte of text or per sample of sound.
+LOSS_OF_TOKENS = "bits_per_byte"
 # What objectives and constraints may name, in the order in which tables show it.
 METRICS: dict[str, Measure] = {
-    "bits_per_byte": Measure("validation loss", "bits per byte", trained=True, better="minimize"),
+    LOSS_OF_TOKENS: Measure(
+        "validation loss", "bits per byte", trained=True, better="minimize", task="language_modelling"
+    ),
+    "error_rate": Measure("error rate", "share wrong", trained=True, better="minimize", task="classification"),
+    "bits_per_label": Measure(
+        "validation loss", "bits per label", trained=True, better="minimize", task="classification"
+    ),
     "parameters": Measure("trained parameters", format=_COUNT),
     "flops_per_token": Measure("forward operations per token", format=_COUNT),
     "step_time": Measure("training step when undisturbed", "ms", _TIME, trained=True, clock=True),
-    "state_size": Measure("numbers held while generating", format=_COUNT),
-    "generation_time": Measure("generated token when undisturbed", "ms", _TIME, probed=True, clock=True),
-    "in_context_recall": Measure("in-context recall", "share right", probed=True, better="maximize"),
-    "selective_copying": Measure("selective copying", "share right", probed=True, better="maximize"),
-    "compression": Measure("compression", "share right", probed=True, better="maximize"),
-    "memorization": Measure("memorisation", "share right", probed=True, better="maximize"),
+    "state_size": Measure("numbers held while generating", format=_COUNT, task="language_modelling"),
+    "generation_time": Measure(
+        "generated token when undisturbed", "ms", _TIME, probed=True, clock=True, task="language_modelling"
+    ),
+    **{
+        name: Measure(words, "share right", probed=True, better="maximize", task="language_modelling")
+        for name, words in (
+            ("in_context_recall", "in-context recall"),
+            ("selective_copying", "selective copying"),
+            ("compression", "compression"),
+            ("memorization", "memorisation"),
+        )
+    },
 }
 # What is kept beside them.
 RECORDED: Mapping[str, Measure] = {
@@ -117,9 +135,10 @@ def known_metrics() -> tuple[str, ...]:
     return tuple(METRICS)
 
 
-def measure(name: str) -> Measure:
-    """What is known of a metric; of one that is unknown, its name."""
-    return METRICS.get(name) or RECORDED.get(name) or Measure(name)
+def measure(name: str, unit: str = "byte") -> Measure:
+    """What is known of a metric, its loss told per `unit` of the corpus; of one that is unknown, its name."""
+    found = METRICS.get(name) or RECORDED.get(name) or Measure(name)
+    return replace(found, unit=f"bits per {unit}") if name == LOSS_OF_TOKENS else found
 
 
 def _known(name: str) -> str:

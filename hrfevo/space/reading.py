@@ -43,7 +43,7 @@ def load_space(path: Path | str, overrides: Sequence[str] = ()) -> tuple[SearchS
     file = find_space(path)
     text = read_text(file)
     space = parse_space(text, str(file), overrides)
-    space.corpus.refuse_beside(file, f"{file}: corpus.path")
+    space.corpus.refuse_beside(file, f"{file}: corpus")
     return space, text
 
 

@@ -22,7 +22,7 @@ from hrfevo.space.budget import Budget
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested, refuse_searched
 from hrfevo.space.genes import BaseGene, Gene, LayersGene
-from hrfevo.space.metrics import ADDED, METRICS, PROBED, TIMED, Direction, Metric
+from hrfevo.space.metrics import ADDED, METRICS, PROBED, TIMED, Direction, Measure, Metric, measure
 from hrfevo.space.rivals import TRANSFORMER, acceptable
 from signal_model.config import (
     CorpusConfig,
@@ -32,6 +32,7 @@ from signal_model.config import (
     TokenizerConfig,
     TrainingConfig,
 )
+from signal_model.config.task import TASK_NAMES, TASK_WORDS, TaskName
 from signal_model.config.training import MOST_STEPS
 from signal_model.support.errors import counted
 from signal_model.support.settings import Config, homes, words
@@ -160,8 +161,12 @@ class SearchSpace(Config):
 
     name: str = Field(description="Names the run folder", json_schema_extra={"pattern": NAME})
     description: str = Field("", description="What it is for, in a line; `hrfevo spaces` shows it")
+    task: TaskName = Field(
+        "language_modelling",
+        description="language_modelling: the next token; classification: of which class a recording is",
+    )
     corpus: Annotated[SerializeAsAny[CorpusConfig], BeforeValidator(CorpusConfig.parse)] = Field(
-        PythonCorpusConfig(), description="python, {path: …} or {dataset: …, config: …}"
+        PythonCorpusConfig(), description="python, chirps, {path: …}, {audio: …, rate: …} or {dataset: …, config: …}"
     )
     tokenizer: TokenizerConfig = Field(
         TokenizerConfig(), description="bytes, {kind: bytes, size: …} of those that occur, or {kind: bpe, size: …}"
@@ -173,7 +178,9 @@ class SearchSpace(Config):
         default_factory=dict, description="Genomes to begin with, by name: a value for every active gene"
     )
     objectives: dict[Metric, Direction] = Field(
-        {"bits_per_byte": "minimize"}, min_length=1, description="What is better: minimize or maximize, by metric"
+        {"bits_per_byte": "minimize"},
+        min_length=1,
+        description="What is better: minimize or maximize, by metric; of classifiers error_rate unless given",
     )
     constraints: dict[Metric, Bounds] = Field(
         default_factory=dict, description="What is accepted: min, max or both, by metric"
@@ -205,6 +212,13 @@ class SearchSpace(Config):
             told = repr(name) if len(name) <= 40 else f"one of {len(name)} characters"
             raise ValueError(f"accepted: {NAME_IN_WORDS}; got {told}")
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_its_score_unless_told(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "objectives" not in data and (task := data.get("task")) in TASK_NAMES:
+            return data | {"objectives": {TASK_WORDS[task].score: "minimize"}}
+        return data
 
     @field_validator(*_EXAMPLES, mode="before")
     @classmethod
@@ -264,6 +278,16 @@ class SearchSpace(Config):
         return self
 
     @model_validator(mode="after")
+    def _metrics_are_of_the_task(self) -> Self:
+        for section, metrics in (("objectives", self.objectives), ("constraints", self.constraints)):
+            for name in metrics:
+                if METRICS[name].task not in (None, self.task):
+                    known = [other for other, one in METRICS.items() if one.task in (None, self.task)]
+                    message = f"is not measured in {self.task}; accepted: {', '.join(known)}"
+                    raise PydanticCustomError("misfit", "{message}", {"place": (section, name), "message": message})
+        return self
+
+    @model_validator(mode="after")
     def _nothing_fixed_and_searched(self) -> Self:
         for name, gene in self.genes.items():
             section = "training" if name.startswith("training.") else "model"
@@ -320,6 +344,20 @@ class SearchSpace(Config):
     def timed(self) -> list[Metric]:
         """What a clock says that an objective or a constraint asks for."""
         return [name for name in TIMED if name in self.objectives or name in self.constraints]
+
+    @property
+    def loss(self) -> Metric:
+        """What training lowers: the metric of learning curves."""
+        return TASK_WORDS[self.task].loss
+
+    @property
+    def score(self) -> Metric:
+        """What models are confirmed by, on validation and on test."""
+        return TASK_WORDS[self.task].score
+
+    def measure(self, metric: str) -> Measure:
+        """What is known of a metric, in the unit of the corpus."""
+        return measure(metric, self.corpus.unit)
 
     @property
     def first_objective(self) -> tuple[Metric, Direction]:

@@ -15,8 +15,7 @@ from hrfevo.space.genes import ChoiceGene, FloatGene, IntervalGene, IntGene, Lay
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from signal_model.config import (
-    DatasetCorpusConfig,
-    FilesCorpusConfig,
+    CorpusConfig,
     LayerConfig,
     ModelConfig,
     TokenizerConfig,
@@ -65,9 +64,10 @@ def _details(key: str, kind: Any) -> Iterator[str]:
         for gene in (FloatGene, IntGene, IntervalGene, ChoiceGene, OrderedGene, LayersGene):
             yield f"{_keys(gene)}: {_first_line(gene)}"
     elif key == "corpus":
-        for source in (FilesCorpusConfig, DatasetCorpusConfig):
-            yield f"{{{source.source}: …}}: {_first_line(source)}"
-            yield from (f"  {line}" for line in _settings(source) if ": " in line)
+        for corpus in CorpusConfig.descendants():
+            name = corpus.keys[0] if corpus.built_in else f"{{{', '.join(f'{key}: …' for key in corpus.keys)}}}"
+            yield f"{name}: {_first_line(corpus)}"
+            yield from (f"  {line}" for line in _settings(corpus) if ": " in line)
     elif key == "objectives":
         yield from (f"{name}: {measure.heading}" for name, measure in METRICS.items())
     else:

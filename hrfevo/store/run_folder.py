@@ -22,7 +22,6 @@ from hrfevo.store.settings import RunSettings, hash_of
 from hrfevo.store.started import Started
 from hrfevo.store.store import Evaluation, RunRecord, State, Store
 from hrfevo.store.versions import absent_plugins
-from signal_model.config import FilesCorpusConfig
 from signal_model.support.errors import InputError, listed
 from signal_model.support.files import read_text, write_atomically, write_json
 from signal_model.support.plugins import command, use_again
@@ -154,9 +153,7 @@ class RunFolder:
             raise InputError(f"{self.path}: {told}: {error}") from None
         base = Path(self.settings.directory)
         confirm = space.confirm.model_copy(update={"rivals": resolved(space.confirm.rivals, base)})
-        if isinstance(space.corpus, FilesCorpusConfig):
-            space = space.model_copy(update={"corpus": space.corpus.resolved(base)})
-        return space.model_copy(update={"confirm": confirm})
+        return space.model_copy(update={"confirm": confirm, "corpus": space.corpus.resolved(base)})
 
     def overridden(self, override: str) -> RunFolder:
         """The same run with one more `key=value`, in place of an earlier one of that key, from now on."""

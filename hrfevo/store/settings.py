@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from hrfevo.store.started import Started
 from hrfevo.store.versions import versions
-from signal_model.config.text import corpus_in_words
+from signal_model.config.corpus import corpus_in_words
 from signal_model.support.files import explain
 from signal_model.support.settings import Config
 

@@ -11,12 +11,14 @@ from signal_model.support.errors import listed
 
 def footprint_heads(found: Footprints) -> tuple[str, ...]:
     """Of the columns of `footprint_figures`."""
-    return "parameters", f"state after {found.context:,} tokens", "ms per training step", "ms per generated token"
+    generated = (f"state after {found.context:,} tokens", "ms per generated token") if found.generate else ()
+    return ("parameters", "ms per training step", *generated)
 
 
 def footprint_figures(row: Footprint) -> tuple[str, ...]:
     """Counts whole, times to four digits."""
-    return f"{row.parameters:,}", f"{row.state_size:,}", f"{row.step_time:,.4g}", f"{row.generation_time:,.4g}"
+    generated = () if row.state_size is None else (f"{row.state_size:,}", f"{row.generation_time:,.4g}")
+    return (f"{row.parameters:,}", f"{row.step_time:,.4g}", *generated)
 
 
 def footprints_in_words(found: Footprints | None) -> Iterator[str]:
@@ -27,19 +29,21 @@ def footprints_in_words(found: Footprints | None) -> Iterator[str]:
         yield f"Beside {_the(other.side)} {winner.genome} takes {listed([*_shares(winner, other)])}."
     passes = len(winner.step_times)
     yield (
-        f"Measured where it was confirmed ({found.device}), all in {passes} turns: steps of training, and tokens at "
-        "the end of a full context, one at a time. Factors are paired by turn, with their 95 % interval."
+        f"Measured where it was confirmed ({found.device}), all in {passes} turns: steps of training"
+        f"{', and tokens at the end of a full context, one at a time' if found.generate else ''}. "
+        "Factors are paired by turn, with their 95 % interval."
     )
 
 
 def _shares(winner: Footprint, other: Footprint) -> Iterator[str]:
     times = format(winner.parameters / other.parameters, ".3g")
     yield "as many parameters" if times == "1" else f"{times} times the parameters"
-    if other.state_size:
+    if winner.state_size is not None and other.state_size:
         times = format(winner.state_size / other.state_size, ".2g")
         yield "as much state" if times == "1" else f"{times} times the state"
     yield f"{_factor(factor(winner.step_times, other.step_times))} times as long for a training step"
-    yield f"{_factor(factor(winner.generation_times, other.generation_times))} times as long for a generated token"
+    if winner.generation_times:
+        yield f"{_factor(factor(winner.generation_times, other.generation_times))} times as long for a generated token"
 
 
 def _factor(found: Factor) -> str:

@@ -65,7 +65,8 @@ class Run(results.Run):
         rung, measured = measured_at(self.history, found, None)
         text = corpus_of(self.folder, self.space)
         with new_folder(path) as new:
-            model = trained(self.folder, self.space, found, rung, measured, text, choose_device("auto"), Lines())
+            log = Lines(text.tokenizer.unit)
+            model = trained(self.folder, self.space, found, rung, measured, text, choose_device("auto"), log)
             model.save_for_transformers(new)
         return path
 

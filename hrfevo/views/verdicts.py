@@ -32,7 +32,7 @@ def headline(found: Confirmation) -> str:
         return ""
     winner = found.winner
     who = f"{winner.genome}, itself a transformer, won" if winner.is_transformer else f"{winner.genome} won"
-    said = f"{who}: {score(winner)} bits per byte on validation with {counted(len(winner.seeds), 'fresh seed')}"
+    said = f"{who}: {score(winner)} {winner.unit} on validation with {counted(len(winner.seeds), 'fresh seed')}"
     for name, other in found.rivals.items():
         if less := winner.less(other):
             added = f", some added after a look at {counts}" if (counts := _looks(winner, other)) else ""
@@ -44,7 +44,7 @@ def headline(found: Confirmation) -> str:
 def first_choice(winner: Confirmed) -> str:
     """How the winner scored."""
     return (
-        f"The search's first choice, {winner.genome}: {score(winner)} bits per byte on validation, "
+        f"The search's first choice, {winner.genome}: {score(winner)} {winner.unit} on validation, "
         f"{winner.test_mean:.4f} on test, trained again from scratch for {counted(winner.steps, 'step')} with "
         f"{counted(len(winner.seeds), 'fresh seed')}."
     )

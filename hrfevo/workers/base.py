@@ -13,6 +13,9 @@ INHERITED = "inherited"
 # The steps that an evaluation trained, in metrics: its own, without those of lower rungs that it went on from.
 TRAIN_STEPS = "train_steps"
 
+# What names of metrics begin with that were measured on the test split.
+TEST = "test_"
+
 # Why a job failed that found no memory for its model, on its device or in the machine.
 OUT_OF_MEMORY = "out of memory"
 
@@ -49,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a learning curve: mean training loss since the point before."""
+    """One point of a learning curve: mean training loss since the point before, in bits per byte, sample or label."""
 
     step: int
     seconds: float

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -21,19 +21,17 @@ from pydantic import ValidationError
 from hrfevo.space.genome import express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.workers.added import Candidate, measured
-from hrfevo.workers.base import INHERITED, OUT_OF_MEMORY, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
+from hrfevo.workers.base import INHERITED, OUT_OF_MEMORY, TEST, TRAIN_STEPS, Job, Outcome, Point, Status, Unfit
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.trainings import fetched, kept_at
-from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import Recipe
 from signal_model.data.corpus import Corpus
-from signal_model.evaluation.pace import token_seconds
-from signal_model.evaluation.scores import (
-    causality_tolerance,
+from signal_model.evaluation.causality import (
+    causality_fault,
     causality_violation,
-    disagreement_of_forms,
     forms_tolerance,
 )
+from signal_model.evaluation.pace import token_seconds
 from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.support.devices import choose_device, computes, give_back, ran_out_of_memory
 from signal_model.support.errors import InputError, one_line
@@ -41,6 +39,7 @@ from signal_model.support.files import explain
 from signal_model.support.plugins import VARIABLE, plugins
 from signal_model.training.checkpoints import load_training, load_weights, save_training
 from signal_model.training.probes import probe
+from signal_model.training.tasks import Task, task_of
 from signal_model.training.trainer import Diverged, Trainer, score_split, validate
 
 # So many steps are timed where nothing else is measured; as in a training, the low quantile of them counts.
@@ -185,7 +184,8 @@ class TrainingEvaluator:
         metrics["parameters"] = count_parameters(model)
         _keep_to(self.space, metrics)
         # These run the model, which takes several times as long as building it.
-        metrics |= {"flops_per_token": flops_per_token(model), "state_size": recurrent_state_size(model)}
+        task = task_of(recipe.model)
+        metrics |= task.sizes(model)
         _keep_to(self.space, metrics)
         model.to(device)
         _refuse_leak(model, device)
@@ -209,19 +209,19 @@ class TrainingEvaluator:
             metrics[TRAIN_STEPS] = trainer.step - begun_at
         known.note = self._keep(job, trainer, recipe)
         _refuse_leak(model, device)
-        _refuse_disagreement(model, device)
+        _refuse_disagreement(task, model, device)
         score = validate(model, self.corpus, recipe.training, device)
+        metrics |= score.metrics
         metrics |= {
-            "bits_per_byte": score.bits_per_byte,
             "step_time": training.step_seconds * 1000,
             "train_seconds": training.seconds,
             "train_tokens": training.tokens,
         }
         metrics |= measured(self.space, candidate, trained=True)
         if self.test:
-            metrics["test_bits_per_byte"] = score_split(
-                model, self.corpus, "test", recipe.training, device
-            ).bits_per_byte
+            held_out = score_split(model, self.corpus, "test", recipe.training, device)
+            found = held_out.metrics | held_out.details(self.corpus.classes)
+            metrics |= {f"{TEST}{name}": value for name, value in found.items()}
         _keep_to(self.space, metrics)
 
     def _timed(self, job: Job, device: torch.device) -> dict[str, float]:
@@ -286,16 +286,16 @@ def _keep_to(space: SearchSpace, metrics: Mapping[str, float]) -> None:
 
 def _refuse_leak(model: SignalLLM, device: torch.device) -> None:
     """Before training a leak costs nothing to find; after it, the weights that score are the ones probed."""
-    violation = causality_violation(model, model.config.vocab_size, model.config.context)
+    violation = causality_violation(model, model.config.context)
     if math.isnan(violation):
         raise Diverged("the logits are not numbers")
-    if violation > causality_tolerance(device):
-        raise _Stopped("failed", f"leak: looks at future tokens (logits change by {violation:.2g} of the largest)")
+    if wrong := causality_fault(model, violation, device):
+        raise _Stopped("failed", wrong)
 
 
-def _refuse_disagreement(model: SignalLLM, device: torch.device) -> None:
+def _refuse_disagreement(task: Task, model: Any, device: torch.device) -> None:
     """A model that generates with another function than the one that is scored would be ranked for what it is not."""
-    found = disagreement_of_forms(model, min(model.config.context, FORMS_COMPARED))
+    found = task.disagreement(model, min(model.config.context, FORMS_COMPARED))
     if not found <= forms_tolerance(device):
         raise _Stopped(
             "failed", f"two forms: step() and forward() disagree (logits differ by {found:.2g} of the largest)"

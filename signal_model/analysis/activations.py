@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from signal_model.data.tokenizers import Tokenizer
 from signal_model.evaluation.scores import fixed_windows
-from signal_model.model import SignalLLM
+from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.errors import InputError
 from signal_model.transforms.atrous import causal_decomposition, reach
 
@@ -29,13 +29,13 @@ def text_windows(text: str, tokenizer: Tokenizer, context: int, name: str, most:
     return fixed_windows(tokens, context, most * context)[:, :-1]
 
 
-def residual_stream(model: SignalLLM) -> list[str]:
+def residual_stream(model: SignalLLM | SignalClassifier) -> list[str]:
     """Names of what the residual stream holds: after the embedding, then after each block."""
     return [EMBEDDED, *(f"blocks.{index}" for index in range(len(model.blocks)))]
 
 
 @torch.no_grad()
-def activations(model: SignalLLM, windows: np.ndarray, names: Sequence[str]) -> dict[str, Tensor]:
+def activations(model: SignalLLM | SignalClassifier, windows: np.ndarray, names: Sequence[str]) -> dict[str, Tensor]:
     """Outputs of submodules for windows of tokens (N, T): each (N, T, C), float32, on the CPU.
 
     A name is that of a submodule with one tensor as output, or `embedded`: the first block's input. Of what runs

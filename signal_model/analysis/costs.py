@@ -16,16 +16,17 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from signal_model.analysis.counting import Counts, OperationCounter, Row, Sum, context_of_tokens
+from signal_model.analysis.counting import Counts, OperationCounter, Row, Sum, whole_window
 from signal_model.analysis.operations import Kind
 from signal_model.layers.constants import forget_constants
-from signal_model.model import SignalLLM
+from signal_model.model import SignalClassifier, SignalLLM
 
 SPECTRAL: tuple[Kind, ...] = ("Fourier transform", "complex product", "wavelet filter")
 """What counts as a spectral operation: transforms, products of spectra, filtering by wavelets. Not: matrix
 products with a basis, learned filters in time, elementwise gates."""
 
 _COMPONENTS = {
+    "front_end": "front end",
     "filter_bank": "filter bank",
     "filter_bank_norm": "norms",
     "mixer": "mixer",
@@ -37,11 +38,12 @@ _COMPONENTS = {
 
 
 class Place(NamedTuple):
-    """A part of the model, and its block if it is in one: embedding, positions, filter bank, mixer,
+    """A part of the model, and its block if it is in one: embedding or front end, positions, filter bank, mixer,
     feed-forward, norms, residual stream, head.
 
-    The residual stream is what blocks and model do themselves: additions, and the normalisation of
-    embedded tokens. The head reuses the embedding's parameters. Operations of a shared block are of all its passes.
+    The residual stream is what blocks and model do themselves: additions, the normalisation of what enters the first
+    block, the mean of a classifier. The head of a language model reuses the embedding's parameters. Operations of a
+    shared block are of all its passes.
     """
 
     component: str
@@ -77,7 +79,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What one window of `tokens` tokens costs, batch size 1."""
+    """What one window of `tokens` tokens costs, batch size 1; of a classifier, of as many samples."""
 
     tokens: int
     operations: tuple[Operations, ...]
@@ -99,7 +101,7 @@ class ModelCost:
         return self.flops(*SPECTRAL) / self.flops()
 
 
-def measure_cost(model: SignalLLM, backward: bool = False, repeats: int = 5) -> ModelCost:
+def measure_cost(model: SignalLLM | SignalClassifier, backward: bool = False, repeats: int = 5) -> ModelCost:
     """Run `model` on one window of its full context and count.
 
     With `backward`, gradients from the logits to all parameters too; a loss is no part of the model. Times
@@ -179,9 +181,19 @@ def component_frame(cost: ModelCost) -> pd.DataFrame:
     counted = parameter_frame(cost).groupby(keys, dropna=False)[["count", "share"]].sum()
     counted.columns = pd.Index(["parameters", "parameter_share"])
     frame = counted.join(sums, how="outer").fillna(0).astype({"parameters": int}).reset_index()
-    order = ["embedding", "positions", "filter bank", "norms", "mixer", "feed-forward", "residual stream", "head"]
+    order = [
+        "embedding",
+        "front end",
+        "positions",
+        "filter bank",
+        "norms",
+        "mixer",
+        "feed-forward",
+        "residual stream",
+        "head",
+    ]
     rank = frame["component"].map(lambda name: order.index(name) if name in order else len(order))
-    place = frame["layer"].astype("Float64").fillna(rank.map(lambda r: r - 1e9 if r < 2 else r + 1e9))
+    place = frame["layer"].astype("Float64").fillna(rank.map(lambda r: r - 1e9 if r < 3 else r + 1e9))
     return frame.assign(_place=place, _rank=rank).sort_values(["_place", "_rank"])[frame.columns].reset_index(drop=True)
 
 
@@ -202,7 +214,7 @@ def place_name(component: str, layer: Any, part: str) -> str:
 
 
 def _pass(
-    model: SignalLLM,
+    model: SignalLLM | SignalClassifier,
     places: dict[str, Place],
     watched: dict[str, nn.Parameter],
     backward: bool,
@@ -211,10 +223,11 @@ def _pass(
     training = model.training
     model.eval()
     forget_constants(model)
+    window = whole_window(model)
     counter = OperationCounter(watched, timed)
     try:
         with torch.set_grad_enabled(backward), counter, _tracked(model, places, counter):
-            logits = model(context_of_tokens(model))
+            logits = model(window)
             if backward:
                 trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
                 torch.autograd.grad(logits, trained, torch.ones_like(logits), allow_unused=True)
@@ -223,7 +236,7 @@ def _pass(
     return counter.counts
 
 
-def _places(model: SignalLLM) -> dict[str, Place]:
+def _places(model: SignalLLM | SignalClassifier) -> dict[str, Place]:
     """Names of the submodules that are parts of their own."""
     places = {"": RESIDUAL}
     for name, child in model.named_children():
@@ -242,7 +255,9 @@ def _place_of(parameter: str, places: dict[str, Place]) -> Place:
 
 
 @contextmanager
-def _tracked(model: SignalLLM, places: dict[str, Place], counter: OperationCounter) -> Iterator[None]:
+def _tracked(
+    model: SignalLLM | SignalClassifier, places: dict[str, Place], counter: OperationCounter
+) -> Iterator[None]:
     """Keep `counter.place` at the part of the model that is running."""
     running: list[Place] = []
 
@@ -254,23 +269,27 @@ def _tracked(model: SignalLLM, places: dict[str, Place], counter: OperationCount
         running.pop()
         counter.place = running[-1] if running else None
 
-    def logits(hidden: Tensor) -> Tensor:
-        enter(HEAD)
-        result = type(model.embedding).logits(model.embedding, hidden)
-        leave()
-        return result
-
     handles = []
     for name, place in places.items():
         module = model.get_submodule(name)
         handles.append(module.register_forward_pre_hook(lambda *_, place=place: enter(place)))
         handles.append(module.register_forward_hook(lambda *_: leave()))
-    # The head is a method of the embedding, not a module with hooks.
-    model.embedding.logits = logits  # type: ignore[method-assign]
+    embedding = model.embedding if isinstance(model, SignalLLM) else None
+    if embedding is not None:  # the head is a method of it, not a module with hooks
+        plain = embedding.logits
+
+        def logits(hidden: Tensor) -> Tensor:
+            enter(HEAD)
+            result = plain(hidden)
+            leave()
+            return result
+
+        embedding.logits = logits  # type: ignore[method-assign]
     try:
         yield
     finally:
-        del model.embedding.logits
+        if embedding is not None:
+            del embedding.logits
         for handle in handles:
             handle.remove()
 
@@ -288,8 +307,10 @@ def _main_use(uses: Counter[Kind] | None) -> Kind | None:
     return uses.most_common(1)[0][0] if uses else None
 
 
-def _kinds(model: SignalLLM) -> dict[Place, str]:
-    kinds = {Place("embedding"): model.config.embedding.kind, Place("positions"): model.config.positions.kind}
+def _kinds(model: SignalLLM | SignalClassifier) -> dict[Place, str]:
+    config = model.config
+    heard = ("embedding", config.embedding) if config.classes is None else ("front end", config.front_end)
+    kinds = {Place(heard[0]): heard[1].kind, Place("positions"): config.positions.kind}
     for index, (layer, _) in enumerate(model.config.blocks):
         kinds[Place("filter bank", index)] = layer.filter_bank.kind
         kinds[Place("mixer", index)] = layer.mixer.kind

@@ -15,37 +15,37 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from signal_model.analysis.operations import Kind, Work, first_tensor, name_of, work_of
 from signal_model.layers.constants import forget_constants
-from signal_model.model import SignalLLM
+from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.devices import wait_for
 
 # Arithmetic that these modules' functions dispatch is filtering by wavelets, whatever operators it uses.
 WAVELETS = ("signal_model.transforms.atrous", "signal_model.transforms.dwt.dwt")
 
 
-def flops_per_token(model: SignalLLM) -> float:
-    """Floating-point operations of one forward pass over a full context, per token.
+def flops_per_token(model: SignalLLM | SignalClassifier) -> float:
+    """Floating-point operations of one forward pass over a full context, per token; of a classifier, per sample.
 
     Counted by operator, as torch dispatches them, by the conventions of `signal_model.analysis.operations`.
     """
-    tokens = context_of_tokens(model)
+    window = whole_window(model)
     forget_constants(model)
     with torch.no_grad(), OperationCounter() as counter:
-        model(tokens)
+        model(window)
     return float(counter.total) / model.config.context
 
 
-def context_of_tokens(model: SignalLLM) -> Tensor:
+def whole_window(model: SignalLLM | SignalClassifier) -> Tensor:
     """One window of the full context, (1, T), on the model's device."""
-    device = next(model.parameters()).device
-    return torch.zeros(1, model.config.context, dtype=torch.long, device=device)
+    return model.example(1, model.config.context, torch.Generator().manual_seed(0))
 
 
 def recurrent_state_size(model: SignalLLM) -> int:
     """Numbers held to generate the token after a full context.
 
     Read off the states themselves after one step and after two: what grows (attention's cache)
-    grows by the same amount with each token.
+    grows by the same amount with each token. Raises InputError for a model that does not generate.
     """
+    model.model_config.require_language_model("generate, and has no state")
     device = next(model.parameters()).device
     token = torch.zeros(1, dtype=torch.long, device=device)
     sizes = []

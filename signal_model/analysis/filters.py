@@ -1,7 +1,7 @@
 """Filters of a model: impulse responses and frequency responses, along the sequence and along the channels.
 
-Found are: every module with a method `kernel(length)` or `responses()` that returns causal filters
-(F, length); learned short convolutions; the bands of wavelet mixers; the spectral filters of feed-forwards.
+Found are: every module with a method `kernel(length)` or `responses()` that returns filters; learned short
+convolutions; the bands of wavelet mixers; the spectral filters of feed-forwards.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from signal_model.analysis.embeddings import HIGH, LOW
 from signal_model.layers.convolution import ShortConvolution
 from signal_model.layers.feedforward import SpectralFeedForward
 from signal_model.layers.mixers.wavelet import WaveletMixer
-from signal_model.model import SignalLLM
-from signal_model.transforms.atrous import causal_decomposition, reach
+from signal_model.model import SignalClassifier, SignalLLM
+from signal_model.transforms.atrous import causal_decomposition, reach, two_sided_decomposition
 
 LEARNED = "learned"
 
@@ -29,20 +29,22 @@ class HasKernel(Protocol):
     """A module that filters along the sequence."""
 
     def kernel(self, length: int) -> Tensor:
-        """Impulse responses of its causal filters, (F, length)."""
+        """Impulse responses of its filters, (F, length), or (F, 2 · length - 1) with lag 0 in the middle."""
 
 
 @runtime_checkable
 class HasResponses(Protocol):
     """A module that filters along the sequence and whose filters end by themselves."""
 
+    ahead: int
+
     def responses(self) -> Tensor:
-        """Impulse responses of its causal filters, (F, K)."""
+        """Impulse responses of its filters, (F, K), from lag -`ahead` on."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Causal filters of one module: one for each channel, or those of a bank."""
+    """Filters of one module: one for each channel, or those of a bank."""
 
     module: str
     """Its name in the model, such as `blocks.0.mixer.short`."""
@@ -52,10 +54,14 @@ class Filters:
     origin: str
     """`learned`, or the wavelet that they belong to."""
     taps: Tensor
-    """Impulse responses (F, K) in float64; lags 0 … K - 1 in tokens."""
+    """Impulse responses (F, K) in float64; lags -`ahead` … K - 1 - `ahead` in tokens."""
+    ahead: int = 0
+    """Taps that look ahead."""
 
     def response(self, points: int) -> Tensor:
-        """H(f) = Σ_k h(k) e^{-2πifk} at f = 0 … 0.5 cycles per token, evenly spaced: (F, points), complex."""
+        """H(f) = Σ_k h(k) e^{-2πifk} at f = 0 … 0.5 cycles per token, evenly spaced: (F, points), complex.
+
+        k counts from the first tap."""
         size = 2 * (points - 1)
         # Taps that lie whole periods of the grid apart meet the same e^{-2πifk}.
         folds = -(-self.taps.shape[1] // size)
@@ -65,8 +71,8 @@ class Filters:
 
 
 @torch.no_grad()
-def sequence_filters(model: SignalLLM) -> list[Filters]:
-    """All causal filters along the sequence, in the order of the model's modules; kernels over the full context."""
+def sequence_filters(model: SignalLLM | SignalClassifier) -> list[Filters]:
+    """All filters along the sequence, in the order of the model's modules; kernels over the full context."""
     found: list[Filters] = []
     of_bands: dict[str, str] = {}
     for module_name, module in model.named_modules():
@@ -77,24 +83,31 @@ def sequence_filters(model: SignalLLM) -> list[Filters]:
             bands = [*(f"detail {level}" for level in range(1, module.levels + 1)), f"approximation {module.levels}"]
             of_bands |= {f"{module_name}.filters.{index}": band for index, band in enumerate(bands)}
             for family in module.families:
-                responses = zip(bands, wavelet_responses(family, module.levels), strict=True)
-                found.extend(Filters(module_name, band, layer, family, taps) for band, taps in responses)
+                responses = wavelet_responses(family, module.levels, module.causal)
+                ahead = 0 if module.causal else responses[0].shape[1] // 2
+                named = zip(bands, responses, strict=True)
+                found.extend(Filters(module_name, band, layer, family, taps, ahead) for band, taps in named)
         if isinstance(module, ShortConvolution):
-            found.append(Filters(module_name, name or "taps", layer, LEARNED, _spread(module)))
+            ahead = module.ahead * module.dilation
+            found.append(Filters(module_name, name or "taps", layer, LEARNED, _spread(module), ahead))
         elif isinstance(module, HasKernel):
-            taps = module.kernel(model.config.context).double().cpu()
-            found.append(Filters(module_name, name or "kernel", layer, LEARNED, taps))
+            length = model.config.sequence_length
+            taps = module.kernel(length).double().cpu()
+            found.append(Filters(module_name, name or "kernel", layer, LEARNED, taps, taps.shape[1] - length))
         elif isinstance(module, HasResponses):
-            found.append(Filters(module_name, name or "bank", layer, LEARNED, module.responses().double().cpu()))
+            taps = module.responses().double().cpu()
+            found.append(Filters(module_name, name or "bank", layer, LEARNED, taps, module.ahead))
     return found
 
 
-def wavelet_responses(wavelet: str, levels: int) -> list[Tensor]:
-    """Impulse responses of the causal decomposition's bands d_1 … d_J, a_J, each (1, K) in float64."""
-    length = 1 + sum(reach(wavelet, level) for level in range(1, levels + 1))
-    impulse = torch.zeros(1, length, 1, dtype=torch.float64)
-    impulse[0, 0] = 1
-    return [band[:, :, 0] for band in causal_decomposition(impulse, wavelet, levels)]
+def wavelet_responses(wavelet: str, levels: int, causal: bool = True) -> list[Tensor]:
+    """Impulse responses of the bands d_1 … d_J, a_J of either decomposition, each (1, K) in float64; the present is
+    first where it is causal, else in the middle."""
+    longest = sum(reach(wavelet, level) for level in range(1, levels + 1))
+    impulse = torch.zeros(1, 1 + longest if causal else 1 + 2 * longest, 1, dtype=torch.float64)
+    impulse[0, 0 if causal else longest] = 1
+    decomposition = causal_decomposition if causal else two_sided_decomposition
+    return [band[:, :, 0] for band in decomposition(impulse, wavelet, levels)]
 
 
 def impulse_frame(filters: list[Filters], channels: int = 8) -> pd.DataFrame:
@@ -106,7 +119,7 @@ def impulse_frame(filters: list[Filters], channels: int = 8) -> pd.DataFrame:
         chosen = np.unique(np.linspace(0, count - 1, min(channels, count)).round().astype(int))
         columns = {
             "channel": np.repeat(chosen, length),
-            "lag": np.tile(np.arange(length), len(chosen)),
+            "lag": np.tile(np.arange(length) - one.ahead, len(chosen)),
             "value": one.taps[chosen].numpy().ravel(),
         }
         frames.append(_named(one, columns))
@@ -134,16 +147,19 @@ def peaks(filters: list[Filters], points: int = 1025) -> tuple[list[int], list[f
     Each filter counts alike, whatever its energy. The present (lag 0) and the constant are not told of, nor are lags
     of filters whose taps lie apart.
     """
-    longest = max((one.taps.shape[1] for one in filters), default=0)
-    by_lag, by_frequency = np.zeros(longest), np.zeros(points)
+    ahead = max((one.ahead for one in filters), default=0)
+    longest = max((one.taps.shape[1] - one.ahead for one in filters), default=0)
+    by_lag, by_frequency = np.zeros(ahead + longest), np.zeros(points)
     for one in filters:
         energies = one.taps.square()
         whole = energies.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         if bool((energies.sum(0) > 0).all()):
-            by_lag[: one.taps.shape[1]] += (energies / whole).sum(0).numpy()
+            first = ahead - one.ahead
+            by_lag[first : first + one.taps.shape[1]] += (energies / whole).sum(0).numpy()
         by_frequency += (one.response(points).abs().square() / whole).sum(0).numpy()
     frequencies = [place / (2 * (points - 1)) for place in _standing_out(by_frequency)]
-    return _standing_out(by_lag)[:MOST_PEAKS], [1 / frequency for frequency in frequencies[:MOST_PEAKS]]
+    lags = [place - ahead for place in _standing_out(by_lag) if place != ahead]
+    return lags[:MOST_PEAKS], [1 / frequency for frequency in frequencies[:MOST_PEAKS]]
 
 
 def _standing_out(energy: np.ndarray) -> list[int]:
@@ -158,7 +174,7 @@ def _standing_out(energy: np.ndarray) -> list[int]:
 
 
 @torch.no_grad()
-def channel_filter_frame(model: SignalLLM) -> pd.DataFrame:
+def channel_filter_frame(model: SignalLLM | SignalClassifier) -> pd.DataFrame:
     """Spectral filters of feed-forwards, one row per layer and frequency: `layer`, `cycles` across the channels,
     `gain` |W|, `phase` in radians, `mixing`, the share α of the spectral part."""
     frames = []

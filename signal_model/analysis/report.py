@@ -31,7 +31,7 @@ from signal_model.analysis.embeddings import (
 )
 from signal_model.analysis.filters import LEARNED, channel_filter_frame, impulse_frame, response_frame, sequence_filters
 from signal_model.analysis.page import Section, Table, render
-from signal_model.model import SignalLLM
+from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.files import write_atomically
 
 WAVELET = "db2"
@@ -43,14 +43,14 @@ class Analysis:
 
     cost: ModelCost
     frames: dict[str, pd.DataFrame]
-    """By name: costs, parameters, components, kinds, embedding_spectrum, token_spectra, singular_values; where the
-    model has them, harmonics, impulse_responses, frequency_responses, channel_filters; with a text, energies."""
+    """By name: costs, parameters, components, kinds; where the model has them, embedding_spectrum, token_spectra,
+    singular_values, harmonics, impulse_responses, frequency_responses, channel_filters; with a text, energies."""
     device: str
     windows: int
     """Windows of text whose activations were decomposed."""
 
 
-def analyze(model: SignalLLM, windows: np.ndarray | None = None, backward: bool = False) -> Analysis:
+def analyze(model: SignalLLM | SignalClassifier, windows: np.ndarray | None = None, backward: bool = False) -> Analysis:
     """Measure costs and spectra; with windows of tokens (N, T), what activations do too."""
     cost = measure_cost(model, backward)
     filters = sequence_filters(model)
@@ -59,15 +59,18 @@ def analyze(model: SignalLLM, windows: np.ndarray | None = None, backward: bool 
         "parameters": parameter_frame(cost),
         "components": component_frame(cost),
         "kinds": kind_frame(cost),
-        "embedding_spectrum": spectrum_frame(model),
-        "token_spectra": token_spectrum_frame(model),
-        "singular_values": singular_value_frame(model),
         "impulse_responses": impulse_frame(filters),
         "frequency_responses": response_frame(filters),
         "channel_filters": channel_filter_frame(model),
     }
-    if (spectral := spectral_part(model)) is not None:
-        frames["harmonics"] = harmonic_frame(spectral)
+    if isinstance(model, SignalLLM):
+        frames |= {
+            "embedding_spectrum": spectrum_frame(model),
+            "token_spectra": token_spectrum_frame(model),
+            "singular_values": singular_value_frame(model),
+        }
+        if (spectral := spectral_part(model)) is not None:
+            frames["harmonics"] = harmonic_frame(spectral)
     if windows is not None:
         frames["energies"] = energy_frame(activations(model, windows, residual_stream(model)), WAVELET)
     present = {name: frame for name, frame in frames.items() if len(frame)}
@@ -151,7 +154,7 @@ def _sections(analysis: Analysis) -> Iterator[Section]:
     )
     yield Section(
         "Parameters, operations and time by part of the model",
-        "Parts are told apart by which submodule is running. The head reuses the embedding's parameters.",
+        "Parts are told apart by which submodule is running. A head of tokens reuses the embedding's parameters.",
         figures.shares_by_component(frames["components"]),
         component_table(analysis, by_block=True),
     )
@@ -160,7 +163,8 @@ def _sections(analysis: Analysis) -> Iterator[Section]:
         "Floating-point operations per token of the forward pass, by kind.",
         figures.operations_by_component(frames["costs"], frames["components"]),
     )
-    yield from _embedding_sections(frames)
+    if "embedding_spectrum" in frames:
+        yield from _embedding_sections(frames)
     yield from _filter_sections(frames)
     if "energies" in frames:
         count, depth = analysis.windows, deepest_level(WAVELET, tokens)
@@ -208,7 +212,7 @@ def _filter_sections(frames: dict[str, pd.DataFrame]) -> Iterator[Section]:
             shown = impulses[(impulses["module"].map(_owner) == part) & (impulses["origin"] == origin)]
             yield Section(
                 f"Filters of {part}" + (f": {origin} decomposition" if origin != LEARNED else ""),
-                f"Causal filters along the sequence, {LEARNED if origin == LEARNED else 'fixed by the wavelet'}. "
+                f"Filters along the sequence, {LEARNED if origin == LEARNED else 'fixed by the wavelet'}. "
                 "Left: impulse responses, of at most eight channels. Right: gain, median over channels, and the 10th "
                 "to 90th percentile of the first filters.",
                 figures.sequence_filters(shown, group),

@@ -1,9 +1,10 @@
-"""What a model, its training and its text are: frozen, validated, YAML and JSON both ways.
+"""What a model, its training and its corpus are: frozen, validated, YAML and JSON both ways.
 
 Every setting is read by the part it belongs to. A part has a `kind`; settings of another kind are
 unknown keys, and unknown keys are errors.
 """
 
+from signal_model.config.corpus import AnyCorpus, CorpusConfig
 from signal_model.config.embeddings import (
     BasisEmbeddingConfig,
     EmbeddingConfig,
@@ -14,8 +15,17 @@ from signal_model.config.embeddings import (
 )
 from signal_model.config.feedforward import FeedForwardConfig, MLPConfig, SpectralFeedForwardConfig
 from signal_model.config.filter_bank import FilterBankConfig, LearnedFilterBankConfig, NoFilterBankConfig
+from signal_model.config.front_end import (
+    FramesConfig,
+    FrontEndConfig,
+    SampleFilterBankConfig,
+    SampleWaveletConfig,
+    StridedConfig,
+    TokensConfig,
+)
 from signal_model.config.mixers import (
     AttentionConfig,
+    ConvolutionConfig,
     FourierAttentionConfig,
     GatedDeltaConfig,
     GatedLinearConfig,
@@ -29,6 +39,7 @@ from signal_model.config.model import (
     AnyEmbedding,
     AnyFeedForward,
     AnyFilterBank,
+    AnyFrontEnd,
     AnyMixer,
     AnyPositions,
     LayerConfig,
@@ -36,14 +47,8 @@ from signal_model.config.model import (
 )
 from signal_model.config.positions import NoPositionsConfig, PositionsConfig, SignalPositionsConfig
 from signal_model.config.recipe import Recipe
-from signal_model.config.text import (
-    AnyCorpus,
-    CorpusConfig,
-    DatasetCorpusConfig,
-    FilesCorpusConfig,
-    PythonCorpusConfig,
-    TokenizerConfig,
-)
+from signal_model.config.sound import ChirpsCorpusConfig, RecordingsCorpusConfig, RecordingsDatasetConfig
+from signal_model.config.text import DatasetCorpusConfig, FilesCorpusConfig, PythonCorpusConfig, TokenizerConfig
 from signal_model.config.training import (
     AdamWConfig,
     AnyOptimizer,
@@ -64,12 +69,15 @@ __all__ = [
     "AnyEmbedding",
     "AnyFeedForward",
     "AnyFilterBank",
+    "AnyFrontEnd",
     "AnyMixer",
     "AnyOptimizer",
     "AnyPositions",
     "AnySchedule",
     "AttentionConfig",
     "BasisEmbeddingConfig",
+    "ChirpsCorpusConfig",
+    "ConvolutionConfig",
     "CorpusConfig",
     "CosineConfig",
     "DatasetCorpusConfig",
@@ -78,6 +86,8 @@ __all__ = [
     "FilesCorpusConfig",
     "FilterBankConfig",
     "FourierAttentionConfig",
+    "FramesConfig",
+    "FrontEndConfig",
     "GatedDeltaConfig",
     "GatedLinearConfig",
     "GatedStateConfig",
@@ -96,6 +106,10 @@ __all__ = [
     "PositionsConfig",
     "PythonCorpusConfig",
     "Recipe",
+    "RecordingsCorpusConfig",
+    "RecordingsDatasetConfig",
+    "SampleFilterBankConfig",
+    "SampleWaveletConfig",
     "ScheduleConfig",
     "SelectiveConfig",
     "SignalPositionsConfig",
@@ -104,7 +118,9 @@ __all__ = [
     "SpectralFeedForwardConfig",
     "SpectralSettings",
     "StandardEmbeddingConfig",
+    "StridedConfig",
     "TokenizerConfig",
+    "TokensConfig",
     "TrainingConfig",
     "WarmupStableDecayConfig",
     "WaveletConfig",

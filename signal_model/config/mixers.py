@@ -1,8 +1,8 @@
-"""How positions exchange information, causally."""
+"""How positions exchange information: causally or, where the model says so and the mixer can, to both sides."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,7 +11,10 @@ from signal_model.support.settings import Misfit, ModelSize, Part
 
 
 class MixerConfig(Part):
-    """How positions exchange information; causal, always."""
+    """How positions exchange information: causally, unless the model is not causal."""
+
+    two_sided: ClassVar[bool] = False
+    """Whether there is a form for models that are not causal, in which positions hear from both sides."""
 
 
 def _divides_width(heads: int, size: ModelSize, least: int = 1, even: bool = False) -> None:
@@ -22,18 +25,40 @@ def _divides_width(heads: int, size: ModelSize, least: int = 1, even: bool = Fal
 
 
 class AttentionConfig(MixerConfig):
-    """Causal softmax attention with normalised queries and keys."""
+    """Softmax attention with normalised queries and keys."""
 
+    two_sided = True
     kind: Literal["attention"] = "attention"
     heads: int = Field(4, ge=1, le=2**16)
     rotary: bool = Field(True, description="Rotary positions")
-    window: int | None = Field(None, ge=1, le=2**24, description="Tokens seen, the present one included; none is all")
+    window: int | None = Field(
+        None,
+        ge=1,
+        le=2**24,
+        description="Tokens seen, the present one included, in their middle if not causal",
+    )
     short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
 
     def check(self, size: ModelSize) -> None:
         _divides_width(self.heads, size, least=2, even=self.rotary)
         if self.window is not None and self.window > size.context:
             raise Misfit("window", f"at most the context of {size.context}, got {self.window}")
+        if self.window is not None and not size.causal and self.window < 3:
+            raise Misfit("window", f"of at least 3 tokens has one ahead, as causal: false asks, got {self.window}")
+
+
+class ConvolutionConfig(MixerConfig):
+    """A convolution with learned taps, one filter per channel: with feed-forwards, a plain convolutional network."""
+
+    two_sided = True
+    kind: Literal["convolution"] = "convolution"
+    taps: int = Field(7, ge=2, le=1024, description="Taps of each filter")
+
+    def check(self, size: ModelSize) -> None:
+        if self.taps > size.context:
+            raise Misfit("taps", f"at most the context of {size.context}, got {self.taps}")
+        if not size.causal and self.taps < 3:
+            raise Misfit("taps", f"at least 3, of which one looks ahead, as causal: false asks, got {self.taps}")
 
 
 class FourierAttentionConfig(MixerConfig):
@@ -52,6 +77,7 @@ class FourierAttentionConfig(MixerConfig):
 class HarmonicConfig(MixerConfig):
     """Gated long convolution whose kernels are sums of damped harmonics."""
 
+    two_sided = True
     kind: Literal["harmonic"] = "harmonic"
     bases: int = Field(16, ge=1, le=2**16, description="Damped harmonics per head")
     heads: int = Field(1, ge=1, le=2**16, description="Channels of one head share one set of harmonics")
@@ -122,8 +148,9 @@ class GatedDeltaConfig(GatedStateConfig):
 
 
 class WaveletConfig(MixerConfig):
-    """Gated mixing of the scales of a causal, undecimated wavelet decomposition."""
+    """Gated mixing of the scales of an undecimated wavelet decomposition."""
 
+    two_sided = True
     kind: Literal["wavelet"] = "wavelet"
     families: tuple[WaveletName, ...] = Field(("db2",), min_length=1, description="One, or several to select from")
     levels: int = Field(5, ge=1, le=20)

@@ -1,11 +1,17 @@
-"""A model, its training and its text together."""
+"""A model, its task, its training and its corpus together."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from signal_model.config.corpus import AnyCorpus
 from signal_model.config.model import ModelConfig
-from signal_model.config.text import AnyCorpus, TokenizerConfig
+from signal_model.config.task import TaskName, task_of_classes
+from signal_model.config.text import TokenizerConfig
 from signal_model.config.training import TrainingConfig
 from signal_model.support.files import read_document
 from signal_model.support.settings import Config
@@ -14,10 +20,28 @@ from signal_model.support.settings import Config
 class Recipe(Config):
     """Everything one training needs; the file that a search exports and `signal-model train` reads."""
 
+    # Not written where it is the default, so that recipes read as they did before there were several.
+    task: TaskName = Field(
+        "language_modelling",
+        description="language_modelling: the next token; classification: of which class a recording is",
+        exclude_if=lambda it: it == "language_modelling",
+    )
     model: ModelConfig
     training: TrainingConfig = TrainingConfig()
     corpus: AnyCorpus | None = None
     tokenizer: TokenizerConfig = TokenizerConfig()
+
+    @model_validator(mode="after")
+    def _model_is_for_the_task(self) -> Self:
+        model = self.model
+        if self.task != task_of_classes(model.classes):
+            needed = "needs their number, as 10" if model.classes is None else "is for models that have classes"
+            place, message = "classes", f"task: classification {needed}"
+        elif self.task == "language_modelling" and not model.causal:
+            place, message = "causal", f"task: {self.task} needs true: false would hear the token that is asked for"
+        else:
+            return self
+        raise PydanticCustomError("misfit", "{message}", {"place": ("model", place), "message": message})
 
     @classmethod
     def load(cls, path: Path | str) -> Recipe:
@@ -25,4 +49,5 @@ class Recipe(Config):
         document = read_document(path)
         if "model" in document.data:
             return cls.from_document(document)
-        return cls(model=ModelConfig.from_document(document))
+        model = ModelConfig.from_document(document)
+        return cls(model=model, task=task_of_classes(model.classes))

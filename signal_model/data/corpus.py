@@ -1,52 +1,27 @@
 """A corpus as memory-mapped tokens, split by document, tokenised once.
 
-What has been tokenised is kept in a folder of `cache_directory()`. The text itself is held in memory
-while it is read; tokens are not.
+A document is a text or a recording. What has been tokenised is kept in a folder of `cache_directory()`. Documents are
+held in memory while they are read; tokens are not.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import platform
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from signal_model.config import (
-    CorpusConfig,
-    DatasetCorpusConfig,
-    FilesCorpusConfig,
-    PythonCorpusConfig,
-    TokenizerConfig,
-)
-from signal_model.config.text import corpus_in_words
-from signal_model.data.text import (
-    SPLITS,
-    Documents,
-    dataset_name,
-    dataset_splits,
-    files_splits,
-    python_splits,
-    whole_text,
-)
-from signal_model.data.tokenizers import (
-    LONGEST_RUN,
-    BPETokenizer,
-    ByteTokenizer,
-    Tokenizer,
-    has_long_runs,
-    pieces,
-    token_dtype,
-    tokenizer_from_json,
-)
+from signal_model.config import CorpusConfig, TokenizerConfig
+from signal_model.config.corpus import SPLITS, OnDiskConfig, corpus_in_words
+from signal_model.data.content import AnyTokenizer, Content, hash_of, read_content, whole_content
+from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, token_dtype, tokenizer_from_json
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import write_json
 
@@ -61,10 +36,14 @@ class Corpus:
     name: str
     content_hash: str
     """SHA-256, in hex, of the documents, their split and the tokenizer's settings."""
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    classes: tuple[str, ...] = ()
+    """What documents are of, in order; none where that is not known."""
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """(documents,) int64 by split: the class of each document, by its place in `classes`."""
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -75,6 +54,12 @@ class Corpus:
     def words(self) -> str:
         """What it is called and how large it is."""
         return corpus_in_words(self.name, self.sizes)
+
+    def documents(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where each document of a split begins, and its tokens without the end-of-text: two (documents,) int64."""
+        ends = np.flatnonzero(getattr(self, split) == self.tokenizer.end_of_text)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        return starts, ends - starts
 
     @property
     def spare(self) -> str:
@@ -91,7 +76,7 @@ class Corpus:
         )
 
 
-Entry = tuple[ByteTokenizer | BPETokenizer, dict[str, np.ndarray]]
+Entry = tuple[AnyTokenizer, dict[str, np.ndarray], tuple[str, ...], dict[str, np.ndarray]]
 
 
 def cache_directory() -> Path:
@@ -107,74 +92,63 @@ def load_corpus(
     cache: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Corpus:
-    """Read the text, and tokenise it unless that is in `cache` (default: `cache_directory()`) already.
+    """Read the documents, and tokenise them unless that is in `cache` (default: `cache_directory()`) already.
 
     What takes long it will `say`.
 
     The cache is keyed by content: a changed file is a new entry. Any number of processes may do this at
-    once and be killed at any moment. Raises InputError when the text, the tokenizer's size for it or the
+    once and be killed at any moment. Raises InputError when the documents, the tokenizer's size for them or the
     cache cannot be used.
     """
-    name, parts = _read(corpus)
-    learned = [f"runs of {LONGEST_RUN}"] if tokenizer.kind == "bpe" and has_long_runs(parts["train"].values()) else []
-    content_hash = _hash(f"format {FORMAT}", _text_hash(parts), tokenizer.model_dump_json(), *learned)
+    content = read_content(corpus)
+    content_hash = hash_of(f"format {FORMAT}", content.digest, tokenizer.model_dump_json(), *content.terms(tokenizer))
     folder = (cache or cache_directory()) / content_hash
     if (found := _open(folder, tokenizer)) is None:
-        size = sum(map(len, parts["train"].values()))
-        if tokenizer.kind == "bpe":
-            say(f"tokenizer of {counted(tokenizer.size, 'token')}: learning from {counted(size, 'character')}")
-        found = _build(folder, parts, tokenizer, name)
-    read, splits = found
-    return Corpus(name, content_hash, read, **splits)
+        found = _build(folder, content, tokenizer, say)
+    read, splits, classes, labels = found
+    return Corpus(content.name, content_hash, read, **splits, classes=classes, labels=labels)
 
 
-def split_tokens(corpus: CorpusConfig, split: str, tokenizer: Tokenizer) -> tuple[str, np.ndarray]:
+def split_tokens(corpus: CorpusConfig, split: str, tokenizer: Vocabulary) -> tuple[str, np.ndarray]:
     """The name of a corpus and one of its splits in tokens of any tokenizer; nothing is kept in the cache.
 
-    Raises InputError when the text cannot be used.
+    Raises InputError when the documents cannot be used, or are not of the tokenizer's kind.
     """
-    name, parts = _read(corpus)
-    return name, _joined(parts[split].values(), tokenizer)
+    content = read_content(corpus)
+    return content.name, np.concatenate([*content.encoded(split, tokenizer)])
 
 
-def whole_tokens(corpus: FilesCorpusConfig, tokenizer: Tokenizer) -> np.ndarray:
-    """All text of files in tokens, an end-of-text before the first document and after each; nothing is split.
+def whole_corpus(corpus: OnDiskConfig, tokenizer: Vocabulary, classes: Sequence[str]) -> Corpus:
+    """All documents of files as the test split of a corpus that has no other, labelled by these classes.
 
-    Raises InputError when the files cannot be used.
+    Raises InputError when the files cannot be used, are not of the tokenizer's kind, or not of these classes.
+    """
+    content = whole_content(corpus)
+    tokens, labels = np.concatenate([*content.encoded("test", tokenizer)]), content.labels("test")
+    if strange := next((label for label in labels if label not in classes), None):
+        raise InputError(f"corpus: {strange!r} is none of the model's classes: {', '.join(classes)}")
+    if not labels:
+        raise InputError("corpus: has no labels; say where they are by `label`, or by {label} in `names`")
+    numbers = {"test": np.array([classes.index(label) for label in labels], np.int64)}
+    none = tokens[:0]
+    return Corpus(content.name, content.digest, tokenizer, none, none, tokens, tuple(classes), numbers)
+
+
+def whole_tokens(corpus: OnDiskConfig, tokenizer: Vocabulary) -> np.ndarray:
+    """All documents of files in tokens, an end-of-text before the first and after each; nothing is split.
+
+    Raises InputError when the files cannot be used, or are not of the tokenizer's kind.
     """
     end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
-    return np.concatenate([end, _joined(whole_text(corpus).values(), tokenizer)])
-
-
-def _joined(texts: Iterable[str], tokenizer: Tokenizer) -> np.ndarray:
-    end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
-    return np.concatenate([part for text in texts for part in (tokenizer.encode(text), end)])
-
-
-def _read(corpus: CorpusConfig) -> tuple[str, dict[str, Documents]]:
-    """The name of a corpus, and the documents of its splits."""
-    if isinstance(corpus, PythonCorpusConfig):
-        return f"python {platform.python_version()}", python_splits()
-    if isinstance(corpus, FilesCorpusConfig):
-        parts = files_splits(corpus)
-        return f"files {_text_hash(parts)[:12]}", parts
-    if isinstance(corpus, DatasetCorpusConfig):
-        return dataset_name(corpus), dataset_splits(corpus)
-    raise TypeError(f"{type(corpus).__name__} is no corpus that can be loaded")
-
-
-def _text_hash(parts: dict[str, Documents]) -> str:
-    return _hash(*(f"{split} {digest.hex()}" for split in SPLITS for digest in parts[split]))
-
-
-def _hash(*lines: str) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return np.concatenate([end, *whole_content(corpus).encoded("test", tokenizer)])
 
 
 def _open(folder: Path, tokenizer: TokenizerConfig) -> Entry | None:
     """The cache entry in `folder`; None where there is none, or a file is missing, damaged or cut short."""
     try:
-        counts = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["tokens"]
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        counts, classes = meta["tokens"], tuple(map(str, meta.get("classes", ())))
+        labels = {name: np.asarray(meta["labels"][name], np.int64) for name in SPLITS} if classes else {}
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
         found = tokenizer_from_json(text, str(folder))
         dtype = token_dtype(found.vocab_size)
@@ -182,28 +156,23 @@ def _open(folder: Path, tokenizer: TokenizerConfig) -> Entry | None:
         expected = {name: counts[name] * dtype.itemsize for name in SPLITS}
         if found.vocab_size != tokenizer.size or sizes != expected:
             return None
-        return found, {name: np.memmap(folder / f"{name}.bin", dtype, mode="r") for name in SPLITS}
+        splits: dict[str, np.ndarray] = {name: np.memmap(folder / f"{name}.bin", dtype, mode="r") for name in SPLITS}
+        return found, splits, classes, labels
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
-def _build(folder: Path, parts: dict[str, Documents], settings: TokenizerConfig, name: str) -> Entry:
+def _build(folder: Path, content: Content, settings: TokenizerConfig, say: Callable[[str], None]) -> Entry:
     """Tokenise, and put the result at `folder` in one step, or use what another process put there first."""
-    train = parts["train"].values()
-    tokenizer: ByteTokenizer | BPETokenizer
-    if settings.kind == "bpe":
-        tokenizer = BPETokenizer.train(train, settings.size)
-    else:
-        every = chain.from_iterable(parts[split].values() for split in SPLITS)
-        tokenizer = ByteTokenizer() if settings.size == 256 else ByteTokenizer.of(every, settings.size)
+    tokenizer = content.tokenizer(settings, say)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
-        counts = {split: _write(temporary / f"{split}.bin", parts[split].values(), tokenizer) for split in SPLITS}
+        counts = {split: _write(temporary / f"{split}.bin", content.encoded(split, tokenizer)) for split in SPLITS}
         (temporary / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
         dtype = token_dtype(tokenizer.vocab_size).str
-        meta = {"name": name, "format": FORMAT, "dtype": dtype, "tokens": counts}
-        write_json(temporary / "meta.json", meta)
+        meta = {"name": content.name, "format": FORMAT, "dtype": dtype, "tokens": counts}
+        write_json(temporary / "meta.json", meta | _labels(content))
         return _install(temporary, folder, settings)
     except OSError as error:
         raise InputError(
@@ -237,15 +206,22 @@ def _install(temporary: Path, folder: Path, settings: TokenizerConfig) -> Entry:
         shutil.rmtree(aside)
 
 
-def _write(file: Path, texts: Iterable[str], tokenizer: ByteTokenizer | BPETokenizer) -> int:
-    """Write the tokens of all texts, each followed by end-of-text; their number."""
-    end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
+def _labels(content: Content) -> dict[str, Any]:
+    """Classes in their order, numbers by size, and the place of each document's; nothing where none is known."""
+    by_split = {split: content.labels(split) for split in SPLITS}
+    names = {label for labels in by_split.values() for label in labels}
+    numeric = all(name.isdecimal() for name in names)
+    classes = sorted(names, key=lambda name: (int(name), name) if numeric else (0, name))
+    place = {name: index for index, name in enumerate(classes)}
+    labels = {split: [place[label] for label in labels] for split, labels in by_split.items()}
+    return {"classes": classes, "labels": labels} if classes else {}
+
+
+def _write(file: Path, encoded: Iterable[np.ndarray]) -> int:
+    """Write tokens; their number."""
     count = 0
     with file.open("wb") as out:
-        pending = pieces(texts)
-        while batch := list(islice(pending, 256)):
-            encoded = tokenizer.encode_batch([piece for piece, _ in batch])
-            for tokens, (_, is_last) in zip(encoded, batch, strict=True):
-                out.write(tokens.tobytes() + end.tobytes() * is_last)
-                count += len(tokens) + is_last
+        for tokens in encoded:
+            out.write(tokens.tobytes())
+            count += len(tokens)
     return count

@@ -16,8 +16,8 @@ WINDOW = 32
 SHARED = 0.2
 # What more documents have, and more than this share of them, is a form to write in, as a licence: it ties nobody.
 FEW, COMMON = 8, 1 / 8
-# One window of so many is compared; of a large collection fewer, so that these are about MOST_SAMPLED in all.
-SAMPLED, MOST_SAMPLED = 16, 2**23
+# Of more than 2^20 windows one in so many is compared, at most 16, and of more than 2^27 so few that they are 2^23.
+LEAST_SAMPLED, MOST_SAMPLED, SAMPLED = 2**20, 2**23, 16
 _BLOCK = 2**20
 _ODD = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio
 
@@ -59,11 +59,12 @@ def _fingerprints(documents: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Sampled fingerprints, (M,), in order, and the numbers of the documents that have them, (M,); each pair once."""
     text = np.frombuffer(b"".join(documents), np.uint8)
     ends = np.cumsum([len(document) for document in documents])
-    below = np.uint64(2**64 // max(SAMPLED, len(text) // MOST_SAMPLED))
+    every = max(1, min(SAMPLED, len(text) // LEAST_SAMPLED), len(text) // MOST_SAMPLED)
+    below = np.uint64(2**64 // every - 1)
     prints, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for start in range(0, len(text) - WINDOW + 1, _BLOCK):
         hashes = _hashes(text[start : start + _BLOCK + WINDOW - 1])
-        (places,) = np.nonzero(hashes < below)
+        (places,) = np.nonzero(hashes <= below)
         found = np.searchsorted(ends, start + places, side="right")
         within = start + places + WINDOW <= ends[found]
         prints.append(hashes[places[within]])

@@ -8,21 +8,21 @@ they say and not on their names, their order or the machine; near-duplicates sta
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
+from signal_model.config.corpus import SPLITS
 from signal_model.data.documents import COMPRESSED, LINES, PARQUET, has_columns, read_documents
 from signal_model.data.near_duplicates import families
+from signal_model.data.sources import files_at, files_under, in_a_tuple, loaded_rows
+from signal_model.data.splits import carve
 from signal_model.support.errors import InputError
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
-SPLITS = ("train", "validation", "test")
 
 
 def _documents(texts: Iterable[str]) -> Documents:
@@ -32,35 +32,20 @@ def _documents(texts: Iterable[str]) -> Documents:
 
 
 def _carve(documents: Documents, names: Sequence[str], what: str, remedy: str) -> dict[str, Documents]:
-    """Take 5 % of the bytes, in whole families of near-duplicates, for each of `names`; the rest is for training.
-
-    In the order of their first digests, a family goes to the split that has most room left, if that brings
-    it closer to its 5 %, or else to training. A split that is empty then gets the family whose size
-    is nearest to its 5 %. Raises InputError for too few families, naming `what` and the `remedy`.
-    """
-    encoded = {digest: text.encode() for digest, text in documents.items()}
+    """5 % of the bytes, in whole families of near-duplicates, for each of `names`, in the order of their first digests;
+    see `carve`."""
+    encoded = [text.encode() for text in documents.values()]
     kin: dict[int, list[bytes]] = {}
-    for digest, family in zip(documents, families([*encoded.values()]).tolist(), strict=True):
+    sizes: dict[int, int] = {}
+    for digest, text, family in zip(documents, encoded, families(encoded).tolist(), strict=True):
         kin.setdefault(family, []).append(digest)
-    if len(kin) <= len(names):
-        alike = ", of which near-duplicates count as one" if len(kin) < len(documents) else ""
-        raise InputError(f"{what}: too few distinct documents to split by document ({len(documents)}{alike}); {remedy}")
-    sizes = {family: sum(len(encoded[digest]) for digest in digests) for family, digests in kin.items()}
-    share = sum(sizes.values()) / 20
-    room = dict.fromkeys(names, share)
-    parts: dict[str, list[int]] = {"train": [], **{name: [] for name in names}}
-    for family in kin:
-        emptiest = max(names, key=room.__getitem__)
-        if sizes[family] < 2 * room[emptiest]:
-            room[emptiest] -= sizes[family]
-            parts[emptiest].append(family)
-        else:
-            parts["train"].append(family)
-    for name in names:
-        if not parts[name]:
-            nearest = min(parts["train"], key=lambda family: abs(sizes[family] - share))
-            parts["train"].remove(nearest)
-            parts[name].append(nearest)
+        sizes[family] = sizes.get(family, 0) + len(text)
+    if len(kin) <= len(names) < len(documents):
+        raise InputError(
+            f"{what}: too few distinct documents to split by document ({len(documents)}, of which near-duplicates "
+            f"count as one); {remedy}"
+        )
+    parts = carve(sizes, names, what, remedy)
     return {
         name: {digest: documents[digest] for digest in sorted(digest for family in part for digest in kin[family])}
         for name, part in parts.items()
@@ -76,7 +61,7 @@ def python_splits() -> dict[str, Documents]:
     root = Path(sysconfig.get_path("stdlib"))
     others = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "_bundled"}
     texts = []
-    for file in _files_under(root, lambda n: n in others or n.startswith(("config-", "_sysconfigdata"))):
+    for file in files_under(root, lambda n: n in others or n.startswith(("config-", "_sysconfigdata"))):
         if file.suffix in (".py", ".txt", ".rst"):
             try:
                 texts.append(file.read_bytes().decode())
@@ -91,7 +76,7 @@ def files_splits(corpus: FilesCorpusConfig) -> dict[str, Documents]:
     _refuse_column_of_none(corpus)
     if isinstance(corpus.path, dict):
         return _given_splits(corpus.path, corpus.split, corpus.text)
-    paths = _listed(corpus.path)
+    paths = in_a_tuple(corpus.path)
     what = f"path: {', '.join(paths)}"
     documents = _documents(text for _, text in _read_files(paths, corpus.text))
     if not documents:
@@ -119,7 +104,7 @@ def whole_text(corpus: FilesCorpusConfig) -> Documents:
     """Every document of files, whatever split it would be in. Raises InputError where there is none."""
     _refuse_column_of_none(corpus)
     paths = corpus.path.values() if isinstance(corpus.path, dict) else [corpus.path]
-    documents = _documents(text for given in paths for _, text in _read_files(_listed(given), corpus.text))
+    documents = _documents(text for given in paths for _, text in _read_files(in_a_tuple(given), corpus.text))
     if not documents:
         raise InputError("path: there is no text, only emptiness")
     return documents
@@ -129,7 +114,7 @@ def _refuse_column_of_none(corpus: FilesCorpusConfig) -> None:
     """Raise InputError where a column is named and no file has any: all would be read whole, as something else."""
     if corpus.text == FilesCorpusConfig.model_fields["text"].default:
         return
-    given = next((path for path in corpus.paths if any(map(has_columns, _found(path)))), None)
+    given = next((path for path in corpus.paths if any(map(has_columns, files_at(path, "path")))), None)
     if given is None:
         tables = ", ".join((*LINES, PARQUET))
         raise InputError(
@@ -145,17 +130,13 @@ def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: s
         raise InputError(f"path: train, validation and test are all needed, {' and '.join(missing)} missing")
     parts: dict[str, Documents] = {}
     for name in SPLITS:
-        texts = _read_files(_listed(paths[name]), column)
+        texts = _read_files(in_a_tuple(paths[name]), column)
         parts[name] = _documents(text for _, text in texts)
         for other in parts.keys() - {name}:
             for shared in parts[name].keys() & parts[other].keys():
                 file = next(file for file, text in texts if text == parts[name][shared])
                 raise InputError(f"path: {file}: the same text is in {other} and in {name}")
     return _without_empty(parts, "path")
-
-
-def _listed(paths: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (paths,) if isinstance(paths, str) else paths
 
 
 def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
@@ -168,38 +149,11 @@ def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
     texts: list[tuple[Path, str]] = []
     for given in paths:
         try:
-            for file in _found(given):
+            for file in files_at(given, "path"):
                 texts += ((file, text) for text in read_documents(file, column))
         except OSError as error:
             raise InputError(f"path: {error.filename or given}: cannot be read: {error.strerror or error}") from None
     return texts
-
-
-def _found(given: str) -> list[Path]:
-    """The files that a path or glob stands for, in order. Raises InputError if there is none."""
-    path = Path(given).expanduser()
-    if path.is_dir():
-        found = list(_files_under(path, lambda name: name.startswith(".")))
-    else:
-        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
-        found = [match for match in matches if match.is_file()]
-    if not found:
-        where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
-        problem = "holds no file" if path.is_dir() else f"no such file, and as a glob it matches none{where}"
-        raise InputError(f"path: {given}: {problem}")
-    return sorted(found)
-
-
-def _files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:
-    """Files at any depth, except where the name of the file or of a folder on the way is left out."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for folder, folders, names in os.walk(root, onerror=fail):
-        folders[:] = [name for name in folders if not is_left_out(name)]
-        files = (Path(folder) / name for name in names if not is_left_out(name))
-        yield from (file for file in files if file.is_file())
 
 
 def dataset_splits(corpus: DatasetCorpusConfig) -> dict[str, Documents]:
@@ -210,7 +164,7 @@ def dataset_splits(corpus: DatasetCorpusConfig) -> dict[str, Documents]:
     split, in their order, are one document. A row that a data set has in several of its splits stays in
     test, or else in validation. Raises InputError when the data set, configuration or column is not there.
     """
-    what = f"dataset: {dataset_name(corpus)}"
+    what = f"dataset: {corpus.name}"
     rows = _read_dataset(corpus, what)
     remedy = "save it as text files and use `path`"
     if all(row.find("\n") == len(row) - 1 for texts in rows.values() for row in texts):
@@ -226,42 +180,16 @@ def dataset_splits(corpus: DatasetCorpusConfig) -> dict[str, Documents]:
     return parts
 
 
-def dataset_name(corpus: DatasetCorpusConfig) -> str:
-    return f"{corpus.dataset}/{corpus.config}" if corpus.config else corpus.dataset
-
-
 def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]]:
-    """The rows of each split that are not empty. Raises InputError with what `datasets` says."""
-    import datasets
-
-    folder = Path(corpus.dataset).expanduser()
-    place = str(folder) if folder.exists() else corpus.dataset
-    if folder.is_file():
-        raise InputError(f"{what}: is a file, not a data set; as a file it is read by `path: {corpus.dataset}`")
-    if corpus.is_local and not folder.exists():
-        raise InputError(f"{what}: there is no such folder")
-    try:
-        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
-            loaded = datasets.load_from_disk(place)
-        else:
-            is_text = datasets.load_dataset_builder(place, corpus.config).name == "text"
-            options = {"sample_by": "document"} if is_text else {}
-            loaded = datasets.load_dataset(place, corpus.config, **options)
-    except Exception as error:  # of any of a dozen libraries, and always about this data set
-        because = f": {error.__cause__}" if error.__cause__ else ""
-        problem = " ".join(f"{error}{because}".split())
-        raise InputError(f"{what}: cannot be loaded: {problem[:300]}") from error
-    parts = loaded if isinstance(loaded, dict) else {"train": loaded}
-    if "train" not in parts:
-        raise InputError(f"{what}: there is no train split; there is {', '.join(map(str, parts))}")
+    """The rows of each split that are not empty."""
     rows: dict[str, list[str]] = {}
-    for name in [name for name in SPLITS if name in parts]:
-        columns = parts[name].features
+    for name, part in loaded_rows(corpus, what).items():
+        columns = part.features
         if corpus.text not in columns:
             raise InputError(f"{what}: there is no column {corpus.text!r}; there is {', '.join(columns)}")
         if (kind := getattr(columns[corpus.text], "dtype", "lists")) not in ("string", "large_string"):
             raise InputError(f"{what}: column {corpus.text!r} holds {kind}, not text")
-        batches = parts[name].select_columns([corpus.text]).with_format("arrow").iter(10_000)
+        batches = part.select_columns([corpus.text]).with_format("arrow").iter(10_000)
         rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
     return rows
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from signal_model.data.mulaw import MuLaw
 from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -24,26 +25,32 @@ _KINDS = (r"[^\W\d_]", r"\d", r"\s", r"(?:[^\w\s]|_)")
 _LONG_RUN = re.compile("|".join(f"{kind}{{{LONGEST_RUN}}}" for kind in _KINDS))
 
 
-class Tokenizer(Protocol):
-    """Text to tokens and back, without loss."""
+class Vocabulary(Protocol):
+    """What tokens stand for, of text or of sound."""
 
     vocab_size: int
     byte_lengths: np.ndarray
-    """(vocab_size,) int64: bytes of text that each token stands for, 0 for end-of-text."""
+    """(vocab_size,) int64: bytes of text, or samples, that each token stands for; 0 for end-of-text."""
     end_of_text: int
     """The separator that follows every document."""
-
-    def encode(self, text: str) -> np.ndarray:
-        """Tokens, (n,) of `token_dtype(vocab_size)`, without an end-of-text."""
+    unit: str
+    """What losses are told per: byte, or sample."""
 
     def to_bytes(self, tokens: Sequence[int]) -> bytes:
         """What tokens stand for; end-of-text for nothing."""
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Text; end-of-text is dropped, bytes that are no UTF-8 become U+FFFD."""
-
     def to_json(self) -> str:
         """JSON that `tokenizer_from_json` reads."""
+
+
+class Tokenizer(Vocabulary, Protocol):
+    """Text to tokens and back, without loss."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """Tokens, (n,) of `token_dtype(vocab_size)`, without an end-of-text."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text; end-of-text is dropped, bytes that are no UTF-8 become U+FFFD."""
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -63,6 +70,7 @@ class ByteTokenizer:
     """
 
     end_of_text = 0
+    unit = "byte"
 
     def __init__(self, alphabet: bytes = ALL_BYTES) -> None:
         """Raises ValueError unless the bytes rise from 1 on."""
@@ -130,6 +138,7 @@ class BPETokenizer:
     """
 
     end_of_text = 0
+    unit = "byte"
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         """Raises ValueError unless `tokenizer` is of the kind that `train` makes."""
@@ -190,12 +199,14 @@ class BPETokenizer:
         return str(self._tokenizer.to_str())
 
 
-def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer:
+def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer | MuLaw:
     """The tokenizer that `to_json` wrote. Raises InputError, naming `name`, when it is not one."""
     try:
         data = json.loads(text)
         if isinstance(data, dict) and data.get("kind") == "bytes" and data.keys() <= {"kind", "alphabet"}:
             return ByteTokenizer(bytes(list(data.get("alphabet", ALL_BYTES))))
+        if isinstance(data, dict) and data.keys() == {"kind", "rate"} and data["kind"] == "mulaw":
+            return MuLaw(data["rate"])
         from tokenizers import Tokenizer as AnyTokenizer
 
         try:
@@ -205,6 +216,14 @@ def tokenizer_from_json(text: str, name: str) -> ByteTokenizer | BPETokenizer:
         return BPETokenizer(parsed)
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{name}: is not a tokenizer of signal_model: {error}") from error
+
+
+def of_text(tokenizer: Vocabulary, what: str) -> ByteTokenizer | BPETokenizer:
+    """A tokenizer that reads text. Raises InputError, naming what it is of, where it is one of sound."""
+    if isinstance(tokenizer, MuLaw):
+        raise InputError(f"{what}: is a model of sound, not of text")
+    assert isinstance(tokenizer, ByteTokenizer | BPETokenizer)
+    return tokenizer
 
 
 def _untrained() -> tokenizers.Tokenizer:

@@ -1,4 +1,4 @@
-"""Sampling text, one token at a time, from the recurrent form of a model."""
+"""Sampling text or sound, one token at a time, from the recurrent form of a model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from signal_model.data.mulaw import MuLaw
+from signal_model.data.recordings import read_sound
 from signal_model.data.tokenizers import Tokenizer
 from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError
@@ -44,7 +46,8 @@ def generate(
 
     The prompt is read at once, by the parallel form; then every token costs one step of the recurrent form: the state
     of harmonic and wavelet mixers does not grow with length; attention keeps all keys and values. A temperature of 0
-    takes the likeliest token each time. Raises InputError for an empty prompt or settings out of range.
+    takes the likeliest token each time. Raises InputError for an empty prompt, settings out of range, or a
+    model that is not causal.
 
     Examples:
         >>> from signal_model import ModelConfig, build_model
@@ -53,6 +56,7 @@ def generate(
         >>> first == again, len(first)
         (True, 5)
     """
+    model.model_config.require_language_model("generate")
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")
     if not 0 <= temperature < math.inf:
@@ -101,6 +105,21 @@ def _sample(
         yield number
         if index + 1 < count and token.device.type == "cpu":
             logits, states = model.step(token.to(prompt.device), states)
+
+
+def sound_prompt(file: str | None, tokenizer: MuLaw) -> list[int]:
+    """The tokens of a file of sound; without one the end of a recording, after which another begins.
+
+    Raises InputError for a file that cannot be read.
+    """
+    if file is None:
+        return [tokenizer.end_of_text]
+    try:
+        with open(file, "rb") as source:
+            samples = read_sound(source, f"--prompt {file}", tokenizer.rate)
+    except OSError as error:
+        raise InputError(f"--prompt {file}: no file of sound can be read: {error.strerror or error}") from None
+    return [int(token) for token in tokenizer.encode(samples)]
 
 
 def stream_text(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:

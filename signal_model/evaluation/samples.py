@@ -51,9 +51,7 @@ def sample_of(tokens: np.ndarray, context: int, stride: int, limit: int | None, 
     Raises InputError for a stride beyond the context, and for a text that is shorter than one stride.
     """
     if not 1 <= stride <= context:
-        raise InputError(
-            f"stride: a window predicts 1 to {context:,} tokens, as many as its context has, got {stride:,}"
-        )
+        raise InputError(f"stride: a window of {context:,} tokens predicts 1 to {context:,} of them, got {stride:,}")
     predicted = len(tokens) - 1
     full = predicted // stride
     if limit is not None and full < 1:
@@ -67,7 +65,7 @@ def sample_of(tokens: np.ndarray, context: int, stride: int, limit: int | None, 
         spans = np.concatenate([spans, [[1 + full * stride, predicted]]])
     ends = np.flatnonzero(np.asarray(tokens) == end_of_text)
     documents = np.searchsorted(ends, spans)
-    by_document = documents.max(initial=0) > documents.min(initial=0)
+    by_document = len(np.unique(documents)) > 1
     asked_of = spans[:, 1] - spans[:, 0] + 1
     lengths = asked_of + np.minimum(context - stride, spans[:, 0] - 1)
     kinds, which = np.unique(np.stack([lengths, asked_of], axis=1), axis=0, return_inverse=True)

@@ -1,18 +1,19 @@
-"""How well a model predicts text it was not trained on."""
+"""How well a model predicts text, or tells sounds apart, that it was not trained on."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from signal_model.model import SignalLLM
+from signal_model.config.task import CONFUSED
 from signal_model.support.errors import InputError, counted
 
 LN2 = math.log(2)
@@ -55,6 +56,65 @@ class TextScore:
     def accuracy(self) -> float:
         """Share of tokens that the model held likeliest."""
         return self.correct / self.tokens
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is searched by."""
+        return {"bits_per_byte": self.bits_per_byte}
+
+    def details(self, classes: Sequence[str]) -> dict[str, float]:
+        """What is to be seen of it besides, by name: nothing."""
+        return {}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What is kept beside a model."""
+        return self.metrics | {"nats_per_token": self.nats_per_token, "accuracy": self.accuracy}
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Loss over a number of labelled recordings."""
+
+    nats: float
+    confusion: np.ndarray
+    """(classes, classes) int64: recordings of each class, by row, and what the model took them for, by column."""
+
+    @property
+    def count(self) -> int:
+        """Recordings that were told apart."""
+        return int(self.confusion.sum())
+
+    @property
+    def bits_per_label(self) -> float:
+        """The cross-entropy that training minimises, in bits."""
+        return self.nats / LN2 / self.count
+
+    @property
+    def error_rate(self) -> float:
+        """Share of recordings that the model took for another class."""
+        return 1 - float(np.trace(self.confusion)) / self.count
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is searched by."""
+        return {"bits_per_label": self.bits_per_label, "error_rate": self.error_rate}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What is kept beside a model."""
+        return self.metrics | {"accuracy": 1 - self.error_rate, "confusion": self.confusion.tolist()}
+
+    def details(self, classes: Sequence[str]) -> dict[str, float]:
+        """What is to be seen of it besides, by name: its confusions that are there."""
+        pairs = zip(*np.nonzero(self.confusion), strict=True)
+        return {
+            CONFUSED + json.dumps([classes[one], classes[other]], ensure_ascii=False): float(self.confusion[one, other])
+            for one, other in pairs
+        }
+
+
+Score = TextScore | LabelScore
 
 
 def fixed_windows(tokens: np.ndarray, context: int, limit: int) -> np.ndarray:
@@ -118,69 +178,27 @@ def predictions(
 
 
 @torch.no_grad()
-def causality_violation(model: nn.Module, vocab_size: int, context: int, seed: int = 0) -> float:
-    """The largest change of any logit when only later tokens change, relative to the largest logit.
-
-    Random tokens are replaced from several positions on, and all logits before those positions are
-    compared in float64 (float32 where the device has no more), in which rounding stays below 1e-12
-    (1e-5). Not a number if the model's logits are not. The model's weights are left as they were.
-    """
-    generator = np.random.default_rng(seed)
-    cuts = sorted({1, context - 1, *(int(cut) for cut in generator.integers(1, context, 4))})
-    base = generator.integers(0, vocab_size, context)
-    changed = np.repeat(base[None], len(cuts), axis=0)
-    for row, cut in zip(changed, cuts, strict=True):
-        row[cut:] = (row[cut:] + generator.integers(1, vocab_size, context - cut)) % vocab_size
-    with _exact(model) as device:
-        # The unchanged tokens go alone, so that a leak between the windows of a batch shows too.
-        reference = model(torch.from_numpy(base[None]).to(device))[0]
-        outputs = model(torch.from_numpy(changed).to(device))
-    changes = [(output[:cut] - reference[:cut]).abs().max() for output, cut in zip(outputs, cuts, strict=True)]
-    return _relative(torch.stack(changes).max(), reference)
-
-
-@torch.no_grad()
-def disagreement_of_forms(model: SignalLLM, length: int, seed: int = 0) -> float:
-    """The largest difference between the logits of `step` and of `forward`, relative to the largest logit.
-
-    Of random tokens, `length` of them, in float64 (float32 where the device has no more). Not a number if the logits
-    are not. The model's weights are left as they were.
-    """
-    tokens = np.random.default_rng(seed).integers(0, model.config.vocab_size, (1, length))
-    with _exact(model) as device:
-        given = torch.from_numpy(tokens).to(device)
-        reference = model(given)
-        states, steps = model.start(1), []
-        for position in range(length):
-            logits, states = model.step(given[:, position], states)
-            steps.append(logits)
-    return _relative((torch.stack(steps, dim=1) - reference).abs().max(), reference)
-
-
-@contextmanager
-def _exact(model: nn.Module) -> Iterator[torch.device]:
-    """A model in evaluation and in float64, where its device, which is handed out, has that; as it was afterwards."""
-    parameter, training = next(model.parameters()), model.training
-    dtype = parameter.dtype
-    if parameter.device.type != "mps":
-        model.double()
+def score_labels(
+    model: nn.Module, batches: Iterable[tuple[np.ndarray, ...]], classes: int, device: torch.device
+) -> LabelScore:
+    """Loss of a classifier on batches of samples (B, T), lengths (B,) and labels (B,)."""
+    nats, confusion = 0.0, np.zeros((classes, classes), np.int64)
+    training = model.training
     model.eval()
     try:
-        yield parameter.device
+        for batch in batches:
+            samples, lengths, labels = (torch.from_numpy(part).to(device) for part in batch)
+            logits = model(samples, lengths).float()
+            nats += F.cross_entropy(logits, labels, reduction="sum").item()
+            np.add.at(confusion, (batch[2], logits.argmax(-1).cpu().numpy()), 1)
     finally:
-        model.to(dtype)
         model.train(training)
+    return LabelScore(nats, confusion)
 
 
-def _relative(change: Tensor, reference: Tensor) -> float:
-    return float(change / reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny))
-
-
-def causality_tolerance(device: torch.device) -> float:
-    """The violation above which a model leaks rather than rounds."""
-    return 1e-4 if device.type == "mps" else 1e-9
-
-
-def forms_tolerance(device: torch.device) -> float:
-    """The disagreement above which two forms differ rather than round: they add up in different orders."""
-    return 1e-2 if device.type == "mps" else 1e-6
+def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> list[str]:
+    """Recordings of each class, a line each, and what the model took them for, in lines."""
+    columns = [["", *classes], *([name, *map(str, row)] for name, row in zip(classes, confusion, strict=True))]
+    width = [max(len(row[place]) for row in columns) for place in range(len(columns[0]))]
+    lines = ("  ".join(cell.rjust(width[place]) for place, cell in enumerate(row)) for row in columns)
+    return ["rows: what it is; columns: what it was taken for", *lines]

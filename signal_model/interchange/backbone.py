@@ -14,7 +14,7 @@ from transformers.utils import can_return_tuple
 from signal_model.interchange.cache import SignalLLMCache
 from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.places import Turned, check_places, padding_of
-from signal_model.model import Backbone, Block, build_model
+from signal_model.model import Block, TokenBackbone, build_model
 from signal_model.support.errors import InputError
 
 
@@ -86,7 +86,7 @@ class SignalLLMBlock(GradientCheckpointingLayer, Block):
     """A block that `activation_checkpointing_enable` finds."""
 
 
-class SignalLLMModel(SignalLLMPreTrainedModel, Backbone):
+class SignalLLMModel(SignalLLMPreTrainedModel, TokenBackbone):
     """A `SignalLLM` without its head.
 
     Without a cache all positions are computed at once, as in training. With one (`generate` uses it) those of a

@@ -14,7 +14,8 @@ from signal_model.support.files import explain
 class SignalLLMConfig(PreTrainedConfig):
     """A recipe as plain data: `recipe["model"]` is the `ModelConfig`, the rest is how it was trained.
 
-    What the recipe leaves out has the library's defaults. Raises InputError for a recipe that is none.
+    What the recipe leaves out has the library's defaults. Raises InputError for a recipe that is none, or not of a
+    causal language model.
     """
 
     model_type = "signal_llm"
@@ -62,6 +63,8 @@ class SignalLLMConfig(PreTrainedConfig):
 
     def _take(self, recipe: dict[str, Any]) -> None:
         try:
-            self.recipe = Recipe.model_validate(recipe).to_dict()
+            whole = Recipe.model_validate(recipe)
         except ValidationError as error:
             raise explain(error, "recipe") from None
+        whole.model.require_language_model("be a causal language model of transformers")
+        self.recipe = whole.to_dict()

@@ -19,6 +19,7 @@ from signal_model.data.tokenizers import (
     BPETokenizer,
     ByteTokenizer,
     byte_of_character,
+    of_text,
     tokenizer_from_json,
 )
 from signal_model.interchange.backbone import SignalLLMModel
@@ -53,15 +54,17 @@ def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
     file, whose next writer drops them: they are of these weights. Both tokenizers become fast ones that give
     the same tokens, up to 65,536 characters of text at once: signal_model cuts longer texts there.
 
-    Raises InputError naming the file that is missing or damaged, or the folder that cannot be written.
+    Raises InputError naming the file that is missing or damaged, or the folder that cannot be written; and for a model
+    that is not a causal language model.
     """
-    model, recipe, tokenizer = load_checkpoint(checkpoint, torch.device("cpu"))
+    model, recipe, read = load_checkpoint(checkpoint, torch.device("cpu"))
+    tokenizer = of_text(read, str(checkpoint))
     figures = load_figures(checkpoint)
-    _make_folder(output, checkpoint)
     end = tokenizer.end_of_text
     special = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
     names = {"architectures": [SignalLLMForCausalLM.__name__], "dtype": "float32"}
     config = SignalLLMConfig(recipe=recipe.to_dict(), **special, **names)
+    _make_folder(output, checkpoint)
     if code:
         config.auto_map = AUTO_MAP
         write_atomically(output / MODULE, IMPORT)
@@ -150,7 +153,7 @@ def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
         data["post_processor"] = None
     if (ours := _bytes_of(data)) is not None and data == json.loads(_byte_level_json(ours)):
         return ours
-    return tokenizer_from_json(json.dumps(data), str(path))
+    return of_text(tokenizer_from_json(json.dumps(data), str(path)), str(path))
 
 
 def _bytes_of(data: dict[str, Any]) -> ByteTokenizer | None:

@@ -1,4 +1,4 @@
-"""Short causal convolutions with learned taps, one filter per channel."""
+"""Short convolutions with learned taps, one filter per channel, causal or centred."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from signal_model.transforms.fast import Fast, Kept, Tensors
 
 
 class ShortConvolution(nn.Module):
-    """y_c(t) = Σ_k w_kc x_c(t - k · dilation): depthwise and causal.
+    """y_c(t) = Σ_k w_kc x_c(t + (a - k) · dilation): depthwise; a is 0 where it is causal, else (taps - 1) // 2.
 
-    Starts as a slightly disturbed identity. The state for one step at a time is the
+    Starts as a slightly disturbed identity. The state for one step at a time, of a causal one, is the
     (taps - 1) · dilation most recent inputs.
     """
 
-    def __init__(self, channels: int, taps: int, dilation: int = 1) -> None:
+    def __init__(self, channels: int, taps: int, dilation: int = 1, causal: bool = True) -> None:
         super().__init__()
         self.dilation = dilation
+        self.ahead = 0 if causal else (taps - 1) // 2
         weight = torch.randn(taps, channels) * 0.1 / math.sqrt(taps)
-        weight[0] += 1
+        weight[self.ahead] += 1
         self.weight = nn.Parameter(weight)
 
     def draw_taps(self) -> None:
@@ -33,12 +34,12 @@ class ShortConvolution(nn.Module):
 
     @property
     def past(self) -> int:
-        """How many tokens back the filter looks."""
+        """How many tokens back the filter looks, if it is causal."""
         return (self.weight.shape[0] - 1) * self.dilation
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C)."""
-        return depthwise(x, self.weight, self.dilation)
+        return depthwise(x, self.weight, self.dilation, self.ahead)
 
     def start(self, batch: int) -> Tensor:
         """The past before the first token: zeros, (batch, past, C)."""
@@ -61,17 +62,23 @@ def latest(x: Tensor, count: int) -> Tensor:
     return padded[:, padded.shape[1] - count :]
 
 
-def depthwise(x: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
-    """y(t) = Σ_k weight[k] ⊙ x(t - k · dilation), zero before the start: (B, T, C), (K, C) → (B, T, C)."""
+def depthwise(x: Tensor, weight: Tensor, dilation: int = 1, ahead: int = 0) -> Tensor:
+    """y(t) = Σ_k weight[k] ⊙ x(t + (ahead - k) · dilation), zero beyond both ends: (B, T, C), (K, C) → (B, T, C)."""
     dtype = torch.promote_types(x.dtype, weight.dtype)
-    return _Depthwise.run(x.to(dtype), weight.to(dtype), dilation)[0]
+    shift = ahead * dilation
+    return _Depthwise.run(_with_end(x.to(dtype), shift), weight.to(dtype), dilation)[0][:, shift:]
 
 
-def gated_depthwise(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """q and k ⊙ v of q, k, v = depthwise(x, weight): (B, T, 3D), (K, 3D) → two (B, T, D)."""
+def gated_depthwise(x: Tensor, weight: Tensor, ahead: int = 0) -> tuple[Tensor, Tensor]:
+    """q and k ⊙ v of q, k, v = depthwise(x, weight, ahead=ahead): (B, T, 3D), (K, 3D) → two (B, T, D)."""
     dtype = torch.promote_types(x.dtype, weight.dtype)
-    query, update = _GatedDepthwise.run(x.to(dtype), weight.to(dtype))
-    return query, update
+    query, update = _GatedDepthwise.run(_with_end(x.to(dtype), ahead), weight.to(dtype))
+    return query[:, ahead:], update[:, ahead:]
+
+
+def _with_end(x: Tensor, count: int) -> Tensor:
+    """With so many zeros behind the end: what a causal filter has heard by then is what one that looks ahead knows."""
+    return F.pad(x, (0, 0, 0, count)) if count else x
 
 
 # Recorded operation by operation, each tap would fill another tensor of the size of the input, and three for the

@@ -1,4 +1,4 @@
-"""A bank of learned causal filters over the residual stream."""
+"""A bank of learned filters over the residual stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ BLOCK = 64
 
 @implements(LearnedFilterBankConfig)
 class FilterBank(Mixer):
-    """y(t) = Σ_s Σ_m w_sm(t) Σ_k f_sm(k) x(t - 2^s k): filters shared by all channels, weights per token.
+    """y(t) = Σ_s Σ_m w_sm(t) Σ_k f_sm(k) x(t + 2^s (a - k)): filters shared by all channels, weights per token.
+
+    a is 0 in a causal model, else (K - 1) // 2.
 
     After Verma & Pilanci (2024, arXiv 2406.10254), who learn M = 144 filters over the activations of a
     language model and let each token weight them; w is linear in x(t). What a token does with the
@@ -36,23 +38,30 @@ class FilterBank(Mixer):
         self.filters = nn.Parameter(torch.randn(scales, filters, taps) * 0.1 / math.sqrt(scales * filters * taps))
         self.weights = nn.Linear(model.width, scales * filters, bias=False)
         self.width = model.width
+        self._taps_ahead = 0 if model.causal else (taps - 1) // 2
 
     @property
     def reach(self) -> int:
-        """How many tokens back the longest filter looks."""
+        """From the first to the last token that the longest filter looks at."""
         scales, _, taps = self.filters.shape
         return (taps - 1) << (scales - 1)
 
+    @property
+    def ahead(self) -> int:
+        """How many of these tokens are ahead."""
+        return self._taps_ahead << (self.filters.shape[0] - 1)
+
     def responses(self) -> Tensor:
-        """Impulse responses of all filters, zeros between the taps of the coarser scales, (S·M, reach + 1)."""
-        scales = self.filters.shape[0]
+        """Impulse responses of all filters, zeros between the taps of the coarser scales, (S·M, reach + 1); the present
+        is at `ahead`."""
         rows = []
-        for scale in range(scales):
-            spread = F.pad(self.filters[scale, :, :, None], (0, (1 << scale) - 1)).flatten(1)
-            rows.append(F.pad(spread, (0, self.reach + 1 - spread.shape[1])))
+        for scale, filters in enumerate(self.filters):
+            spread = F.pad(filters[:, :, None], (0, (1 << scale) - 1)).flatten(1)
+            before = self.ahead - (self._taps_ahead << scale)
+            rows.append(F.pad(spread, (before, self.reach + 1 - before - spread.shape[1])))
         return torch.cat(rows)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         length, reach = x.shape[1], self.reach
         if torch.compiler.is_compiling():
             return self._tap_by_tap(x)
@@ -63,18 +72,19 @@ class FilterBank(Mixer):
         # Row t of a block starts at column t: rows read back as one shorter than they were written shift by one each.
         rows = F.pad(lags.unflatten(1, (-1, block)), (0, block)).flatten(2)[..., : block * (reach + block)]
         banded = rows.unflatten(-1, (block, reach + block))
-        past = F.pad(x, (0, 0, reach, missing)).unfold(1, reach + block, block).transpose(2, 3)
-        filtered: Tensor = banded @ past
+        around = F.pad(x, (0, 0, reach - self.ahead, missing + self.ahead))
+        filtered: Tensor = banded @ around.unfold(1, reach + block, block).transpose(2, 3)
         return filtered.flatten(1, 2)[:, :length]
 
     def _tap_by_tap(self, x: Tensor) -> Tensor:
         """The sum as it stands: what is compiled serves every length, and a compiler joins the terms itself."""
         scales, _, taps = self.filters.shape
         lags = self.weights(x) @ self.responses()
-        padded = F.pad(x, (0, 0, self.reach, 0))
+        padded = F.pad(x, (0, 0, self.reach - self.ahead, self.ahead))
         filtered = torch.zeros_like(x)
-        for lag in sorted({tap << scale for scale in range(scales) for tap in range(taps)}):
-            filtered = filtered + lags[..., lag, None] * padded.narrow(1, self.reach - lag, x.shape[1])
+        offsets = {(tap - self._taps_ahead) << scale for scale in range(scales) for tap in range(taps)}
+        for place in sorted(self.ahead + offset for offset in offsets):
+            filtered = filtered + lags[..., place, None] * padded.narrow(1, self.reach - place, x.shape[1])
         return filtered
 
     def prefill(self, x: Tensor) -> tuple[Tensor, State]:

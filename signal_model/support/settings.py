@@ -203,10 +203,12 @@ class Misfit(ValueError):
 
 
 class ModelSize(NamedTuple):
-    """What parts of a model have to fit: channels of the residual stream, and tokens seen at once."""
+    """What parts of a model have to fit: channels of the residual stream, positions seen at once, and whether these
+    see their past alone."""
 
     width: int
     context: int
+    causal: bool = True
 
 
 class Part(Config):

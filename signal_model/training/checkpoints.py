@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from signal_model.config import Recipe
-from signal_model.data.tokenizers import Tokenizer, tokenizer_from_json
+from signal_model.data.tokenizers import Vocabulary, tokenizer_from_json
 from signal_model.model import SignalLLM, build_model
 from signal_model.support.errors import InputError, one_line
 from signal_model.support.files import read_text, write_atomically, write_json
@@ -24,7 +24,7 @@ UNFINISHED = "training.safetensors"
 
 
 def save_checkpoint(
-    directory: Path, model: SignalLLM, recipe: Recipe, tokenizer: Tokenizer, figures: dict[str, Any]
+    directory: Path, model: SignalLLM, recipe: Recipe, tokenizer: Vocabulary, figures: dict[str, Any]
 ) -> None:
     """Write a model, each file atomically and the weights last: a folder with weights is complete."""
     write_json(directory / RECIPE, recipe.to_dict())
@@ -34,13 +34,13 @@ def save_checkpoint(
     write_atomically(directory / WEIGHTS, save(weights))
 
 
-def load_checkpoint(directory: Path, device: torch.device) -> tuple[SignalLLM, Recipe, Tokenizer]:
+def load_checkpoint(directory: Path, device: torch.device) -> tuple[SignalLLM, Recipe, Vocabulary]:
     """Read a model back. Raises InputError naming the file that is missing, damaged or does not fit."""
     if not (directory / WEIGHTS).is_file():
         raise InputError(f"{directory}: is no checkpoint (no {WEIGHTS} in it)")
     recipe = Recipe.from_yaml(directory / RECIPE)
     tokenizer = tokenizer_from_json(read_text(directory / TOKENIZER), str(directory / TOKENIZER))
-    model = SignalLLM(recipe.model)
+    model = build_model(recipe.model, recipe.training.seed)
     path = directory / WEIGHTS
     try:
         model.load_state_dict(load(path.read_bytes()), strict=True)

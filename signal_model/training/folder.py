@@ -11,9 +11,8 @@ import torch
 
 from signal_model.config import Recipe, TrainingConfig
 from signal_model.data.corpus import Corpus
-from signal_model.evaluation.scores import TextScore
-from signal_model.evaluation.yardsticks import yardsticks
-from signal_model.model import SignalLLM, build_model, count_parameters
+from signal_model.evaluation.scores import Score
+from signal_model.model import build_model, count_parameters
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import (
     FIGURES,
@@ -24,6 +23,7 @@ from signal_model.training.checkpoints import (
     save_training,
 )
 from signal_model.training.logs import JsonLines, Log, TensorBoard
+from signal_model.training.tasks import task_of
 from signal_model.training.trainer import CurvePoint, Replica, Trainer, Training, validate
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
@@ -107,20 +107,19 @@ def train_in_folder(
 
 
 def figures_of(
-    model: SignalLLM, corpus: Corpus, settings: TrainingConfig, training: Training, score: TextScore
+    model: Any, corpus: Corpus, settings: TrainingConfig, training: Training, score: Score
 ) -> dict[str, Any]:
-    """What is kept beside a model: its score on validation text, its size, its training, its text, what to beat."""
+    """What is kept beside a model: its score on the validation split, its size, its training, its corpus, what to
+    beat."""
+    classes = {"classes": corpus.classes} if model.config.classes is not None else {}
     return {
-        "validation": {
-            "bits_per_byte": score.bits_per_byte,
-            "nats_per_token": score.nats_per_token,
-            "accuracy": score.accuracy,
-        },
+        "validation": score.figures,
         "parameters": count_parameters(model),
         "seconds": training.seconds,
         "step_seconds": training.step_seconds,
         "tokens": training.tokens,
         "corpus": corpus.name,
         "corpus_hash": corpus.content_hash,
-        "yardsticks": yardsticks(corpus, model.config.context, settings.validation_tokens),
+        **classes,
+        "yardsticks": task_of(model.config).yardsticks(corpus, model.config, settings),
     }

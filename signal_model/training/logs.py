@@ -31,11 +31,16 @@ class Log(Protocol):
 class Lines:
     """A printed line for each point."""
 
+    def __init__(self, unit: str) -> None:
+        """Losses are told in bits per `unit`."""
+        self._unit = unit
+
     def step(self, step: int) -> None:
         """Not worth a line."""
 
     def point(self, point: CurvePoint) -> None:
-        print(f"step {point.step:>7}  {point.bits_per_byte:8.4f} bits per byte  {point.seconds:8.1f} s", flush=True)
+        loss = f"{point.bits_per_byte:8.4f} bits per {self._unit}"
+        print(f"step {point.step:>7}  {loss}  {point.seconds:8.1f} s", flush=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -44,7 +49,8 @@ class Lines:
 class Bar:
     """A progress bar on a terminal, with the last point's loss and the time that is left."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, unit: str) -> None:
+        """Losses are told in bits per `unit`."""
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -57,13 +63,14 @@ class Bar:
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self._progress = Progress(*columns, TimeRemainingColumn())
         self._task = self._progress.add_task("", total=steps)
+        self._unit = unit
         self._progress.start()
 
     def step(self, step: int) -> None:
         self._progress.update(self._task, completed=step)
 
     def point(self, point: CurvePoint) -> None:
-        self._progress.update(self._task, description=f"{point.bits_per_byte:.4f} bits per byte")
+        self._progress.update(self._task, description=f"{point.bits_per_byte:.4f} bits per {self._unit}")
 
     def close(self) -> None:
         self._progress.stop()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from signal_model.config import MuonConfig, TrainingConfig, WarmupStableDecayConfig
-from signal_model.model import SignalLLM
+from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.training.muon import Muon
 
 
@@ -31,7 +31,7 @@ def learning_rate_factor(step: int, config: TrainingConfig) -> float:
     return config.final_learning_rate + (1 - config.final_learning_rate) * falling
 
 
-def decayed(model: SignalLLM) -> set[str]:
+def decayed(model: nn.Module) -> set[str]:
     """Names of the parameters that weight decay pulls to zero: matrices of linear maps, and coefficients of tokens,
     positions and kernels.
 
@@ -47,7 +47,7 @@ def decayed(model: SignalLLM) -> set[str]:
     return linear | tables
 
 
-def build_optimizers(model: SignalLLM, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: SignalLLM | SignalClassifier, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """AdamW (Loshchilov & Hutter 2019) for all parameters or, with Muon (Jordan et al. 2024), for those
     that are no matrix of a linear map inside a block. Together they hold every trained parameter once."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from signal_model.config import ModelConfig, Recipe, TrainingConfig
+from signal_model.config import Recipe, TrainingConfig
 from signal_model.data.corpus import Corpus
-from signal_model.evaluation.scores import LN2, TextScore, fixed_windows, score_text
-from signal_model.model import SignalLLM, build_model
+from signal_model.evaluation.scores import LN2, Score
+from signal_model.model import SignalClassifier, SignalLLM, build_model
 from signal_model.support.devices import compute_in, undisturbed, wait_for
 from signal_model.support.errors import InputError, counted
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
-from signal_model.transforms.spectra import spectral_roughness
+from signal_model.training.tasks import Held, task_of
 
 CURVE_POINTS = 20
 MOST_STEPS_BETWEEN_POINTS = 1000
@@ -33,7 +33,10 @@ class Diverged(ArithmeticError):
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Mean training loss over the steps since the point before; `seconds` since the start."""
+    """Mean training loss over the steps since the point before; `seconds` since the start.
+
+    In nats per token and bits per byte; of sound per sample, and of a classifier both per label.
+    """
 
     step: int
     seconds: float
@@ -58,7 +61,7 @@ class Replica:
     rank: int = 0
     count: int = 1
 
-    def wrapped(self, model: SignalLLM) -> nn.Module:
+    def wrapped(self, model: nn.Module) -> nn.Module:
         """The model, with gradients averaged over all replicas."""
         return model if self.count == 1 else DistributedDataParallel(model)
 
@@ -68,74 +71,6 @@ class Replica:
             torch.distributed.all_reduce(value)
             value /= self.count
         return value
-
-
-class Windows:
-    """Endless batches (batch_size, context + 1) of windows that start anywhere; the seed fixes all of them."""
-
-    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
-        if len(tokens) <= context:
-            raise InputError(
-                f"corpus: the training split of {counted(len(tokens), 'token')} is shorter than "
-                f"one window of context + 1 = {context + 1}"
-            )
-        self.tokens, self.batch_size = tokens, batch_size
-        self.offsets = np.arange(context + 1)
-        self.generator = np.random.default_rng(np.random.SeedSequence(seed))
-
-    def next(self) -> np.ndarray:
-        """The next batch, int64."""
-        return np.asarray(self.tokens[self._starts()[:, None] + self.offsets], dtype=np.int64)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that decides what comes next, as JSON can hold it."""
-        return dict(self.generator.bit_generator.state)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where the windows that gave `state` were."""
-        self.generator.bit_generator.state = state
-
-    def _starts(self) -> np.ndarray:
-        return self.generator.integers(0, len(self.tokens) - len(self.offsets) + 1, self.batch_size)
-
-
-class Epochs(Windows):
-    """The same windows in epochs: each cuts the text into windows side by side, from a new place on, and shuffles them.
-
-    So every token but a few at either end is a target once before any is again. An epoch that ends within a batch
-    is followed by the next.
-    """
-
-    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
-        super().__init__(tokens, context, batch_size, seed)
-        self._shuffle()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"epoch": self._began, "taken": self._taken}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state["epoch"])
-        self._shuffle()
-        self._taken = state["taken"]
-
-    def _starts(self) -> np.ndarray:
-        taken: list[np.ndarray] = []
-        while (missing := self.batch_size - sum(map(len, taken))) > 0:
-            if self._taken == len(self._epoch):
-                self._shuffle()
-            taken.append(self._epoch[self._taken : self._taken + missing])
-            self._taken += len(taken[-1])
-        return np.concatenate(taken)
-
-    def _shuffle(self) -> None:
-        self._began, self._taken = super().state_dict(), 0
-        context = len(self.offsets) - 1
-        first = int(self.generator.integers(0, min(context, len(self.tokens) - context)))
-        count = (len(self.tokens) - 1 - first) // context
-        self._epoch = self.generator.permutation(count) * context + first
-
-
-WINDOWS: dict[str, type[Windows]] = {"random": Windows, "epochs": Epochs}
 
 
 class Trainer:
@@ -148,14 +83,15 @@ class Trainer:
 
     def __init__(
         self,
-        model: SignalLLM,
+        model: SignalLLM | SignalClassifier,
         corpus: Corpus,
         config: TrainingConfig,
         device: torch.device,
         replica: Replica | None = None,
     ) -> None:
-        """Raises InputError if the corpus is too short, its vocabulary not the model's, or a batch cannot be shared."""
-        check_vocabulary(model.config, corpus)
+        """Raises InputError if the corpus is too short or not what the model is for, or a batch cannot be shared."""
+        self.task = task_of(model.config)
+        self.task.check(model.config, config, corpus)
         self.replica = replica or Replica()
         parts = config.accumulation * self.replica.count
         if config.batch_size % parts:
@@ -164,8 +100,8 @@ class Trainer:
                 f"{self.replica.count} processes in {config.accumulation} parts each"
             )
         self.model = model.to(device).train()
-        self.config, self.device, self.byte_lengths = config, device, corpus.tokenizer.byte_lengths
-        self.windows = WINDOWS[config.windows](corpus.train, model.config.context, config.batch_size, config.seed)
+        self.config, self.device, self.corpus = config, device, corpus
+        self.batches = self.task.batches(model.config, config, corpus)
         self.optimizers = build_optimizers(model, config)
         self.interval = min(MOST_STEPS_BETWEEN_POINTS, max(1, config.steps // CURVE_POINTS))
         self.step = 0
@@ -228,7 +164,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
-            "windows": self.windows.state_dict(),
+            "windows": self.batches.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "curve": [*self.curve],
@@ -241,36 +177,36 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.windows.load_state_dict(state["windows"])
+        self.batches.load_state_dict(state["windows"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.curve, self.paces = list(state["curve"]), list(state["paces"])
         since = state["since_point"]
         self._since_point = _Since(**(since | {"nats": torch.tensor(since["nats"], device=self.device)}))
 
     def _take_step(self) -> None:
-        batch = self.windows.next()
+        batch = self.batches.next()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        parts = np.split(batch[self.replica.rank :: self.replica.count], self.config.accumulation)
+        own = (array[self.replica.rank :: self.replica.count] for array in batch)
+        parts = [*zip(*(np.split(array, self.config.accumulation) for array in own), strict=True)]
         for index, part in enumerate(parts):
-            windows = torch.from_numpy(part).to(self.device)
+            tensors = [torch.from_numpy(array).to(self.device) for array in part]
             with self._synchronised(last=index + 1 == len(parts)):
-                loss = self._loss(windows) / len(parts)
+                loss = self._loss(tensors) / len(parts)
                 loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         for optimizer in self.optimizers:
             optimizer.step()
         self.step += 1
-        self._since_point.count(batch[:, 1:], self.byte_lengths)
+        self._since_point.count(*self.task.counts(batch, self.corpus))
 
-    def _loss(self, windows: Tensor) -> Tensor:
+    def _loss(self, batch: Sequence[Tensor]) -> Tensor:
         """What is minimised; what is reported leaves the regulariser out."""
         with compute_in(self.device, self.config.precision):
-            loss: Tensor = self._wrapped(windows[:, :-1], windows[:, 1:])
+            loss = self.task.loss(self._wrapped, batch)
         self._since_point.nats += loss.detach() / self.config.accumulation
-        if self.config.spectral_loss_weight:
-            loss = loss + self.config.spectral_loss_weight * spectral_roughness(self.model.embedding(windows[:, :-1]))
-        return loss
+        penalty = self.task.penalty(self.model, batch, self.config)
+        return loss if penalty is None else loss + penalty
 
     def _synchronised(self, last: bool) -> AbstractContextManager[object]:
         """Replicas exchange gradients once per step, with the last part of the batch."""
@@ -303,14 +239,14 @@ class _Since:
     seconds: float = 0.0
     fastest: float = math.inf
 
-    def count(self, targets: np.ndarray, byte_lengths: np.ndarray) -> None:
+    def count(self, tokens: int, bytes: int) -> None:
         self.steps += 1
-        self.tokens += targets.size
-        self.bytes += int(byte_lengths[targets].sum())
+        self.tokens += tokens
+        self.bytes += bytes
 
 
 def train(
-    model: SignalLLM,
+    model: SignalLLM | SignalClassifier,
     corpus: Corpus,
     config: TrainingConfig,
     device: torch.device,
@@ -320,8 +256,10 @@ def train(
     return Trainer(model, corpus, config, device).run(on_point)
 
 
-def validate(model: SignalLLM, corpus: Corpus, config: TrainingConfig, device: torch.device) -> TextScore:
-    """Score on the validation split's fixed windows, in the precision of training.
+def validate(
+    model: SignalLLM | SignalClassifier, corpus: Corpus, config: TrainingConfig, device: torch.device
+) -> Score:
+    """Score on the validation split, fixed windows of it or all its recordings, in the precision of training.
 
     Raises Diverged when the score is not finite.
     """
@@ -329,16 +267,15 @@ def validate(model: SignalLLM, corpus: Corpus, config: TrainingConfig, device: t
 
 
 def score_split(
-    model: SignalLLM,
+    model: SignalLLM | SignalClassifier,
     corpus: Corpus,
-    split: Literal["validation", "test"],
+    split: Held,
     config: TrainingConfig,
     device: torch.device,
-) -> TextScore:
+) -> Score:
     """As `validate`, on either split that is not trained on."""
-    windows = fixed_windows(getattr(corpus, split), model.config.context, config.validation_tokens)
     with compute_in(device, config.precision):
-        score = score_text(model, windows, corpus.tokenizer.byte_lengths, device)
+        score = task_of(model.config).score(model, corpus, split, config, device)
     if not math.isfinite(score.nats):
         raise Diverged(f"the {split} loss is {score.nats}")
     return score
@@ -346,17 +283,8 @@ def score_split(
 
 def run_recipe(
     recipe: Recipe, corpus: Corpus, device: torch.device, on_point: Callable[[CurvePoint], None] | None = None
-) -> tuple[SignalLLM, Training, TextScore]:
+) -> tuple[SignalLLM | SignalClassifier, Training, Score]:
     """Build from the seed, train, score: what a search does with a genome and a user with its export."""
     model = build_model(recipe.model, recipe.training.seed)
     training = train(model, corpus, recipe.training, device, on_point)
     return model, training, validate(model, corpus, recipe.training, device)
-
-
-def check_vocabulary(model: ModelConfig, corpus: Corpus) -> None:
-    """Raise InputError if the model's vocabulary is not the tokenizer's."""
-    if model.vocab_size != corpus.tokenizer.vocab_size:
-        raise InputError(
-            f"model.vocab_size: {model.vocab_size} does not match the tokenizer's {corpus.tokenizer.vocab_size}; "
-            "give the model that size, or the tokenizer this one, as in --tokenizer '{kind: bpe, size: …}'"
-        )

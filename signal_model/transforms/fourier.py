@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from signal_model.transforms.fast import Fast, Kept, Tensors
 
@@ -27,26 +28,41 @@ def causal_convolution(signal: Tensor, kernel: Tensor) -> Tensor:
         >>> causal_convolution(signal, torch.tensor([[3.0, 1.0]])).flatten().round().tolist()
         [3.0, 1.0, 0.0, 6.0]
     """
+    return two_sided_convolution(signal, kernel, ahead=0)
+
+
+def two_sided_convolution(signal: Tensor, kernel: Tensor, ahead: int) -> Tensor:
+    """y(t) = Σ_s kernel(t - s) signal(s), the first `ahead` < T taps of the kernel at lags below 0, the next at lag 0.
+
+    `signal` (B, T, D), `kernel` (D, K) with up to T taps at lags from 0 on; returns (B, T, D). Padded as
+    `causal_convolution` is, at the same cost for kernels of 2T - 1 taps as there for T.
+
+    Examples:
+        >>> signal = torch.tensor([1.0, 0.0, 0.0, 2.0]).view(1, 4, 1)
+        >>> two_sided_convolution(signal, torch.tensor([[5.0, 3.0, 1.0]]), ahead=1).flatten().round().tolist()
+        [3.0, 1.0, 10.0, 6.0]
+    """
     wide = signal.float() if signal.dtype in (torch.bfloat16, torch.float16) else signal
-    return _CausalConvolution.run(wide, kernel.to(wide.dtype))[0].to(signal.dtype)
+    return _Convolution.run(wide, kernel.to(wide.dtype), ahead)[0].to(signal.dtype)
 
 
-class _CausalConvolution(Fast):
+class _Convolution(Fast):
     """Transforms the signal again for the gradient, unless all of it is one block: for a CPU that is cheaper than
     to write spectra to memory and to read them back, and it takes a fifth of the memory."""
 
     @staticmethod
-    def plain(signal: Tensor, kernel: Tensor) -> Tensors:
+    def plain(signal: Tensor, kernel: Tensor, ahead: int) -> Tensors:
         length = signal.shape[1]
         size = length + kernel.shape[1]
         spectrum = torch.fft.rfft(signal, n=size, dim=1) * torch.fft.rfft(kernel, n=size).T
-        return (torch.fft.irfft(spectrum, n=size, dim=1)[:, :length],)
+        return (torch.fft.irfft(spectrum, n=size, dim=1)[:, ahead : ahead + length],)
 
     @staticmethod
-    def fast(signal: Tensor, kernel: Tensor) -> tuple[Tensors, Kept]:
+    def fast(signal: Tensor, kernel: Tensor, ahead: int) -> tuple[Tensors, Kept]:
         length = signal.shape[1]
-        size = fast_length(length + kernel.shape[1] - 1)
-        response = torch.fft.rfft(kernel, n=size)[:, None]
+        size = _size(length, kernel, ahead)
+        # Lags below 0 stand at the end, where those of a periodic kernel do.
+        response = torch.fft.rfft(F.pad(kernel, (0, size - kernel.shape[1])).roll(-ahead, -1))[:, None]
         result = torch.empty_like(signal, memory_format=torch.contiguous_format)
         blocks = _blocks(signal, size)
         for rows, channels in blocks:
@@ -57,9 +73,9 @@ class _CausalConvolution(Fast):
 
     @staticmethod
     def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
-        signal, kernel = inputs
+        signal, kernel, ahead = inputs
         length = signal.shape[1]
-        size = fast_length(length + kernel.shape[1] - 1)
+        size = _size(length, kernel, ahead)
         response, whole = kept
         assert response is not None
         response = response.conj_physical()
@@ -71,7 +87,12 @@ class _CausalConvolution(Fast):
             for_response[channels] += (spectrum.conj_physical() * change).sum(1)
             correlated = torch.fft.irfft(change.mul_(response[channels]), n=size)
             for_signal[rows, :, channels] = _channels_last(correlated[..., :length])
-        return for_signal, torch.fft.irfft(for_response, n=size)[:, : kernel.shape[1]]
+        return for_signal, torch.fft.irfft(for_response, n=size).roll(ahead, -1)[:, : kernel.shape[1]]
+
+
+def _size(length: int, kernel: Tensor, ahead: int) -> int:
+    """The least fast size in which nothing wraps around into the positions of the signal."""
+    return fast_length(length + max(ahead, kernel.shape[1] - 1 - ahead))
 
 
 def pair_convolution(first: Tensor, second: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from signal_model.transforms.fourier import causal_convolution
+from signal_model.transforms.fourier import causal_convolution, two_sided_convolution
 from signal_model.transforms.harmonics import damped_harmonics
 
 # Where to cut. Transforms slow down slowly with the length of a chunk and gain nothing below this one; a sequence
@@ -55,6 +55,29 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
             x = x.view(batch, chunks, size, width)
             result += _from_earlier_chunks(x, decay, frequency, coefficients, basis).reshape(result.shape)
         return result.view(batch, -1, width)[:, :length].to(dtype)
+
+
+def two_sided_harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coefficients: Tensor) -> Tensor:
+    """y_c(t) = Σ_s h_c(t - s) x_c(s), with one sum of the harmonics at lags t - s ≥ 0 and another at lags below 0.
+
+    As `harmonic_convolution`, with the `coefficients` (H, D / H, 4B) of `two_sided_kernel`, by one transform over the
+    whole length.
+    """
+    dtype = signal.dtype
+    with torch.autocast(signal.device.type, enabled=False):
+        x = signal.float() if dtype in (torch.bfloat16, torch.float16) else signal
+        kernel = two_sided_kernel(decay, frequency, coefficients, x.shape[1])
+        return two_sided_convolution(x, kernel, ahead=x.shape[1] - 1).to(dtype)
+
+
+def two_sided_kernel(decay: Tensor, frequency: Tensor, coefficients: Tensor, length: int) -> Tensor:
+    """h at lags 1 - length … length - 1: Σ_i e^{-λ_i |t|} (α_ci cos ω_i |t| + β_ci sin ω_i |t|), (D, 2 · length - 1).
+
+    `coefficients` (H, D / H, 4B): α and β of lags from 0 on, then α and β of lags below 0.
+    """
+    basis = damped_harmonics(decay, frequency, length)
+    after, before = torch.matmul(torch.stack(coefficients.to(basis.dtype).chunk(2, -1)), basis).flatten(1, 2)
+    return torch.cat([before[:, 1:].flip(-1), after], dim=-1)
 
 
 def harmonic_sums(signal: Tensor, decay: Tensor, frequency: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "harmonic": {"mixer": {"kind": "harmonic", "bases": 3}},
     "attention": {"mixer": {"kind": "attention", "heads": 2, "short_convolution": 3}},
     "window": {"mixer": {"kind": "attention", "heads": 2, "window": 5}},
+    "convolution": {"mixer": {"kind": "convolution", "taps": 4}},
     "fourier_attention": {"mixer": {"kind": "fourier_attention", "heads": 2}},
     "selective": {"mixer": {"kind": "selective", "heads": 2, "bases": 3}},
     "gated_linear": {"mixer": {"kind": "gated_linear", "heads": 2, "key_expansion": 0.5}},
@@ -41,21 +42,52 @@ FEEDFORWARD = {
     "attention": {"kind": "spectral", "activation": "swiglu"},
     "wavelet": {"kind": "mlp", "activation": "gelu"},
 }
-every_part = pytest.mark.parametrize("name", LAYERS)
+# Classifiers: a front end, and the mixers that hear both sides, with padding behind the shorter of two recordings.
+CLASSIFIERS: dict[str, dict[str, Any]] = {
+    "strided": {"layers": "harmonic"},
+    "filter_bank of samples": {"layers": "window", "front_end": {"kind": "filter_bank", "filters": 3}},
+    "wavelet of samples": {"layers": "wavelet", "front_end": {"kind": "wavelet", "levels": 2}},
+    "two-sided harmonic": {"layers": "harmonic", "causal": False},
+    "two-sided attention": {"layers": "attention", "causal": False},
+    "two-sided window": {"layers": "window", "causal": False},
+    "two-sided wavelet": {"layers": "wavelet", "causal": False, "front_end": {"kind": "wavelet", "levels": 2}},
+    "two-sided convolution": {"layers": "convolution", "causal": False},
+    "two-sided filter_bank": {"layers": "filter_bank", "causal": False},
+}
+every_part = pytest.mark.parametrize("name", [*LAYERS, *CLASSIFIERS])
 
 
 def test_every_mixer_is_asked() -> None:
     assert {layer["mixer"]["kind"] for layer in LAYERS.values()} == {*built_in(MixerConfig)}
 
 
-def model_of(name: str, seed: int = 0) -> SignalLLM:
-    layer = LAYERS[name] | {"feedforward": FEEDFORWARD.get(name, {"kind": "mlp", "expansion": 2})}
+def model_of(name: str, seed: int = 0) -> SignalLLM | Any:
+    mixer = CLASSIFIERS[name]["layers"] if name in CLASSIFIERS else name
+    layer = LAYERS[mixer] | {"feedforward": FEEDFORWARD.get(mixer, {"kind": "mlp", "expansion": 2})}
     settings = {"width": 8, "context": 200, "vocab_size": 17, "layers": [layer] * 2} | AROUND.get(name, {})
+    if name in CLASSIFIERS:
+        own = {"classes": 3, "front_end": {"kind": "strided", "filters": 3}} | CLASSIFIERS[name]
+        settings |= own | {"front_end": own["front_end"] | {"stride": 2, "taps": 5}, "layers": settings["layers"]}
     return build_model(ModelConfig.model_validate(settings), seed)
 
 
 def tokens(length: int, batch: int = 2) -> Tensor:
     return torch.randint(17, (batch, length), generator=torch.Generator().manual_seed(length))
+
+
+def given(name: str, length: int) -> tuple[Tensor, ...]:
+    """What a model takes: tokens, or samples and how many are of each recording."""
+    if name not in CLASSIFIERS:
+        return (tokens(length),)
+    samples = torch.randn(2, length, generator=torch.Generator().manual_seed(length))
+    return samples, torch.tensor([length, (length + 1) // 2])
+
+
+def loss_of(model: Callable[..., Tensor], batch: tuple[Tensor, ...]) -> Tensor:
+    """What training lowers."""
+    if len(batch) == 1:
+        return model(*batch, batch[0].flip(1))
+    return nn.functional.cross_entropy(model(*batch), torch.tensor([0, 2]))
 
 
 def gradients(model: nn.Module, loss: Callable[[], Tensor]) -> list[Tensor]:
@@ -69,22 +101,25 @@ def test_compiled_whole_for_every_length(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
     compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(tokens(40)), model(tokens(40)), rtol=1e-3, atol=1e-4)
-    ours, expected = (gradients(model, lambda f=f: f(tokens(40)).square().mean()) for f in (compiled, model))
+    torch.testing.assert_close(compiled(*given(name, 40)), model(*given(name, 40)), rtol=1e-3, atol=1e-4)
+    ours, expected = (gradients(model, lambda f=f: f(*given(name, 40)).square().mean()) for f in (compiled, model))
     for mine, theirs in zip(ours, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()) + 1e-6)
     with torch._dynamo.config.patch(error_on_recompile=True):
         for length in (41, 150, 200):
-            torch.testing.assert_close(compiled(tokens(length)), model(tokens(length)), rtol=1e-3, atol=1e-3)
+            batch = given(name, length)
+            torch.testing.assert_close(compiled(*batch), model(*batch), rtol=1e-3, atol=1e-3)
 
 
 @every_part
 def test_exported_for_every_length(name: str) -> None:
     model = model_of(name).eval()
     length = torch.export.Dim("length", min=2, max=1024)
-    exported = torch.export.export(model, (tokens(40),), dynamic_shapes={"tokens": {1: length}})
+    batch = given(name, 40)
+    exported = torch.export.export(model, batch, dynamic_shapes=({1: length}, *({} for _ in batch[1:])))
     for asked in (3, 40, 300):
-        torch.testing.assert_close(exported.module()(tokens(asked)), model(tokens(asked)), rtol=1e-3, atol=1e-3)
+        batch = given(name, asked)
+        torch.testing.assert_close(exported.module()(*batch), model(*batch), rtol=1e-3, atol=1e-3)
 
 
 @every_part
@@ -93,15 +128,15 @@ def test_a_stack_of_models_is_each_of_them(name: str) -> None:
     models = [model_of(name, seed) for seed in range(4)]
     parameters, buffers = torch.func.stack_module_state(models)  # type: ignore[arg-type]
     base = copy.deepcopy(models[0]).to("meta")
-    batch, targets = tokens(20), tokens(20).flip(1)
+    batch = given(name, 20)
 
     def loss(own: dict[str, Tensor], rest: dict[str, Tensor]) -> Tensor:
-        return torch.func.functional_call(base, (own, rest), (batch, targets))
+        return loss_of(lambda *parts: torch.func.functional_call(base, (own, rest), parts), batch)
 
     together = torch.vmap(torch.func.grad(loss))(parameters, buffers)
     for index, model in enumerate(models):
         names = [key for key, parameter in model.named_parameters() if parameter.requires_grad]
-        for key, theirs in zip(names, gradients(model, lambda m=model: m(batch, targets)), strict=True):
+        for key, theirs in zip(names, gradients(model, lambda m=model: loss_of(m, batch)), strict=True):
             torch.testing.assert_close(
                 together[key][index], theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()) + 1e-7
             )
@@ -111,18 +146,20 @@ def test_a_stack_of_models_is_each_of_them(name: str) -> None:
 def test_frozen(name: str) -> None:
     """Computes and generates as before; an optimiser is given what is left to train."""
     model = model_of(name)
-    expected = model(tokens(20))
+    batch = given(name, 20)
+    expected = model(*batch)
     model.requires_grad_(False)
-    assert not model(tokens(20)).requires_grad
-    torch.testing.assert_close(model(tokens(20)), expected)
-    hidden, states = model.prefill(tokens(20))
-    model.step(tokens(1)[:, 0], states)
+    assert not model(*batch).requires_grad
+    torch.testing.assert_close(model(*batch), expected)
+    if name in LAYERS:
+        hidden, states = model.prefill(*batch)
+        assert hidden.shape == (2, 20, 8)
+        model.step(tokens(1)[:, 0], states)
     model.blocks[1].requires_grad_(True)
     for kind in ("adamw", "muon"):
         optimizers = build_optimizers(model, TrainingConfig(optimizer={"kind": kind}))  # type: ignore[arg-type]
-        given = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
-        assert given == {id(p) for p in model.blocks[1].parameters()}
-    assert hidden.shape == (2, 20, 8)
+        stepped = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+        assert stepped == {id(p) for p in model.blocks[1].parameters()}
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if "40m" not in name])
@@ -135,11 +172,11 @@ def test_frozen_presets(preset: str) -> None:
 def test_checkpointed(name: str) -> None:
     """Blocks that are computed again for the gradient give the same one."""
     model = model_of(name)
-    expected = gradients(model, lambda: model(tokens(20), tokens(20)))
+    expected = gradients(model, lambda: loss_of(model, given(name, 20)))
     model.checkpointing = True
     calls = []
     model.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
-    ours = gradients(model, lambda: model(tokens(20), tokens(20)))
+    ours = gradients(model, lambda: loss_of(model, given(name, 20)))
     assert len(calls) == 2
     assert all(map(torch.equal, ours, expected))
 
@@ -165,14 +202,17 @@ class Adapter(nn.Module):
 def test_low_rank_adapters(name: str) -> None:
     """Linear maps are modules that can be replaced; a model starts as it was, and both forms follow the adapters."""
     model = model_of(name).requires_grad_(False)
-    expected = model(tokens(20))
+    batch = given(name, 20)
+    expected = model(*batch)
     for parent in [*model.modules()]:
         for key, child in [*parent.named_children()]:
             if isinstance(child, nn.Linear) and not isinstance(parent, Adapter):
                 setattr(parent, key, Adapter(child))
-    torch.testing.assert_close(model(tokens(20)), expected)
-    found = gradients(model, lambda: model(tokens(20), tokens(20)))
+    torch.testing.assert_close(model(*batch), expected)
+    found = gradients(model, lambda: loss_of(model, batch))
     assert any(gradient.count_nonzero() for gradient in found)
+    if name in CLASSIFIERS:  # they have one form
+        return
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, Adapter):

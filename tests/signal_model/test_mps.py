@@ -31,8 +31,9 @@ from torchgen.model import DispatchKey
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.data.corpus import Corpus
 from signal_model.data.tokenizers import ByteTokenizer
+from signal_model.evaluation.causality import causality_violation
 from signal_model.evaluation.generation import generate
-from signal_model.evaluation.scores import causality_violation, loss_by_position, score_text
+from signal_model.evaluation.scores import loss_by_position, score_text
 from signal_model.model import build_model
 from signal_model.training.trainer import Trainer
 from signal_model.transforms.atrous import causal_decomposition
@@ -240,7 +241,7 @@ def trace(settings: Settings) -> PretendedMPS:
             Trainer(model, corpus, TrainingConfig.model_validate(training | {"optimizer": {"kind": kind}}), MPS).run()
         score_text(model, windows, corpus.tokenizer.byte_lengths, MPS)
         loss_by_position(model, windows[:, :20], corpus.tokenizer.vocab_size, MPS)
-        causality_violation(model, config.vocab_size, 40)
+        causality_violation(model, 40)
         device.on_cpu.clear()
         list(generate(model, [1, 2], 2, top_k=5, top_p=0.5))
         list(generate(model, [1], 1, temperature=0))

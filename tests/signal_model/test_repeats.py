@@ -14,7 +14,7 @@ from signal_model.analysis.costs import measure_cost
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import ModelConfig, Recipe
 from signal_model.data.tokenizers import ByteTokenizer
-from signal_model.evaluation.scores import causality_violation, disagreement_of_forms
+from signal_model.evaluation.causality import causality_violation, disagreement_of_forms
 from signal_model.interchange import SignalLLMForCausalLM, from_transformers, to_transformers
 from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.support.errors import InputError
@@ -75,7 +75,7 @@ def test_shared_layers_are_copies_that_are_counted_and_trained_once() -> None:
     cost = measure_cost(model, repeats=0)
     assert sum(row.count for row in cost.parameters) == count_parameters(model)
     assert cost.flops() == measure_cost(whole, repeats=0).flops()
-    assert causality_violation(model, 256, 24) < 1e-5
+    assert causality_violation(model, 24) < 1e-5
     assert disagreement_of_forms(model, 12) < 1e-5
     windows = tokens.numpy()
     found, known = (activations(one, windows, ["embedded", f"blocks.{at}"]) for one, at in ((model, 0), (whole, 2)))

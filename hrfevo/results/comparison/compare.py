@@ -256,7 +256,7 @@ def of_one_text(searches: Sequence[Searched]) -> bool:
         mine, its = one.settings.corpus, other.settings.corpus
         if one.space.tokenizer == other.space.tokenizer:
             return mine.hash == its.hash
-        return one.space.corpus.source == other.space.corpus.source and mine.name == its.name
+        return one.space.corpus.keys == other.space.corpus.keys and mine.name == its.name
 
     return all(same(one, other) for one, other in itertools.combinations(searches, 2))
 

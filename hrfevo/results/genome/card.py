@@ -101,6 +101,8 @@ class Card:
     """Lowest rung first."""
     curve: tuple[Point, ...]
     """Training loss from the first step to the last, over all rungs."""
+    unit: str
+    """What that loss is in."""
     cost: Cost
     confirmed: Confirmed | None
     rivals: Mapping[str, Confirmed]
@@ -141,6 +143,7 @@ def card_of(
         children=tuple(_relative(history, child) for child in children),
         trainings=tuple(_training(space, evaluation, curves) for evaluation in own),
         curve=_joined([curves.get(e.number, ()) for e in own if e.seed == found.seed]),
+        unit=space.measure(space.loss).unit,
         cost=Cost(**{name: found.metrics.get(name) for name in Cost.__dataclass_fields__}),
         confirmed=next((c for c in confirmed if c.origin != "baseline" and c.genome == found.genome), None),
         rivals=Confirmation(tuple(confirmed)).rivals,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.store import Evaluation
     from signal_model.config import Recipe
-    from signal_model.model import SignalLLM
+    from signal_model.model import SignalClassifier, SignalLLM
 
 
 _IN_LAYERS = ("filter bank", "mixer", "feed-forward")
@@ -66,7 +66,7 @@ def weighed(folder: RunFolder, recipe: Recipe, genome: str) -> tuple[SignalLLM, 
         return build_model(recipe.model, recipe.training.seed), 0
 
 
-def costs_by_part(model: SignalLLM) -> list[PartCost]:
+def costs_by_part(model: SignalLLM | SignalClassifier) -> list[PartCost]:
     """All parts in the order of the data, then norms, residual stream and head; they sum to the model."""
     from signal_model.analysis.costs import component_frame, measure_cost, place_name
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hrfevo.space.genome import Genome, express
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
 from signal_model.config import ModelConfig, Recipe
+from signal_model.config.task import TASK_WORDS
 from signal_model.support.errors import counted
 from signal_model.support.files import to_yaml
 from signal_model.support.plugins import command, plugins
@@ -59,8 +61,10 @@ def _origin(evaluation: Evaluation, run_name: str, recipe: Recipe, confirmed: Se
     needed = "".join(
         f"# Its parts need the plugin {name}: installed, or --plugin.\n" for name in plugins_of(recipe.model)
     )
-    score = evaluation.metrics.get("bits_per_byte")
-    measured = f"{score:.6f} bits per byte on validation" if score is not None else evaluation.reason
+    assert recipe.corpus is not None
+    name = TASK_WORDS[recipe.task].score
+    score, unit = evaluation.metrics.get(name), measure(name, recipe.corpus.unit).unit
+    measured = f"{score:.6f} {unit} on validation" if score is not None else evaluation.reason
     seeds = "one seed" if evaluation.seeds == 1 else f"the mean of {evaluation.seeds} seeds"
     again = next((one for one in confirmed if one.genome == evaluation.genome and one.origin != "baseline"), None)
     how = f"{seeds}, chosen by the search" + ("" if again else ", not confirmed")
@@ -81,7 +85,7 @@ def _again(confirmed: Confirmed | None) -> str:
 def plugins_of(model: ModelConfig) -> list[str]:
     """The plugins that parts of a model are of."""
     layers = (part for layer in model.layers for part in (layer.filter_bank, layer.mixer, layer.feedforward))
-    homes = {_top(type(part).__module__) for part in (model.embedding, model.positions, *layers)}
+    homes = {_top(type(part).__module__) for part in (model.front_end, model.embedding, model.positions, *layers)}
     return [plugin.name for plugin in plugins() if _top(plugin.module.__name__) in homes]
 
 

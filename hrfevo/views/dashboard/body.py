@@ -73,7 +73,7 @@ def _head(run: str, snapshot: Snapshot, told: bool) -> html.Div:
     parts = [html.Div(title, className="title"), html.P("; ".join(facts), className="quiet")]
     parts += [html.P(record.reason, className="quiet")] if record.reason else []
     parts += [html.P(summary(snapshot.frame, space), className="lead")] if told else []
-    value = worth_of(snapshot.losses, yardsticks_of(record.settings)) if told else ""
+    value = worth_of(snapshot.losses, yardsticks_of(record.settings), space) if told else ""
     parts += [html.P(value, className="quiet")] if value else []
     return part(parts, "head", run, className="head")
 

@@ -67,8 +67,8 @@ class Snapshot:
 
     @property
     def losses(self) -> list[float]:
-        """All at the highest rung reached, in bits per byte."""
-        return list(finished_at(self.records)["bits_per_byte"].dropna())
+        """All at the highest rung reached, by the score of the task."""
+        return list(finished_at(self.records)[self.space.score].dropna())
 
     @cached_property
     def course(self) -> Course | None:

@@ -11,6 +11,7 @@ import torch
 
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
+from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Evaluation
@@ -18,8 +19,9 @@ from hrfevo.store.versions import changes
 from hrfevo.workers.base import INHERITED
 from hrfevo.workers.trainings import fetched
 from signal_model.config import Recipe
+from signal_model.config.task import TASK_WORDS
 from signal_model.data.corpus import Corpus
-from signal_model.model import SignalLLM, build_model
+from signal_model.model import build_model
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import FIGURES, RECIPE, TOKENIZER, WEIGHTS, load_training, save_checkpoint
 from signal_model.training.folder import figures_of
@@ -33,7 +35,7 @@ FILES = (RECIPE, TOKENIZER, FIGURES, WEIGHTS)
 class Trained:
     """A genome's model at a rung. `began` is the step from which it was trained now; `steps` if it was kept there."""
 
-    model: SignalLLM
+    model: Any
     recipe: Recipe
     corpus: Corpus
     figures: dict[str, Any]
@@ -45,8 +47,8 @@ class Trained:
 
     @property
     def score(self) -> float:
-        """Bits per byte on validation, measured now."""
-        return float(self.figures["validation"]["bits_per_byte"])
+        """On validation, measured now, by the score of its task."""
+        return float(self.figures["validation"][self._scored])
 
     def in_words(self) -> str:
         """Where the weights come from, and whether their score is the one that the search measured."""
@@ -56,12 +58,18 @@ class Trained:
             origin = f"kept by the search at step {self.began:,}, trained on to {self.steps:,}"
         else:
             origin = f"trained again from scratch to step {self.steps:,}"
-        return f"{origin}; {self.score:.6f} bits per byte on validation, {self._compared()}"
+        assert self.recipe.corpus is not None
+        unit = measure(self._scored, self.recipe.corpus.unit).unit
+        return f"{origin}; {self.score:.6f} {unit} on validation, {self._compared()}"
+
+    @property
+    def _scored(self) -> str:
+        return TASK_WORDS[self.recipe.task].score
 
     def _compared(self) -> str:
         if self.measured is None:
             return "which the search did not measure"
-        before = self.measured.metrics["bits_per_byte"]
+        before = self.measured.metrics[self._scored]
         if self.score == before:
             return "the same as in the search"
         if not self.began and self.measured.metrics.get(INHERITED):

@@ -77,7 +77,7 @@ def gallery(
         found["progress"] = progress(frame, objectives)
         found["genealogy"] = genealogy(frame, history)
     if finished["number"].isin(curves["number"]).any():
-        found["curves"] = learning_curves(curves, frame, objectives)
+        found["curves"] = learning_curves(curves, frame, objectives, unit=space.measure(space.loss).unit)
     found["agreement"] = agreement(history)
     if len(finished) >= 2:
         found["genes"] = gene_values(frame, space)

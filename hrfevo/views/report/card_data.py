@@ -12,7 +12,7 @@ import pandas as pd
 
 from hrfevo.results.history import History
 from hrfevo.space.genes import rounded
-from hrfevo.space.metrics import METRICS, RECORDED, measure
+from hrfevo.space.metrics import METRICS, RECORDED
 from hrfevo.views.figures.style import metric_format
 from hrfevo.views.terminal.tables import short_names
 from hrfevo.workers.base import Point
@@ -85,7 +85,8 @@ def card_data(
         "peers": [peers[rung] for rung in range(len(space.rungs))],
         "steps": space.rungs,
         "objectives": dict(space.objectives),
-        "metrics": {name: (measure(name).heading, metric_format(name)) for name in metrics},
+        "loss": f"training loss, {space.measure(space.loss).unit}",
+        "metrics": {name: (space.measure(name).heading, metric_format(name)) for name in metrics},
         "genomes": genomes,
         "evaluations": {
             "number": [e.number for e in evaluations],

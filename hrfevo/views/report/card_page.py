@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from hrfevo.results.frames import evaluation_frame
 from hrfevo.results.genome.card import Card, Relative
 from hrfevo.results.history import History
-from hrfevo.space.metrics import METRICS, measure
+from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, caption_of, figure, measured, text
 from hrfevo.views.figures.winners.front import front
 from hrfevo.views.terminal.card import facts_of, gene_rows
-from hrfevo.views.terminal.tables import number
+from hrfevo.views.terminal.tables import CONFUSION_TITLE, number
 from signal_model.analysis.page import Section, Table, render
 from signal_model.support.errors import counted
 
@@ -23,15 +23,17 @@ COLOURS = (MANY, BEST, OTHER, FAINT)
 
 def card_page(history: History, card: Card, run_name: str, pictures: Mapping[str, go.Figure]) -> str:
     """The whole page, with `pictures` of the model. Everything that comes from data is escaped."""
-    facts = dict(facts_of(card))
+    facts, space = dict(facts_of(card)), history.space
+    heading = space.measure(card.objectives[0]).heading
     lead = facts.get("standing", f"It has no score: {facts['status']}")
     sections = [
         Section("What is known", "", None, Table([], list(facts.items()), words=2)),
         Section("Genes", "", None, Table([], [*gene_rows(card.genes)], words=2)),
         *(section_of(drawn) for drawn in _figures(history, card)),
-        Section("Trainings", "", None, _trainings(card)),
+        Section("Trainings", "", None, _trainings(card, space)),
+        *_confusion(card),
         *(
-            Section(title, counted(len(relatives), "genome") + ".", None, _relatives(relatives, card.objectives[0]))
+            Section(title, f"{counted(len(relatives), 'genome')}.", None, _relatives(relatives, heading))
             for title, relatives in (("Parents", card.parents), ("Children", card.children))
             if relatives
         ),
@@ -46,10 +48,10 @@ def learning_curve(card: Card) -> go.Figure:
     first, last = card.curve[0], card.curve[-1]
     fig = figure(
         "Learning curve",
-        f"Training loss from {first.bits_per_byte:.4f} at step {first.step:,} to {last.bits_per_byte:.4f} bits per "
-        f"byte at step {last.step:,}.",
+        f"Training loss from {first.bits_per_byte:.4f} at step {first.step:,} to {last.bits_per_byte:.4f} "
+        f"{card.unit} at step {last.step:,}.",
         xaxis={"title": {"text": "training step"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "training loss, bits per byte"}},
+        yaxis={"title": {"text": f"training loss, {card.unit}"}},
         height=380,
     )
     for index, training in enumerate(one for one in card.trainings if one.curve):
@@ -86,7 +88,7 @@ def _figures(history: History, card: Card) -> Iterator[go.Figure]:
         yield learning_curve(card)
 
 
-def _trainings(card: Card) -> Table:
+def _trainings(card: Card, space: SearchSpace) -> Table:
     names = list(dict.fromkeys(name for training in card.trainings for name in training.metrics))
     heads = ["measurement", *(counted(training.steps, "step") for training in card.trainings)]
     rows = [
@@ -96,16 +98,23 @@ def _trainings(card: Card) -> Table:
     ]
     for name in names:
         values = [training.metrics.get(name) for training in card.trainings]
-        rows.append([measure(name).heading, *("–" if value is None else number(value) for value in values)])
+        rows.append([space.measure(name).heading, *("–" if value is None else number(value) for value in values)])
     return Table(heads, rows)
 
 
-def _relatives(relatives: Sequence[Relative], objective: str) -> Table:
+def _confusion(card: Card) -> Iterator[Section]:
+    if card.confirmed and (found := card.confirmed.confusion):
+        rows = [[name, *(str(count) for count in row)] for name, row in zip(found.classes, found.counts, strict=True)]
+        said = f"{CONFUSION_TITLE}."
+        yield Section("What it takes for what", said, None, Table(["", *found.classes], rows))
+
+
+def _relatives(relatives: Sequence[Relative], heading: str) -> Table:
     def cell(value: float | None) -> str:
         return "–" if value is None else number(value)
 
     rows = [(r.genome, r.operator, cell(r.generation), cell(r.steps), cell(r.score)) for r in relatives]
-    return Table(["genome", "operator", "generation", "steps", METRICS[objective].heading], rows, words=2)
+    return Table(["genome", "operator", "generation", "steps", heading], rows, words=2)
 
 
 def section_of(drawn: go.Figure) -> Section:

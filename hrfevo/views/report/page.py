@@ -26,11 +26,11 @@ from hrfevo.views.report.board import Board
 from hrfevo.views.report.card_data import card_data
 from hrfevo.views.report.compact import packed, picture
 from hrfevo.views.report.headline import corpus_name, lead, searched, won
-from hrfevo.views.report.tables import confirmed_table, footprints, front_table
+from hrfevo.views.report.tables import confirmed_table, confusion_table, footprints, front_table
 from hrfevo.views.terminal.tables import duration, trained_in_words
 from hrfevo.views.words import caveat, moment, summary, tally
 from hrfevo.workers.base import Point
-from signal_model.config.text import corpus_in_words
+from signal_model.config.corpus import corpus_in_words
 from signal_model.support.errors import listed
 from signal_model.support.pages import Script, page
 
@@ -73,6 +73,7 @@ def render(
             ("quiet", caveat(seeds, bool(confirmed.rows), space.inherit) if winners else ""),
         ],
         confirmed=confirmed_table(confirmed) if confirmed.rows else None,
+        confusion=confusion_table(confirmed.winner),
         footprints=footprints(confirmed),
         front=front_table(space, winners) if winners else None,
         picture=board.sections[:1],

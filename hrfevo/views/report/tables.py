@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hrfevo.results.confirmed import Confirmation, Confirmed
-from hrfevo.space.metrics import METRICS
 from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation
@@ -16,6 +15,7 @@ from hrfevo.views.footprints import footprint_figures, footprint_heads, footprin
 from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, timed_in_words, with_reach
 from hrfevo.views.verdicts import in_general
 from hrfevo.views.words import gene_lines
+from signal_model.support.errors import counted
 
 # More rows of the front than these are folded away.
 ROWS = 8
@@ -52,6 +52,15 @@ class Rival:
 
 
 @dataclass(frozen=True)
+class ConfusionTable:
+    """What the winner takes for what, below a line that says of what."""
+
+    said: str
+    classes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
 class ConfirmedTable:
     """What was trained again, below lines that say how to read it."""
 
@@ -78,7 +87,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
     if timed := timed_in_words(winners, space.objectives):
         said += f" The {timed}."
     seeds = any(winner.seeds > 1 for winner in winners)
-    heads = [*(METRICS[name].heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
+    heads = [*(space.measure(name).heading for name in space.objectives), *(["seeds"] if seeds else []), "generation"]
     rows = [
         Winner(
             winner.genome,
@@ -97,7 +106,7 @@ def front_table(space: SearchSpace, winners: Sequence[Evaluation]) -> FrontTable
 def confirmed_table(found: Confirmation) -> ConfirmedTable:
     """Of a confirmation that has trained something again."""
     lines = [
-        "Trained again from scratch with fresh seeds, the same for all; bits per byte. Differences are paired by seed, "
+        f"Trained again from scratch with fresh seeds, the same for all; {found.unit}. Differences are paired by seed, "
         "with the 95 % interval of Student's t. The number of each is the place that its own search gave it; who is "
         "first was decided before.",
         *(in_general(found) if found.winner else ()),
@@ -108,6 +117,17 @@ def confirmed_table(found: Confirmation) -> ConfirmedTable:
     heads += [*(f"difference {said}" for said in on_test), "parameters", "seeds × steps"]
     rivals = tuple(found.rivals.values())
     return ConfirmedTable(tuple(lines), tuple(heads), tuple(_rival(row, rivals) for row in found.rows))
+
+
+def confusion_table(one: Confirmed | None) -> ConfusionTable | None:
+    """None of what is no classifier."""
+    if one is None or (found := one.confusion) is None:
+        return None
+    said = (
+        f"Recordings of the test split, {counted(len(one.seeds), 'training')} of {one.genome} together: a row for what "
+        "each is, a column for what it was taken for."
+    )
+    return ConfusionTable(said, found.classes, tuple(zip(found.classes, found.counts, strict=True)))
 
 
 def footprints(found: Confirmation) -> FootprintTable | None:

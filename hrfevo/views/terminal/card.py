@@ -15,7 +15,7 @@ from hrfevo.results.genome.card import Card, Relative, Training
 from hrfevo.results.genome.costs import PartCost
 from hrfevo.space.rivals import the
 from hrfevo.views.terminal.sparkline import place_bar, sparkline
-from hrfevo.views.terminal.tables import genes_in_words, number
+from hrfevo.views.terminal.tables import CONFUSION_TITLE, confusion_table, genes_in_words, number
 from signal_model.support.console import print_table
 from signal_model.support.errors import counted
 
@@ -44,6 +44,8 @@ def print_card(console: Console, card: Card, parts: Sequence[PartCost] | None = 
             more = len(card.children) - MOST_CHILDREN
             title += f" (the first {MOST_CHILDREN} of {len(card.children)})" if title == "children" and more > 0 else ""
             _section(console, title, _table(heads, *map(_relative, relatives), right=(2, 3, 4)))
+    if card.confirmed and (confusion := card.confirmed.confusion):
+        _section(console, CONFUSION_TITLE, confusion_table(confusion))
     if parts is not None:
         _section(console, "parts of the model", _parts(parts))
     if card.detail:
@@ -71,8 +73,7 @@ def facts_of(card: Card) -> Iterator[tuple[str, str]]:
         first, last = card.curve[0], card.curve[-1]
         yield (
             "learning curve",
-            f"{first.bits_per_byte:.4g} → {last.bits_per_byte:.4g} bits per byte, "
-            f"steps {first.step:,} to {last.step:,}",
+            f"{first.bits_per_byte:.4g} → {last.bits_per_byte:.4g} {card.unit}, steps {first.step:,} to {last.step:,}",
         )
     cost = {
         "s of training": card.cost.train_seconds,
@@ -121,7 +122,7 @@ def _pictures(card: Card) -> dict[str, str]:
 
 def _confirmed(found: Confirmed, rivals: Mapping[str, Confirmed]) -> str:
     said = (
-        f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} bits per byte, "
+        f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} {found.unit}, "
         f"{len(found.validation)} × {counted(found.steps, 'step')}"
     )
     compared = {name: found.less(rival) for name, rival in rivals.items()}

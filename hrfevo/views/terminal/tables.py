@@ -14,6 +14,7 @@ from rich.table import Table
 from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
 from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confusion import Confusion
 from hrfevo.results.cost import cost_in_words
 from hrfevo.results.footprints import Footprints
 from hrfevo.results.history import History
@@ -26,6 +27,7 @@ from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted
 
 # Before and after those of the differences to rivals.
+CONFUSION_TITLE = "What it takes for what on test, by row what it is, by column what it was taken for"
 CONFIRMED_COLUMNS = (
     ("genome", "from", "validation", "± seeds"),
     ("test", "parameters", "seeds × steps"),
@@ -126,7 +128,7 @@ def timed_in_words(evaluations: Sequence[Evaluation], metrics: Iterable[str]) ->
 
 
 def confirmed_table(found: Confirmation) -> Table:
-    """Best mean first, in bits per byte; differences are to each tuned rival, paired by seed."""
+    """Best mean first, by the score of the task; differences are to each tuned rival, paired by seed."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     before, after = CONFIRMED_COLUMNS
     for column in (*before, *(f"− {name} ± 95 %" for name in found.rivals), *after):
@@ -142,6 +144,16 @@ def confirmed_table(found: Confirmation) -> Table:
             number(row.parameters),
             f"{len(row.validation)} × {row.steps:,}",
         )
+    return table
+
+
+def confusion_table(found: Confusion) -> Table:
+    """A row for each class, of what it is; a column for each, of what it was taken for."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", *found.classes):
+        table.add_column(escape(column), justify="right")
+    for name, row in zip(found.classes, found.counts, strict=True):
+        table.add_row(escape(name), *(f"{count:,}" if count else "·" for count in row))
     return table
 
 

@@ -1,7 +1,8 @@
-"""Mixers: how positions exchange information, causally."""
+"""Mixers: how positions exchange information."""
 
 from signal_model.layers.mixers import (
     attention,
+    convolution,
     fourier_attention,
     gated_delta,
     gated_linear,
@@ -16,6 +17,7 @@ __all__ = [
     "State",
     "attention",
     "build_mixer",
+    "convolution",
     "fourier_attention",
     "gated_delta",
     "gated_linear",

@@ -1,4 +1,4 @@
-"""Softmax attention, the strong baseline: over all of the past, or over a window of it."""
+"""Softmax attention, the strong baseline: over all of the past, or over a window of it; or over both sides."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ SHORT = 128
 
 @implements(AttentionConfig)
 class AttentionMixer(Mixer):
-    """Causal multi-head attention (Vaswani et al. 2017) with rotary positions (Su et al. 2021),
-    query-key normalisation with a learned scale per head (Henry et al. 2020) and, if asked for, a short causal
-    convolution on q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020).
+    """Multi-head attention (Vaswani et al. 2017) with rotary positions (Su et al. 2021),
+    query-key normalisation with a learned scale per head (Henry et al. 2020) and, if asked for, a short
+    convolution on q, k, v (So et al. 2021, Primer) and a sliding window (Beltagy et al. 2020). Where the model is not
+    causal, it is over all positions, or over a window with its position in the middle.
 
     The state is the keys and values of all positions so far or, with a window of W tokens, of the
     last W - 1 and the number of those seen.
@@ -35,16 +36,18 @@ class AttentionMixer(Mixer):
     def __init__(self, config: AttentionConfig, model: ModelConfig) -> None:
         super().__init__()
         self.heads, self.window, self.rotary = config.heads, config.window, config.rotary
+        self.causal = model.causal
+        self.ahead = 0 if model.causal or config.window is None else (config.window - 1) // 2
         self.project = nn.Linear(model.width, 3 * model.width, bias=False)
         taps = config.short_convolution
-        self.short = ShortConvolution(3 * model.width, taps) if taps > 1 else None
+        self.short = ShortConvolution(3 * model.width, taps, causal=model.causal) if taps > 1 else None
         self.output = nn.Linear(model.width, model.width, bias=False)
         # Logits are scale · √(D / H) · cos(query, key): how sharply a head attends is learned, per head.
         start = INITIAL_LOGIT / math.sqrt(model.width // config.heads)
         self.log_scale = nn.Parameter(torch.full((config.heads,), math.log(start)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._attend(self.project(x))[0]
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        return self._attend(self.project(x), present)[0]
 
     def prefill(self, x: Tensor) -> tuple[Tensor, State]:
         projected = self.project(x)
@@ -93,17 +96,22 @@ class AttentionMixer(Mixer):
             state_dict.setdefault(f"{prefix}log_scale", torch.zeros_like(self.log_scale))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _attend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _attend(self, projected: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3D) → what the mixer gives, (B, T, D), and the keys and values (B, H, T, D / H) that it came from."""
         length = projected.shape[1]
         positions = torch.arange(length, device=projected.device)
         query, key, value = self._heads(projected if self.short is None else self.short(projected), positions)
         # What is compiled serves every length, also those that a window does not cut.
-        if self.window is None or (not torch.compiler.is_compiling() and self.window >= length):
-            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        if self.window is None or (not torch.compiler.is_compiling() and self._nearest_end(self.window) >= length):
+            heard = None if self.causal or present is None else (present > 0).mT[:, None]  # (B, 1, 1, T)
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=heard, is_causal=self.causal)
         else:
-            mixed = windowed_attention(query, key, value, self.window)
+            mixed = windowed_attention(query, key, value, self.window, self.ahead, present)
         return self._merge(mixed), key, value
+
+    def _nearest_end(self, window: int) -> int:
+        """From how many tokens on a window cuts a sequence."""
+        return window if self.causal else self.ahead + 1
 
     def _heads(self, projected: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3D) at positions (T,) → query, key, value, each (B, H, T, D / H); key of unit mean square, query of
@@ -122,33 +130,46 @@ class AttentionMixer(Mixer):
         return result
 
 
-def windowed_attention(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
-    """Attention of each position to the last `window` positions, itself included: O(T · window).
+def windowed_attention(
+    query: Tensor, key: Tensor, value: Tensor, window: int, ahead: int = 0, present: Tensor | None = None
+) -> Tensor:
+    """Attention of each position to `window` positions, itself and the `ahead` next ones included: O(T · window).
 
-    All are (B, H, T, C) and so is the result. Unless it is short, the sequence is cut into blocks of `window`
-    positions; each block meets its own keys and those of the block before, and a mask leaves the band.
+    All are (B, H, T, C) and so is the result; of `present` (B, T, 1) only what is above 0 is attended to. Unless it is
+    short, the sequence is cut into blocks of `window` positions; each block meets its own keys and those around it, and
+    a mask leaves the band.
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
+    before = window - 1 - ahead
     # Blocks would meet more pairs than there are; and what is compiled serves every length, cut or not.
     if torch.compiler.is_compiling() or length <= SHORT or 2 * blocks * window**2 >= length**2:
         distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
+        band = (distance >= -ahead) & (distance <= before)
+        mask = band if present is None else _or_all(band & (present > 0).mT[:, None])
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     missing = blocks * window - length
 
-    def blocked(x: Tensor, before: int) -> Tensor:
-        """(B, H, T, C) → (B · blocks, H, before + window, C): each block after the `before` positions before it."""
-        padded = F.pad(x, (0, 0, before, missing))
-        return padded.unfold(2, before + window, window).permute(0, 2, 1, 4, 3).flatten(0, 1)
+    def blocked(x: Tensor, before: int, ahead: int) -> Tensor:
+        """(B, T, …) → (B · blocks, …, before + window + ahead): each block with as many positions around it."""
+        padded = F.pad(x, (*(0, 0) * (x.ndim - 2), before, missing + ahead))
+        return padded.unfold(1, before + window + ahead, window).flatten(0, 1)
+
+    def heads(x: Tensor, before: int = 0, ahead: int = 0) -> Tensor:
+        """(B, H, T, C) → (B · blocks, H, before + window + ahead, C)."""
+        return blocked(x.transpose(1, 2), before, ahead).transpose(2, 3)
 
     position = torch.arange(window, device=query.device)[:, None]
-    other = torch.arange(2 * window, device=query.device)
-    band = (other > position) & (other <= position + window)
-    first = band & (other >= window)  # nothing precedes the first block
-    mask = torch.stack([first, *[band] * (blocks - 1)]).repeat(batch, 1, 1)[:, None]
-    mixed = F.scaled_dot_product_attention(
-        blocked(query, 0), blocked(key, window), blocked(value, window), attn_mask=mask
-    )
+    other = torch.arange(2 * window - 1, device=query.device)
+    band = (other >= position) & (other < position + window)
+    there = query.new_ones(batch, length, 1) if present is None else present
+    mask = _or_all(band & (blocked(there, before, ahead) > 0))[:, None]
+    mixed = F.scaled_dot_product_attention(heads(query), heads(key, before, ahead), heads(value, before, ahead), mask)
     joined = mixed.unflatten(0, (batch, blocks)).transpose(1, 2).flatten(2, 3)
     result: Tensor = joined[:, :, :length]
     return result
+
+
+def _or_all(mask: Tensor) -> Tensor:
+    """A row that would attend to nothing attends to all: it stands behind the end, and nobody reads it."""
+    return mask | ~mask.any(-1, keepdim=True)

@@ -13,14 +13,19 @@ State = list[Tensor]
 
 
 class Mixer(WithConstants):
-    """Base of mixers. Output at position t depends on inputs at positions ≤ t only."""
+    """Base of mixers. Output at position t depends on inputs at positions ≤ t only, if the model is causal.
+
+    A mixer whose config is `two_sided` has another form for models that are not, `forward(x, present)`. `present`
+    (B, T, 1) is 1 where there is a position, and 0 behind the end of a sequence that is shorter than others beside it;
+    it is None where all are as long. x is 0 there, and outputs before are those of the sequence alone.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """All positions at once, (B, T, D) → (B, T, D)."""
         raise NotImplementedError
 
     def prefill(self, x: Tensor) -> tuple[Tensor, State]:
-        """All positions of a beginning, (B, T, D) → (B, T, D) and the state after the last of them.
+        """All positions of a beginning, (B, T, D) → (B, T, D) and the state after the last of them; if causal.
 
         Here step by step; mixers override it with their parallel form.
         """

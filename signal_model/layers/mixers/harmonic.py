@@ -11,7 +11,12 @@ from signal_model.config import HarmonicConfig, ModelConfig
 from signal_model.layers.convolution import ShortConvolution, gated_depthwise, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.harmonic_convolution import harmonic_convolution, harmonic_sums
+from signal_model.transforms.harmonic_convolution import (
+    harmonic_convolution,
+    harmonic_sums,
+    two_sided_harmonic_convolution,
+    two_sided_kernel,
+)
 from signal_model.transforms.harmonics import damped_harmonics, spaced
 
 
@@ -24,6 +29,8 @@ class HarmonicMixer(Mixer):
     energy of a harmonic independent of its decay (Orvieto et al. 2023, eq. 7). Gating and short
     convolutions on q, k, v are those of Hyena (Poli et al. 2023) and H3 (Fu et al. 2023).
 
+    Where the model is not causal, h is such a sum of |t| at t ≥ 0 and another, with α and β of its own, at t < 0.
+
     Training convolves in chunks, O(T log T) at most. Generation carries B complex numbers per
     channel: s ← e^{-λ + iω} s + k ⊙ v, read out by the coefficients.
     """
@@ -32,24 +39,28 @@ class HarmonicMixer(Mixer):
         super().__init__()
         width, heads, bases = model.width, config.heads, config.bases
         self.project = nn.Linear(width, 3 * width, bias=False)
-        self.short = ShortConvolution(3 * width, config.short_convolution)
+        self.short = ShortConvolution(3 * width, config.short_convolution, causal=model.causal)
         self.output = nn.Linear(width, width, bias=False)
         # Low frequencies decay slowly and high ones fast, as the scales of a wavelet do.
         frequency = 2 * math.pi * spaced(config.frequencies, bases, config.spacing)
         decay = 1 / spaced(config.timescales, bases, "log").flip(0)
         self.log_frequency = nn.Parameter(frequency.log().repeat(heads, 1))  # (H, B), radians per token
         self.log_decay = nn.Parameter(decay.log().repeat(heads, 1))  # (H, B), per token
-        # α, then β, of the channels of each head
-        self.coefficients = nn.Parameter(torch.randn(heads, width // heads, 2 * bases) / math.sqrt(bases))
+        # α, then β, of the channels of each head; then, where there are two sides, those of t < 0
+        self.causal, sides = model.causal, 1 if model.causal else 2
+        coefficients = torch.randn(heads, width // heads, 2 * sides * bases)
+        self.coefficients = nn.Parameter(coefficients / math.sqrt(sides * bases))
 
     def kernel(self, length: int) -> Tensor:
-        """h, (D, length), at least in float32."""
+        """h, (D, length), or (D, 2 · length - 1) from t = 1 - length on, at least in float32."""
         decay, frequency = self._rates()
+        if not self.causal:
+            return two_sided_kernel(decay, frequency, self._gains(decay), length)
         basis = damped_harmonics(decay, frequency, length)
         return torch.einsum("hcb,hbt->hct", self._gains(decay), basis).flatten(0, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._convolve(self.project(x))[0]
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        return self._convolve(self.project(x), present)[0]
 
     def prefill(self, x: Tensor) -> tuple[Tensor, State]:
         projected = self.project(x)
@@ -82,11 +93,13 @@ class HarmonicMixer(Mixer):
         mixed = torch.einsum("nhcb,hcb->nhc", sums, gains.to(sums.dtype)).flatten(1)
         return self.output(query * mixed.to(query.dtype)), [past, sums]
 
-    def _convolve(self, projected: Tensor) -> tuple[Tensor, Tensor]:
+    def _convolve(self, projected: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, 3D) → the output and the convolved k ⊙ v, both (B, T, D)."""
-        query, update = gated_depthwise(projected, self.short.weight)
+        query, update = gated_depthwise(projected, self.short.weight, self.short.ahead)
+        update = update if present is None else update * present
         decay, frequency = self._rates()
-        mixed = harmonic_convolution(update, decay, frequency, self._gains(decay))
+        convolution = harmonic_convolution if self.causal else two_sided_harmonic_convolution
+        mixed = convolution(update, decay, frequency, self._gains(decay))
         return self.output(query * mixed), update
 
     def _rates(self) -> tuple[Tensor, Tensor]:
@@ -98,6 +111,6 @@ class HarmonicMixer(Mixer):
         return decay.exp(), frequency.exp()
 
     def _gains(self, decay: Tensor) -> Tensor:
-        """Coefficients with g_i multiplied in, (H, C, 2B)."""
+        """Coefficients with g_i multiplied in, (H, C, 2B), or (H, C, 4B) of two sides."""
         gain = torch.sqrt(-torch.expm1(-2 * decay))
-        return self.coefficients.to(decay.dtype) * gain.repeat(1, 2)[:, None]
+        return self.coefficients.to(decay.dtype) * gain.repeat(1, 2 if self.causal else 4)[:, None]

@@ -1,4 +1,4 @@
-"""Gated mixing of the scales of a causal wavelet decomposition."""
+"""Gated mixing of the scales of a wavelet decomposition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from signal_model.config import ModelConfig, WaveletConfig
 from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.atrous import decomposition, lowpass, reach, step_decomposition
+from signal_model.transforms.atrous import (
+    causal_decomposition,
+    lowpass,
+    reach,
+    step_decomposition,
+    two_sided_decomposition,
+)
 
 
 @implements(WaveletConfig)
@@ -21,7 +27,8 @@ class WaveletMixer(Mixer):
 
     q, v and the gates s_j = 2 σ(…), one per head and scale, are linear in the input at the same
     position; c_j is a learned filter with the dilation of its scale. With several families the
-    bands are a weighted sum over families, by a softmax that is linear in the input too.
+    bands are a weighted sum over families, by a softmax that is linear in the input too. Where the model is not
+    causal, decomposition and filters are centred.
 
     The state is the past that each level's filters look back on; it does not grow.
     """
@@ -30,17 +37,19 @@ class WaveletMixer(Mixer):
         super().__init__()
         self.families, self.levels, self.heads = config.families, config.levels, config.heads
         self.taps = [lowpass(family) for family in config.families]
+        self.causal = model.causal
         bands = config.levels + 1
         self.project = nn.Linear(model.width, 2 * model.width, bias=False)
         self.gates = nn.Linear(model.width, bands * config.heads)
         self.selection = nn.Linear(model.width, len(config.families)) if len(config.families) > 1 else None
         self.filters = nn.ModuleList(
-            ShortConvolution(model.width, config.taps, dilation=2 ** min(j, config.levels - 1)) for j in range(bands)
+            ShortConvolution(model.width, config.taps, 2 ** min(j, config.levels - 1), model.causal)
+            for j in range(bands)
         )
         self.output = nn.Linear(model.width, model.width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._decompose(x)[0]
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        return self._decompose(x, present)[0]
 
     def prefill(self, x: Tensor) -> tuple[Tensor, State]:
         output, value, per_family, bands = self._decompose(x)
@@ -78,10 +87,15 @@ class WaveletMixer(Mixer):
             after.append(past_band)
         return self._combine(x, query, filtered), after
 
-    def _decompose(self, x: Tensor) -> tuple[Tensor, Tensor, list[list[Tensor]], list[Tensor]]:
+    def _decompose(
+        self, x: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, list[list[Tensor]], list[Tensor]]:
         """(B, T, D) → the output, the value, its bands in each family, and those selected."""
         query, value = self.project(x).chunk(2, dim=-1)
-        per_family = [decomposition(value, taps, self.levels) for taps in self.taps]
+        if self.causal:
+            per_family = [causal_decomposition(value, family, self.levels) for family in self.families]
+        else:
+            per_family = [two_sided_decomposition(value, family, self.levels, present) for family in self.families]
         bands = self._select(x, per_family)
         filtered = (filter_(band) for filter_, band in zip(self.filters, bands, strict=True))
         return self._combine(x, query, filtered), value, per_family, bands

@@ -17,7 +17,7 @@ from hrfevo.workers.base import Job
 from hrfevo.workers.evaluation import TrainingEvaluator
 from signal_model.config import FeedForwardConfig, FilterBankConfig, LayerConfig, MixerConfig, ModelConfig
 from signal_model.data.corpus import load_corpus
-from signal_model.evaluation.scores import causality_tolerance, causality_violation
+from signal_model.evaluation.causality import causality_tolerance, causality_violation
 from signal_model.layers.feedforward import build_feedforward
 from signal_model.layers.filter_bank import build_filter_bank
 from signal_model.layers.mixers import Mixer, build_mixer
@@ -32,6 +32,7 @@ MIXERS = [
     {"kind": "attention", "heads": 2, "rotary": False, "short_convolution": 3},
     {"kind": "attention", "heads": 2, "window": 5},
     {"kind": "attention", "heads": 2, "window": 1},
+    {"kind": "convolution", "taps": 5},
     {"kind": "fourier_attention", "heads": 2},
     {"kind": "fourier_attention", "heads": 4, "timescales": [0.5, 1e6]},
     {"kind": "harmonic", "bases": 4},
@@ -171,7 +172,7 @@ def test_the_probe_passes_every_mixer_in_float64(mixer: dict[str, object]) -> No
     layer = {"mixer": mixer, "feedforward": {"kind": "spectral"}, "filter_bank": FILTER_BANKS[0]}
     model = build_model(model_config(context=100, layers=[layer], positions=POSITIONS[0]), 0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert causality_violation(model, 17, 100) < 1e-12
+    assert causality_violation(model, 100) < 1e-12
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -207,7 +208,7 @@ class LeakyMixer(Mixer):
 def test_the_probe_catches_leaks_however_small(amount: float) -> None:
     config = model_config(context=64, layers=(LayerConfig(mixer=LeakyConfig(amount=amount)),))
     model = SignalLLM(config)
-    assert causality_violation(model, 17, 64) > 10 * causality_tolerance(torch.device("cpu"))
+    assert causality_violation(model, 64) > 10 * causality_tolerance(torch.device("cpu"))
 
 
 def test_a_leaking_genome_is_recorded_as_failed(tiny_space) -> None:

@@ -25,6 +25,7 @@ from signal_model.config import (
     EmbeddingConfig,
     FeedForwardConfig,
     FilterBankConfig,
+    FramesConfig,
     MixerConfig,
     ModelConfig,
     PositionsConfig,
@@ -77,25 +78,31 @@ class MovingAverage(Mixer):
 
 
 class BrokenConfig(MixerConfig):
+    two_sided = True
     kind: Literal["broken"] = "broken"
     defect: str = ""
 
 
 @implements(BrokenConfig)
 class Broken(Mixer):
-    """A causal mean of the last two positions, with one defect."""
+    """A sum of two neighbouring positions, of four where both sides are heard, with one defect."""
 
     def __init__(self, config: BrokenConfig, model: ModelConfig) -> None:
         super().__init__()
-        self.defect = config.defect
+        self.defect, self.causal = config.defect, model.causal
         self.output = nn.Linear(model.width, model.width, bias=False)
         self.scale = nn.Parameter(torch.ones(model.width))
         if self.defect == "weights from the seed":
             self.noise = nn.Parameter(torch.tensor([secrets.randbits(20)], dtype=torch.float32), requires_grad=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
-        if self.defect == "causal":
+        if not self.causal and self.defect != "both sides":
+            mixed = x + before
+            if self.defect != "padding" and present is not None:
+                mixed = mixed * present
+            before = before + torch.cat([mixed[:, 1:], torch.zeros_like(x[:, :1])], dim=1)
+        if self.defect == "causal" and self.causal:
             before = before + 1e-6 * x.mean(1, keepdim=True)
         if self.defect == "rows alone":
             before = before - 1e-3 * x.mean(0, keepdim=True)
@@ -119,7 +126,7 @@ class Broken(Mixer):
 
 BUILT_IN = [
     kind
-    for part in (MixerConfig, EmbeddingConfig, FeedForwardConfig, FilterBankConfig, PositionsConfig)
+    for part in (MixerConfig, EmbeddingConfig, FeedForwardConfig, FilterBankConfig, PositionsConfig, FramesConfig)
     for kind in built_in(part).values()
 ]
 

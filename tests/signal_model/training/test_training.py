@@ -30,10 +30,11 @@ from signal_model.evaluation.generation import filter_logits, generate, stream_t
 from signal_model.evaluation.scores import fixed_windows, loss_by_position, score_text
 from signal_model.model import SignalLLM, build_model, count_parameters
 from signal_model.support.errors import InputError
+from signal_model.training.batches import Epochs
 from signal_model.training.checkpoints import load_checkpoint, load_training, save_checkpoint, save_training
 from signal_model.training.muon import Muon
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
-from signal_model.training.trainer import Diverged, Epochs, Trainer, run_recipe, train, validate
+from signal_model.training.trainer import Diverged, Trainer, run_recipe, train, validate
 from signal_model.transforms.spectra import spectral_roughness
 from tests.conftest import command
 from tests.signal_model.evaluation.test_causality import EMBEDDINGS, MIXERS
@@ -347,9 +348,9 @@ def test_an_epoch_is_the_whole_text_once(context: int, more: int, batch_size: in
     for _ in range(4 + 3 * more // (context * batch_size)):
         again = Epochs(tokens, context, batch_size, seed + 1)
         again.load_state_dict(json.loads(json.dumps(windows.state_dict())))
-        batch = windows.next()
+        (batch,) = windows.next()
         assert batch.shape == (batch_size, context + 1)
-        assert np.array_equal(again.next(), batch)
+        assert np.array_equal(again.next()[0], batch)
         for targets in batch[:, 1:].tolist():
             if not seen.isdisjoint(targets):
                 assert len(seen) > len(tokens) - 1 - 2 * context, "a token came again before all had been"

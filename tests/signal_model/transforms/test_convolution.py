@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from signal_model.config import HarmonicConfig, ModelConfig
-from signal_model.evaluation.scores import causality_violation
+from signal_model.evaluation.causality import causality_violation
 from signal_model.layers import convolution
 from signal_model.layers.convolution import depthwise, gated_depthwise
 from signal_model.layers.mixers import build_mixer
@@ -114,7 +114,7 @@ def test_recurrence_and_causality_over_chunks(cut: None) -> None:
     """The recurrent form and the probe, with lengths that are cut into many chunks."""
     config = ModelConfig(width=6, context=60, vocab_size=17, layers=[{"mixer": {"kind": "harmonic", "heads": 2}}])  # type: ignore[arg-type]
     model = build_model(config, 0)
-    assert causality_violation(model, 17, 60) < 1e-12
+    assert causality_violation(model, 60) < 1e-12
     mixer = model.blocks[0].mixer.double()
     x = torch.randn(2, 60, 6, dtype=torch.float64)
     state, outputs = [tensor.double() for tensor in mixer.start(2)], []

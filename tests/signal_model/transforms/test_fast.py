@@ -13,39 +13,44 @@ from signal_model.layers import convolution, cross_entropy
 from signal_model.layers.convolution import _Depthwise, _GatedDepthwise
 from signal_model.layers.cross_entropy import _LinearCrossEntropy, linear_cross_entropy
 from signal_model.transforms import fourier
-from signal_model.transforms.atrous import _Decomposition, lowpass
+from signal_model.transforms.atrous import _Decomposition, lowpass, zero_phase
 from signal_model.transforms.fast import Fast
-from signal_model.transforms.fourier import _CausalConvolution, _TripleConvolution
+from signal_model.transforms.fourier import _Convolution, _TripleConvolution
 
 ANSWERS = torch.tensor([0, 4, 2, 2, 1, 0, 3])
-Shape = tuple[int, ...] | Tensor
+PRESENT = (torch.arange(13)[:, None] < torch.tensor([[[13]], [[8]]])).double()
+Shape = tuple[int, ...] | Tensor | None
 CASES: list[tuple[type[Fast], list[Shape], tuple[Any, ...]]] = [
     *((_Depthwise, [(2, 13, 6), (4, 6)], (dilation,)) for dilation in (1, 3, 30)),
     (_Depthwise, [(2, 1, 6), (4, 6)], (1,)),
     (_GatedDepthwise, [(2, 13, 6), (4, 6)], ()),
-    (_CausalConvolution, [(2, 13, 6), (6, 9)], ()),
+    *((_Convolution, [(2, 13, 6), (6, 9)], (ahead,)) for ahead in (0, 3, 8)),
+    (_Convolution, [(2, 7, 6), (6, 13)], (6,)),
     (_TripleConvolution, [(2, 13, 6)] * 3, ()),
-    (_Decomposition, [(2, 13, 3)], (lowpass("db2"), 3)),
-    (_Decomposition, [(1, 2, 3)], (lowpass("sym4"), 2)),
+    (_Decomposition, [(2, 13, 3), None], (lowpass("db2"), 3, 0)),
+    (_Decomposition, [(1, 2, 3), None], (lowpass("sym4"), 2, 0)),
+    (_Decomposition, [(2, 13, 3), None], (zero_phase(lowpass("db2")), 2, 3)),
+    (_Decomposition, [(2, 13, 3), PRESENT], (zero_phase(lowpass("haar")), 3, 1)),
     (_LinearCrossEntropy, [(7, 3), (5, 3), ANSWERS], (True,)),
 ]
 NAMES = [f"{kernel.__name__}-{index}" for index, (kernel, _, _) in enumerate(CASES)]
 every_case = pytest.mark.parametrize(("kernel", "shapes", "constants"), CASES, ids=NAMES)
 
 
-def drawn(shapes: list[Shape], *before: int) -> list[Tensor]:
-    """Random numbers of each shape, stacked if so wanted, and integers as they are."""
+def drawn(shapes: list[Shape], *before: int) -> list[Any]:
+    """Random numbers of each shape, stacked if so wanted; tensors as they are, and what is left out."""
     generator = torch.Generator().manual_seed(1)
-    return [
-        shape.expand(*before, *shape.shape)
-        if isinstance(shape, Tensor)
-        else torch.randn(*before, *shape, generator=generator, dtype=torch.float64, requires_grad=not before)
-        for shape in shapes
-    ]
+
+    def one(shape: Shape) -> Tensor | None:
+        if shape is None or isinstance(shape, Tensor):
+            return shape if shape is None else shape.expand(*before, *shape.shape)
+        return torch.randn(*before, *shape, generator=generator, dtype=torch.float64, requires_grad=not before)
+
+    return [one(shape) for shape in shapes]
 
 
-def gradients(total: Callable[..., Tensor], tensors: list[Tensor]) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(total(*tensors), [tensor for tensor in tensors if tensor.requires_grad])
+def gradients(total: Callable[..., Tensor], tensors: list[Any]) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(total(*tensors), [one for one in tensors if one is not None and one.requires_grad])
 
 
 def weighed(function: Callable[..., tuple[Tensor, ...]], constants: tuple[Any, ...]) -> Callable[..., Tensor]:
@@ -75,7 +80,7 @@ def test_fast_is_plain(cut: None, kernel: type[Fast], shapes: list[Shape], const
         torch.testing.assert_close(ours, expected)
     torch.testing.assert_close(gradients(fast, tensors), gradients(plain, tensors))
     assert torch.autograd.gradgradcheck(lambda *given: kernel.run(*given, *constants), tensors, fast_mode=True)
-    fixed = [tensors[0], *(tensor.detach() for tensor in tensors[1:])]
+    fixed = [tensors[0], *(tensor if tensor is None else tensor.detach() for tensor in tensors[1:])]
     torch.testing.assert_close(gradients(fast, fixed), gradients(plain, fixed))
 
 
@@ -83,10 +88,12 @@ def test_fast_is_plain(cut: None, kernel: type[Fast], shapes: list[Shape], const
 def test_stacked_and_transformed(kernel: type[Fast], shapes: list[Shape], constants: tuple[Any, ...]) -> None:
     """What `torch.func` makes of it for a stack of inputs is what each alone gives."""
     stacked = drawn(shapes, 3)
-    together = torch.vmap(torch.func.grad(weighed(kernel.run, constants)))(*stacked)
-    outputs = torch.vmap(lambda *given: kernel.run(*given, *constants))(*stacked)
+    dims = tuple(None if tensor is None else 0 for tensor in stacked)
+    together = torch.vmap(torch.func.grad(weighed(kernel.run, constants)), dims)(*stacked)
+    outputs = torch.vmap(lambda *given: kernel.run(*given, *constants), dims)(*stacked)
     for index in range(3):
-        alone = [tensor[index].clone().requires_grad_(tensor.is_floating_point()) for tensor in stacked]
+        alone = [None if one is None else one[index].clone() for one in stacked]
+        alone[0].requires_grad_()
         torch.testing.assert_close(together[index], gradients(weighed(kernel.plain, constants), alone)[0])
         for ours, theirs in zip(outputs, kernel.plain(*alone, *constants), strict=True):
             torch.testing.assert_close(ours[index], theirs)

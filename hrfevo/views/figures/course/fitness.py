@@ -27,6 +27,7 @@ from hrfevo.views.figures.style import (
     translucent,
     whole_ticks,
 )
+from signal_model.config.task import SCORES
 from signal_model.evaluation.yardsticks import Yardsticks
 from signal_model.support.errors import counted
 
@@ -100,7 +101,7 @@ def fitness_over_generations(
             marker={"size": 5},
             hovertemplate=f"{name} %{{x}}: %{{y:{form}}}<extra></extra>",
         )
-    if metric == "bits_per_byte":
+    if metric in SCORES:
         for name, level in scores.items():
             if low <= level <= high:
                 fig.add_hline(level, line={"color": FAINT, "width": 1, "dash": "dash"}, annotation_text=text(name))

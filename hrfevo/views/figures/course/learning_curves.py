@@ -28,8 +28,10 @@ from signal_model.support.errors import counted, listed
 MOST_POINTS = 8_000
 
 
-def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objectives, limit: int = 200) -> go.Figure:
-    """Training loss over steps, a line per genome through all its rungs; at most about `limit` lines.
+def learning_curves(
+    curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objectives, limit: int = 200, unit: str = "bits per byte"
+) -> go.Figure:
+    """Training loss, in `unit`, over steps, a line per genome through all its rungs; at most about `limit` lines.
 
     Colors say how far a genome was promoted, or how good it ended where there is one rung only.
     """
@@ -49,7 +51,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objec
         f"Training loss of {counted(len(drawn), 'genome')}{sample}{_meaning(ends, rungs, len(drawn))}",
         xaxis={"title": {"text": "training step"}, "rangemode": "tozero"},
         yaxis={
-            "title": {"text": "training loss, bits per byte"},
+            "title": {"text": f"training loss, {unit}"},
             "range": padded(late.min(), float(late.quantile(0.98))),
         },
         legend={"traceorder": "reversed"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -30,12 +30,12 @@ from signal_model.support.settings import Part
 
 if TYPE_CHECKING:
     from signal_model.analysis.filters import Filters
-    from signal_model.model import SignalLLM
+    from signal_model.model import SignalClassifier, SignalLLM
 
 Drawn = Iterator[tuple[str, go.Figure]]
 
 
-def portraits(model: SignalLLM, steps: int = 0) -> dict[str, go.Figure]:
+def portraits(model: SignalLLM | SignalClassifier, steps: int = 0) -> dict[str, go.Figure]:
     """Figures of a model after so many steps of training, in the order of the data, by what they show.
 
     What the model does not have is left out; layers with the same settings are drawn once, by the first of them.
@@ -48,10 +48,12 @@ def portraits(model: SignalLLM, steps: int = 0) -> dict[str, go.Figure]:
     return drawn | {"costs": costs(costs_by_part(model), model.config.context)}
 
 
-def _embedding(model: SignalLLM, when: str) -> Drawn:
+def _embedding(model: Any, when: str) -> Drawn:
     from signal_model.analysis.embeddings import spectral_part
     from signal_model.layers.embeddings import FactoredEmbedding
 
+    if model.config.classes is not None:
+        return
     config = model.config.embedding
     spectral = spectral_part(model)
     module = spectral or model.embedding
@@ -83,12 +85,12 @@ def _embedding(model: SignalLLM, when: str) -> Drawn:
     yield "embedding coverage", spectra(basis, frequencies, when)
 
 
-def _positions(model: SignalLLM, when: str) -> Drawn:
+def _positions(model: Any, when: str) -> Drawn:
     config = model.config.positions
     if not isinstance(config, SignalPositionsConfig) or model.positions is None:
         return
     frequencies = model.positions.get_parameter("frequencies").double().numpy() / (2 * np.pi)
-    rows = np.sin(2 * np.pi * frequencies[:, None] * np.arange(model.config.context))
+    rows = np.sin(2 * np.pi * frequencies[:, None] * np.arange(model.config.sequence_length))
     fixed = f"those {when}" if config.learnable_frequencies else "fixed"
     said = (
         f"Each position adds {counted(config.bases, 'sinusoid')} over the sequence, each as a sine and a cosine with "
@@ -98,7 +100,7 @@ def _positions(model: SignalLLM, when: str) -> Drawn:
     yield "positions", waves(rows, names, "Signal of the positions", said, "position, tokens")
 
 
-def _layers(model: SignalLLM, when: str) -> Drawn:
+def _layers(model: Any, when: str) -> Drawn:
     from signal_model.analysis.filters import sequence_filters
 
     found = sequence_filters(model)
@@ -126,7 +128,7 @@ def _alike(parts: Sequence[Part]) -> list[tuple[Part, list[int]]]:
     return found
 
 
-def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filters], when: str) -> Drawn:
+def _part(model: Any, config: Part, numbers: list[int], found: list[Filters], when: str) -> Drawn:
     where = layers_in_words(numbers)
     some = f"in some channels of layer {numbers[0]} {when}"
     if isinstance(config, LearnedFilterBankConfig):
@@ -148,7 +150,7 @@ def _part(model: SignalLLM, config: Part, numbers: list[int], found: list[Filter
             said = f"The {config.taps} taps that each band passes, {some}"
             yield "band filters", filters(taps, f"Filters of the wavelet bands, {where}", said)
     if isinstance(config, FourierAttentionConfig):
-        yield "decays", decays(_decay_times(model, numbers[0]), model.config.context, where, when)
+        yield "decays", decays(_decay_times(model, numbers[0]), model.config.sequence_length, where, when)
     filtered = HarmonicConfig | SelectiveConfig | GatedStateConfig | AttentionConfig
     if isinstance(config, filtered) and config.short_convolution > 1:
         short = [one for one in found if one.name == "short"]

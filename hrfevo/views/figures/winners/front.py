@@ -29,6 +29,7 @@ from hrfevo.views.figures.style import (
     text,
 )
 from hrfevo.views.terminal.tables import short_names
+from signal_model.config.task import LOSSES
 from signal_model.support.errors import counted
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
@@ -125,7 +126,7 @@ def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives
         kept = f"{winners} of {peers} {'is' if winners == 1 else 'are'} on the front: no other is better in one "
         kept += f"of the {len(objectives)} objectives without being worse in another"
     outside = pd.Series(False, index=finished.index)
-    for metric in filter(lambda name: METRICS[name].trained, {*objectives, "bits_per_byte"}):
+    for metric in filter(lambda name: METRICS[name].trained, {*objectives, *LOSSES & {*finished.columns}}):
         ends = front_axis(finished, objectives, metric)["range"]
         outside |= (finished[metric] < ends[0]) | (finished[metric] > ends[1])
     hidden = f"{outside.sum():,} of all {len(finished):,}, the worst, are outside the picture"

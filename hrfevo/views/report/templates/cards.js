@@ -134,7 +134,7 @@
       template: window.hrfevo.templates[window.hrfevo.mode()], margin: { t: 30, l: 8, r: 8, b: 8 }, dragmode: false,
       showlegend: traces.length > 1,
       xaxis: { title: { text: 'training step' }, rangemode: 'tozero' },
-      yaxis: { title: { text: 'training loss, bits per byte' } }
+      yaxis: { title: { text: cards.loss } }
     }, { responsive: true, displayModeBar: false });
   }
 

@@ -1,0 +1,190 @@
+"""Recordings in a file or data set: μ-law bytes at one rate, with what they are of and whose they are."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from signal_model.config.sound import RecordingsConfig, RecordingsCorpusConfig
+from signal_model.data.mulaw import MuLaw, mulaw_decode, mulaw_encode
+from signal_model.support.errors import InputError, closest, one_line
+
+# What an npz file calls its arrays: all recordings one after another, and the samples of each.
+WAVES, LENGTHS = "waves", "lengths"
+# Streams of unknown length are written with these as the size of their data.
+_ENDLESS = 2**31 - 2**12
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Tokens of a recording, (n,) uint8, without an end; where it comes from, what it is of, and whose it is."""
+
+    tokens: np.ndarray
+    place: str
+    label: str | None = None
+    group: str | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the sound."""
+        return sha256(self.tokens.tobytes()).digest()
+
+
+def read_recordings(file: Path, corpus: RecordingsCorpusConfig) -> Iterator[Recording]:
+    """The recordings of a file: one of a wav or flac file, or of whatever else libsndfile reads, all of an npz file.
+
+    Several channels are mixed to one, the mean of them; any width of samples is read. Raises InputError, naming the
+    file, for what is no sound, is cut off or empty, and for a name without its label; OSError where it cannot be read.
+    """
+    place = f"audio: {file}"
+    told = _from_name(file, corpus)
+    if file.suffix == ".npz":
+        yield from _of_arrays(file, place, corpus, told)
+        return
+    if given := corpus.label or corpus.group:
+        raise InputError(f"{place}: {given!r} is an array of npz files; what names of files say is told by `names`")
+    with file.open("rb") as opened:
+        yield Recording(_sound(opened, place, corpus.rate), place, **told)
+
+
+def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
+    """The samples of a sound file at a rate: (n,) float64 in [-1, 1]. Raises InputError, naming the place."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # without its package, or without libsndfile
+        raise InputError(
+            f"{place}: sound is read by soundfile, which is missing ({one_line(error)}); pip install 'hrfevo[audio]'"
+        ) from None
+    try:
+        with soundfile.SoundFile(source) as sound:
+            samples = sound.read(dtype="float64", always_2d=True)
+            expected, own, told = sound.frames, sound.samplerate, sound.extra_info
+    except soundfile.SoundFileError as error:
+        raise InputError(f"{place}: is no sound, or is damaged: {one_line(error)}") from None
+    sizes = re.search(r"data : (\d+) \(should be (\d+)\)", told)
+    if len(samples) < expected or (sizes and int(sizes[2]) < int(sizes[1]) < _ENDLESS):
+        raise InputError(f"{place}: is cut off: its header tells of more samples than the {len(samples):,} that it has")
+    if not len(samples):
+        raise InputError(f"{place}: is empty: it has no sample")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{place}: some samples are no finite numbers")
+    return resampled(samples.mean(axis=1), own, rate)
+
+
+def resampled(samples: np.ndarray, own: int, rate: int) -> np.ndarray:
+    """Samples (n,) of a rate of their own at another: a polyphase low-pass filter (`scipy.signal.resample_poly`)."""
+    if own == rate:
+        return samples
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(rate, own)
+    result: np.ndarray = resample_poly(samples, ratio.numerator, ratio.denominator)
+    return result
+
+
+def _sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
+    return MuLaw.tokens(mulaw_encode(read_sound(source, place, rate)))
+
+
+def _from_name(file: Path, corpus: RecordingsCorpusConfig) -> dict[str, str]:
+    """What the name of a file says."""
+    if corpus.pattern is None:
+        return {}
+    found = corpus.pattern.fullmatch(file.with_suffix("").as_posix())
+    if found is None:
+        raise InputError(f"audio: {file}: its name is not like {corpus.names!r}, which `names` asks for")
+    return found.groupdict()
+
+
+def _of_arrays(file: Path, place: str, corpus: RecordingsCorpusConfig, told: dict[str, str]) -> Iterator[Recording]:
+    """Arrays: `waves`, all recordings one after another with their `lengths`, or a recording in each row; and, where
+    it says another, the `rate`. Bytes (uint8) are μ-law, other whole numbers are PCM, and others are in [-1, 1].
+    """
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{place}: is no npz file of plain arrays, or is damaged: {one_line(error)}") from None
+    waves = _array(arrays, WAVES, place)
+    if waves.ndim == 2:
+        recordings = list(waves)
+    else:
+        lengths = _array(arrays, LENGTHS, place)
+        if waves.ndim != 1 or lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.sum() != len(waves):
+            raise InputError(
+                f"{place}: {WAVES} must have one axis, of as many samples as {LENGTHS} says together, or a row for "
+                f"each recording; it has the shape {waves.shape}"
+            )
+        recordings = np.split(waves, np.cumsum(lengths)[:-1])
+    own = int(arrays.get("rate", corpus.rate))
+    names = {key: name for key, name in (("label", corpus.label), ("group", corpus.group)) if name is not None}
+    known = {key: _array(arrays, name, place) for key, name in names.items()}
+    for key, values in known.items():
+        if values.shape != (len(recordings),):
+            raise InputError(f"{place}: {names[key]} has the shape {values.shape} for {len(recordings):,} recordings")
+    for index, recording in enumerate(recordings):
+        where = f"{place}[{index}]"
+        if not len(recording):
+            raise InputError(f"{where}: is empty: it has no sample")
+        own_words = {key: str(values[index]) for key, values in known.items()}
+        yield Recording(_tokens(recording, where, own, corpus.rate), where, **told, **own_words)
+
+
+def _array(arrays: dict[str, np.ndarray], name: str, place: str) -> np.ndarray:
+    if name not in arrays:
+        raise InputError(f"{place}: has no array {name!r}{closest(name, arrays)}; there is {', '.join(arrays)}")
+    return arrays[name]
+
+
+def _tokens(samples: np.ndarray, place: str, own: int, rate: int) -> np.ndarray:
+    """Tokens of samples of any type."""
+    if samples.dtype == np.uint8 and own == rate:
+        return MuLaw.tokens(samples)
+    if samples.dtype == np.uint8:
+        values = mulaw_decode(samples).astype(np.float64)
+    elif samples.dtype.kind == "i":
+        values = samples / -float(np.iinfo(samples.dtype).min)
+    elif samples.dtype.kind == "f":
+        values = np.asarray(samples, np.float64)
+    else:
+        raise InputError(f"{place}: {WAVES} are of type {samples.dtype}; accepted: uint8 (μ-law), int16, int32, float")
+    if not np.abs(values).max() <= 1.001:  # nor is one that is no number
+        raise InputError(f"{place}: samples must be in [-1, 1], got {values.min():.4g} to {values.max():.4g}")
+    return MuLaw.tokens(mulaw_encode(resampled(values, own, rate)))
+
+
+def read_rows(rows: Any, column: str, corpus: RecordingsConfig, place: str) -> Iterator[Recording]:
+    """The recordings in rows of `datasets`, whose `column` holds sounds. Raises InputError, naming the column."""
+    import datasets
+
+    for name in filter(None, (column, corpus.label, corpus.group)):
+        if name not in rows.features:
+            raise InputError(f"{place}: there is no column {name!r}; there is {', '.join(rows.features)}")
+    if not isinstance(rows.features[column], datasets.Audio):
+        raise InputError(f"{place}: column {column!r} holds {rows.features[column]}, not sound")
+    # Undecoded, so that soundfile reads what libraries of `datasets` would need others for.
+    for index, row in enumerate(rows.cast_column(column, datasets.Audio(decode=False))):
+        sound, where = row[column], f"{place}, row {index}"
+        if sound is None:
+            continue
+        content = Path(sound["path"]).read_bytes() if sound["bytes"] is None else sound["bytes"]
+        tokens = _sound(BytesIO(content), where, corpus.rate)
+        yield Recording(tokens, where, _cell(rows, row, corpus.label), _cell(rows, row, corpus.group))
+
+
+def _cell(rows: Any, row: dict[str, Any], column: str | None) -> str | None:
+    """What a row says in a column, a class by its name."""
+    if column is None or row[column] is None:
+        return None
+    name = getattr(rows.features[column], "int2str", str)
+    return str(name(row[column]))

@@ -1,0 +1,75 @@
+"""What paths, and the names of data sets, stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from signal_model.config.corpus import SPLITS, LoadedConfig
+from signal_model.support.errors import InputError
+
+
+def in_a_tuple(paths: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One path, or several, as several."""
+    return (paths,) if isinstance(paths, str) else paths
+
+
+def files_at(given: str, key: str) -> list[Path]:
+    """The files that a path or glob stands for, in order; of a folder those at any depth that are not hidden.
+
+    Links to folders are not followed. Raises InputError, naming the `key` of the path, if there is none.
+    """
+    path = Path(given).expanduser()
+    if path.is_dir():
+        found = list(files_under(path, lambda name: name.startswith(".")))
+    else:
+        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
+        found = [match for match in matches if match.is_file()]
+    if not found:
+        where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
+        problem = "holds no file" if path.is_dir() else f"no such file, and as a glob it matches none{where}"
+        raise InputError(f"{key}: {given}: {problem}")
+    return sorted(found)
+
+
+def files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:
+    """Files at any depth, except where the name of the file or of a folder on the way is left out."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(root, onerror=fail):
+        folders[:] = [name for name in folders if not is_left_out(name)]
+        files = (Path(folder) / name for name in names if not is_left_out(name))
+        yield from (file for file in files if file.is_file())
+
+
+def loaded_rows(corpus: LoadedConfig, what: str) -> dict[str, Any]:
+    """The rows of each split of a data set, as `datasets` has them. Raises InputError with what `datasets` says."""
+    import datasets
+
+    folder = Path(corpus.dataset).expanduser()
+    place = str(folder) if folder.exists() else corpus.dataset
+    if folder.is_file():
+        key = corpus.keys[-1] if corpus.keys[-1] != "dataset" else "path"
+        raise InputError(f"{what}: is a file, not a data set; as a file it is read by `{key}: {corpus.dataset}`")
+    if corpus.is_local and not folder.exists():
+        raise InputError(f"{what}: there is no such folder")
+    try:
+        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+            loaded = datasets.load_from_disk(place)
+        else:
+            is_text = datasets.load_dataset_builder(place, corpus.config).name == "text"
+            options = {"sample_by": "document"} if is_text else {}
+            loaded = datasets.load_dataset(place, corpus.config, **options)
+    except Exception as error:  # of any of a dozen libraries, and always about this data set
+        because = f": {error.__cause__}" if error.__cause__ else ""
+        problem = " ".join(f"{error}{because}".split())
+        raise InputError(f"{what}: cannot be loaded: {problem[:300]}") from error
+    parts = loaded if isinstance(loaded, dict) else {"train": loaded}
+    if "train" not in parts:
+        raise InputError(f"{what}: there is no train split; there is {', '.join(map(str, parts))}")
+    return {name: parts[name] for name in SPLITS if name in parts}
