@@ -387,7 +387,7 @@ def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_founders_of_the_space_go_to_the_last_rung_however_they_fare(name: str) -> None:
-    """In sequence, side by side, and by an algorithm that is given a part as history; others are not hurried."""
+    """In sequence, side by side, and by an algorithm that is given a part as its history; others' are not hurried so."""
     space = searchable(name, shipped("hybrids").model_copy(update={"population": 4}))
     named = [canonical(space, values) for values in space.founders.values()]
     other = sample(space, np.random.default_rng(0))
