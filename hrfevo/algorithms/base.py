@@ -107,3 +107,26 @@ def inform(algorithm: Algorithm, results: Sequence[Result]) -> None:
     for genome in dict.fromkeys(result.proposal.genome for result in results):
         algorithm.adopt(Proposal(genome, KNOWN))
     algorithm.tell(results)
+
+
+class Founded:
+    """An algorithm that is given some proposals to begin with, such as the front of an earlier search."""
+
+    def __init__(self, inner: Algorithm, founders: Sequence[Proposal]) -> None:
+        # Of a genome that is given twice the later says to which rung.
+        self._inner, self._founders = inner, list({founder.genome: founder for founder in founders}.values())
+
+    def ask(self) -> Proposal | None:
+        if not self._founders:
+            return self._inner.ask()
+        return self._inner.adopt(self._founders.pop(0))
+
+    def tell(self, results: Sequence[Result]) -> None:
+        self._inner.tell(results)
+
+    def adopt(self, proposal: Proposal) -> Proposal:
+        self._founders = [founder for founder in self._founders if founder.genome != proposal.genome]
+        return self._inner.adopt(proposal)
+
+    def promotable(self) -> Set[str]:
+        return self._inner.promotable()

@@ -104,8 +104,7 @@ def make_algorithm(
 ) -> Algorithm:
     """The algorithm called `name`, from rung to rung, in whole generations if synchronous.
 
-    It begins with the `founders`, of which those that the space names go to the last rung, and knows results of an
-    earlier search.
+    It begins with the `founders`, and knows results of an earlier search.
 
     Raises InputError for a name that is none of `algorithms()`, and for a space that it cannot search.
 
@@ -122,12 +121,10 @@ def make_algorithm(
     """
     import numpy as np
 
-    from hrfevo.algorithms.base import inform
-    from hrfevo.algorithms.founded import Founded
+    from hrfevo.algorithms.base import Founded, inform
     from hrfevo.algorithms.generations import Generations
     from hrfevo.algorithms.replicates import Replicates
     from hrfevo.algorithms.seeded import Seeded
-    from hrfevo.space.genome import canonical
 
     generator = np.random.default_rng(seed)
     replicates, proposals = seed.spawn(2)
@@ -141,8 +138,7 @@ def make_algorithm(
     if known:
         inform(algorithm, known)
     if founders:
-        compared = [canonical(space, values) for values in space.founders.values()]
-        algorithm = Founded(algorithm, founders, compared, last=len(space.rungs) - 1)
+        algorithm = Founded(algorithm, founders)
     if space.replicates and name != SURVEY:
         algorithm = Replicates(algorithm, space, replicates)
     if synchronous:

@@ -13,7 +13,7 @@ from deap import tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrfevo.algorithms.base import Algorithm, Proposal, Result
+from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.breeding.genetic import Genetic, Population
 from hrfevo.algorithms.breeding.individual import Fitness, Individual, best_first
 from hrfevo.algorithms.breeding.variation import STRUCTURAL, Variation
@@ -383,40 +383,3 @@ def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
     assert [p.genome for p in proposals[:3]] == founders
     assert {p.operator for p in proposals[:3]} == {"founder"}
     assert len({p.genome for p in proposals}) == 15
-
-
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_founders_of_the_space_go_to_the_last_rung_however_they_fare(name: str) -> None:
-    """In sequence, side by side, and by an algorithm that is given a part as its history; others' are not hurried so."""
-    space = searchable(name, shipped("hybrids").model_copy(update={"population": 4}))
-    named = [canonical(space, values) for values in space.founders.values()]
-    other = sample(space, np.random.default_rng(0))
-    founders = [Proposal(genome, "founder") for genome in (*named, other)]
-
-    def fresh() -> Algorithm:
-        return make_algorithm(name, space, np.random.SeedSequence(0), founders=founders)
-
-    def poor(proposal: Proposal) -> Result:
-        is_founder = proposal.genome in (*named, other)
-        values = (*score(proposal.genome), 1.0)[: len(space.objectives)]
-        return Result(proposal, tuple(100.0 * is_founder + value for value in values))
-
-    for workers in (1, 3):
-        algorithm, running, history = fresh(), [], []
-        while len(history) < 14:
-            while len(running) < workers and (proposal := algorithm.ask()):
-                running.append(proposal)
-            history.append(poor(running.pop(0)))
-            if len(history) == 5:  # killed, and gone on with
-                algorithm = fresh()
-                for one in history:
-                    algorithm.adopt(one.proposal)
-                    algorithm.tell([one])
-                for proposal in running:
-                    algorithm.adopt(proposal)
-            else:
-                algorithm.tell([history[-1]])
-        reached = {genome: [r.proposal.rung for r in history if r.proposal.genome == genome] for genome in named}
-        assert all(rungs == [0, 1, 2] for rungs in reached.values()), workers
-        promoted = [result.proposal.genome for result in history if result.proposal.rung]
-        assert set(promoted[:6]) == set(named)
