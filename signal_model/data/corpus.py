@@ -48,7 +48,7 @@ from signal_model.data.tokenizers import (
     tokenizer_from_json,
 )
 from signal_model.support.errors import InputError, counted
-from signal_model.support.files import write_json
+from signal_model.support.files import expanded, write_json
 
 MOST_LOOKED_AT = 2**26
 FORMAT = 1  # of the cache; a change of what is written, or of how text is split, needs a new number
@@ -97,8 +97,8 @@ Entry = tuple[ByteTokenizer | BPETokenizer, dict[str, np.ndarray]]
 def cache_directory() -> Path:
     """$SIGNAL_MODEL_CACHE, else $XDG_CACHE_HOME/signal_model, else ~/.cache/signal_model."""
     if own := os.environ.get("SIGNAL_MODEL_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "signal_model"
+        return expanded(own)
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "signal_model"
 
 
 def load_corpus(

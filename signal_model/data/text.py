@@ -19,6 +19,7 @@ from typing import Any
 from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
 from signal_model.data.documents import COMPRESSED, LINES, PARQUET, has_columns, read_documents
 from signal_model.support.errors import InputError
+from signal_model.support.files import expanded
 
 Documents = dict[bytes, str]  # SHA-256 of a text -> the text, in the order of the digests
 SPLITS = ("train", "validation", "test")
@@ -167,7 +168,7 @@ def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
 
 def _found(given: str) -> list[Path]:
     """The files that a path or glob stands for, in order. Raises InputError if there is none."""
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.is_dir():
         found = list(_files_under(path, lambda name: name.startswith(".")))
     else:
@@ -224,7 +225,7 @@ def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]
     """The rows of each split that are not empty. Raises InputError with what `datasets` says."""
     import datasets
 
-    folder = Path(corpus.dataset).expanduser()
+    folder = expanded(corpus.dataset)
     place = str(folder) if folder.exists() else corpus.dataset
     if folder.is_file():
         raise InputError(f"{what}: is a file, not a data set; as a file it is read by `path: {corpus.dataset}`")
@@ -252,7 +253,10 @@ def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]
         if (kind := getattr(columns[corpus.text], "dtype", "lists")) not in ("string", "large_string"):
             raise InputError(f"{what}: column {corpus.text!r} holds {kind}, not text")
         batches = parts[name].select_columns([corpus.text]).with_format("arrow").iter(10_000)
-        rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
+        try:
+            rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
+        except UnicodeDecodeError as error:
+            raise InputError(f"{what}: column {corpus.text!r} holds what is not UTF-8 text ({error.reason})") from None
     return rows
 
 
