@@ -77,7 +77,9 @@ def run(app: typer.Typer) -> None:
         _refuse_unusable_names()
         app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # What was given may hold line breaks, or what a terminal would obey.
+        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(error))
+        print(f"error: {shown}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()

@@ -106,6 +106,11 @@ def test_names_that_are_no_text_are_refused_before_anything_is_made(
     assert not [*other.iterdir()]
 
 
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    result = command("hrfevo", "status", "a\n\x1b[31mb ü")
+    assert (result.returncode, result.stderr) == (2, "error: a\\n\\x1b[31mb ü: no such run folder\n")
+
+
 def test_a_folder_that_is_gone_is_said(tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
