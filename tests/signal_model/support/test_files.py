@@ -61,9 +61,10 @@ def test_pipes_and_open_files_are_written_to_and_not_replaced(tmp_path: Path) ->
             assert (done.stdout or (tmp_path / "file").read_text()) == "text"
     assert os.readlink(stand_in) == "/proc/self/fd/1"
     os.mkfifo(tmp_path / "pipe")
-    with subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path / "pipe")]):
-        assert (tmp_path / "pipe").read_text() == "text"
-    assert (tmp_path / "pipe").is_fifo()
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", "text")
+    assert (os.read(reader, 9), (tmp_path / "pipe").is_fifo()) == (b"text", True)
+    os.close(reader)
 
 
 # --- reading --------------------------------------------------------------------------------------
