@@ -9,7 +9,7 @@ from signal_model.interchange.backbone import SignalLLMPreTrainedModel
 from signal_model.interchange.config import SignalLLMConfig
 
 
-class SignalLLMForSequenceClassification(GenericForSequenceClassification, SignalLLMPreTrainedModel):  # type: ignore[misc]
+class SignalLLMForSequenceClassification(GenericForSequenceClassification, SignalLLMPreTrainedModel):
     """Tokens (B, T) → scores (B, `config.num_labels`), which a linear head reads at the last token that is no padding.
 
     That is the last one whose number is not `config.pad_token_id`, as for all models of `transformers`. The head is

@@ -59,9 +59,11 @@ class _Loader(yaml.SafeLoader):
 
 # What is read as a number though PyYAML does not; text that looks like one is written in quotes.
 _FLOAT = re.compile(
-    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"
+    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.(?:inf|Inf|INF))$"
+    r"|^\.(?:nan|NaN|NAN)$"
 )
 _INT = re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[\da-fA-F_]+|\d[\d_]*)$")
+# Of YAML 1.1: `010` is eight there and `1:30` ninety.
 _OF_YAML_1 = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_YAML_1]

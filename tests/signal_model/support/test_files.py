@@ -75,7 +75,7 @@ def test_pipes_and_open_files_are_written_to_and_not_replaced(tmp_path: Path) ->
     [
         ("010", 10), ("08", 8), ("-007", -7), ("0o10", 8), ("0x1F", 31), ("0b11", 3), ("60_000", 60_000), ("+5", 5),
         ("1:30", "1:30"), ("1:30.5", "1:30.5"), ("2024-01-01", "2024-01-01"), ("2024-01-01 10:00:00", None),
-        ("1e3", 1000.0), ("-.inf", -float("inf")), ("no", False), ("0", 0), ("0.10", 0.1),
+        ("1e3", 1000.0), ("-.inf", -float("inf")), (".INF", float("inf")), ("no", False), ("0", 0), ("0.10", 0.1),
     ],
 )  # fmt: skip
 def test_numbers_are_those_of_yaml_1_2_and_text_is_written_so_that_it_stays_text(text: str, value: Any) -> None:
