@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,7 +23,9 @@ import typer
 import yaml
 
 from hrfevo.cli import app
-from tests.conftest import ROOT
+from hrfevo.store.run_folder import RunFolder
+from tests.conftest import ROOT, command, only_run
+from tests.tools.services import free_port
 
 CLUSTER, JOB = ROOT / "deploy" / "cluster.yaml", ROOT / "deploy" / "rayjob.yaml"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "deploy").iterdir())]
@@ -70,6 +81,72 @@ def test_pods_may_write_to_their_volumes_and_know_the_secrets_that_the_top_of_th
         used |= secrets
     assert used == set(made)
     assert "PGPASSWORD=" in made["hrfevo-database"]
+
+
+BUCKET = "kept-here"
+ALLOWED = {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]}
+
+
+@contextmanager
+def s3_server(log: Path) -> Iterator[tuple[dict[str, str], Any]]:
+    """A stand-in for S3 that lets a user in to `BUCKET` alone, by keys: their variables, and a client that has them."""
+    import botocore.session
+
+    port, setting_up = free_port(), 4
+    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(setting_up)}
+    url, asked = f"http://127.0.0.1:{port}", ["moto_server", "-p", str(port)]
+
+    def client(service: str, key: str = "any", secret: str = "any") -> Any:
+        keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
+        return botocore.session.Session().create_client(service, "us-east-1", endpoint_url=url, **keys)
+
+    with log.open("w") as file, subprocess.Popen(asked, stderr=file, env=environment) as server:
+        try:
+            while server.poll() is None:
+                with suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                time.sleep(0.05)
+            client("s3").create_bucket(Bucket=BUCKET)
+            users, policy = client("iam"), json.dumps({"Version": "2012-10-17", "Statement": [ALLOWED]})
+            users.create_user(UserName="pod")
+            users.put_user_policy(UserName="pod", PolicyName="kept", PolicyDocument=policy)
+            made = users.create_access_key(UserName="pod")["AccessKey"]
+            key, secret = made["AccessKeyId"], made["SecretAccessKey"]
+            named = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": url}
+            yield named, client("s3", key, secret)
+        finally:
+            server.kill()
+
+
+def test_a_search_keeps_its_trainings_by_the_keys_that_pods_have(tiny_space: Path, tmp_path: Path) -> None:
+    """They stand in the environment, by the names at the top of the manifest, and nowhere else."""
+    if shutil.which("moto_server") is None:
+        pytest.skip("CI installs it: it is large")
+    text = JOB.read_text()
+    with s3_server(tmp_path / "log") as (named, client):
+        assert {*re.findall(r"AWS_[A-Z_]+", text)} == {*named}
+        options = ["--backend", "inline", "--set", "rungs=[3, 6]", "--evaluations", 10, "--out"]
+        place = ["--storage", f"s3://{BUCKET}/hrfevo"]
+        environment = {**named, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = command("hrfevo", "run", tiny_space, *options, tmp_path / "runs", *place, environment=environment)
+        assert done.returncode == 0, done.stderr
+        run = RunFolder.open(only_run(tmp_path / "runs"))
+        found = [one["Key"].split("/") for one in client.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        assert {tuple(key[:2]) for key in found} == {("hrfevo", run.id)}
+        evaluations = run.evaluations()
+        assert {key[2] for key in found} <= {one.genome for one in evaluations}
+        assert any(one.rung == 1 for one in evaluations)
+        assert not [one.detail for one in evaluations if "not kept" in one.detail]
+        refused = command(
+            "hrfevo", "run", tiny_space, *options, tmp_path / "none", *place,
+            environment=environment | {"AWS_SECRET_ACCESS_KEY": "of-another"},
+        )  # fmt: skip
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"error: --storage s3://{BUCKET}/hrfevo: ")
+        assert refused.stderr.count("\n") == 1
+        assert "of-another" not in refused.stderr
+        assert not (tmp_path / "none").exists()
 
 
 def test_the_image_copies_what_there_is() -> None:

@@ -98,13 +98,14 @@ def _export_run(
         print(f"{where}: study {record.name} of {len(history)} trials; look at it with: optuna-dashboard {where}")
         return
 
-    from hrfevo.views.export.destination import refuse_occupied, write_file
+    from hrfevo.views.export.destination import refuse_occupied, say_beside, write_file
     from hrfevo.views.export.tables import as_bytes, curves_table, evaluations_table
 
     refuse_occupied(Path(output), overwrite)
     table = curves_table(results.curves(folder.id)) if curves else evaluations_table(history)
     write_file(Path(output), as_bytes(table, format_.value))  # type: ignore[arg-type]
-    print(f"{output}: {len(table)} {'points of learning curves' if curves else 'evaluations'} of run {record.name}")
+    rows = "points of learning curves" if curves else "evaluations"
+    say_beside(Path(output), f"{output}: {len(table)} {rows} of run {record.name}")
 
 
 def _export_settings(
@@ -112,7 +113,7 @@ def _export_settings(
 ) -> None:
     from hrfevo.results.confirmed import latest
     from hrfevo.results.genome.recipe import as_json, model_yaml, plugins_of, recipe_of, recipe_yaml
-    from hrfevo.views.export.destination import refuse_occupied, write_file
+    from hrfevo.views.export.destination import refuse_occupied, say_beside, write_file
 
     refuse_occupied(output, overwrite)
     record, history, found = _feasible(folder, store, genome)
@@ -126,7 +127,7 @@ def _export_settings(
     corpus = () if whole else ("--corpus", "python")
     needed = plugins_of(recipe_of(space, found).model)
     training = command("signal-model", "train", output, *corpus, "--output", "DIR", plugins=needed)
-    print(f"{output}: genome {found.genome}; train it with: {training}")
+    say_beside(output, f"{output}: genome {found.genome}; train it with: {training}")
 
 
 def _export_weights(

@@ -30,7 +30,9 @@ class Spent:
 class Budget(Config):
     """When the search ends: at the first of these limits that it comes to."""
 
-    evaluations: int | None = Field(None, ge=1, description="Evaluations, finished or failed; each rung is one")
+    evaluations: int | None = Field(
+        None, ge=1, le=2**53, description="Evaluations, finished or failed; each rung is one"
+    )
     trainings: FiniteFloat | None = Field(
         None, gt=0, description="Full trainings: all training steps, by those of one genome to the last rung"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from signal_model.config import MixerConfig
 from signal_model.support.errors import closest
+from signal_model.support.files import expanded
 
 TRANSFORMER = "transformer"
 # What tables call the search's own.
@@ -27,7 +28,7 @@ def name_of(told: str) -> str:
 
 def resolved(rivals: Sequence[str], base: Path) -> tuple[str, ...]:
     """The same with recipes' paths made absolute, so that they mean the same from any folder."""
-    return tuple(str(base / Path(told).expanduser()) if is_recipe(told) else told for told in rivals)
+    return tuple(str(base / expanded(told)) if is_recipe(told) else told for told in rivals)
 
 
 def the(rival: str) -> str:

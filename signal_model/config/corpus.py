@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, SerializeAsAny, TypeAdapter, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from signal_model.support.errors import InputError, closest, listed
-from signal_model.support.files import explain, parse_value
+from signal_model.support.files import expanded, explain, parse_value
 from signal_model.support.settings import Config
 
 Split = Literal["train", "validation", "test"]
@@ -107,7 +107,7 @@ class OnDiskConfig(CorpusConfig):
 
     def refuse_beside(self, file: Path, place: str) -> None:
         for given in self.paths:
-            path = Path(given).expanduser()
+            path = expanded(given)
             beside = file.parent / path
             if not path.is_absolute() and not _is_there(path) and _is_there(beside):
                 raise InputError(
@@ -119,8 +119,8 @@ class OnDiskConfig(CorpusConfig):
     def resolved(self, base: Path) -> Self:
         def absolute(paths: str | tuple[str, ...]) -> str | tuple[str, ...]:
             if isinstance(paths, str):
-                return str(base / Path(paths).expanduser())
-            return tuple(str(base / Path(path).expanduser()) for path in paths)
+                return str(base / expanded(paths))
+            return tuple(str(base / expanded(path)) for path in paths)
 
         told = self.given
         changed = {s: absolute(p) for s, p in told.items()} if isinstance(told, dict) else absolute(told)

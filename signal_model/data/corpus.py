@@ -23,7 +23,7 @@ from signal_model.config.corpus import SPLITS, OnDiskConfig, corpus_in_words
 from signal_model.data.content import AnyTokenizer, Content, hash_of, read_content, whole_content
 from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, token_dtype, tokenizer_from_json
 from signal_model.support.errors import InputError, counted
-from signal_model.support.files import write_json
+from signal_model.support.files import expanded, write_json
 
 MOST_LOOKED_AT = 2**26
 FORMAT = 1  # of the cache; a change of what is written needs a new number. How text is split is part of the key
@@ -82,8 +82,8 @@ Entry = tuple[AnyTokenizer, dict[str, np.ndarray], tuple[str, ...], dict[str, np
 def cache_directory() -> Path:
     """$SIGNAL_MODEL_CACHE, else $XDG_CACHE_HOME/signal_model, else ~/.cache/signal_model."""
     if own := os.environ.get("SIGNAL_MODEL_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "signal_model"
+        return expanded(own)
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "signal_model"
 
 
 def load_corpus(

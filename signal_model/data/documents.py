@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from signal_model.support.errors import InputError, closest, one_line
 
 COMPRESSED = (".gz", ".bz2", ".zst")
 LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
+# JSON may spell one without the other that it takes.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def has_columns(file: Path) -> bool:
@@ -35,7 +38,8 @@ def read_documents(file: Path, column: str = "text") -> Iterator[str]:
             "to pick some files of a folder, give a glob such as folder/**/*.txt"
         ) from None
     if kind in LINES:
-        yield from _rows_of_lines(file, text, column)
+        # In JSON such a mark is no content (RFC 8259, section 8.1); of plain text it is a character like others.
+        yield from _rows_of_lines(file, text.removeprefix("\ufeff"), column)
     else:
         yield text
 
@@ -86,12 +90,16 @@ def _rows_of_parquet(file: Path, column: str) -> Iterator[str]:
                 yield from _text(f"path: {file}", column, value)
     except pyarrow.ArrowException as error:
         raise InputError(f"path: {file}: is no Parquet file: {one_line(error)}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"path: {file}: column {column!r} holds what is not UTF-8 text ({error.reason})") from None
 
 
 def _text(place: str, column: str, value: Any) -> Iterator[str]:
     if value is not None:
         if not isinstance(value, str):
             raise InputError(f"{place}: column {column!r} holds {type(value).__name__}, not text")
+        if half := _SURROGATE.search(value):
+            raise InputError(f"{place}: column {column!r} holds {half[0]!r}, half a character, which is no text")
         yield value
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from signal_model.config.corpus import SPLITS, LoadedConfig
 from signal_model.support.errors import InputError
+from signal_model.support.files import expanded
 
 
 def in_a_tuple(paths: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -22,7 +23,7 @@ def files_at(given: str, key: str) -> list[Path]:
 
     Links to folders are not followed. Raises InputError, naming the `key` of the path, if there is none.
     """
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.is_dir():
         found = list(files_under(path, lambda name: name.startswith(".")))
     else:
@@ -51,7 +52,7 @@ def loaded_rows(corpus: LoadedConfig, what: str) -> dict[str, Any]:
     """The rows of each split of a data set, as `datasets` has them. Raises InputError with what `datasets` says."""
     import datasets
 
-    folder = Path(corpus.dataset).expanduser()
+    folder = expanded(corpus.dataset)
     place = str(folder) if folder.exists() else corpus.dataset
     if folder.is_file():
         key = corpus.keys[-1] if corpus.keys[-1] != "dataset" else "path"

@@ -190,7 +190,10 @@ def _read_dataset(corpus: DatasetCorpusConfig, what: str) -> dict[str, list[str]
         if (kind := getattr(columns[corpus.text], "dtype", "lists")) not in ("string", "large_string"):
             raise InputError(f"{what}: column {corpus.text!r} holds {kind}, not text")
         batches = part.select_columns([corpus.text]).with_format("arrow").iter(10_000)
-        rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
+        try:
+            rows[name] = [row for batch in batches for row in batch.column(0).to_pylist() if row]
+        except UnicodeDecodeError as error:
+            raise InputError(f"{what}: column {corpus.text!r} holds what is not UTF-8 text ({error.reason})") from None
     return rows
 
 

@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 
 from signal_model.interchange.backbone import SignalLLMModel
 from signal_model.interchange.cache import SignalLLMCache
+from signal_model.interchange.classification import SignalLLMForSequenceClassification
 from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.folders import from_transformers, to_transformers
 from signal_model.interchange.model import SignalLLMForCausalLM
@@ -23,6 +24,7 @@ __all__ = [
     "SignalLLMCache",
     "SignalLLMConfig",
     "SignalLLMForCausalLM",
+    "SignalLLMForSequenceClassification",
     "SignalLLMModel",
     "from_transformers",
     "to_transformers",

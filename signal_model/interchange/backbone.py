@@ -13,8 +13,8 @@ from transformers.utils import can_return_tuple
 
 from signal_model.interchange.cache import SignalLLMCache
 from signal_model.interchange.config import SignalLLMConfig
-from signal_model.interchange.places import Turned, check_places, padding_of
-from signal_model.model import Block, TokenBackbone, build_model
+from signal_model.interchange.places import Turned, check_places, padding_of, require
+from signal_model.model import Block, TokenBackbone
 from signal_model.support.errors import InputError
 
 
@@ -56,17 +56,18 @@ class SignalLLMPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def initialize_weights(self) -> None:
-        """After loading: compute what a file of weights does not hold, tables that follow from the config; and
-        keep the weights fixed that are, as transformers would train every one it loads."""
+        """After loading: take what a file of weights does not hold from a fresh model, as tables that follow from the
+        config and new heads; and keep the weights fixed that are, as transformers would train every one it loads."""
         for name in self._fixed:
             self.get_parameter(name).requires_grad_(False)
         named = [*self.named_parameters(), *self.named_buffers()]
         absent = {name: tensor for name, tensor in named if not getattr(tensor, "_is_hf_initialized", False)}
         if absent:
-            built = build_model(self.config.model_config(), 0)
+            with torch.random.fork_rng(devices=[]):
+                built = type(self)(self.config)
             fresh = dict([*built.named_parameters(), *built.named_buffers()])
             for name, tensor in absent.items():
-                tensor.copy_(fresh[name.removeprefix(f"{self.base_model_prefix}.")])
+                tensor.copy_(fresh[name])
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         raise InputError("set_input_embeddings: embedding and head of a SignalLLM are one part, and stay")
@@ -150,7 +151,8 @@ class SignalLLMModel(SignalLLMPreTrainedModel, TokenBackbone):
         past = 0 if cache is None else cache.length
         padding = padding_of(attention_mask, batch, length + past)
         if cache is not None and padding is not None:
-            raise InputError("attention_mask: a cache takes no padding; give use_cache=False")
+            require(~padding.any(), "attention_mask: a cache takes no padding; give use_cache=False")
+            padding = None
         if any(given is not None for given in (position_ids, cache_position, token_type_ids)):
             counts = tokens.new_ones(batch, length, dtype=torch.bool) if padding is None else ~padding
             check_places(counts, past, position_ids, cache_position, token_type_ids)

@@ -23,6 +23,7 @@ from signal_model.data.tokenizers import (
     tokenizer_from_json,
 )
 from signal_model.interchange.backbone import SignalLLMModel
+from signal_model.interchange.classification import SignalLLMForSequenceClassification
 from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.model import SignalLLMForCausalLM
 from signal_model.model import SignalLLM
@@ -36,7 +37,12 @@ GENERATION = "generation_config.json"
 # For programs that know of no signal_model but may run code of the folder (trust_remote_code): it imports what is
 # installed, and holds none of its own.
 MODULE = "modeling_signal_llm.py"
-CLASSES = {"AutoConfig": SignalLLMConfig, "AutoModelForCausalLM": SignalLLMForCausalLM, "AutoModel": SignalLLMModel}
+CLASSES = {
+    "AutoConfig": SignalLLMConfig,
+    "AutoModelForCausalLM": SignalLLMForCausalLM,
+    "AutoModelForSequenceClassification": SignalLLMForSequenceClassification,
+    "AutoModel": SignalLLMModel,
+}
 NAMES = ", ".join(one.__name__ for one in CLASSES.values())
 IMPORT = f"from signal_model.interchange import {NAMES}  # noqa: F401\n"
 AUTO_MAP = {auto: f"{Path(MODULE).stem}.{one.__name__}" for auto, one in CLASSES.items()}

@@ -14,7 +14,7 @@ from transformers.utils import can_return_tuple
 from signal_model.interchange.backbone import SignalLLMModel, SignalLLMPreTrainedModel
 from signal_model.interchange.cache import SignalLLMCache
 from signal_model.interchange.config import SignalLLMConfig
-from signal_model.interchange.places import padding_of
+from signal_model.interchange.places import padding_of, require
 from signal_model.support.errors import InputError
 
 
@@ -166,11 +166,12 @@ def _without_padding(
         return predicted, None
     given = (labels != -100).sum()
     lost = given - (predicted != -100).sum()
-    if lost and bool((torch.as_tensor(counted, device=given.device) != given).any()):
-        raise InputError(
-            "labels: rows are padded before their first token, and the mean is to be over several batches; "
-            "pad after the last, tokenizer.padding_side = 'right'"
-        )
+    of_this_batch = (torch.as_tensor(counted, device=given.device) == given).all()
+    require(
+        (lost == 0) | of_this_batch,
+        "labels: rows are padded before their first token, and the mean is to be over several batches; "
+        "pad after the last, tokenizer.padding_side = 'right'",
+    )
     return predicted, counted - lost
 
 

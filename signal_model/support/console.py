@@ -74,9 +74,12 @@ def run(app: typer.Typer) -> None:
     _prepare_streams()
     app.callback()(_options)
     try:
+        _refuse_unusable_names()
         app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # What was given may hold line breaks, or what a terminal would obey.
+        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(error))
+        print(f"error: {shown}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
@@ -90,6 +93,22 @@ def run(app: typer.Typer) -> None:
     finally:
         # All is done and kept. A Ctrl-C that comes as Python takes itself down ends it there, without a traceback.
         _heed(signal.SIG_DFL)
+
+
+def _refuse_unusable_names() -> None:
+    """Raise InputError where the folder to work in has been removed, which torch would end by; and where its name or a
+    word of the command line is no text, as that of a file in another encoding: nothing that keeps names could hold it.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the folder that this was called in is gone; change to one that is there") from None
+    for name in (*sys.argv[1:], here):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise InputError(f"{shown}: is not in the encoding of names here; give it another name") from None
 
 
 class _Screen(io.FileIO):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import select
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,8 +43,8 @@ EXPECTED = {
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that also reads `1e-3` as a number, as YAML 1.2 does, and no aliases: a short file of
-    aliases to aliases would stand for more values than memory holds."""
+    """SafeLoader with the numbers of YAML 1.2, as editors have: `1e-3` is one, `010` is ten, `1:30` and dates are text.
+    Without aliases: a short file of aliases to aliases would stand for more values than memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -52,12 +52,26 @@ class _Loader(yaml.SafeLoader):
             raise ComposerError(None, None, problem, self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = str(self.construct_scalar(node)).replace("_", "")
+        return int(text, 10 if text.lstrip("+-").isdecimal() else 0)
+
 
 # What is read as a number though PyYAML does not; text that looks like one is written in quotes.
 _FLOAT = re.compile(
-    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.inf|\.nan)$"
+    r"^[-+]?(?:(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+|\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.(?:inf|Inf|INF))$"
+    r"|^\.(?:nan|NaN|NAN)$"
 )
+_INT = re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[\da-fA-F_]+|\d[\d_]*)$")
+# Of YAML 1.1: `010` is eight there and `1:30` ninety.
+_OF_YAML_1 = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_YAML_1]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 @dataclass(frozen=True)
@@ -235,6 +249,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 _Dumper.add_representer(tuple, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data))
 
 
@@ -246,18 +261,43 @@ def make_folder(path: Path, name: str) -> None:
         raise InputError(f"{name}: cannot be made a folder: {error.strerror}") from None
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
-    data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def expanded(path: str) -> Path:
+    """A path with the home that `~` or `~name` stands for. Raises InputError where that is not known."""
     try:
-        with naming(path), os.fdopen(handle, "wb") as file:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{path}: it is not known where the home {path.partition('/')[0]} is") from None
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe, a device, or by a name such as /dev/stdout a file that is open: nothing to replace."""
+    folder = os.path.realpath(path.parent)
+    is_open = folder == "/dev" or folder.startswith("/proc/")
+    return path.exists() and not path.is_dir() and (is_open or not path.is_file())
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    A link stays, and what it leads to is written. A file that is there keeps its permissions, a new one has those
+    that the umask leaves. A stream is given the content as it is.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if is_stream(path):
+        with naming(path), open(path, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o644)
+        return
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with naming(path), open(temporary, "xb") as file:
+            file.write(data)
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -53,7 +53,7 @@ class ModelTester:
     """What the mixins ask for: a small config and inputs of its sizes."""
 
     batch_size, seq_length, vocab_size, hidden_size = BATCH, LENGTH, TOKENS, WIDTH
-    is_training = use_cache = masked = True
+    is_training = use_cache = True
 
     def __init__(self, layers: list[dict[str, Any]]) -> None:
         self.layers = layers
@@ -67,8 +67,7 @@ class ModelTester:
 
     def prepare_config_and_inputs_for_common(self) -> tuple[SignalLLMConfig, dict[str, Any]]:
         tokens = torch.randint(1, TOKENS, (BATCH, LENGTH))
-        mask = {"attention_mask": torch.ones_like(tokens)} if self.masked else {}
-        return self.get_config(), {"input_ids": tokens, **mask}
+        return self.get_config(), {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
 
 
 def case_of(checkout: Path, layers: list[dict[str, Any]]) -> type[unittest.TestCase]:
@@ -92,8 +91,8 @@ def case_of(checkout: Path, layers: list[dict[str, Any]]) -> type[unittest.TestC
                 self.skipTest(reason)
             torch.manual_seed(0)
             self.model_tester = ModelTester(layers)
-            if "torch_export" in self._testMethodName:  # what is done depends on the values of a mask
-                self.model_tester.use_cache = self.model_tester.masked = False
+            if "torch_export" in self._testMethodName:
+                self.model_tester.use_cache = False
 
         def test_config(self) -> None:
             names = ["hidden_size", "num_hidden_layers", "max_position_embeddings"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from signal_model.support.errors import InputError
-from signal_model.support.files import write_atomically
+from signal_model.support.files import is_stream, write_atomically
 
 
 def refuse_occupied(path: Path, overwrite: bool, files: Collection[str] = ()) -> None:
@@ -17,7 +18,7 @@ def refuse_occupied(path: Path, overwrite: bool, files: Collection[str] = ()) ->
 
     A folder is replaced only if it holds nothing but such files: a wrong path must not empty a home.
     """
-    if not path.exists():
+    if not path.exists() or (not files and is_stream(path)):
         return
     if not overwrite:
         raise InputError(f"{path}: exists; name another {'folder' if files else 'file'} or add --overwrite")
@@ -26,6 +27,11 @@ def refuse_occupied(path: Path, overwrite: bool, files: Collection[str] = ()) ->
     foreign = sorted({entry.name for entry in path.iterdir()} - {*files}) if files else []
     if foreign:
         raise InputError(f"{path}: holds {foreign[0]}, which this export does not write; name another folder")
+
+
+def say_beside(path: Path, text: str) -> None:
+    """Print a line, but not into what was written to `path`, should that be standard output."""
+    print(text, file=sys.stderr if is_stream(path) else sys.stdout)
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -55,6 +61,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """As `new_folder`, a path to write a file to."""
+    path = path.resolve()
     with _beside(path) as stage:
         yield stage / path.name
         (stage / path.name).replace(path)

@@ -40,6 +40,7 @@ from signal_model.data.corpus import load_corpus
 from signal_model.interchange import SignalLLMForCausalLM
 from signal_model.model import build_model
 from signal_model.support.errors import InputError
+from signal_model.support.files import parse_document
 from signal_model.training.checkpoints import load_checkpoint, load_figures
 from signal_model.training.trainer import Trainer, run_recipe
 from tests.conftest import ROOT, TINY_SPACE, command
@@ -408,6 +409,18 @@ def test_a_wrong_export_is_one_line_and_leaves_nothing(
     assert_one_clear_line(command("hrfevo", "export", run, *map(in_place, arguments)), says)
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
     assert not [*tmp_path.iterdir()]
+
+
+def test_standard_output_holds_the_export_and_nothing_beside_it(run: Path) -> None:
+    for options in ([], ["--format", "model"], ["--format", "csv"]):
+        asked = [sys.executable, "-m", "hrfevo.cli", "export", str(run), *options, "--output", "/proc/self/fd/1"]
+        result = subprocess.run(asked, capture_output=True, text=True, check=True)
+        assert result.stderr.startswith("/proc/self/fd/1: ")
+        if options == ["--format", "csv"]:
+            assert len(pd.read_csv(io.StringIO(result.stdout))) > 1
+        else:
+            assert "layers" in result.stdout
+            parse_document(result.stdout, "export")
 
 
 def test_a_changed_corpus_is_refused(run: Path, tmp_path: Path) -> None:

@@ -619,6 +619,7 @@ def test_running_text_stays_together(here: Path) -> None:
         ({"dataset": "testing"}, "dataset: testing: there is no train split; there is test"),
         ({"dataset": "same"}, "dataset: same: the train split holds no text of its own"),
         ({"dataset": "broken"}, "dataset: broken: cannot be loaded: "),
+        ({"dataset": "latin"}, r"dataset: latin: column 'text' holds what is not UTF-8 text \(invalid start byte\)"),
     ],
 )
 def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], message: str) -> None:
@@ -630,6 +631,8 @@ def test_data_sets_that_cannot_be_used(here: Path, settings: dict[str, str], mes
     write_rows(here / "same" / "validation.jsonl", ["a", "b"])
     (here / "broken").mkdir()
     (here / "broken" / "train.parquet").write_text("not this")
+    (here / "latin").mkdir()
+    (here / "latin" / "train.parquet").write_bytes(BROKEN)
     with pytest.raises(InputError, match=f"^{message}") as raised:
         load_dataset(**settings)
     assert "\n" not in str(raised.value)
@@ -675,7 +678,7 @@ def lines_of(texts: list[str], column: str = "text") -> bytes:
     return "\n\n".join(json.dumps({"id": 3, column: text}) for text in [*texts]).encode()
 
 
-def parquet_of(texts: list[str], column: str = "text") -> bytes:
+def parquet_of(texts: Any, column: str = "text") -> bytes:
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table({"id": [3] * len(texts), column: texts}), sink)
     return bytes(sink.getvalue())
@@ -711,6 +714,17 @@ def test_compressed_texts_are_texts(tmp_path: Path) -> None:
     assert {text for documents in splits.values() for text in documents.values()} == set(TEXTS[:4])
 
 
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + lines_of(TEXTS).replace(b"\n", b"\r\n"))
+    splits = text_module.files_splits(FilesCorpusConfig(path=str(path)))
+    assert {text for documents in splits.values() for text in documents.values()} == {*TEXTS}
+
+
+# Arrow takes a writer's word that bytes are text.
+BROKEN = parquet_of(pyarrow.array([b"fine", b"\xff\xfe"], pyarrow.binary()).view(pyarrow.utf8()))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -718,6 +732,8 @@ def test_compressed_texts_are_texts(tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "one"}\n["two"]', "a.jsonl:2: expected a mapping with 'text', got list"),
         ("a.jsonl", b'{"body": "one", "id": 3}', "a.jsonl:1: there is no column 'text'; `text: NAME` names one"),
         ("a.jsonl", b'{"text": 3}', "a.jsonl:1: column 'text' holds int, not text"),
+        ("a.jsonl", b'{"text": "\\ud83c\\udf0a"}\n{"text": "\\ud83c"}', "a.jsonl:2: column 'text' holds '\\ud83c'"),
+        ("a.parquet", BROKEN, "a.parquet: column 'text' holds what is not UTF-8 text (invalid start byte)"),
         ("a.parquet", parquet_of(TEXTS, "texts"), "there is no column 'text' (did you mean 'texts'?); `text"),
         ("a.parquet", b"no parquet", "a.parquet: is no Parquet file"),
         ("a.txt.gz", b"no archive", "a.txt.gz: cannot be decompressed"),

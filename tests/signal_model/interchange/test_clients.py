@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils.generic import find_labels
 
 from signal_model.evaluation.samples import sample_of, score_sample
@@ -131,6 +131,44 @@ def test_weights_of_something_else_change_nothing(folder: Path) -> None:
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
 
 
+# --- graphs of torch ------------------------------------------------------------------------------
+
+
+def padded(batch: int, length: int) -> dict[str, Tensor]:
+    """Rows padded before, after and not at all, as a tokenizer and `Trainer` give them."""
+    mask = torch.ones(batch, length, dtype=torch.long)
+    mask[0, : length // 2] = 0
+    mask[-1, length - length // 3 :] = 0
+    inputs = tokens(batch, length)
+    places = (mask.cumsum(1) - 1).clamp(min=0)
+    return {"input_ids": inputs, "attention_mask": mask, "labels": inputs.masked_fill(mask == 0, -100)} | {
+        "position_ids": places
+    }
+
+
+@pytest.mark.parametrize("way", ["export", "strict export", "compile"])
+def test_one_graph_for_every_batch_length_and_padding(model: SignalLLMForCausalLM, way: str) -> None:
+    inputs = padded(3, 21)
+    if way == "compile":
+        torch._dynamo.reset()
+        graph = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    else:
+        batch, length = torch.export.Dim("batch", min=2), torch.export.Dim("length", min=4, max=64)
+        shapes = {name: {0: batch, 1: length} for name in inputs}
+        graph = torch.export.export(model, (), inputs, dynamic_shapes=shapes, strict=way == "strict export").module()
+    for given in (inputs, padded(2, 30), padded(5, 4)):
+        expected, found = model(**given), graph(**given)
+        counts = given["attention_mask"].bool()
+        torch.testing.assert_close(found.logits[counts], expected.logits[counts], rtol=1e-3, atol=2e-4)
+        torch.testing.assert_close(found.loss, expected.loss, rtol=1e-4, atol=1e-5)
+    whole = {"input_ids": inputs["input_ids"], "attention_mask": torch.ones(3, 21, dtype=torch.long)}
+    rest = {"labels": whole["input_ids"], "position_ids": torch.arange(21).expand(3, 21)}
+    torch.testing.assert_close(graph(**whole, **rest).logits, model(**whole).logits, rtol=1e-3, atol=2e-4)
+    whole["attention_mask"][1, 3] = 0
+    with pytest.raises(RuntimeError, match=r"(attention_mask|position_ids): .* (together|stand)"):
+        graph(**whole, **rest)
+
+
 # --- Trainer --------------------------------------------------------------------------------------
 
 
@@ -221,6 +259,50 @@ def test_low_rank_adapters_by_peft(folder: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(merged(inputs).logits, trained, rtol=1e-4, atol=1e-4)
         options: dict[str, Any] = {"max_new_tokens": 5, "do_sample": False}
         assert torch.equal(adapted.generate(inputs, **options), merged.generate(inputs, **options))
+
+
+def test_a_text_s_score_is_read_at_its_last_token(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3)
+    backbone, rows = AutoModel.from_pretrained(folder), [tokens(9)[:length] for length in (3, 9, 1)]
+    with torch.no_grad():
+        expected = torch.cat([model.score(backbone(row[None]).last_hidden_state[:, -1]) for row in rows])
+        for before in (True, False):
+            padding = [9 - len(row) for row in rows]
+            places = [(count, 0) if before else (0, count) for count in padding]
+            inputs = torch.stack([F.pad(row, place) for row, place in zip(rows, places, strict=True)])
+            found = model(inputs, attention_mask=(inputs != 0).long()).logits
+            torch.testing.assert_close(found, expected, rtol=1e-3, atol=2e-4)
+        model.save_pretrained(tmp_path)
+        again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        assert torch.equal(again(inputs).logits, model(inputs).logits)
+    torch.manual_seed(4)  # the head is drawn from the global generator, and nothing else is
+    assert torch.equal(
+        AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3).score.weight, again.score.weight
+    )
+
+
+def test_a_reward_model_by_trl(folder: Path, tmp_path: Path) -> None:
+    import trl
+    from datasets import Dataset
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    tokenizer = AutoTokenizer.from_pretrained(folder, split_special_tokens=False)
+    data = {"chosen": ["is it? yes", "what? a word"], "rejected": ["is it? no", "what? nothing"]}
+    with torch.no_grad():
+        rewards = {
+            name: torch.cat([model(torch.tensor([[*text.encode()]])).logits for text in texts])
+            for name, texts in data.items()
+        }
+    expected = -F.logsigmoid(rewards["chosen"] - rewards["rejected"]).mean()
+    settings = trl.RewardConfig(
+        str(tmp_path), max_length=32, per_device_train_batch_size=2, max_steps=1, learning_rate=1e-3, use_cpu=True,
+        bf16=False, save_strategy="no", report_to=[], disable_tqdm=True, logging_strategy="no",
+    )  # fmt: skip
+    trainer = trl.RewardTrainer(model, args=settings, train_dataset=Dataset.from_dict(data), processing_class=tokenizer)
+    head = model.score.weight.detach().clone()
+    assert trainer.train().training_loss == pytest.approx(expected.item(), rel=1e-4)
+    assert not torch.equal(trainer.model.score.weight, head)
 
 
 @pytest.mark.parametrize("kind", ["SFT", "DPO"])

@@ -91,6 +91,38 @@ def test_streams_may_be_closed(closed: str, written_run: Path) -> None:
     assert bool(result.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
+def test_names_that_are_no_text_are_refused_before_anything_is_made(
+    tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of another system's encoding: neither `run.json` nor a database could hold its name."""
+    other = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    other.mkdir()
+    asked = ("run", tiny_space, "--backend", "inline", "--evaluations", 4)
+    given = command("hrfevo", *asked, "--out", other)
+    monkeypatch.chdir(other)
+    for result in (given, command("hrfevo", *asked)):
+        says = "is not in the encoding of names here; give it another name"
+        assert (result.returncode, result.stderr) == (2, f"error: {tmp_path}/caf\\xe9: {says}\n")
+    assert not [*other.iterdir()]
+
+
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    result = command("hrfevo", "status", "a\n\x1b[31mb ü")
+    assert (result.returncode, result.stderr) == (2, "error: a\\n\\x1b[31mb ü: no such run folder\n")
+
+
+def test_a_folder_that_is_gone_is_said(tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    asked = [sys.executable, "-m", "hrfevo.cli", "run", str(tiny_space), "--backend", "inline"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    result = subprocess.run([*asked, "--out", tmp_path / "out"], capture_output=True, text=True, env=environment)
+    says = "the folder that this was called in is gone; change to one that is there"
+    assert (result.returncode, result.stderr) == (2, f"error: {says}\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_search_whose_output_is_closed_ends_as_others_do(tiny_space: Path, tmp_path: Path) -> None:
     asked = (
         f"{sys.executable} -m hrfevo.cli run {tiny_space} --backend inline --evaluations 4 --out {tmp_path / 'runs'}"
