@@ -430,6 +430,7 @@ def test_who_is_told_a_long_history_fits_nothing_until_it_is_asked(monkeypatch: 
     assert max(fits) <= 1.2 * surrogate.MAX_TO_FIT
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_refused_resumption_changes_nothing_of_a_run(tmp_path: Path, tiny_space: Path) -> None:
     inline = ("--backend", "inline", "--no-confirm")
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path, "--evaluations", 2, *inline).returncode == 0

@@ -140,6 +140,7 @@ def test_a_search_of_which_nothing_keeps_a_measured_bound_is_no_success(tiny_spa
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_budget_below_what_is_done_is_refused(tiny_space: Path, tmp_path: Path) -> None:
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline").returncode == 0
     run = only_run(tmp_path / "out")
@@ -307,6 +308,7 @@ def best(run: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
     tiny_space: Path, tmp_path: Path
 ) -> None:
@@ -316,9 +318,9 @@ def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_w
     """
     outputs = []
     for index, options in enumerate((["--backend", "inline"],) * 2 + (["--workers", 1], ["--workers", 2])):
-        out, new = tmp_path / str(index), {} if index == 1 else None
+        out = tmp_path / str(index)
         asked = ("run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
-        result = command("hrfevo", *asked, environment=new)
+        result = command("hrfevo", *asked, new=index == 1)
         assert result.returncode == 0, result.stderr + result.stdout
         outputs.append(best(only_run(out)))
     assert len(json.loads(outputs[0])) >= 4
@@ -328,6 +330,7 @@ def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_w
     assert best(only_run(other)) != outputs[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("backend", ["inline", "ray"])
 def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
     tiny_space: Path, tmp_path: Path, backend: str
@@ -428,6 +431,7 @@ def test_a_request_to_end_that_a_library_loses_is_not_lost(number: signal.Signal
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_searches_cannot_write_to_one_run(tiny_space: Path, tmp_path: Path) -> None:
     command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline", "--evaluations", 4)
     folder = RunFolder.open(only_run(tmp_path / "out"))

@@ -265,6 +265,7 @@ def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path,
         "--address",
         "auto",
         environment={"RAY_ADDRESS": "127.0.0.1:9"},
+        new=True,
     )
     assert result.returncode == 2
     assert "--address auto: no Ray cluster answers there" in result.stderr
@@ -322,12 +323,12 @@ def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_spa
     options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
     clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
     confirmed = ["--set", "confirm={top: 1, seeds: 1, baseline: false}"]  # a second Ray in the same process
-    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean)
+    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean, new=True)
     assert result.returncode == 0, result.stderr
     assert not any("auth_token" in str(path) for path in tmp_path.rglob("*"))
     deep = tmp_path / ("a" * 90)
     deep.mkdir()
-    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)})
+    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)}, new=True)
     assert refused.returncode == 2
     assert "AF_UNIX path length cannot exceed" in refused.stderr
     assert "RAY_TMPDIR names another folder for its files and sockets" in refused.stderr
@@ -371,7 +372,7 @@ def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> 
                     break
                 time.sleep(0.5)
             options = ["--evaluations", 3, "--out", tmp_path / "runs", "--address", f"ray://127.0.0.1:{door}"]
-            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"})
+            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"}, new=True)
             assert result.returncode == 0, result.stderr
             assert "[3/3]" in result.stdout
         finally:

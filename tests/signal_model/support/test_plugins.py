@@ -6,8 +6,6 @@ import json
 import re
 import secrets
 import shlex
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -37,6 +35,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.plugins import GROUP, VARIABLE
 from signal_model.support.settings import Part
 from tests.conftest import ROOT, command, only_run
+from tests.tools import forks
 from tests.tools.parts import built_in
 from tests.tools.synthetic import write_run
 
@@ -253,7 +252,7 @@ def test_a_part_of_a_script_is_refused_before_its_workers_fail_to_import_it(
     script = tmp_path / "script.py"
     out, space = str(tmp_path / "out"), str(only_averages(tiny_space))
     script.write_text(AVERAGE + SCRIPT.format(space=space, out=out, backend=backend))
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
+    ended = forks.run("script", [], 600, {"PYTHONPATH": str(tmp_path), forks.UNDRAWN: "1"})
     assert ended.returncode == 0, ended.stderr
     refused = "--backend ray: kind 'moving_average' is defined in this script or notebook, which workers do not import"
     assert (refused in ended.stdout) == (backend == "ray")
@@ -278,6 +277,7 @@ def installed(folder: Path, text: str) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space: Path) -> None:
     path = {"PYTHONPATH": f"{ROOT}:{installed(tmp_path, AVERAGE)}"}
     searched = only_averages(tiny_space)
