@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -48,13 +48,6 @@ TIMED_STEPS = 20
 TOKEN_TIME = "generation_time"
 # Of positions at which both forms of a model are compared, at most so many: each costs a step of generation.
 FORMS_COMPARED = 24
-
-
-class Evaluator(Protocol):
-    """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
-
-    def __call__(self, job: Job) -> Outcome:
-        """Evaluate one job. Raises Unfit where no genome could be."""
 
 
 class _Stopped(Exception):

@@ -39,7 +39,8 @@ from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE, command
 from tests.hrfevo.commands.test_cli import assert_one_clear_line
-from tests.hrfevo.runner.test_search import QUIET, Scripted, search
+from tests.hrfevo.runner.test_search import QUIET, search
+from tests.tools.evaluators import Scripted
 from tests.tools.forks import UNDRAWN
 from tests.tools.services import free_port
 

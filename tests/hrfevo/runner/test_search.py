@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -41,41 +41,10 @@ from signal_model.support.console import Interruption, library_console
 from signal_model.support.errors import InputError
 from signal_model.training.trainer import Trainer
 from tests.conftest import PowerCut, command, only_run
+from tests.tools.evaluators import Scripted
 from tests.tools.forks import Forked
 
 QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
-
-
-@dataclass(frozen=True)
-class Scripted:
-    """An evaluator whose outcomes follow from the genome, except where `script` says otherwise."""
-
-    script: str = ""
-    folder: str = ""
-
-    def __call__(self, job: Job) -> Outcome:
-        now = time.time()
-        if self.script == "kill" and job.number in (2, 5):
-            marker = Path(self.folder) / f"killed by {job.number}"
-            if job.number == 5 or not marker.exists():  # the one always, the other once
-                marker.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-        if self.script == "all fail" or (self.script == "some fail" and job.number % 3 == 0):
-            return Outcome(job, "failed", {}, "diverged: the loss is nan", started=now, ended=now)
-        if self.script == "unfit":
-            raise Unfit("worker here:1: No module named 'pywt'")
-        if self.script == "one" and job.number != 3:
-            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters 9 above 3", started=now, ended=now)
-        if self.script == "too large":
-            size = 6696.0 + (job.number < 7) * (7 - job.number) * 100
-            return Outcome(
-                job, "infeasible", {"parameters": size}, f"parameters {size} above 10", started=now, ended=now
-            )
-        if self.script == "infeasible" and job.number % 2 == 0:
-            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters above", started=now, ended=now)
-        quality = int(job.genome.id, 16) / 16**12
-        metrics = {"bits_per_byte": quality, "parameters": float(len(job.genome.text)), "train_seconds": 0.0}
-        return Outcome(job, "finished", metrics, started=now, ended=now)
 
 
 def search(space: SearchSpace, workers: Workers, store: Store, run: str, **options: Any) -> Search:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,59 +31,14 @@ from hrfevo.space.search_space import Limits, Resources, SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers
-from hrfevo.workers.base import Job, Outcome, WorkersLost
+from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.cluster import JOIN_ATTEMPTS, SLOW_HEAD, join, refuse_without_room
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import Scene, command, only_run
+from tests.tools.evaluators import Fragile, Slow, Stuck
 from tests.tools.services import free_port
-
-
-@dataclass(frozen=True)
-class Slow:
-    """An evaluator that takes a while, and says on which process and with which code."""
-
-    seconds: float
-
-    def __call__(self, job: Job) -> Outcome:
-        began = time.time()
-        time.sleep(self.seconds)
-        quality = int(job.genome.id, 16) / 16**12
-        metrics = {"bits_per_byte": quality, "parameters": 1.0, "train_seconds": self.seconds}
-        code = str(ray.get_runtime_context().runtime_env.get("py_modules", ""))
-        return Outcome(job, "finished", metrics, "", code, (), began, time.time(), worker=str(os.getpid()))
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """An evaluator whose third job stops its process, as a defect of a driver might."""
-
-    def __call__(self, job: Job) -> Outcome:
-        if job.number == 2:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return Slow(0.0)(job)
-
-
-@dataclass
-class Fragile:
-    """An evaluator that ends the first processes it comes to, or cannot come to any."""
-
-    folder: Path
-    deaths: int = 0
-    missing: str = ""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        if self.missing:
-            raise ImportError(self.missing)
-        for number in range(self.deaths):
-            with suppress(FileExistsError):
-                (self.folder / str(number)).touch(exist_ok=False)
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def __call__(self, job: Job) -> Outcome:
-        return Slow(0.0)(job)
 
 
 @pytest.fixture

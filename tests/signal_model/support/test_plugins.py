@@ -205,6 +205,8 @@ def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> N
 def test_a_search_and_all_commands_know_parts_of_ones_own(
     backend: str, parts: Path, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if backend == "ray":
+        monkeypatch.setenv(forks.UNDRAWN, "1")  # drawn they are by the same process, inline or not
     searched = only_averages(tiny_space)
     arguments = ("run", searched, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
     arguments += ("--workers", 1) if backend == "ray" else ()
