@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from typer import Typer
 from typer.testing import CliRunner
 
 from hrfevo.cli import app
@@ -102,7 +103,8 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands in this process leave empty reports: to draw one takes longer than a small search."""
+    """Commands in this process and in forked ones leave empty reports: to draw one takes longer than a small search."""
+    monkeypatch.setenv(forks.UNDRAWN, "1")
     monkeypatch.setattr("hrfevo.runner.products.PICTURED", 0)
     monkeypatch.setattr("hrfevo.runner.products.render", lambda *_: "")
 
@@ -170,27 +172,32 @@ class PowerCut(InlineWorkers):
 
 
 def command(
-    name: str, *arguments: object, timeout: float = 300, environment: Mapping[str, str | None] | None = None
+    name: str,
+    *arguments: object,
+    timeout: float = 300,
+    environment: Mapping[str, str | None] = forks.UNCHANGED,
+    new: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run `hrfevo` or `signal-model` as a user would, in a process of its own. None in `environment` is none at all.
 
-    One with an `environment`, be it an empty one, is a new Python; others are forked, see `forks`.
+    It is forked, see `forks`, which takes a tenth of the time of a `new` Python. That is for what Python or Ray read as
+    they start.
     """
     module = {"hrfevo": "hrfevo.cli", "signal-model": "signal_model.cli"}[name]
-    if environment is None and sys.platform == "linux":
-        return forks.run(module, [*map(str, arguments)], timeout)
+    if sys.platform == "linux" and not new:
+        return forks.run(module, arguments, timeout, environment)
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={name: value for name, value in {**os.environ, **(environment or {})}.items() if value is not None},
+        env=forks.changed(os.environ, environment),
     )
 
 
-def answer(*arguments: object) -> str:
+def answer(*arguments: object, of: Typer = app) -> str:
     """What a command prints; its InputError is raised."""
-    result = CliRunner().invoke(app, [*map(str, arguments)])
+    result = CliRunner().invoke(of, [*map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

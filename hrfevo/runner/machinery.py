@@ -16,9 +16,8 @@ from hrfevo.space.search_space import Resources, SearchSpace
 from hrfevo.store.database import without_password
 from hrfevo.store.started import Backend, Started
 from hrfevo.store.store import Store
-from hrfevo.workers.base import Workers, WorkersLost
+from hrfevo.workers.base import Evaluator, Workers, WorkersLost
 from hrfevo.workers.cluster import local_room
-from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.trainings import Checkpoints
 from signal_model.config import CorpusConfig

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from hrfevo.workers.base import Job, Outcome
-from hrfevo.workers.evaluation import Evaluator
+from hrfevo.workers.base import Evaluator, Job, Outcome
 from hrfevo.workers.gpus import keep_to, settle
 
 

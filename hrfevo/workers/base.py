@@ -79,6 +79,13 @@ class Outcome:
     ends_worker: bool = False
 
 
+class Evaluator(Protocol):
+    """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
+
+    def __call__(self, job: Job) -> Outcome:
+        """Evaluate one job. Raises Unfit where no genome could be."""
+
+
 def counts(status: str, metrics: Mapping[str, float]) -> bool:
     """Whether an evaluation counts against the budget: all do but those found infeasible untrained."""
     return status != "infeasible" or "train_seconds" in metrics

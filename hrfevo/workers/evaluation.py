@@ -49,13 +49,6 @@ TOKEN_TIME = "generation_time"
 FORMS_COMPARED = 24
 
 
-class Evaluator(Protocol):
-    """What a worker does with a job. Never raises for what a genome does; that is an outcome."""
-
-    def __call__(self, job: Job) -> Outcome:
-        """Evaluate one job. Raises Unfit where no genome could be."""
-
-
 class _Stopped(Exception):
     """An evaluation that ends without a score, and why."""
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from hrfevo.space.search_space import Resources
 from hrfevo.workers.base import Unfit
-from signal_model.support.devices import computes
 
 GIB = 2**30
 # Small models leave a GPU idle between kernels, so `auto` lets so many share one where the CPUs can feed them …
@@ -57,6 +56,8 @@ def settle(gpus: float) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
     import torch
+
+    from signal_model.support.devices import computes
 
     seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if not torch.cuda.is_available():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-from hrfevo.workers.base import Job, Outcome, WorkersLost, unheard
-from hrfevo.workers.evaluation import Evaluator
+from hrfevo.workers.base import Evaluator, Job, Outcome, WorkersLost, unheard
 
 
 class InlineWorkers:

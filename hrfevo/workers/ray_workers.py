@@ -11,7 +11,7 @@ from typing import Any
 
 from hrfevo.space.search_space import Limits, Resources
 from hrfevo.workers.actor import Actor
-from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, WorkersLost, unheard
+from hrfevo.workers.base import OUT_OF_MEMORY, Evaluator, Job, Outcome, Unfit, WorkersLost, unheard
 from hrfevo.workers.cluster import (
     LOOK,
     View,
@@ -23,7 +23,6 @@ from hrfevo.workers.cluster import (
     shared_here,
     start_local,
 )
-from hrfevo.workers.evaluation import Evaluator
 from hrfevo.workers.gpus import shared
 from hrfevo.workers.places import Part, Place, Task, Waiting, next_start
 from signal_model.support.errors import counted, one_line

@@ -40,6 +40,7 @@ from hrfevo.results.status import status_of
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
+from signal_model.cli import app as library
 from signal_model.config import Recipe
 from signal_model.data.corpus import load_corpus
 from signal_model.model import build_model
@@ -47,7 +48,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
 from signal_model.training.checkpoints import load_checkpoint, load_training, save_training
 from signal_model.training.trainer import Trainer
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT, answer
 from tests.tools.chaos import space_text
 
 SECONDS, MEMORY = 20, 12 * 2**30
@@ -254,11 +255,9 @@ def main() -> int:
         print(f"seed {options.seed}", flush=True)
         fuzz_yaml(guard, counts, root, options.yaml, options.seed)
         (root / "space.yaml").write_text(space_text(root))
-        search = ("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
-        assert command("hrfevo", *search, environment={}).returncode == 0
+        answer("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
         (run,) = (root / "runs").iterdir()
-        train = ("train", run / "best.yaml", "--output", root / "trained")
-        assert command("signal-model", *train, environment={}).returncode == 0
+        answer("train", run / "best.yaml", "--output", root / "trained", of=library)
         unfinished = Unfinished(Recipe.load(run / "best.yaml"), root / "unfinished")
         reading: dict[str, tuple[Path, Callable[[Path], object]]] = {
             "run": (run, read_run),

@@ -25,10 +25,11 @@ with atheris.instrument_imports(include=["hrfevo", "signal_model", "yaml", "safe
     from hrfevo.space.genome import express, sample
     from hrfevo.space.reading import parse_space
     from hrfevo.store.run_folder import RunFolder
+    from signal_model.cli import app as library
     from signal_model.config import Recipe
     from signal_model.support.files import to_yaml
     from signal_model.training.checkpoints import load_checkpoint
-    from tests.conftest import ROOT, command
+    from tests.conftest import ROOT, answer
     from tests.tools.chaos import space_text
     from tests.tools.fuzz import MEMORY, Counts, Guard, tried, words_of
 
@@ -56,8 +57,7 @@ def of_recipe(root: Path) -> tuple[list[bytes], Read]:
 
 def of_run(root: Path) -> tuple[list[bytes], Read]:
     (root / "space.yaml").write_text(space_text(root))
-    search = ("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
-    assert command("hrfevo", *search, environment={}).returncode == 0
+    answer("run", root / "space.yaml", "--out", root / "runs", "--backend", "inline", "--no-confirm")
     (run,) = (root / "runs").iterdir()
     settings = (run / "run.json").read_bytes()
 
@@ -72,7 +72,7 @@ def of_weights(root: Path) -> tuple[list[bytes], Read]:
     of_run(root)
     (run,) = (root / "runs").iterdir()
     model = root / "model"
-    assert command("signal-model", "train", run / "best.yaml", "--output", model, environment={}).returncode == 0
+    answer("train", run / "best.yaml", "--output", model, of=library)
     path = model / "model.safetensors"
     weights = path.read_bytes()
 

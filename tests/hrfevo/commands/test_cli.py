@@ -205,6 +205,7 @@ def test_a_tampered_run_is_refused_not_continued(run: Path, tmp_path: Path) -> N
         assert_one_clear_line(command("hrfevo", "best", damaged), "damaged")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_had_not_begun_begins_in_the_store_that_is_named_now(run: Path, tmp_path: Path) -> None:
     copy, store = Path(shutil.copytree(run, tmp_path / "copy")), f"sqlite:///{tmp_path}/other.db"
     for name in (".began", "results.db"):
@@ -215,6 +216,7 @@ def test_a_run_that_had_not_begun_begins_in_the_store_that_is_named_now(run: Pat
     assert not (copy / "results.db").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_larger_budget_is_remembered(run: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
     assert command("hrfevo", "resume", copy, "--backend", "inline", "--evaluations", 12).returncode == 0
@@ -427,6 +429,7 @@ def test_what_is_cheap_to_check_is_checked_before_text_is_read(
     assert str(train.exception).startswith(f"{model}: vocab_size: 300 does not match the tokenizer's 256; give")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path) -> None:
     options = ["--backend", "inline", "--algorithm", "cmaes", "--set", "objectives={bits_per_byte: minimize}"]
     decay = "genes:\n  training.weight_decay: {type: float, low: 0.0, high: 0.1}"
@@ -466,6 +469,7 @@ def test_validate_says_where_the_budget_ends_before_the_last_rung(changed: str, 
     assert [one.rung for one in proposals if one] == [0] * 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_in_postgresql(tiny_space: Path, tmp_path: Path, postgresql: str) -> None:
     options = ["--backend", "inline", "--evaluations", 5, "--out", tmp_path, "--store", postgresql]
     assert command("hrfevo", "run", tiny_space, *options).returncode == 0

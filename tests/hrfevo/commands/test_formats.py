@@ -21,6 +21,7 @@ from hrfevo.cli import app
 from hrfevo.store.run_folder import RunFolder
 from signal_model.support.errors import InputError
 from tests.conftest import ROOT, TINY_SPACE, answer, command, only_run
+from tests.tools.forks import UNDRAWN
 from tests.tools.privileges import read_only
 from tests.tools.synthetic import write_run
 
@@ -42,7 +43,8 @@ def searched(backend: str) -> Callable[[Path, pytest.FixtureRequest], Path]:
         space.write_text(TINY_SPACE.replace("TEXT", str(request.getfixturevalue("text_folder"))))
         runs = parent / "runs"
         # In a process of its own: a Ray that a test starts would be everybody's.
-        assert command("hrfevo", "run", space, "--out", runs, "--backend", backend).returncode == 0
+        asked = ("run", space, "--out", runs, "--backend", backend)
+        assert command("hrfevo", *asked, environment={UNDRAWN: "1"}).returncode == 0
         return only_run(runs)
 
     return make

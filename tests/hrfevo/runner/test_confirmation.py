@@ -298,6 +298,7 @@ def test_winners_that_no_transformer_is_as_small_as_are_confirmed_without_one(ti
     assert "no transformer of this width has at most 5,670 parameters (the smallest 5,681)" in result.stdout
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
     space = (finished / "space.yaml").read_text()
     named = tmp_path / "named.yaml"
@@ -370,6 +371,7 @@ def test_a_confirmation_that_is_interrupted_as_its_report_is_written_trains_noth
     assert f"go on with: hrfevo resume {run.path}" in told.replace("\n", "")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_path: Path) -> None:
     command("hrfevo", "run", tiny_space, "--out", tmp_path / "runs", "--backend", "inline", "--evaluations", 2)
     (run,) = (tmp_path / "runs").iterdir()
@@ -377,6 +379,7 @@ def test_a_space_that_confirms_none_is_asked_for_a_number(tiny_space: Path, tmp_
     assert (result.returncode, "name a number of winners with --top" in result.stderr) == (2, True), result.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     command("hrfevo", "run", tiny_space, "--out", out, "--backend", "inline", "--evaluations", 2)
@@ -502,6 +505,7 @@ def test_probes_tell_architectures_apart() -> None:
     assert probe("memorization", blind, training, device, steps=1) < 0.5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_probe_is_an_objective_measured_once(tiny_space: Path, tmp_path: Path) -> None:
     settings = ("objectives={bits_per_byte: minimize, memorization: maximize}", "probe_steps=5", "rungs=[2, 4]")
     arguments = [part for setting in settings for part in ("--set", setting)]

@@ -39,7 +39,9 @@ from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE, command
 from tests.hrfevo.commands.test_cli import assert_one_clear_line
-from tests.hrfevo.runner.test_search import QUIET, Scripted, search
+from tests.hrfevo.runner.test_search import QUIET, search
+from tests.tools.evaluators import Scripted
+from tests.tools.forks import UNDRAWN
 from tests.tools.services import free_port
 
 # --- a run that is stopped and goes on, logged to both ---------------------------------------------------
@@ -54,11 +56,11 @@ def logged(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> tuple
     space.write_text(TINY_SPACE.replace("TEXT", str(text_folder)).replace("rungs: [3]", "rungs: [3, 6]"))
     address = f"sqlite:///{folder / 'mlflow.db'}"
     logs = ["--log", "tensorboard", "--log", f"mlflow={address}"]
-    inline = ["--backend", "inline"]
-    first = command("hrfevo", "run", space, "--out", folder / "out", *inline, "--evaluations", 5)
+    inline, quietly = ["--backend", "inline"], {UNDRAWN: "1"}
+    first = command("hrfevo", "run", space, "--out", folder / "out", *inline, "--evaluations", 5, environment=quietly)
     assert first.returncode == 0, first.stderr
     (run,) = (folder / "out").iterdir()
-    second = command("hrfevo", "resume", run, *inline, *logs, "--evaluations", 10)
+    second = command("hrfevo", "resume", run, *inline, *logs, "--evaluations", 10, environment=quietly)
     assert second.returncode == 0, second.stderr
     shutil.rmtree(max((run / "tensorboard").glob("0*")))
     client = MlflowClient(tracking_uri=address)
@@ -66,7 +68,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> tuple
     assert experiment is not None
     (last,) = client.search_runs([experiment.experiment_id], "tags.`hrfevo.number` = '9'")
     client.update_run(last.info.run_id, status="RUNNING")
-    third = command("hrfevo", "resume", run, *inline, *logs, "--evaluations", 14)
+    third = command("hrfevo", "resume", run, *inline, *logs, "--evaluations", 14, environment=quietly)
     assert third.returncode == 0, third.stderr
     return run, address
 

@@ -12,7 +12,7 @@ from hrfevo.store.run_folder import RunFolder
 from tests.conftest import ROOT, command
 
 # Shorter trainings of the shipped space; the genomes, the corpus and the loop are those of the main job.
-SHORTER = ("--set", "rungs=[20]", "--set", "training.batch_size=4", "--set", "training.validation_tokens=4096")
+SHORTER = ("--set", "rungs=[10]", "--set", "training.batch_size=4", "--set", "training.validation_tokens=4096")
 
 
 @pytest.mark.slow

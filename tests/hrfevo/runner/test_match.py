@@ -203,6 +203,7 @@ def test_at_equal_evaluations_the_rates_of_both_are_tuned(models: list[Path], tm
     assert genes == [["training.learning_rate"], ["training.learning_rate", "training.optimizer.learning_rate"]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_genomes_of_runs_are_sides_too(models: list[Path], tiny_space: Path, tmp_path: Path) -> None:
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path / "runs", *INLINE, "--evaluations", 3).returncode == 0
     run = only_run(tmp_path / "runs")

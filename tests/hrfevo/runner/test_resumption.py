@@ -28,13 +28,13 @@ from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.run_folder import BEGAN_FILE, DATABASE, RUN_FILE, RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.started import Started
-from hrfevo.workers.base import Job, Outcome
-from hrfevo.workers.evaluation import Evaluator
+from hrfevo.workers.base import Evaluator, Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import command, only_run
 from tests.hrfevo.commands.test_formats import old_run
-from tests.hrfevo.runner.test_search import QUIET, Scripted
+from tests.hrfevo.runner.test_search import QUIET
+from tests.tools.evaluators import Scripted
 
 # A continuum and a finite space that is searched through, so that generations end before they are full.
 MIXED = """
@@ -430,6 +430,7 @@ def test_who_is_told_a_long_history_fits_nothing_until_it_is_asked(monkeypatch: 
     assert max(fits) <= 1.2 * surrogate.MAX_TO_FIT
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_refused_resumption_changes_nothing_of_a_run(tmp_path: Path, tiny_space: Path) -> None:
     inline = ("--backend", "inline", "--no-confirm")
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path, "--evaluations", 2, *inline).returncode == 0

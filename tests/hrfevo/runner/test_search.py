@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -41,41 +41,10 @@ from signal_model.support.console import Interruption, library_console
 from signal_model.support.errors import InputError
 from signal_model.training.trainer import Trainer
 from tests.conftest import PowerCut, command, only_run
+from tests.tools.evaluators import Scripted
 from tests.tools.forks import Forked
 
 QUIET = type("Quiet", (), {"submitted": lambda *_: None, "ended": lambda *_: None})()
-
-
-@dataclass(frozen=True)
-class Scripted:
-    """An evaluator whose outcomes follow from the genome, except where `script` says otherwise."""
-
-    script: str = ""
-    folder: str = ""
-
-    def __call__(self, job: Job) -> Outcome:
-        now = time.time()
-        if self.script == "kill" and job.number in (2, 5):
-            marker = Path(self.folder) / f"killed by {job.number}"
-            if job.number == 5 or not marker.exists():  # the one always, the other once
-                marker.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-        if self.script == "all fail" or (self.script == "some fail" and job.number % 3 == 0):
-            return Outcome(job, "failed", {}, "diverged: the loss is nan", started=now, ended=now)
-        if self.script == "unfit":
-            raise Unfit("worker here:1: No module named 'pywt'")
-        if self.script == "one" and job.number != 3:
-            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters 9 above 3", started=now, ended=now)
-        if self.script == "too large":
-            size = 6696.0 + (job.number < 7) * (7 - job.number) * 100
-            return Outcome(
-                job, "infeasible", {"parameters": size}, f"parameters {size} above 10", started=now, ended=now
-            )
-        if self.script == "infeasible" and job.number % 2 == 0:
-            return Outcome(job, "infeasible", {"parameters": 9.0}, "parameters above", started=now, ended=now)
-        quality = int(job.genome.id, 16) / 16**12
-        metrics = {"bits_per_byte": quality, "parameters": float(len(job.genome.text)), "train_seconds": 0.0}
-        return Outcome(job, "finished", metrics, started=now, ended=now)
 
 
 def search(space: SearchSpace, workers: Workers, store: Store, run: str, **options: Any) -> Search:
@@ -140,6 +109,7 @@ def test_a_search_of_which_nothing_keeps_a_measured_bound_is_no_success(tiny_spa
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_budget_below_what_is_done_is_refused(tiny_space: Path, tmp_path: Path) -> None:
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline").returncode == 0
     run = only_run(tmp_path / "out")
@@ -307,6 +277,7 @@ def best(run: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
     tiny_space: Path, tmp_path: Path
 ) -> None:
@@ -316,9 +287,9 @@ def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_w
     """
     outputs = []
     for index, options in enumerate((["--backend", "inline"],) * 2 + (["--workers", 1], ["--workers", 2])):
-        out, new = tmp_path / str(index), {} if index == 1 else None
+        out = tmp_path / str(index)
         asked = ("run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
-        result = command("hrfevo", *asked, environment=new)
+        result = command("hrfevo", *asked, new=index == 1)
         assert result.returncode == 0, result.stderr + result.stdout
         outputs.append(best(only_run(out)))
     assert len(json.loads(outputs[0])) >= 4
@@ -328,6 +299,7 @@ def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_w
     assert best(only_run(other)) != outputs[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("backend", ["inline", "ray"])
 def test_kill_minus_nine_at_a_random_moment_loses_and_repeats_nothing(
     tiny_space: Path, tmp_path: Path, backend: str
@@ -428,6 +400,7 @@ def test_a_request_to_end_that_a_library_loses_is_not_lost(number: signal.Signal
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_searches_cannot_write_to_one_run(tiny_space: Path, tmp_path: Path) -> None:
     command("hrfevo", "run", tiny_space, "--out", tmp_path / "out", "--backend", "inline", "--evaluations", 4)
     folder = RunFolder.open(only_run(tmp_path / "out"))

@@ -16,8 +16,9 @@ from hrfevo.space.genome import flat
 from tests.conftest import TINY_SPACE, command
 from tests.hrfevo.commands.test_cli import assert_one_clear_line
 from tests.hrfevo.runner.test_logs import series_of, stored
+from tests.tools.forks import UNDRAWN
 
-OFFLINE = {"WANDB_MODE": "offline"}
+OFFLINE = {"WANDB_MODE": "offline", UNDRAWN: "1"}
 
 
 @pytest.fixture(scope="module")

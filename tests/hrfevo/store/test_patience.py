@@ -130,6 +130,7 @@ def test_a_database_that_may_only_be_read_pauses_the_search(
     assert what_happened(store, run) == undisturbed(space, tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_who_interrupts_does_not_wait_for_the_database(
     tiny_space: Path, postgresql: str, wire: Wire, tmp_path: Path
 ) -> None:

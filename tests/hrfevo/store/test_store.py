@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sqlite3
 import time
@@ -26,6 +25,7 @@ from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.support.errors import InputError
 from tests.conftest import command
+from tests.tools import forks
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -218,7 +218,7 @@ def test_migrations_lead_from_the_first_schema_to_the_one_that_is_made_today(fre
 
 
 def test_processes_that_make_one_store_at_once_all_get_it(fresh: str) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
+    with forks.context().Pool(4) as pool:
         assert pool.map(run_made_in, [fresh] * 8) == [True] * 8
 
 

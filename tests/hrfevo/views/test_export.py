@@ -45,6 +45,7 @@ from signal_model.training.checkpoints import load_checkpoint, load_figures
 from signal_model.training.trainer import Trainer, run_recipe
 from tests.conftest import ROOT, TINY_SPACE, command
 from tests.hrfevo.commands.test_cli import assert_one_clear_line
+from tests.tools.forks import UNDRAWN
 from tests.tools.services import get
 from tests.tools.synthetic import read
 
@@ -59,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, text_folder: Path) -> Path:
     space = folder / "tiny.yaml"
     space.write_text(TINY_SPACE.replace("TEXT", str(text_folder)).replace("rungs: [3]", "rungs: [3, 6]"))
     options = ["--out", folder / "out", "--backend", "inline", "--evaluations", 14]
-    result = command("hrfevo", "run", space, *options)
+    result = command("hrfevo", "run", space, *options, environment={UNDRAWN: "1"})
     assert result.returncode == 0, result.stderr
     (path,) = (folder / "out").iterdir()
     return path

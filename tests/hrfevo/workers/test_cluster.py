@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,59 +31,14 @@ from hrfevo.space.search_space import Limits, Resources, SearchSpace
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers
-from hrfevo.workers.base import Job, Outcome, WorkersLost
+from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.cluster import JOIN_ATTEMPTS, SLOW_HEAD, join, refuse_without_room
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import Scene, command, only_run
+from tests.tools.evaluators import Fragile, Slow, Stuck
 from tests.tools.services import free_port
-
-
-@dataclass(frozen=True)
-class Slow:
-    """An evaluator that takes a while, and says on which process and with which code."""
-
-    seconds: float
-
-    def __call__(self, job: Job) -> Outcome:
-        began = time.time()
-        time.sleep(self.seconds)
-        quality = int(job.genome.id, 16) / 16**12
-        metrics = {"bits_per_byte": quality, "parameters": 1.0, "train_seconds": self.seconds}
-        code = str(ray.get_runtime_context().runtime_env.get("py_modules", ""))
-        return Outcome(job, "finished", metrics, "", code, (), began, time.time(), worker=str(os.getpid()))
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """An evaluator whose third job stops its process, as a defect of a driver might."""
-
-    def __call__(self, job: Job) -> Outcome:
-        if job.number == 2:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return Slow(0.0)(job)
-
-
-@dataclass
-class Fragile:
-    """An evaluator that ends the first processes it comes to, or cannot come to any."""
-
-    folder: Path
-    deaths: int = 0
-    missing: str = ""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        if self.missing:
-            raise ImportError(self.missing)
-        for number in range(self.deaths):
-            with suppress(FileExistsError):
-                (self.folder / str(number)).touch(exist_ok=False)
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def __call__(self, job: Job) -> Outcome:
-        return Slow(0.0)(job)
 
 
 @pytest.fixture
@@ -265,6 +219,7 @@ def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path,
         "--address",
         "auto",
         environment={"RAY_ADDRESS": "127.0.0.1:9"},
+        new=True,
     )
     assert result.returncode == 2
     assert "--address auto: no Ray cluster answers there" in result.stderr
@@ -322,12 +277,12 @@ def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_spa
     options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
     clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
     confirmed = ["--set", "confirm={top: 1, seeds: 1, baseline: false}"]  # a second Ray in the same process
-    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean)
+    result = command("hrfevo", "run", tiny_space, *options, *confirmed, environment=clean, new=True)
     assert result.returncode == 0, result.stderr
     assert not any("auth_token" in str(path) for path in tmp_path.rglob("*"))
     deep = tmp_path / ("a" * 90)
     deep.mkdir()
-    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)})
+    refused = command("hrfevo", "run", tiny_space, *options, environment={"TMPDIR": str(deep)}, new=True)
     assert refused.returncode == 2
     assert "AF_UNIX path length cannot exceed" in refused.stderr
     assert "RAY_TMPDIR names another folder for its files and sockets" in refused.stderr
@@ -371,7 +326,7 @@ def test_a_search_from_outside_the_cluster(tiny_space: Path, tmp_path: Path) -> 
                     break
                 time.sleep(0.5)
             options = ["--evaluations", 3, "--out", tmp_path / "runs", "--address", f"ray://127.0.0.1:{door}"]
-            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"})
+            result = command("hrfevo", "run", tiny_space, *options, environment={"RAY_AUTH_MODE": "disabled"}, new=True)
             assert result.returncode == 0, result.stderr
             assert "[3/3]" in result.stdout
         finally:

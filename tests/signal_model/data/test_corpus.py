@@ -4,7 +4,6 @@ import bz2
 import gzip
 import json
 import math
-import multiprocessing
 import os
 import re
 import shutil
@@ -45,6 +44,7 @@ from signal_model.data.tokenizers import (
 )
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import load_checkpoint
+from tests.tools import forks
 
 BYTES = TokenizerConfig()
 BPE = TokenizerConfig(kind="bpe", size=300)
@@ -492,10 +492,10 @@ def die_before_installing(corpus: CorpusConfig, cache: Path) -> None:
 
 def test_processes_share_a_cache_and_may_be_killed(prose: FilesCorpusConfig, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    spawn = multiprocessing.get_context("spawn")
-    barrier, results = spawn.Barrier(3), spawn.Queue()
-    killed = spawn.Process(target=die_before_installing, args=(prose, cache))
-    others = [spawn.Process(target=load_and_damage, args=(prose, cache, barrier, results, n == 0)) for n in range(3)]
+    forked = forks.context()
+    barrier, results = forked.Barrier(3), forked.Queue()
+    killed = forked.Process(target=die_before_installing, args=(prose, cache))
+    others = [forked.Process(target=load_and_damage, args=(prose, cache, barrier, results, n == 0)) for n in range(3)]
     killed.start()
     killed.join(300)  # before the others: once they have the corpus in the cache, there is nothing to install
     for process in others:

@@ -132,6 +132,7 @@ def test_a_search_whose_output_is_closed_ends_as_others_do(tiny_space: Path, tmp
     assert (only_run(tmp_path / "runs") / "best.yaml").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_file_is_no_screen_whatever_the_environment_says(
     tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_file_is_no_screen_whatever_the_environment_says(
     assert "\x1b[1A" not in result.stdout
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("notebook", [False, True])
 def test_a_notebook_only_looks_like_a_screen(
     notebook: bool, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,8 +6,6 @@ import json
 import re
 import secrets
 import shlex
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -38,6 +36,7 @@ from signal_model.support.errors import InputError
 from signal_model.support.plugins import GROUP, VARIABLE
 from signal_model.support.settings import Part
 from tests.conftest import ROOT, command, only_run
+from tests.tools import forks
 from tests.tools.parts import built_in
 from tests.tools.synthetic import write_run
 
@@ -213,6 +212,8 @@ def test_a_part_is_checked_on_the_command_line(parts: Path, tmp_path: Path) -> N
 def test_a_search_and_all_commands_know_parts_of_ones_own(
     backend: str, parts: Path, tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if backend == "ray":
+        monkeypatch.setenv(forks.UNDRAWN, "1")  # drawn they are by the same process, inline or not
     searched = only_averages(tiny_space)
     arguments = ("run", searched, "--out", tmp_path / "out", "--evaluations", 4, "--backend", backend)
     arguments += ("--workers", 1) if backend == "ray" else ()
@@ -260,7 +261,7 @@ def test_a_part_of_a_script_is_refused_before_its_workers_fail_to_import_it(
     script = tmp_path / "script.py"
     out, space = str(tmp_path / "out"), str(only_averages(tiny_space))
     script.write_text(AVERAGE + SCRIPT.format(space=space, out=out, backend=backend))
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
+    ended = forks.run("script", [], 600, {"PYTHONPATH": str(tmp_path), forks.UNDRAWN: "1"})
     assert ended.returncode == 0, ended.stderr
     refused = "--backend ray: kind 'moving_average' is defined in this script or notebook, which workers do not import"
     assert (refused in ended.stdout) == (backend == "ray")
@@ -285,6 +286,7 @@ def installed(folder: Path, text: str) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_installed_plugin_is_known_without_a_word(tmp_path: Path, tiny_space: Path) -> None:
     path = {"PYTHONPATH": f"{ROOT}:{installed(tmp_path, AVERAGE)}"}
     searched = only_averages(tiny_space)

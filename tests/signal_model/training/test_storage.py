@@ -119,6 +119,7 @@ def test_what_cannot_be_kept_costs_no_result(evaluator: TrainingEvaluator, tmp_p
         assert "the training was not kept" in outcome.detail
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_search_keeps_its_trainings_on_a_server(tiny_space: Path, tmp_path: Path, ftp: tuple[str, Path]) -> None:
     url, served = ftp
     options = ["--out", tmp_path / "out", "--workers", 2, "--set", "rungs=[3, 6]", "--evaluations", 16]

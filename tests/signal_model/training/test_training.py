@@ -316,8 +316,8 @@ def test_two_processes_train_the_model_of_one(text_folder: Path, tmp_path: Path,
 
     def train_with(recipe_file: Path, folder: Path, workers: int) -> subprocess.CompletedProcess[str]:
         options = ("--output", folder, "--workers", workers, "--threads", 1)
-        with_ray = workers == 2  # one process needs no Ray, and what three may not is said before there is any
-        environment = cluster_gone if with_ray else None
+        # One process needs no Ray, and what three may not is said before there is any.
+        environment = cluster_gone if workers == 2 else {}
         return command("signal-model", "train", recipe_file, *options, environment=environment)
 
     curves = []
