@@ -384,7 +384,7 @@ def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Pa
     result = command("hrfevo", "importance", run)
     assert result.returncode == 2
     assert "2 finished evaluations say nothing of genes; 10 are needed" in result.stderr
-    assert "accepted: bits_per_byte, error_rate" in command("hrfevo", "importance", run, "--objective", "speed").stderr
+    assert "accepted: bits_per_byte, parameters" in command("hrfevo", "importance", run, "--objective", "speed").stderr
 
 
 # --- importance ----------------------------------------------------------------------------------
