@@ -71,6 +71,8 @@ def scale(run: RunFolder, asked: Asked, machinery: Machinery, console: Console) 
         if part.in_hand:
             raise InputError(f"{run.path}: is being {word}; wait until that has ended, or stop it")
     machinery.check(run.space(), new=False)
+    if (task := run.space().task) != "language_modelling":
+        raise InputError(f"{run.path}: laws of size are of language models, and its task is {task}")
     with run.locked("scaled"):
         run = with_text_at(run, machinery.corpus).going_on(machinery.started(run.started.confirm), machinery.storage)
         return _scale(run, asked, machinery, console)

@@ -15,6 +15,9 @@ from signal_model.support.plugins import REMEDY, note_definition, plugins
 
 Direction = Literal["minimize", "maximize"]
 
+Measures = Callable[[str], "Measure"]
+"""What is known of a metric, by name: `measure`, or that of a space, which knows the unit of its corpus."""
+
 # How numbers are written; Python and Plotly read this alike.
 _SCORE, _COUNT, _TIME = ".4f", ",.0f", ",.4g"
 

@@ -38,7 +38,9 @@ def measured(space: SearchSpace, candidate: Candidate, *, trained: bool) -> Mapp
     or whether it keeps gradients. Raises ValueError, naming the objective, for an answer that is no finite number, for
     a model that they have changed, and for what they raise themselves, with its file and line.
     """
-    hidden = replace(candidate, corpus=replace(candidate.corpus, test=candidate.corpus.test[:0]))
+    corpus = candidate.corpus
+    labels = {split: those for split, those in corpus.labels.items() if split != "test"}
+    hidden = replace(candidate, corpus=replace(corpus, test=corpus.test[:0], labels=labels))
     found = {}
     for name in space.added:
         if METRICS[name].trained != trained:

@@ -35,7 +35,7 @@ class AttentionConfig(MixerConfig):
         None,
         ge=1,
         le=2**24,
-        description="Tokens seen, the present one included, in their middle if not causal",
+        description="Tokens seen, the present one included, or in the middle; none is all",
     )
     short_convolution: int = Field(1, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
 

@@ -28,8 +28,8 @@ def mulaw_decode(codes: np.ndarray) -> np.ndarray:
     """Bytes → samples in [-1, 1], float32.
 
     Examples:
-        >>> mulaw_decode(np.array([0, 127, 128, 255])).round(5).tolist()
-        [-1.0, -9e-05, 9e-05, 1.0]
+        >>> [f"{sample:.5f}" for sample in mulaw_decode(np.array([0, 127, 128, 255]))]
+        ['-1.00000', '-0.00009', '0.00009', '1.00000']
     """
     samples: np.ndarray = LEVELS[codes]
     return samples

@@ -68,7 +68,8 @@ def disagreement_of_forms(model: SignalLLM, length: int, seed: int = 0) -> float
 def _elsewhere(model: SignalLLM | SignalClassifier, given: Tensor, generator: torch.Generator) -> Tensor:
     """Other random input of the same shape; no token is the same."""
     if given.is_floating_point():
-        return model.example(*given.shape, generator)
+        rows, length = given.shape
+        return model.example(rows, length, generator)
     size = model.config.vocab_size
     return (given + torch.randint(1, size, given.shape, generator=generator).to(given.device)) % size
 

@@ -21,7 +21,7 @@ from signal_model.config import (
     StridedConfig,
 )
 from signal_model.layers.registry import build, implements
-from signal_model.transforms.atrous import causal_decomposition, two_sided_decomposition
+from signal_model.transforms.atrous import decomposition, lowpass, zero_phase
 from signal_model.transforms.harmonics import spaced
 
 # Energies and magnitudes are compressed to log(1 + gain · value), each with a gain that is learned. At the start one
@@ -119,21 +119,16 @@ class SampleWavelet(FrontEnd):
 
     def __init__(self, config: SampleWaveletConfig, model: ModelConfig) -> None:
         super().__init__(config, model)
-        self.wavelet, self.levels = config.wavelet, config.levels
+        self.levels, taps = config.levels, lowpass(config.wavelet)
+        self.lowpass = taps if model.causal else zero_phase(taps)
         bands = config.levels + 1
         bound = 1 / math.sqrt(bands * config.taps)
         self.filters = nn.Parameter(torch.empty(model.width, bands, config.taps).uniform_(-bound, bound))
         self.log_gain = nn.Parameter(torch.full((bands, 1), math.log(MAGNITUDE_GAIN)))
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
-        x = samples[..., None]
-        if self.causal:
-            bands = causal_decomposition(x, self.wavelet, self.levels)
-        else:
-            bands = two_sided_decomposition(x, self.wavelet, self.levels, present)
-        together = torch.cat(bands, -1)
-        together = together if present is None else together * present
-        compressed = torch.log1p(self.log_gain.exp() * together.mT.abs())
+        bands = torch.cat(decomposition(samples[..., None], self.lowpass, self.levels, self.causal, present), -1)
+        compressed = torch.log1p(self.log_gain.exp() * bands.mT.abs())
         return self.framed(compressed, self.filters).mT + self.silence
 
 

@@ -60,7 +60,7 @@ def causal_decomposition(signal: Tensor, wavelet: str, levels: int) -> list[Tens
         >>> len(bands), torch.equal(torch.stack(bands).sum(0), signal)
         (3, True)
     """
-    return [*_Decomposition.run(signal, None, lowpass(wavelet), levels, 0)]
+    return decomposition(signal, lowpass(wavelet), levels)
 
 
 def two_sided_decomposition(signal: Tensor, wavelet: str, levels: int, present: Tensor | None = None) -> list[Tensor]:
@@ -69,8 +69,14 @@ def two_sided_decomposition(signal: Tensor, wavelet: str, levels: int, present: 
     `present` (B, T, 1), if given, is 1 where the signal is, and 0 behind its end: there bands are 0, and those before
     are what they are without.
     """
-    taps = zero_phase(lowpass(wavelet))
-    return [*_Decomposition.run(signal, present, taps, levels, len(taps) // 2)]
+    return decomposition(signal, zero_phase(lowpass(wavelet)), levels, causal=False, present=present)
+
+
+def decomposition(
+    signal: Tensor, taps: tuple[float, ...], levels: int, causal: bool = True, present: Tensor | None = None
+) -> list[Tensor]:
+    """Either decomposition by the low-pass taps themselves, an odd number of them if it is not causal."""
+    return [*_Decomposition.run(signal, present, taps, levels, 0 if causal else len(taps) // 2)]
 
 
 class _Decomposition(Fast):

@@ -15,15 +15,18 @@ from typer.testing import CliRunner
 
 from signal_model.analysis.costs import component_frame, measure_cost, parameter_frame
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
+from signal_model.analysis.filters import impulse_frame, sequence_filters
 from signal_model.cli import app
 from signal_model.config import FrontEndConfig, MixerConfig, ModelConfig, Recipe
 from signal_model.data.tokenizers import ByteTokenizer
 from signal_model.evaluation.causality import causality_fault, causality_violation
 from signal_model.evaluation.generation import generate
 from signal_model.interchange import SignalLLMConfig
+from signal_model.layers.convolution import ShortConvolution
 from signal_model.layers.front_end import build_front_end
 from signal_model.layers.mixers import Mixer
 from signal_model.layers.mixers.base import State
+from signal_model.layers.mixers.wavelet import WaveletMixer
 from signal_model.layers.registry import implements
 from signal_model.model import Block, SignalClassifier, SignalLLM, build_model, count_parameters
 from signal_model.support.errors import InputError
@@ -173,6 +176,32 @@ def test_it_is_counted(causal: bool) -> None:
     assert dict(zip(parts["component"], parts["part"], strict=True))["front end"] == "filter_bank"
     head = parts[parts["component"] == "head"].iloc[0]
     assert (head["parameters"], head["flops"] * 160) == (27, 2 * 8 * 3)
+
+
+@both_sides
+def test_filters_are_told_by_lag(causal: bool) -> None:
+    """What analysis says of filters is what the modules answer to an impulse, before it and after."""
+    model = classifier(causal, FRONT_ENDS[0], *LAYERS[:2], LAYERS[4]).double()
+    decomposition = causal_decomposition if causal else two_sided_decomposition
+    seen = set()
+    for one in sequence_filters(model):
+        module = model.get_submodule(one.module)
+        impulse = torch.zeros(1, 81, len(one.taps), dtype=torch.float64)
+        impulse[:, 40] = 1
+        if isinstance(module, ShortConvolution):
+            answers = module(impulse)[0].T
+        elif isinstance(module, WaveletMixer):
+            names = ["detail 1", "detail 2", "approximation 2"]
+            answers = decomposition(impulse, one.origin, 2)[names.index(one.name)][0].T
+        else:
+            continue
+        expected = torch.zeros_like(answers)
+        expected[:, 40 - one.ahead : 40 - one.ahead + one.taps.shape[1]] = one.taps
+        torch.testing.assert_close(answers, expected)
+        assert impulse_frame([one])["lag"].min() == -one.ahead
+        assert (one.ahead > 0) == (not causal)
+        seen.add(one.name)
+    assert {"short", "detail 1", "approximation 2", "taps"} <= seen
 
 
 # --- what hears the future, and what says so ----------------------------------------------------------

@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from hrfevo.results.genome.card import Training, card_of
 from hrfevo.results.genome.costs import buildable, weighed
-from hrfevo.space.metrics import METRICS, measure
+from hrfevo.space.metrics import METRICS
 from hrfevo.views.dashboard.drawing import Screen, picture
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.style import measured
@@ -49,7 +49,7 @@ def card(run: str, snapshot: Snapshot, genome: str, screen: Screen) -> list[Comp
         html.H3("Genes"),
         *genes,
         html.H3("Measurements"),
-        html.Dl([_fact(measure(name).heading, _written(name, value)) for name, value in metrics.items()]),
+        html.Dl([_fact(space.measure(name).heading, _written(name, value)) for name, value in metrics.items()]),
         html.H3("Trainings"),
         html.Ul([html.Li(_trained(training)) for training in found.trainings]),
         *([picture(learning_curve(found), screen)] if found.curve else []),

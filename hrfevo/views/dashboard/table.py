@@ -75,7 +75,8 @@ def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
     """What any of the runs has measured, and the genes that it may have: what is known first, origin last."""
     metrics, genes = dict.fromkeys(METRICS, False), dict[str, bool]()
     for snapshot in snapshots.values():
-        metrics |= {name: True for name in metrics if snapshot.frame[name].notna().any()}
+        there = [name for name in metrics if name in snapshot.frame]  # the others are of another task
+        metrics |= {name: True for name in there if snapshot.frame[name].notna().any()}
         kinds = {name: gene_kind(snapshot.space, name) for name in all_genes(snapshot.space)}
         genes |= {name: genes.get(name, True) and kind != "object" for name, kind in kinds.items()}
     named: dict[str, dict[str, Any]] = {

@@ -81,7 +81,7 @@ class Snapshot:
         if (self.frame["status"] == "finished").sum() < 2:
             return None
         # Labels without genes, which a click shows: for thousands of points they take longer than all the rest.
-        return front(self.frame, self.space.objectives)
+        return front(self.frame, self.space.objectives, measures=self.space.measure)
 
     def column(self, name: str) -> pd.Series | None:
         """A column of `frame`, or a gene of each of its rows; None for what is neither."""

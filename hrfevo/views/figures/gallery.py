@@ -63,21 +63,21 @@ def gallery(
     `frame` is `evaluation_frame(history)`, `curves` is `curve_frame` of their learning curves, `scores` are
     losses that need no model, `scaling` is the last ladder of sizes.
     """
-    space, objectives = history.space, history.space.objectives
+    space, objectives, measures = history.space, history.space.objectives, history.space.measure
     finished = frame[frame["status"] == "finished"]
     found: dict[str, go.Figure | None] = {}
     if len(finished) >= 2:
-        found["front"] = front(frame, objectives)
+        found["front"] = front(frame, objectives, measures=measures)
     found["scaling"] = loss_over_size(scaling) if scaling else None
     if len(finished) >= 2:
         top, bottom = int(finished["rung"].max()), int(finished["rung"].min())
-        found["fitness"] = fitness_over_generations(frame, objectives, top, scores)
+        found["fitness"] = fitness_over_generations(frame, objectives, top, scores, measures)
         if bottom < top:
-            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores)
-        found["progress"] = progress(frame, objectives)
+            found["fitness-first"] = fitness_over_generations(frame, objectives, bottom, scores, measures)
+        found["progress"] = progress(frame, objectives, measures)
         found["genealogy"] = genealogy(frame, history)
     if finished["number"].isin(curves["number"]).any():
-        found["curves"] = learning_curves(curves, frame, objectives, unit=space.measure(space.loss).unit)
+        found["curves"] = learning_curves(curves, frame, objectives, loss=space.loss, measures=measures)
     found["agreement"] = agreement(history)
     if len(finished) >= 2:
         found["genes"] = gene_values(frame, space)
@@ -100,4 +100,4 @@ def gene_importance(history: History) -> go.Figure | None:
     names = [*space.objectives]
     shares = importances_of(some, names, method)
     ranges = ranges_of(some, shares, method)
-    return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges)
+    return importances(shares, method, len(some), space.rungs[peers[0].rung], ranges, space.measure)

@@ -19,7 +19,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from hrfevo.space.metrics import METRICS, Direction, measure
+from hrfevo.space.metrics import METRICS, Direction, Measures, measure
 from signal_model.support.style import INK, Mode, base_layout, ink_variables
 from signal_model.support.style import text as text
 
@@ -136,10 +136,10 @@ def with_gaps(values: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     return gapped
 
 
-def colour_axis(scores: pd.Series, metric: str, direction: Direction) -> dict[str, Any]:
+def colour_axis(scores: pd.Series, metric: str, direction: Direction, measures: Measures = measure) -> dict[str, Any]:
     """Colours with the median in their middle, the best at the end that stands out."""
     low, high = focus(scores, direction, reach=2) if len(scores) else (0.0, 1.0)
-    bar = {"title": {"text": METRICS[metric].heading, "side": "right"}}
+    bar = {"title": {"text": measures(metric).heading, "side": "right"}}
     return {"cmin": low, "cmax": high, "reversescale": direction == "maximize", "colorbar": bar}
 
 
@@ -162,10 +162,10 @@ def colour_scale(figure: go.Figure) -> ColourScale | None:
     return ColourScale(f"{axis.colorbar.title.text}:", best, f"{worst} or worse")
 
 
-def metric_axis(metric: str, direction: Direction | None = None) -> dict[str, Any]:
+def metric_axis(metric: str, direction: Direction | None = None, measures: Measures = measure) -> dict[str, Any]:
     """Title with unit, for an objective which way is better, and ticks that suit the size of the numbers."""
     aim = {"minimize": " · lower is better", "maximize": " · higher is better", None: ""}[direction]
-    return {"title": {"text": METRICS[metric].heading + aim}, "tickformat": "~s" if METRICS[metric].counted else ""}
+    return {"title": {"text": measures(metric).heading + aim}, "tickformat": "~s" if METRICS[metric].counted else ""}
 
 
 def whole_ticks(most: float) -> dict[str, Any]:
@@ -183,9 +183,9 @@ def measured(metric: str, value: float) -> str:
     return format(value, metric_format(metric))
 
 
-def measurement_in_words(metric: str, figures: str) -> str:
+def measurement_in_words(metric: str, figures: str, measures: Measures = measure) -> str:
     """A written measurement with name and unit: `validation loss 2.1043 bits per byte`."""
-    known = METRICS[metric]
+    known = measures(metric)
     return f"{known.words} {figures} {known.unit}".strip()
 
 

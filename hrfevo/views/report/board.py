@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives
-from hrfevo.space.metrics import METRICS
+from hrfevo.space.metrics import Measures
 from hrfevo.views.figures.style import ColourScale, caption_of, colour_scale, metric_name, template
 from hrfevo.views.figures.winners.front import drawable, drawn_first, front_axis, told_of_points
 from hrfevo.views.report.compact import TITLE, Drawing, apart, drawing, packed
@@ -61,8 +61,8 @@ class Section:
 class Board:
     """The figures of a page: sections for its template, drawings for its script."""
 
-    def __init__(self, frame: pd.DataFrame, objectives: Objectives) -> None:
-        self._frame, self._objectives = frame, objectives
+    def __init__(self, frame: pd.DataFrame, objectives: Objectives, measures: Measures) -> None:
+        self._frame, self._objectives, self._measures = frame, objectives, measures
         self._figures: dict[str, Drawing] = {}
         self.sections: list[Section] = []
 
@@ -102,8 +102,11 @@ class Board:
         plain["layout"]["meta"] = {"told": told_of_points(self._objectives, across, up)}
         metrics = drawable(self._frame, self._objectives)
         known: dict[str, Any] = {
-            metric: {"name": metric_name(metric), "axis": front_axis(self._frame, self._objectives, metric)}
+            metric: {
+                "name": metric_name(metric),
+                "axis": front_axis(self._frame, self._objectives, metric, self._measures),
+            }
             for metric in metrics
         }
-        headings: dict[str, str] = {metric: METRICS[metric].heading for metric in metrics}
+        headings: dict[str, str] = {metric: self._measures(metric).heading for metric in metrics}
         return Axes(headings, known, (("y", "upward", up), ("x", "across", across)))

@@ -70,7 +70,7 @@ def learning_curve(card: Card) -> go.Figure:
 def _figures(history: History, card: Card) -> Iterator[go.Figure]:
     if card.standing and card.standing.peers > 1:
         objectives = history.space.objectives
-        drawn = front(evaluation_frame(history), objectives)
+        drawn = front(evaluation_frame(history), objectives, measures=history.space.measure)
         other = "flops_per_token" if "parameters" in objectives else "parameters"
         metric, across = [*objectives, other][:2]
         metrics = next(e.metrics for e in history if e.number == card.number)

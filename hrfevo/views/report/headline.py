@@ -25,9 +25,9 @@ def lead(found: Confirmation, history: History) -> str:
     if found.winner or best is None:
         return headline(found)
     score = measured(metric, best.metrics[metric])
-    told = measurement_in_words(metric, score)
+    told = measurement_in_words(metric, score, history.space.measure)
     if doubt := best.doubts.get(metric) if best.seeds > 1 else None:
-        told = measurement_in_words(metric, f"{score} ± {measured(metric, doubt)}")
+        told = measurement_in_words(metric, f"{score} ± {measured(metric, doubt)}", history.space.measure)
         return f"{best.genome} is the best: {told} (standard error of {best.seeds} seeds), not confirmed."
     return f"{best.genome} is the best: {told}, of one training, so its spread is not known."
 

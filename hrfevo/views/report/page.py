@@ -49,7 +49,7 @@ def render(
     """
     history = history.with_means
     space, winners, frame = history.space, history.front, evaluation_frame(history)
-    board = Board(frame, space.objectives)
+    board = Board(frame, space.objectives, space.measure)
     scores = yardsticks_of(run.settings)
     for name, figure in gallery(frame, curve_frame(curves), history, scores, scaling).items():
         (board.add_panels if name in ("genes", "distributions") else board.add)(name, figure)

@@ -141,14 +141,14 @@ def windowed_attention(
     """
     batch, _, length, _ = query.shape
     blocks = -(-length // window)
-    before = window - 1 - ahead
     # Blocks would meet more pairs than there are; and what is compiled serves every length, cut or not.
     if torch.compiler.is_compiling() or length <= SHORT or 2 * blocks * window**2 >= length**2:
         distance = torch.arange(length, device=query.device)[:, None] - torch.arange(length, device=query.device)
-        band = (distance >= -ahead) & (distance <= before)
+        band = (distance >= -ahead) & (distance < window - ahead)
         mask = band if present is None else _or_all(band & (present > 0).mT[:, None])
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     missing = blocks * window - length
+    before = window - ahead  # one more than is seen, for an even number of keys
 
     def blocked(x: Tensor, before: int, ahead: int) -> Tensor:
         """(B, T, …) → (B · blocks, …, before + window + ahead): each block with as many positions around it."""
@@ -160,8 +160,8 @@ def windowed_attention(
         return blocked(x.transpose(1, 2), before, ahead).transpose(2, 3)
 
     position = torch.arange(window, device=query.device)[:, None]
-    other = torch.arange(2 * window - 1, device=query.device)
-    band = (other >= position) & (other < position + window)
+    other = torch.arange(2 * window, device=query.device)
+    band = (other > position) & (other <= position + window)
     there = query.new_ones(batch, length, 1) if present is None else present
     mask = _or_all(band & (blocked(there, before, ahead) > 0))[:, None]
     mixed = F.scaled_dot_product_attention(heads(query), heads(key, before, ahead), heads(value, before, ahead), mask)

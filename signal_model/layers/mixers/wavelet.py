@@ -12,13 +12,7 @@ from signal_model.config import ModelConfig, WaveletConfig
 from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.registry import implements
-from signal_model.transforms.atrous import (
-    causal_decomposition,
-    lowpass,
-    reach,
-    step_decomposition,
-    two_sided_decomposition,
-)
+from signal_model.transforms.atrous import decomposition, lowpass, reach, step_decomposition, zero_phase
 
 
 @implements(WaveletConfig)
@@ -36,8 +30,8 @@ class WaveletMixer(Mixer):
     def __init__(self, config: WaveletConfig, model: ModelConfig) -> None:
         super().__init__()
         self.families, self.levels, self.heads = config.families, config.levels, config.heads
-        self.taps = [lowpass(family) for family in config.families]
         self.causal = model.causal
+        self.taps = [lowpass(family) if model.causal else zero_phase(lowpass(family)) for family in config.families]
         bands = config.levels + 1
         self.project = nn.Linear(model.width, 2 * model.width, bias=False)
         self.gates = nn.Linear(model.width, bands * config.heads)
@@ -92,10 +86,7 @@ class WaveletMixer(Mixer):
     ) -> tuple[Tensor, Tensor, list[list[Tensor]], list[Tensor]]:
         """(B, T, D) → the output, the value, its bands in each family, and those selected."""
         query, value = self.project(x).chunk(2, dim=-1)
-        if self.causal:
-            per_family = [causal_decomposition(value, family, self.levels) for family in self.families]
-        else:
-            per_family = [two_sided_decomposition(value, family, self.levels, present) for family in self.families]
+        per_family = [decomposition(value, taps, self.levels, self.causal, present) for taps in self.taps]
         bands = self._select(x, per_family)
         filtered = (filter_(band) for filter_, band in zip(self.filters, bands, strict=True))
         return self._combine(x, query, filtered), value, per_family, bands

@@ -11,11 +11,13 @@ import yaml
 
 import hrfevo
 from hrfevo.results.confusion import Confusion, summed
+from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import express
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.trials import simplest
+from hrfevo.views.figures.gallery import gallery
 from signal_model.support.errors import InputError
 from tests.conftest import ROOT, command, only_run
 from tests.tools.sounds import RATE, WORDS, write_words
@@ -123,6 +125,14 @@ def test_a_search_for_causal_models_of_sound_is_told_per_sample(folder: Path, tm
     assert "bits per sample" in told.partition("The search's first choice")[2]
     assert "bits per byte" not in told
     assert "bits per sample on validation" in (place / "best.yaml").read_text()
+    history = hrfevo.load(place).history
+    drawn = gallery(evaluation_frame(history), curve_frame({}), history)
+    assert "bits per sample" in drawn["front"].to_json()
+    said = (
+        "".join(figure.to_json() for figure in drawn.values())
+        + (place / "report.html").read_text().partition("<script")[0]
+    )
+    assert "bits per byte" not in said
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_name_is_a_shipped_space_unless_there_is_such_a_path(tmp_path: Path, m
     told = r"^quik: no such file or search space \(did you mean 'quick'\?\); accepted: emb"
     with pytest.raises(InputError, match=told):
         find_space("quik")
-    with pytest.raises(InputError, match=r": embeddings, hybrids, mixers, quick, wavelets$"):
+    with pytest.raises(InputError, match=r": embeddings, hybrids, mixers, quick, sounds, wavelets$"):
         find_space("search_spaces/quick.yaml")
 
 

@@ -147,7 +147,7 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
         ("rungs: [180]", "rungs: [true]", "rungs", "rungs: expected a number, got true"),
         ("heads: 4", "heads: true", "heads", "expected a number, got true"),
         ("rungs: [180]", "rungs: [180, 80]", "rungs", "rungs are training steps that grow, got [180, 80]"),
-        ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "accepted: bits_per_byte, parameters,"),
+        ("bits_per_byte: minimize", "perplexity: minimize", "perplexity", "accepted: bits_per_byte, error_rate,"),
         ("corpus: python", "corpus: pyton", "corpus", "'pyton' is no corpus"),
         ("population: 16", "population: sixteen", "population", "got 'sixteen'"),
         ("population: 16", "populaton: 16", "populaton", "did you mean 'population'?"),

@@ -56,7 +56,7 @@ def test_model_configs_go_through_yaml_and_json(settings_: dict[str, object]) ->
         ("embedding: {kind: standard, bases: 3}", "(only kinds spectral, hybrid and basis have it); accepted: kind"),
         (
             "embedding: {kind: standard, taps: 3}",
-            "its place is layers[…].filter_bank.taps or layers[…].mixer.taps",
+            "its place is front_end.taps or layers[…].filter_bank.taps or layers[…].mixer.taps",
         ),
         ("embedding: {kind: basis, wavelet: db2}", "`wavelet` must be given for `functions: wavelet` and only then"),
         (

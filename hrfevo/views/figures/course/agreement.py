@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 
 from hrfevo.results.agreement import agreements, pairs
 from hrfevo.results.history import History
-from hrfevo.space.metrics import METRICS
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import figure, focus, metric_axis, metric_format, metric_name, padded, rung_color, text
 from signal_model.support.errors import counted, listed
@@ -22,6 +21,7 @@ def agreement(history: History) -> go.Figure | None:
     if not told:
         return None
     metric = told[0].objective
+    heading = space.measure(metric).heading
     told = [one for one in told if one.objective == metric]
     taus = listed([f"{one.words} after {counted(one.steps, 'step')}" for one in told])
     below = counted(told[0].steps, "step") if len(told) == 1 else "fewer steps"
@@ -31,9 +31,8 @@ def agreement(history: History) -> go.Figure | None:
         f"early is. Kendall's τ of the {metric_name(metric)}, with its 95 % interval: {taus}. Those promoted were "
         "chosen, so among all genomes it would likely be higher."
         + "".join(f" Beware: {one.warning}." for one in told if one.warning),
-        xaxis=metric_axis(metric) | {"title": {"text": f"{METRICS[metric].heading}, after {below}"}},
-        yaxis=metric_axis(metric)
-        | {"title": {"text": f"{METRICS[metric].heading}, after {counted(told[0].last_steps, 'step')}"}},
+        xaxis=metric_axis(metric) | {"title": {"text": f"{heading}, after {below}"}},
+        yaxis=metric_axis(metric) | {"title": {"text": f"{heading}, after {counted(told[0].last_steps, 'step')}"}},
     )
     numbers = drawn_numbers(history, [])
     kept = None if numbers is None else {*numbers}

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives, finished_at
+from hrfevo.space.metrics import Measures, measure
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import (
     BEST,
@@ -39,6 +40,7 @@ def fitness_over_generations(
     objectives: Objectives,
     rung: int | None = None,
     scores: Yardsticks = MappingProxyType({}),
+    measures: Measures = measure,
 ) -> go.Figure:
     """First objective over generations at one rung, by default the highest reached.
 
@@ -71,7 +73,7 @@ def fitness_over_generations(
         + (f" ({counted(hidden, 'bad one')} outside the picture)." if hidden else "."),
         xaxis={"title": {"text": "generation"}, "range": padded(-0.5, generation.max() + 0.5, share=0.01)}
         | whole_ticks(generation.max()),
-        yaxis=metric_axis(metric) | {"range": padded(low, high)},
+        yaxis=metric_axis(metric, measures=measures) | {"range": padded(low, high)},
     )
     form = metric_format(metric)
     edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": "band"}

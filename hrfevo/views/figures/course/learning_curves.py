@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives, best_of, finished_at
-from hrfevo.space.metrics import Direction
+from hrfevo.space.metrics import LOSS_OF_TOKENS, Direction, Measures, measure
 from hrfevo.views.figures.style import (
     BEST,
     SHADES,
@@ -29,9 +29,14 @@ MOST_POINTS = 8_000
 
 
 def learning_curves(
-    curves: pd.DataFrame, frame: pd.DataFrame, objectives: Objectives, limit: int = 200, unit: str = "bits per byte"
+    curves: pd.DataFrame,
+    frame: pd.DataFrame,
+    objectives: Objectives,
+    limit: int = 200,
+    loss: str = LOSS_OF_TOKENS,
+    measures: Measures = measure,
 ) -> go.Figure:
-    """Training loss, in `unit`, over steps, a line per genome through all its rungs; at most about `limit` lines.
+    """The metric `loss`, in training, over steps, a line per genome through all its rungs; at most about `limit` lines.
 
     Colors say how far a genome was promoted, or how good it ended where there is one rung only.
     """
@@ -51,7 +56,7 @@ def learning_curves(
         f"Training loss of {counted(len(drawn), 'genome')}{sample}{_meaning(ends, rungs, len(drawn))}",
         xaxis={"title": {"text": "training step"}, "rangemode": "tozero"},
         yaxis={
-            "title": {"text": f"training loss, {unit}"},
+            "title": {"text": f"training loss, {measures(loss).unit}"},
             "range": padded(late.min(), float(late.quantile(0.98))),
         },
         legend={"traceorder": "reversed"},
@@ -59,7 +64,7 @@ def learning_curves(
     if len(rungs) > 1:
         _draw_by_rung(fig, points, drawn, rungs)
     else:
-        _draw_by_score(fig, points, drawn[metric], metric, direction)
+        _draw_by_score(fig, points, drawn[metric], direction, colour_axis(drawn[metric], metric, direction, measures))
     _draw(fig, points[points["genome"] == best], line={"color": BEST, "width": 3.5}, name=f"best: {text(best)}")
     return fig
 
@@ -138,10 +143,12 @@ def _draw_by_rung(fig: go.Figure, points: pd.DataFrame, drawn: pd.DataFrame, run
         )
 
 
-def _draw_by_score(fig: go.Figure, points: pd.DataFrame, scores: pd.Series, metric: str, direction: Direction) -> None:
+def _draw_by_score(
+    fig: go.Figure, points: pd.DataFrame, scores: pd.Series, direction: Direction, colours: dict[str, Any]
+) -> None:
     if len(scores) < 2:
         return
-    axis = go.layout.Coloraxis(colour_axis(scores, metric, direction))
+    axis = go.layout.Coloraxis(colours)
     fig.update_layout(coloraxis=axis)
     shade_of = pd.Series(shades(scores, direction, axis), index=scores.index)
     for shade in range(SHADES - 1, -1, -1):

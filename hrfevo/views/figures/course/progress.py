@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from hrfevo.pareto import Hypervolume
 from hrfevo.results.frames import Objectives, finished_at
-from hrfevo.space.metrics import METRICS
+from hrfevo.space.metrics import METRICS, Measures, measure
 from hrfevo.views.figures.style import (
     BEST,
     figure,
@@ -22,7 +22,7 @@ from hrfevo.views.terminal.tables import duration
 from signal_model.support.errors import counted, listed
 
 
-def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
+def progress(frame: pd.DataFrame, objectives: Objectives, measures: Measures = measure) -> go.Figure | None:
     """Hypervolume of the objectives at the highest rung over the training time of all rungs; with one objective its
     best so far. None before anything has finished.
     """
@@ -55,12 +55,12 @@ def progress(frame: pd.DataFrame, objectives: Objectives) -> go.Figure | None:
         form = ".1%"
     else:
         title = f"Best so far over training time, after {steps}"
-        best = measurement_in_words(metric, measured(metric, values[-1]))
+        best = measurement_in_words(metric, measured(metric, values[-1]), measures)
         caption = (
             f"The best {best} was found after {duration(float(times[-2]))} of the {duration(total)} that trainings of "
             "all lengths took."
         )
-        axis, form = metric_axis(metric), metric_format(metric)
+        axis, form = metric_axis(metric, measures=measures), metric_format(metric)
     fig = figure(title, caption, xaxis={"title": {"text": f"training time, {unit}"}, "rangemode": "tozero"}, yaxis=axis)
     fig.add_scatter(
         x=times / seconds,

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from hrfevo.results.importance import HALVES, Method, Ranges
-from hrfevo.space.metrics import METRICS, Metric
+from hrfevo.space.metrics import Measures, Metric, measure
 from hrfevo.views.figures.style import BEST, MANY, OTHER, figure, text
 from hrfevo.views.terminal.tables import short_names
 
@@ -27,6 +27,7 @@ def importances(
     count: int,
     steps: int,
     ranges: Ranges,
+    measures: Measures = measure,
 ) -> go.Figure | None:
     """Shares of genes in each objective as bars, by a method from so many genomes, with the ranges over halves of them.
 
@@ -47,7 +48,7 @@ def importances(
     fig = figure(
         "Which genes matter",
         f"{SAID[method].format(count=count, steps=steps)}{sure}: {names.get(leader, leader)} has most to do with "
-        f"{METRICS[first].heading}, {found[leader]:.0%}.",
+        f"{measures(first).heading}, {found[leader]:.0%}.",
         xaxis={"title": {"text": "share of importance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"tickmode": "array", "tickvals": np.arange(len(genes)), "ticktext": [text(names[g]) for g in genes]},
         barmode="group",
@@ -71,7 +72,7 @@ def importances(
             },
             y=np.arange(len(genes)),
             orientation="h",
-            name=METRICS[metric].heading,
+            name=measures(metric).heading,
             showlegend=True,
             marker={"color": COLOURS[index % len(COLOURS)]},
             hovertemplate="%{x:.1%}<extra></extra>",

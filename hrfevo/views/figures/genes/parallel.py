@@ -53,7 +53,7 @@ def parallel_coordinates(frame: pd.DataFrame, space: SearchSpace) -> go.Figure |
         "Genes together",
         f"Each line is a genome, coloured by its score after {counted(space.rungs[0], 'step')}; below an axis, at "
         f"“{INACTIVE}”, pass those that do not have the gene. Drag along an axis to choose lines.{fewer}{sample}",
-        coloraxis=colour_axis(scored[metric], metric, direction),
+        coloraxis=colour_axis(scored[metric], metric, direction, space.measure),
         height=430,
         width=max(720, AXIS * len(dimensions)),
     )

@@ -92,7 +92,7 @@ def gene_values(
         "Values of the genes",
         "Where dots gather, the search has settled. The more a colour stands out, the better the score after "
         f"{counted(space.rungs[0], 'step')}; grey has none; rings are on the front{sample}.",
-        coloraxis=colour_axis(scored, metric, direction),
+        coloraxis=colour_axis(scored, metric, direction, space.measure),
         showlegend=False,
     )
     grid = small_multiples(fig, [panel.name for panel in drawn], columns)

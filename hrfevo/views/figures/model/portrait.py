@@ -166,9 +166,10 @@ def _harmonics(model: SignalLLM, layer: int) -> tuple[np.ndarray, np.ndarray, np
     mixer = model.blocks[layer - 1].get_submodule("mixer")
     frequencies: np.ndarray = mixer.get_parameter("log_frequency").double().exp().numpy() / (2 * np.pi)
     timescales: np.ndarray = (-mixer.get_parameter("log_decay").double()).exp().numpy()
+    bases = frequencies.shape[1]
     # g² Σ_t e^{-2λt} is 1 for every decay: what a harmonic has of a kernel's energy is in its coefficients alone.
     energy: np.ndarray = (
-        mixer.get_parameter("coefficients").double().square().sum(1).unflatten(-1, (2, -1)).sum(1).numpy()
+        mixer.get_parameter("coefficients").double().square().sum(1).unflatten(-1, (-1, bases)).sum(1).numpy()
     )
     # A kernel of zeros has no energy to share.
     return frequencies, timescales, energy / np.maximum(energy.sum(-1, keepdims=True), np.finfo(float).tiny)

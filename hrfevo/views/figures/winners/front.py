@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from hrfevo.results.frames import Objectives, finished_at
 from hrfevo.results.gene_frames import GENE, gene_columns
 from hrfevo.space.genes import rounded
-from hrfevo.space.metrics import METRICS, Metric
+from hrfevo.space.metrics import METRICS, Measures, Metric, measure
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import (
     BEST,
@@ -38,7 +38,13 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 HOVER_TEXT = 250_000
 
 
-def front(frame: pd.DataFrame, objectives: Objectives, x: Metric | None = None, y: Metric | None = None) -> go.Figure:
+def front(
+    frame: pd.DataFrame,
+    objectives: Objectives,
+    x: Metric | None = None,
+    y: Metric | None = None,
+    measures: Measures = measure,
+) -> go.Figure:
     """Two metrics against one another, by default the first objective over the second, or over parameters if there is
     one only. The front is that of all objectives, whichever two are drawn.
     """
@@ -54,22 +60,22 @@ def front(frame: pd.DataFrame, objectives: Objectives, x: Metric | None = None, 
         front_title(across, metric),
         _caption(finished, top, len(winners), objectives)
         + ("" if len(told) == len(others) else f" Of the others {len(told):,} of {len(others):,} are drawn."),
-        xaxis=front_axis(frame, objectives, across),
-        yaxis=front_axis(frame, objectives, metric),
+        xaxis=front_axis(frame, objectives, across, measures),
+        yaxis=front_axis(frame, objectives, metric, measures),
     )
     for rung in rungs:
         data = told[told["rung"] == rung]
         steps = finished.loc[finished["rung"] == rung, "steps"].iloc[0]
         marker = {"color": FAINT, "size": 7 if len(data) < 500 else 5, "opacity": 0.45, "symbol": _symbol(rung)}
         name = counted(steps, "step") if len(rungs) > 1 else "evaluations"
-        _points(fig, data, metric, across, objectives, name, marker)
+        _points(fig, data, metric, across, objectives, name, marker, measures)
     if [*objectives] == [metric, across]:
         # Everything behind this line is dominated.
         line = {"color": BEST, "width": 1.5, "shape": "hv" if objectives[across] == "minimize" else "vh"}
         places = {"x": winners[across], "y": winners[metric]}
         fig.add_scatter(**places, mode="lines", line=line, hoverinfo="skip", showlegend=False, name="edge")
     marker = {"color": BEST, "size": 11, "symbol": _symbol(rungs[-1])}
-    _points(fig, winners, metric, across, objectives, "front" if len(objectives) > 1 else "best", marker)
+    _points(fig, winners, metric, across, objectives, "front" if len(objectives) > 1 else "best", marker, measures)
     return fig
 
 
@@ -99,7 +105,9 @@ def front_title(across: str, metric: str) -> str:
     return name[0].upper() + name[1:]
 
 
-def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> dict[str, Any]:
+def front_axis(
+    frame: pd.DataFrame, objectives: Objectives, metric: Metric, measures: Measures = measure
+) -> dict[str, Any]:
     """The axis of a metric: logarithmic where it spans much, and without far outliers of what training changes."""
     finished = frame[frame["status"] == "finished"]
     values = finished[metric].dropna()
@@ -115,7 +123,7 @@ def front_axis(frame: pd.DataFrame, objectives: Objectives, metric: Metric) -> d
     kind: dict[str, Any] = {"type": "log" if log else "linear", "range": padded(low, high, log)}
     if log:
         kind["tickvals"] = round_values(low, high)
-    return metric_axis(metric, objectives.get(metric)) | kind
+    return metric_axis(metric, objectives.get(metric), measures) | kind
 
 
 def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives: Objectives) -> str:
@@ -141,6 +149,7 @@ def _points(
     objectives: Objectives,
     name: str,
     marker: dict[str, Any],
+    measures: Measures,
 ) -> None:
     """Evaluations as points whose labels name genome, measurements and genes."""
     if data.empty:
@@ -151,7 +160,7 @@ def _points(
     lines = [
         "<b>%{customdata[0]}</b>, generation %{customdata[1]}",
         *(
-            measurement_in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}")
+            measurement_in_words(name, f"%{{customdata[{place}]:{metric_format(name)}}}", measures)
             for place, name in enumerate(told, start=3)
         ),
         "%{customdata[2]}",

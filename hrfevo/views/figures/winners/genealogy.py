@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 from hrfevo.results.frames import best_of, finished_at
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.history import History
-from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.style import BEST, FAINT, MANY, OTHER, figure, measured, metric_name, text
 from hrfevo.views.figures.winners.tree import Place, tree
@@ -50,7 +49,8 @@ def genealogy(frame: pd.DataFrame, history: History) -> go.Figure | None:
     repeated = "; hollow ones are drawn elsewhere too" if any(place.again for place in places) else ""
     columns, rows = 1 + max(p.column for p in places), 1 + max(p.row for p in places)
     generations = {place.column: place.ancestor.generation for place in places}
-    unit = f" ({METRICS[metric].unit})" if METRICS[metric].unit else ""
+    told = history.space.measure(metric).unit
+    unit = f" ({told})" if told else ""
     fig = figure(
         f"Where genome {winner['genome']} comes from",
         f"{whose}{counted(total, 'ancestor')}, the better parent of each in its row; an edge says what made the "
@@ -140,7 +140,7 @@ def _draw_nodes(fig: go.Figure, frame: pd.DataFrame, space: SearchSpace, places:
         # Scores of different lengths of training do not compare, so they are told apart.
         labels.append(f"{'… ' if place.cut else ''}{text(one.genome)}<br>{score}{after if several else ''}")
         origin = text(one.operator) + ("" if one.generation is None else f", generation {one.generation}")
-        hovers.append(f"<b>{text(one.genome)}</b>, {origin}<br>{METRICS[metric].heading} {score}{after}")
+        hovers.append(f"<b>{text(one.genome)}</b>, {origin}<br>{space.measure(metric).heading} {score}{after}")
     colors = [BEST if place.child is None else MANY for place in places]
     fig.add_scatter(
         x=[place.column for place in places],
