@@ -59,8 +59,8 @@ def _fingerprints(documents: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Sampled fingerprints, (M,), in order, and the numbers of the documents that have them, (M,); each pair once."""
     text = np.frombuffer(b"".join(documents), np.uint8)
     ends = np.cumsum([len(document) for document in documents])
-    every = max(1, min(SAMPLED, len(text) // LEAST_SAMPLED), len(text) // MOST_SAMPLED)
-    below = np.uint64(2**64 // every - 1)
+    one_in = max(1, min(SAMPLED, len(text) // LEAST_SAMPLED), len(text) // MOST_SAMPLED)
+    below = np.uint64(2**64 // one_in - 1)
     prints, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for start in range(0, len(text) - WINDOW + 1, _BLOCK):
         hashes = _hashes(text[start : start + _BLOCK + WINDOW - 1])
