@@ -38,6 +38,7 @@ from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import Scene, command, only_run
 from tests.tools.evaluators import Fragile, Slow, Stuck
+from tests.tools.forks import UNDRAWN
 from tests.tools.services import free_port
 
 
@@ -266,7 +267,8 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     before = [e for e in store.evaluations(run.id) if e.status == "finished"]
     store.close()
     count = len(before) + 3
-    result = command("hrfevo", "resume", run.path, "--backend", "inline", "--evaluations", count)
+    onward = ("resume", run.path, "--backend", "inline", "--evaluations", count)
+    result = command("hrfevo", *onward, environment={UNDRAWN: "1"})
     assert result.returncode == 0, result.stderr
     evaluations = run.open_store().evaluations(run.id)
     assert [e.status for e in evaluations].count("finished") == count

@@ -27,7 +27,6 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import Resources, SearchSpace
 from hrfevo.workers import evaluation
-from hrfevo.workers import gpus as sharing
 from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Point, Unfit, Workers, WorkersLost
 from hrfevo.workers.cluster import fitting
 from hrfevo.workers.evaluation import TrainingEvaluator
@@ -145,10 +144,10 @@ def test_a_worker_sees_the_gpus_that_it_was_given(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Unfit, match="Ray gave GPU 1, but torch finds no CUDA device"):
         settle(0.5)  # not: `auto` is the CPU then
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(sharing, "computes", lambda _: False)
+    monkeypatch.setattr(devices, "computes", lambda _: False)
     with pytest.raises(Unfit, match="Ray gave GPU 1, which computes nothing"):
         settle(0.5)
-    monkeypatch.setattr(sharing, "computes", lambda _: True)
+    monkeypatch.setattr(devices, "computes", lambda _: True)
     settle(0.5)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
