@@ -32,7 +32,6 @@ MIXERS = [
     {"kind": "attention", "heads": 2, "rotary": False, "short_convolution": 3},
     {"kind": "attention", "heads": 2, "window": 5},
     {"kind": "attention", "heads": 2, "window": 1},
-    {"kind": "convolution", "taps": 5},
     {"kind": "fourier_attention", "heads": 2},
     {"kind": "fourier_attention", "heads": 4, "timescales": [0.5, 1e6]},
     {"kind": "harmonic", "bases": 4},
@@ -44,6 +43,7 @@ MIXERS = [
     {"kind": "selective", "heads": 2, "bases": 3, "short_convolution": 1, "select_decay": False, "bias": False},
     {"kind": "gated_linear", "heads": 2},
     {"kind": "gated_delta", "heads": 2, "key_expansion": 0.5, "value_expansion": 1.0, "short_convolution": 1},
+    {"kind": "convolution", "taps": 5},
 ]
 FEEDFORWARDS = [
     *({"kind": kind, "activation": a} for kind in ("mlp", "spectral") for a in ("gelu", "relu2", "swiglu")),
