@@ -39,7 +39,7 @@ def baseline_of(
     Of transformers and of models of another mixer, front end, width, number of layers, feed-forward and what the mixer
     has are those of `space` too. Settings that differ between its fixed layers are searched among those. Only the heads
     of the mixer are searched where it says nothing of them. The model of a recipe is as its file says, but for the
-    context.
+    context. A mixer without a two-sided form stays causal.
     Raises InputError for a recipe that cannot be read.
     """
     kept = {name: gene for name, gene in space.genes.items() if name.startswith("training.")}
@@ -48,8 +48,9 @@ def baseline_of(
     if is_recipe(rival):
         own = _of_recipe(rival, space)
     else:
-        kept |= {name: gene for name, gene in space.genes.items() if name.partition(".")[0] in AROUND_LAYERS}
-        own, genes = _Layers(space, mixer_of(rival)).content(fixed=not kept)
+        layers = _Layers(space, mixer_of(rival))
+        kept |= {name: gene for name, gene in space.genes.items() if name.partition(".")[0] in layers.around}
+        own, genes = layers.content(fixed=not kept)
     genes = {name: _without(gene, kept) for name, gene in kept.items()} | genes
     if not genes:  # a space has genes: here the rate that it fixes
         rate = training.get("learning_rate", TrainingConfig().learning_rate)
@@ -122,13 +123,19 @@ class _Layers:
         }
 
     @property
+    def around(self) -> tuple[str, ...]:
+        """What the model has around them; a mixer that hears the past alone stays causal."""
+        both_sides = MixerConfig.kinds()[self.kind].two_sided
+        return tuple(name for name in AROUND_LAYERS if both_sides or name != "causal")
+
+    @property
     def _has_heads(self) -> bool:
         return "heads" in self.parts["mixer"][1]
 
     def content(self, fixed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fixed settings of the model, and the gene of its layers if there is one, as there is if all else is
         `fixed`."""
-        model = _said_of(self.space, "context", *AROUND_LAYERS)
+        model = _said_of(self.space, "context", *self.around)
         count, settings, free = self._found()
         if not free and (fixed or count[0] < count[1]):  # a list of layers that varies, or a space, has genes
             if self._has_heads:

@@ -181,6 +181,8 @@ def test_rivals_of_classifiers_hear_by_the_same_front_ends() -> None:
         model = express(theirs, simplest(theirs), seed=0).model
         assert (model.classes, model.front_end.kind, model.context) == (3, "strided", 900)
         assert {layer.mixer.kind for layer in model.layers} == {mixer}
+    recurrent = baseline_of(space, {"evaluations": 4}, None, "gated_linear")
+    assert "causal" not in {**recurrent["genes"], **recurrent["model"]}  # it has no two-sided form
 
 
 def test_confusions_add_up_by_name() -> None:
