@@ -27,9 +27,9 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import Resources, SearchSpace
 from hrfevo.workers import evaluation
-from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Point, Unfit, Workers, WorkersLost
+from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, Workers, WorkersLost
 from hrfevo.workers.cluster import fitting
-from hrfevo.workers.evaluation import TrainingEvaluator
+from hrfevo.workers.evaluation import TrainingEvaluator, _Known
 from hrfevo.workers.gpus import CONTEXT_GIB, GIB, keep_to, settle, shared
 from hrfevo.workers.inline import InlineWorkers
 from hrfevo.workers.places import Place, Task, Waiting, next_start
@@ -354,14 +354,14 @@ def test_workers_share_a_gpu_and_one_has_it_alone_where_it_must(space: SearchSpa
 class Hungry(TrainingEvaluator):
     """Holds memory while it trains, 0.3 of the GPU or, at its third job, 0.7, and notes what the process held."""
 
-    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:
+    def _measure(self, job: Job, device: torch.device, known: _Known) -> None:
         total = torch.cuda.get_device_properties(device).total_memory
         before = torch.cuda.memory_reserved(device) / total
         torch.cuda.reset_peak_memory_stats(device)
         held = torch.empty(int(total * (0.7 if job.number == 2 else 0.3)), dtype=torch.uint8, device=device)
-        super()._measure(job, device, metrics, curve)
+        super()._measure(job, device, known)
         del held
-        return f"{before:.4f} {torch.cuda.max_memory_reserved(device) / total:.4f}"
+        known.note = f"{before:.4f} {torch.cuda.max_memory_reserved(device) / total:.4f}"
 
 
 @pytest.mark.gpu
@@ -393,7 +393,7 @@ def test_an_assertion_in_a_kernel_ends_its_worker_alone(text_folder: Path) -> No
 class Asserting(TrainingEvaluator):
     """Asks at its third job for a row that is not there."""
 
-    def _measure(self, job: Job, device: torch.device, metrics: dict[str, float], curve: list[Point]) -> str:
+    def _measure(self, job: Job, device: torch.device, known: _Known) -> None:
         if job.number == 2:
             torch.zeros(4, device=device)[torch.tensor([9], device=device)].sum().item()
-        return super()._measure(job, device, metrics, curve)
+        super()._measure(job, device, known)
