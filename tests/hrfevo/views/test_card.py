@@ -360,7 +360,7 @@ def test_gains_are_those_of_the_impulse_responses(wavelet: str, levels: int) -> 
 
 
 def test_costs_of_the_parts_sum_to_the_model() -> None:
-    layers = [{"mixer": MIXERS[7], "filter_bank": FILTER_BANKS[0]}, {"mixer": MIXERS[0]}, {"mixer": MIXERS[7]}]
+    layers = [{"mixer": MIXERS[6], "filter_bank": FILTER_BANKS[0]}, {"mixer": MIXERS[0]}, {"mixer": MIXERS[6]}]
     model = build_model(model_config(layers=layers, embedding=EMBEDDINGS[3], positions=POSITIONS[1]), 0)
     parts = costs_by_part(model)
     assert sum(part.parameters for part in parts) == count_parameters(model)
@@ -411,7 +411,7 @@ def test_whatever_a_card_says_is_text_on_its_page(read: Read) -> None:
         trainings=tuple(replace(training, reason=HOSTILE, device=HOSTILE) for training in card.trainings),
         children=tuple(replace(child, operator=HOSTILE) for child in card.children),
     )
-    pictures = {HOSTILE: portraits(build_model(model_config(layers=[{"mixer": MIXERS[9]}]), 0))["wavelets, layer 1"]}
+    pictures = {HOSTILE: portraits(build_model(model_config(layers=[{"mixer": MIXERS[8]}]), 0))["wavelets, layer 1"]}
     page = card_page(History(space, tuple(evaluations)), hostile, HOSTILE, pictures)
     reader = Reader(page)
     assert reader.tags.count("script") == 3
