@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hrfevo.space.conditions import active
 from hrfevo.space.explaining import explained
 from hrfevo.space.genes import BaseGene, LayersGene, Value
-from hrfevo.space.genome import canonical, combinations, express, sample
+from hrfevo.space.genome import Genome, canonical, combinations, express, sample
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.shipped import find_space
 from hrfevo.space.trials import misfit, simplest, trials
@@ -126,13 +127,17 @@ def _override(data: dict[str, Any], override: str) -> Place:
 
 def _try_genes(space: SearchSpace, document: Document) -> None:
     """Build a config from the extremes of every gene, then from random genomes."""
-    simple_fits = misfit(space, simplest(space)) is None
+
+    def misfit_of(genome: Genome) -> tuple[str, ErrorDetails] | None:
+        try:
+            return misfit(space, genome)
+        except ValueError as error:  # names of genes that cannot all be settings
+            raise document.error(("genes",), str(error)) from None
+
+    simple_fits = misfit_of(simplest(space)) is None
     random = ((sample(space, np.random.default_rng(seed)), ()) for seed in range(RANDOM_TRIALS))
     for genome, tried in itertools.chain(trials(space), random):
-        try:
-            found = misfit(space, genome)
-        except ValueError as error:
-            raise document.error(("genes",), str(error)) from None
+        found = misfit_of(genome)
         if found is None:
             continue
         place, message = explained(space, document, genome, *found)

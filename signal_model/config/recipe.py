@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from signal_model.config.corpus import AnyCorpus
@@ -13,7 +13,7 @@ from signal_model.config.model import ModelConfig
 from signal_model.config.task import TaskName, task_of_classes
 from signal_model.config.text import TokenizerConfig
 from signal_model.config.training import TrainingConfig
-from signal_model.support.files import read_document
+from signal_model.support.files import explain, read_document
 from signal_model.support.settings import Config
 
 

@@ -89,11 +89,13 @@ class ClusteredScore:
     bytes: np.ndarray
     tokens: np.ndarray
     correct: np.ndarray
+    sum_of_nats: float
+    """Of all clusters, added up as a training's score is: to the same digits."""
 
     @property
     def total(self) -> TextScore:
         """Of all of them."""
-        return TextScore(float(self.nats.sum()), int(self.tokens.sum()), int(self.bytes.sum()), int(self.correct.sum()))
+        return TextScore(self.sum_of_nats, int(self.tokens.sum()), int(self.bytes.sum()), int(self.correct.sum()))
 
     @property
     def standard_error(self) -> float:
@@ -139,7 +141,7 @@ def _standard_error(residuals: np.ndarray, weights: np.ndarray) -> float:
 @torch.no_grad()
 def score_sample(model: nn.Module, sample: Sample, byte_lengths: np.ndarray, device: torch.device) -> ClusteredScore:
     """Loss of `model` on what a sample asks; `byte_lengths` (V,) says how many bytes of text each token stands for."""
-    numbers, nats, lengths, right = [], [], [], []
+    numbers, nats, lengths, right, added = [], [], [], [], 0.0
     for windows in sample.windows:
         asked = windows.clusters.shape[1]
         numbers.append(windows.clusters.ravel())
@@ -147,12 +149,12 @@ def score_sample(model: nn.Module, sample: Sample, byte_lengths: np.ndarray, dev
         for logits, targets in predictions(model, windows.tokens, byte_lengths.size, device):
             logits, targets = logits[:, -asked:].flatten(0, 1), targets[:, -asked:].flatten()
             nats.append(F.cross_entropy(logits, targets, reduction="none").cpu().numpy())
+            added += F.cross_entropy(logits, targets, reduction="sum").item()
             right.append((logits.argmax(-1) == targets).cpu().numpy())
     clusters, which = np.unique(np.concatenate(numbers), return_inverse=True)
 
     def summed(values: Sequence[np.ndarray]) -> np.ndarray:
         return np.bincount(which, np.concatenate(values).astype(np.float64), len(clusters))
 
-    return ClusteredScore(
-        clusters, summed(nats), summed(lengths), np.bincount(which, minlength=len(clusters)), summed(right)
-    )
+    tokens = np.bincount(which, minlength=len(clusters))
+    return ClusteredScore(clusters, summed(nats), summed(lengths), tokens, summed(right), added)

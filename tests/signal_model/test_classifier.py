@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
-from typer.testing import CliRunner
 
 from signal_model.analysis.costs import component_frame, measure_cost, parameter_frame
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.analysis.filters import impulse_frame, sequence_filters
-from signal_model.cli import app
 from signal_model.config import FrontEndConfig, MixerConfig, ModelConfig, Recipe
 from signal_model.data.tokenizers import ByteTokenizer
 from signal_model.evaluation.causality import causality_fault, causality_violation
@@ -30,7 +29,7 @@ from signal_model.layers.mixers.wavelet import WaveletMixer
 from signal_model.layers.registry import implements
 from signal_model.model import Block, SignalClassifier, SignalLLM, build_model, count_parameters
 from signal_model.support.errors import InputError
-from signal_model.training.checkpoints import save_checkpoint
+from signal_model.training.checkpoints import RECIPE, save_checkpoint
 from signal_model.transforms.atrous import causal_decomposition, two_sided_decomposition
 from tests.conftest import command
 from tests.tools.parts import built_in
@@ -267,33 +266,37 @@ def test_a_two_sided_model_gives_logits_and_nothing_that_comes_next() -> None:
         " generate": lambda: model.start(1),
         " generate ": lambda: model.step(tokens[:, 0], [[], []]),
         "generate, and has no state": lambda: recurrent_state_size(model),
-        "be a causal language model of transformers": lambda: SignalLLMConfig(recipe={"model": model.config.to_dict()}),
     }
     for what, call in refused.items():
         with pytest.raises(InputError, match=rf"^model.causal: false: .* cannot {what.strip()}$"):
             call()
+    with pytest.raises(InputError, match=r"^recipe: model.causal: task: language_modelling needs true: false "):
+        SignalLLMConfig(recipe={"model": model.config.to_dict()})
 
 
 def test_the_command_line_refuses_a_two_sided_model(tmp_path: Path) -> None:
-    """In one line, and nothing is written."""
+    """In one line, and nothing is written: a model to train, and a checkpoint whose recipe was changed by hand."""
     model, checkpoint, output = two_sided_language_model(), tmp_path / "checkpoint", tmp_path / "out"
     config_file = tmp_path / "model.yaml"
     config_file.write_text(model.config.to_yaml())
+    causal = build_model(model.config.model_copy(update={"causal": True}), 0)
     checkpoint.mkdir()
-    save_checkpoint(checkpoint, model, Recipe(model=model.config), ByteTokenizer(), {})
-    for arguments, said in (
-        (["train", config_file, "--corpus", "python", "--output", output], "cannot be trained on text"),
-        (["export", checkpoint, "--output", output], "cannot be a causal language model of transformers"),
-        (["evaluate", checkpoint, "--corpus", "python"], "looks at future tokens"),
+    save_checkpoint(checkpoint, causal, Recipe(model=causal.config), ByteTokenizer(), {})
+    recipe = checkpoint / RECIPE
+    told = json.loads(recipe.read_text())
+    recipe.write_text(json.dumps(told | {"model": told["model"] | {"causal": False}}))
+    for arguments in (
+        ["train", config_file, "--corpus", "python", "--output", output],
+        ["export", checkpoint, "--output", output],
+        ["evaluate", checkpoint, "--corpus", "python"],
+        ["generate", checkpoint],
     ):
-        ended = CliRunner().invoke(app, [*map(str, arguments)])
-        assert isinstance(ended.exception, InputError)
-        assert said in str(ended.exception)
-        assert ended.stdout == ""
+        ended = command("signal-model", *arguments)
+        assert (ended.returncode, ended.stdout) == (2, ""), arguments
+        said = "task: language_modelling needs true: false would hear the token that is asked for"
+        assert ended.stderr.endswith(f"causal: {said}\n"), arguments
+        assert ended.stderr.count("\n") == 1
     assert not output.exists()
-    ended = command("signal-model", "generate", checkpoint)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "error: model.causal: false: a model that hears what comes later cannot generate\n"
 
 
 @pytest.mark.parametrize(

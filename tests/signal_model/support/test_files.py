@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
-from signal_model.config.text import corpus_option
+from signal_model.config.corpus import corpus_option
 from signal_model.data.text import dataset_splits, files_splits
 from signal_model.support.errors import InputError
 from signal_model.support.files import parse_document, parse_value, to_yaml, write_atomically
