@@ -45,9 +45,15 @@ class Recipe(Config):
 
     @classmethod
     def load(cls, path: Path | str) -> Recipe:
-        """Read a recipe, or a bare model config, which is a recipe with the other settings at their defaults."""
+        """Read a recipe, or a bare model config, which is a recipe with the other settings at their defaults.
+
+        Raises InputError for what is neither.
+        """
         document = read_document(path)
         if "model" in document.data:
             return cls.from_document(document)
         model = ModelConfig.from_document(document)
-        return cls(model=model, task=task_of_classes(model.classes))
+        try:
+            return cls(model=model, task=task_of_classes(model.classes))
+        except ValidationError as error:
+            raise explain(error, str(path)) from None
