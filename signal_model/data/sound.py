@@ -21,7 +21,7 @@ from signal_model.config.sound import (
 )
 from signal_model.data.chirps import chirps
 from signal_model.data.recordings import Recording, read_recordings, read_rows
-from signal_model.data.sources import files_at, in_a_tuple, loaded_rows
+from signal_model.data.sources import in_a_tuple, loaded_rows, read_files, require_all_splits
 from signal_model.data.splits import carve
 from signal_model.support.errors import InputError, closest, listed
 
@@ -48,14 +48,7 @@ def whole_sound(corpus: RecordingsCorpusConfig) -> list[Recording]:
 
 
 def _read(paths: Sequence[str], corpus: RecordingsCorpusConfig) -> list[Recording]:
-    recordings: list[Recording] = []
-    for given in paths:
-        try:
-            for file in files_at(given, "audio"):
-                recordings += read_recordings(file, corpus)
-        except OSError as error:
-            raise InputError(f"audio: {error.filename or given}: cannot be read: {error.strerror or error}") from None
-    return recordings
+    return [one for _, one in read_files(paths, "audio", lambda file: read_recordings(file, corpus))]
 
 
 def _distinct(recordings: Iterable[Recording]) -> list[Recording]:
@@ -110,8 +103,7 @@ def _in_order(recordings: Iterable[Recording]) -> list[Recording]:
 
 
 def _given(corpus: RecordingsCorpusConfig, paths: Mapping[Any, str | tuple[str, ...]]) -> Recordings:
-    if missing := [name for name in SPLITS if name not in paths]:
-        raise InputError(f"audio: train, validation and test are all needed, {' and '.join(missing)} missing")
+    require_all_splits(paths, "audio")
     parts = {name: _read(in_a_tuple(paths[name]), corpus) for name in SPLITS}
     _distinct(one for recordings in parts.values() for one in recordings)  # labels agree across splits too
     seen: dict[bytes, str] = {}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from signal_model.config.corpus import SPLITS, LoadedConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import expanded
+
+_Read = TypeVar("_Read")
 
 
 def in_a_tuple(paths: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -34,6 +36,24 @@ def files_at(given: str, key: str) -> list[Path]:
         problem = "holds no file" if path.is_dir() else f"no such file, and as a glob it matches none{where}"
         raise InputError(f"{key}: {given}: {problem}")
     return sorted(found)
+
+
+def read_files(paths: Sequence[str], key: str, read: Callable[[Path], Iterable[_Read]]) -> list[tuple[Path, _Read]]:
+    """What is read of all files of paths, each with its file. Raises InputError for what there is not, or cannot be."""
+    found: list[tuple[Path, _Read]] = []
+    for given in paths:
+        try:
+            for file in files_at(given, key):
+                found += ((file, one) for one in read(file))
+        except OSError as error:
+            raise InputError(f"{key}: {error.filename or given}: cannot be read: {error.strerror or error}") from None
+    return found
+
+
+def require_all_splits(paths: Mapping[Any, Any], key: str) -> None:
+    """Raise InputError for paths by split that leave one out."""
+    if missing := [name for name in SPLITS if name not in paths]:
+        raise InputError(f"{key}: train, validation and test are all needed, {' and '.join(missing)} missing")
 
 
 def files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:

@@ -18,7 +18,14 @@ from signal_model.config import DatasetCorpusConfig, FilesCorpusConfig
 from signal_model.config.corpus import SPLITS
 from signal_model.data.documents import COMPRESSED, LINES, PARQUET, has_columns, read_documents
 from signal_model.data.near_duplicates import families
-from signal_model.data.sources import files_at, files_under, in_a_tuple, loaded_rows
+from signal_model.data.sources import (
+    files_at,
+    files_under,
+    in_a_tuple,
+    loaded_rows,
+    read_files,
+    require_all_splits,
+)
 from signal_model.data.splits import carve
 from signal_model.support.errors import InputError
 
@@ -126,8 +133,7 @@ def _refuse_column_of_none(corpus: FilesCorpusConfig) -> None:
 def _given_splits(paths: dict[Any, str | tuple[str, ...]], split: str, column: str) -> dict[str, Documents]:
     if split == "position":
         raise InputError("path: `split: position` is for one file, not for train, validation and test")
-    if missing := [name for name in SPLITS if name not in paths]:
-        raise InputError(f"path: train, validation and test are all needed, {' and '.join(missing)} missing")
+    require_all_splits(paths, "path")
     parts: dict[str, Documents] = {}
     for name in SPLITS:
         texts = _read_files(in_a_tuple(paths[name]), column)
@@ -146,14 +152,7 @@ def _read_files(paths: tuple[str, ...], column: str) -> list[tuple[Path, str]]:
     each row, in `column`; any other file is one, in UTF-8. Compressed ones (`.gz`, `.bz2`, `.zst`) are read too.
     Raises InputError naming the path that is missing, without files, unreadable or not text.
     """
-    texts: list[tuple[Path, str]] = []
-    for given in paths:
-        try:
-            for file in files_at(given, "path"):
-                texts += ((file, text) for text in read_documents(file, column))
-        except OSError as error:
-            raise InputError(f"path: {error.filename or given}: cannot be read: {error.strerror or error}") from None
-    return texts
+    return read_files(paths, "path", lambda file: read_documents(file, column))
 
 
 def dataset_splits(corpus: DatasetCorpusConfig) -> dict[str, Documents]:

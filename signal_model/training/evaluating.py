@@ -87,8 +87,14 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
     stride = question.stride or min(question.length or one.recipe.model.context for one in subjects)
     limit = None if is_whole else subjects[0].recipe.training.validation_tokens
     scores = []
+    texts: dict[str, tuple[str, np.ndarray]] = {}
     for subject in subjects:
-        what, sample = _asked(subject, question, stride, limit)
+        words = subject.tokenizer.to_json()
+        if words not in texts:
+            texts[words] = _text(subject, question)
+        what, text = texts[words]
+        context = question.length or subject.recipe.model.context
+        sample = sample_of(text, context, stride, limit, subject.tokenizer.end_of_text)
         score, losses = _scored(subject, sample, question.by_position)
         scores.append(score)
         total, count = score.total, len(score.clusters)
@@ -112,16 +118,14 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
         )
 
 
-def _asked(subject: Subject, question: Question, stride: int, limit: int | None) -> tuple[str, Sample]:
-    """What a model is asked: its name, and the windows."""
+def _text(subject: Subject, question: Question) -> tuple[str, np.ndarray]:
+    """What a model is asked, in words and in its tokens."""
     recipe, tokenizer = subject.recipe, subject.tokenizer
     assert recipe.corpus is not None
     if question.files is not None and isinstance(recipe.corpus, OnDiskConfig):
-        what, text = f"all of {question.files}", whole_tokens(recipe.corpus, tokenizer)
-    else:
-        name, text = split_tokens(recipe.corpus, question.split or "validation", tokenizer)
-        what = f"{question.split or 'validation'} of {name}"
-    return what, sample_of(text, question.length or recipe.model.context, stride, limit, tokenizer.end_of_text)
+        return f"all of {question.files}", whole_tokens(recipe.corpus, tokenizer)
+    name, text = split_tokens(recipe.corpus, question.split or "validation", tokenizer)
+    return f"{question.split or 'validation'} of {name}", text
 
 
 def _scored(subject: Subject, sample: Sample, by_position: bool) -> tuple[ClusteredScore, np.ndarray | None]:
