@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hrfevo.space import budget, genes, search_space
+from hrfevo.space import budget, genes, search_space, sections
 from hrfevo.space.metrics import Metric
 from signal_model import config as parts
 from signal_model.support.settings import Part
@@ -39,10 +39,10 @@ CHAPTERS: dict[str, list[type[BaseModel]]] = {
     "A search space": [
         search_space.SearchSpace,
         budget.Budget,
-        search_space.Bounds,
-        search_space.Resources,
-        search_space.Limits,
-        search_space.Confirm,
+        sections.Bounds,
+        sections.Resources,
+        sections.Limits,
+        sections.Confirm,
     ],
     "Genes": [
         genes.FloatGene,

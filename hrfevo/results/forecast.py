@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.history import History
-from hrfevo.space.metrics import measure
+from hrfevo.space.metrics import Measure
 from hrfevo.store.spending import Ledger
 
 # Of searches that spent as much training again, so many gained no more than in the better of their last two doublings;
@@ -23,7 +23,7 @@ class Forecast:
     within the bound it will be.
     """
 
-    objective: str
+    objective: Measure
     steps: int
     """Of all training so far."""
     full: int
@@ -44,7 +44,7 @@ class Forecast:
         quarter, half, now = (format(self.steps / part / self.full, ",.3g") for part in (4, 2, 1))
         if not self.most:
             return f"none better since {quarter} of {now} full trainings: as much training again seldom finds better"
-        form, unit = measure(self.objective).format, measure(self.objective).unit
+        form, unit = self.objective.format, self.objective.unit
         before, last, most = (format(one, form) for one in (self.before, self.last, self.most))
         gained = f"the best gained {before} from {quarter} to {half} full trainings, {last} from {half} to {now}"
         return f"{gained}; as much training again often gains nothing, in {WITHIN} searches {most} {unit}".rstrip() + (
@@ -66,7 +66,7 @@ def forecast(history: History) -> Forecast | None:
         losses.append(sign * e.metrics[objective] if counts else math.inf)
     if (gains := doublings(spent, losses)) is None:
         return None
-    return Forecast(objective, spent[-1], rungs[-1], *gains)
+    return Forecast(history.space.measure(objective), spent[-1], rungs[-1], *gains)
 
 
 def doublings(spent: Sequence[float], losses: Sequence[float]) -> tuple[float, float] | None:

@@ -40,7 +40,8 @@ from hrfevo.runner.unconfirmed import left_to_confirm, plan_at
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
 from hrfevo.space.rivals import is_recipe, name_of
-from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Confirm
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION

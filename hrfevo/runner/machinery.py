@@ -12,7 +12,8 @@ from rich.console import Console
 
 from hrfevo.runner.homes import refuse_unshared
 from hrfevo.runner.observers.targets import Target
-from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Resources
 from hrfevo.store.database import without_password
 from hrfevo.store.started import Backend, Started
 from hrfevo.store.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 
 from hrfevo.results.confirmed import DONE, WINNERS, attempts, plan_of
 from hrfevo.results.history import History
-from hrfevo.space.search_space import Confirm
+from hrfevo.space.sections import Confirm
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hrfevo.space.search_space import Resources
+from hrfevo.space.sections import Resources
 from hrfevo.workers.base import WorkersLost
 from hrfevo.workers.gpus import gpus_here, shared
 from signal_model.support.errors import InputError, counted, one_line

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 
-from hrfevo.space.search_space import Resources
+from hrfevo.space.sections import Resources
 from hrfevo.workers.base import Unfit
 
 GIB = 2**30

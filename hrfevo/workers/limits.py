@@ -11,7 +11,7 @@ from types import FrameType
 
 import psutil
 
-from hrfevo.space.search_space import Limits
+from hrfevo.space.sections import Limits
 from signal_model.support.errors import counted
 
 # How often a watcher looks at clock and memory, and after how long it strikes again, seconds.

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from hrfevo.space.search_space import Limits, Resources
+from hrfevo.space.sections import Limits, Resources
 from hrfevo.workers.actor import Actor
 from hrfevo.workers.base import OUT_OF_MEMORY, Evaluator, Job, Outcome, Unfit, WorkersLost, unheard
 from hrfevo.workers.cluster import (

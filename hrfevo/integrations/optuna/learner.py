@@ -17,7 +17,8 @@ from hrfevo.integrations.optuna.conditions import Asked, Conditions
 from hrfevo.integrations.optuna.parameters import Parameter
 from hrfevo.space.genes import BaseGene, Value
 from hrfevo.space.genome import Genome, resolve, sample
-from hrfevo.space.search_space import Bounds, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Bounds
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -105,6 +105,8 @@ class Scaling:
     missing: tuple[str, ...] = ()
     """Names of models none of whose trainings has finished."""
     split: Split = "validation"
+    unit: str = "bits per byte"
+    """Of losses."""
 
     def on(self, split: Split) -> Scaling:
         """The same of another split; of the test split, which chose nothing."""
@@ -301,7 +303,8 @@ def scaling_of(run: RunFolder) -> Scaling | None:
                 missing.append(model.name)
             else:
                 rows.append(row)
-    return Scaling(plan, tuple(rows), tuple(missing)) if rows else None
+    space = run.space()
+    return Scaling(plan, tuple(rows), tuple(missing), unit=space.measure(space.loss).unit) if rows else None
 
 
 def _row(model: Sized, folder: RunFolder) -> Row | None:

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.pareto import Hypervolume
-from hrfevo.space.metrics import METRICS, Direction, Metric
+from hrfevo.space.metrics import METRICS, Direction, Metric, measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
@@ -28,7 +28,7 @@ class Course:
     """Finished evaluations of the longest training that a run has reached, in the order in which they ended.
 
     `spent` are the minutes of training, over all workers, that had ended by then, (N,); `scores` the objectives,
-    (N, objectives). `lasted` is all training until now.
+    (N, objectives). `lasted` is all training until now, `unit` what the corpus is counted in.
     """
 
     objectives: tuple[tuple[Metric, Direction], ...]
@@ -37,6 +37,7 @@ class Course:
     spent: np.ndarray
     scores: np.ndarray
     lasted: float
+    unit: str = "byte"
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -66,7 +67,7 @@ def course_of(run: RunRecord, space: SearchSpace, records: pd.DataFrame) -> Cour
     told = run.settings.get("corpus")
     corpus = json.dumps(told.get("hash", told) if isinstance(told, dict) else told, sort_keys=True)
     objectives = tuple(space.objectives.items())
-    return Course(objectives, space.rungs[rung], corpus, spent[reached], scores, float(spent[-1]))
+    return Course(objectives, space.rungs[rung], corpus, spent[reached], scores, float(spent[-1]), space.corpus.unit)
 
 
 def attainment(courses: Mapping[str, Course], colours: Mapping[str, int]) -> dict[str, go.Figure]:
@@ -91,7 +92,7 @@ def _best(group: Mapping[str, Course], colours: Mapping[str, int]) -> go.Figure:
     ends = [f"{name} {measured(metric, y[-1])}" for name, (_, y) in lines.items()]
     caption = f"{METRICS[metric].words} after {counted(first.steps, 'step')}: ".capitalize() + f"{listed(ends)}."
     fig = _figure("Best over training time", caption)
-    fig.update_yaxes(metric_axis(metric))
+    fig.update_yaxes(metric_axis(metric, measures=lambda name: measure(name, first.unit)))
     return _with_lines(fig, lines, colours, metric_format(metric))
 
 

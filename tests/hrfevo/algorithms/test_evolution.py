@@ -26,7 +26,8 @@ from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.space.genome import Genome, canonical, sample
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Bounds, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Bounds
 from tests.conftest import ROOT, SPACES
 
 

@@ -111,6 +111,7 @@ def test_the_command_compares_algorithms_and_draws_curves(built: Path, tmp_path:
         (("run", "TABLE", "--set", "genes.width.values=[8, 24]"), "does not hold all genomes"),
         (("run", "other.parquet"), "is not a table of `hrfevo benchmark build`"),
         (("build", str(ROOT / "search_spaces" / "embeddings.yaml"), "--output", "t.parquet"), "too large for a table"),
+        (("build", str(ROOT / "search_spaces" / "sounds.yaml"), "--output", "t.parquet"), "its task is classification"),
         (("build", "SPACE", "--output", "no/such/t.parquet"), "no such folder"),
         (("build", "SPACE", "--output", "TABLE"), "exists; name another file or add --overwrite"),
     ],

@@ -13,6 +13,7 @@ from hrfevo.results.forecast import doublings, forecast
 from hrfevo.results.history import History
 from hrfevo.space.reading import parse_space
 from hrfevo.store.spending import spent
+from signal_model.config.sound import ChirpsCorpusConfig
 from tests.tools.synthetic import SPACE, search
 
 amounts = st.integers(1, 50)
@@ -43,6 +44,9 @@ def test_a_forecast_is_of_the_last_rung_by_all_training_and_in_either_direction(
     assert 0 <= found.last <= found.most <= max(top) - min(top)
     assert f" to {found.steps / 60:.3g}; " in found.words
     assert found.words.endswith(f" {found.most:.4f} bits per byte at most")
+    heard = forecast(History(space.model_copy(update={"corpus": ChirpsCorpusConfig()}), tuple(evaluations)))
+    assert heard is not None
+    assert heard.words == found.words.replace("byte", "sample")
     # The same turned upside down.
     other = space.model_copy(update={"objectives": {"bits_per_byte": "maximize"}})
     turned = tuple(

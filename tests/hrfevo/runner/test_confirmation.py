@@ -26,7 +26,8 @@ from hrfevo.runner.footprints import PASSES, measure_footprints
 from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space, parse_space
-from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Confirm
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation

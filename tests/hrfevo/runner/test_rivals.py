@@ -14,7 +14,8 @@ from hrfevo.results.confirmed import TUNED, latest, tuned_at
 from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import load_space, parse_space
-from hrfevo.space.search_space import Confirm, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Confirm
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
 from signal_model.config import ModelConfig

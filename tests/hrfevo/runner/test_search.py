@@ -29,7 +29,8 @@ from hrfevo.runner.nearest import Nearest
 from hrfevo.runner.observers.display import PlainDisplay, _left, make_display
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Bounds, Resources, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Bounds, Resources
 from hrfevo.store.database import sqlite_url
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store

@@ -226,6 +226,9 @@ def test_runs_are_compared_on_common_axes(tmp_path: Path) -> None:
     courses = {name: snapshot.course for name, snapshot in found.items() if snapshot.course}
     figures = attainment(courses, {"a": 0, "b": 1})
     best, volume = figures["best 1"], figures["hypervolume 1"]
+    assert best.layout.yaxis.title.text == "validation loss, bits per byte"
+    heard = attainment({name: replace(course, unit="sample") for name, course in courses.items()}, {"a": 0, "b": 1})
+    assert heard["best 1"].layout.yaxis.title.text == "validation loss, bits per sample"
     points = {name: np.array([[e.metrics["bits_per_byte"], e.metrics["parameters"]] for e in snapshot.history
                               if e.status == "finished"]) for name, snapshot in found.items()}  # fmt: skip
     every = np.vstack(list(points.values()))

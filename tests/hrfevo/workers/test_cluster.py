@@ -27,7 +27,8 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.runner.loop import Search
 from hrfevo.space.budget import Budget
 from hrfevo.space.reading import load_space
-from hrfevo.space.search_space import Limits, Resources, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Limits, Resources
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers

@@ -25,7 +25,8 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import load_space, parse_space
-from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Resources
 from hrfevo.workers import evaluation
 from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, Workers, WorkersLost
 from hrfevo.workers.cluster import fitting

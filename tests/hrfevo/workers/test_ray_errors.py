@@ -25,7 +25,8 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.runner.loop import Search
 from hrfevo.space.budget import Budget
 from hrfevo.space.reading import parse_space
-from hrfevo.space.search_space import Resources, SearchSpace
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Resources
 from hrfevo.workers import cluster, ray_workers
 from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, WorkersLost
 from hrfevo.workers.ray_workers import ATTEMPTS, RayWorkers

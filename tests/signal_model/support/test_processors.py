@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hrfevo.space.search_space import Resources
+from hrfevo.space.sections import Resources
 from hrfevo.workers.cluster import local_room
 from signal_model.support import processors
 from signal_model.support.processors import Processors, permitted_processors

@@ -40,7 +40,7 @@ def scaling(found: Scaling) -> go.Figure | None:
         " ".join(_caption(found)),
         xaxis={"title": {"text": "trained parameters"}, "type": "log", "tickformat": "~s"},
         yaxis=metric_axis("bits_per_byte")
-        | {"title": {"text": f"{found.split} loss, bits per byte · lower is better"}, "type": "log"},
+        | {"title": {"text": f"{found.split} loss, {found.unit} · lower is better"}, "type": "log"},
         height=540,
         margin={"t": HEAD},
     )
@@ -121,7 +121,7 @@ def _points(fig: go.Figure, found: Scaling, side: str, colour: str) -> None:
         showlegend=True,
         customdata=[[f"{row.size:g}", row.width, row.layers, f"{row.tokens:,}"] for row in rows],
         hovertemplate=f"<b>{name}</b>, size %{{customdata[0]}}<br>%{{x:,.0f}} parameters, width %{{customdata[1]}}, "
-        "%{customdata[2]} layers, %{customdata[3]} tokens<br>mean %{y:.4f} bits per byte<extra></extra>",
+        f"%{{customdata[2]}} layers, %{{customdata[3]}} tokens<br>mean %{{y:.4f}} {found.unit}<extra></extra>",
     )
 
 
