@@ -195,7 +195,7 @@ def _train(
 
     loaded, _ = load_space(space, overrides)
     if loaded.task != "language_modelling":
-        raise InputError(f"{space}: task: tables and emulators are of language modelling, and its task is {loaded.task}")
+        raise InputError(f"{space}: task: benchmarks are of language modelling, and its task is {loaded.task}")
     size = space_size(loaded)
     if genomes is None and (size.continuous or size.discrete > MOST_IN_TABLE):
         raise InputError(

@@ -25,6 +25,10 @@ class FramesConfig(FrontEndConfig):
 
     stride: int = Field(40, ge=1, le=2**16, description="Samples from one frame to the next")
     taps: int = Field(160, ge=1, le=2**16, description="Samples that a frame is made of; the stride at least")
+    relative: bool = Field(
+        False,
+        description="What each filter gives is divided by its mean over the recording, so far if causal",
+    )
 
     def check(self, size: ModelSize) -> None:
         """`size.context` counts samples here."""

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from signal_model.config.corpus import AnyCorpus
 from signal_model.config.model import ModelConfig
-from signal_model.config.task import TaskName, task_of_classes
+from signal_model.config.task import TaskName, misplaced, task_of_classes
 from signal_model.config.text import TokenizerConfig
 from signal_model.config.training import TrainingConfig
 from signal_model.support.files import explain, read_document
@@ -42,6 +42,13 @@ class Recipe(Config):
         else:
             return self
         raise PydanticCustomError("misfit", "{message}", {"place": ("model", place), "message": message})
+
+    @model_validator(mode="after")
+    def _training_is_for_the_task(self) -> Self:
+        if found := misplaced(self.task, self.training):
+            place, message = found
+            raise PydanticCustomError("misfit", "{message}", {"place": ("training", place), "message": message})
+        return self
 
     @classmethod
     def load(cls, path: Path | str) -> Recipe:

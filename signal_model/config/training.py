@@ -75,6 +75,12 @@ class TrainingConfig(Config):
     weight_decay: FiniteFloat = Field(0.1, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: FiniteFloat = Field(1.0, gt=0, description="Largest norm of the gradient")
+    speed_change: FiniteFloat = Field(
+        0.0, ge=0, le=1, description="Of recordings to classify: each is trained on up to so much faster or slower"
+    )
+    noise: FiniteFloat = Field(
+        0.0, ge=0, le=1, description="Loudest white noise that these are trained in, root mean square; the rest is 1"
+    )
     spectral_loss_weight: FiniteFloat = Field(0.0, ge=0, description="Weight of the embedding's spectral roughness")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
     seed: int = Field(0, ge=0, lt=2**63, description="Of the initial weights and of the order of the text")

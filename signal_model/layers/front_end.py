@@ -25,8 +25,12 @@ from signal_model.transforms.atrous import decomposition, lowpass, zero_phase
 from signal_model.transforms.harmonics import spaced
 
 # Energies and magnitudes are compressed to log(1 + gain · value), each with a gain that is learned. At the start one
-# counts from here on: a ten-thousandth of the energy of full scale, a hundredth of its magnitude.
+# counts from here on: a ten-thousandth of the energy of full scale, a hundredth of its magnitude; or, where they are
+# relative to their mean, a thirtieth and a fifth of that.
 ENERGY_GAIN, MAGNITUDE_GAIN = 1e4, 1e2
+RELATIVE_ENERGY_GAIN, RELATIVE_MAGNITUDE_GAIN = 30.0, 5.0
+# Means of less are silence, which is not made louder: 60 dB below full scale.
+LEAST_ENERGY, LEAST_MAGNITUDE = 1e-6, 1e-3
 # Of the vector that a frame without sound has, beside those of sounds, which are about one.
 SILENCE = 0.1
 
@@ -37,7 +41,7 @@ class FrontEnd(nn.Module):
     def __init__(self, config: FramesConfig, model: ModelConfig) -> None:
         super().__init__()
         self.stride = config.stride
-        self.causal = model.causal
+        self.causal, self.relative = model.causal, config.relative
         around = config.taps - config.stride
         self.margins = (around, 0) if model.causal else (around - around // 2, around // 2)
         # What normalisation leaves of how loud a frame is, it leaves beside this.
@@ -60,6 +64,27 @@ class FrontEnd(nn.Module):
         before, after = self.margins
         return F.conv1d(F.pad(x, (before, after + -x.shape[2] % self.stride)), filters, stride=self.stride)
 
+    def levelled(self, values: Tensor, least: float, present: Tensor | None) -> Tensor:
+        """What is never negative over its mean in each channel, if that is asked for: (B, C, N) → (B, C, N).
+
+        The mean is over the recording, of which `present` (B, N, 1) tells; in a causal model over what is heard so far.
+        So a voice or a microphone that has more of a band does not sound like another word (Wang et al. 2017, arXiv
+        1607.05666, whose mean fades and whose power of it is learned).
+        """
+        if not self.relative:
+            return values
+        if self.causal:
+            mean = values.cumsum(2) / torch.arange(1, values.shape[2] + 1, device=values.device)
+        elif present is None:
+            mean = values.mean(2, keepdim=True)
+        else:
+            mean = (values @ present) / present.sum(1, keepdim=True)
+        return values / (mean + least)
+
+    def _of_frames(self, present: Tensor | None) -> Tensor | None:
+        """The same of frames: (B, T, 1) → (B, ⌈T / stride⌉, 1)."""
+        return None if present is None else present[:, :: self.stride]
+
 
 @implements(StridedConfig)
 class Strided(FrontEnd):
@@ -76,7 +101,8 @@ class Strided(FrontEnd):
         return self.filters[:, 0].flip(-1)
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
-        frames: Tensor = self.project(F.relu(self.framed(samples[:, None], self.filters)).mT)
+        rectified = F.relu(self.framed(samples[:, None], self.filters))
+        frames: Tensor = self.project(self.levelled(rectified, LEAST_MAGNITUDE, self._of_frames(present)).mT)
         return frames + self.silence
 
 
@@ -95,7 +121,8 @@ class SampleFilterBank(FrontEnd):
         window = torch.hann_window(config.taps + 2)[1:-1]
         pairs = torch.cat([angle.cos(), angle.sin()]) * window / window.norm()
         self.filters = nn.Parameter(pairs[:, None])  # (2M, 1, taps)
-        self.log_gain = nn.Parameter(torch.full((config.filters, 1), math.log(ENERGY_GAIN)))
+        gain = RELATIVE_ENERGY_GAIN if config.relative else ENERGY_GAIN
+        self.log_gain = nn.Parameter(torch.full((config.filters, 1), math.log(gain)))
         self.project = nn.Linear(config.filters, model.width, bias=False)
 
     def responses(self) -> Tensor:
@@ -104,7 +131,7 @@ class SampleFilterBank(FrontEnd):
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
         cosine, sine = self.framed(samples[:, None], self.filters).chunk(2, 1)
-        energy = cosine.square() + sine.square()
+        energy = self.levelled(cosine.square() + sine.square(), LEAST_ENERGY, self._of_frames(present))
         frames: Tensor = self.project(torch.log1p(self.log_gain.exp() * energy).mT)
         return frames + self.silence
 
@@ -124,11 +151,13 @@ class SampleWavelet(FrontEnd):
         bands = config.levels + 1
         bound = 1 / math.sqrt(bands * config.taps)
         self.filters = nn.Parameter(torch.empty(model.width, bands, config.taps).uniform_(-bound, bound))
-        self.log_gain = nn.Parameter(torch.full((bands, 1), math.log(MAGNITUDE_GAIN)))
+        gain = RELATIVE_MAGNITUDE_GAIN if config.relative else MAGNITUDE_GAIN
+        self.log_gain = nn.Parameter(torch.full((bands, 1), math.log(gain)))
 
     def forward(self, samples: Tensor, present: Tensor | None = None) -> Tensor:
         bands = torch.cat(decomposition(samples[..., None], self.lowpass, self.levels, self.causal, present), -1)
-        compressed = torch.log1p(self.log_gain.exp() * bands.mT.abs())
+        magnitude = self.levelled(bands.mT.abs(), LEAST_MAGNITUDE, present)
+        compressed = torch.log1p(self.log_gain.exp() * magnitude)
         return self.framed(compressed, self.filters).mT + self.silence
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,32 @@ class Epochs(InEpochs, Windows):
         return self.generator.permutation(count) * context + first
 
 
+@dataclass(frozen=True)
+class Varied:
+    """How recordings are varied as they are drawn: by speed (Ko et al. 2015) and by noise.
+
+    A recording is played by a factor drawn evenly in its logarithm, up to 1 + `speed` either way; pitch and all
+    resonances move with it. To it comes white noise, whose root mean square is drawn likewise, from a hundredth of
+    `noise` up.
+    """
+
+    speed: float = 0.0
+    noise: float = 0.0
+
+    def speeds(self, count: int, generator: np.random.Generator | None) -> np.ndarray:
+        """Factors of so many recordings, (count, 1) float64; unvaried ones draw nothing."""
+        if generator is None or not self.speed:
+            return np.ones((count, 1))
+        return np.exp(generator.uniform(-1, 1, (count, 1)) * math.log1p(self.speed))
+
+    def noisy(self, samples: np.ndarray, generator: np.random.Generator | None) -> np.ndarray:
+        """The samples of each row in noise, (B, T) float32."""
+        if generator is None or not self.noise:
+            return samples
+        loudness = self.noise * np.exp(generator.uniform(math.log(0.01), 0, (len(samples), 1))).astype(np.float32)
+        return samples + loudness * generator.standard_normal(samples.shape, np.float32)
+
+
 class Sounds:
     """The labelled recordings of one split, of which at most `context` samples are heard at once."""
 
@@ -119,30 +147,43 @@ class Sounds:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def heard(self, numbers: np.ndarray, generator: np.random.Generator | None = None) -> Batch:
-        """Recordings by number: samples (B, T) float32 in [-1, 1], 0 behind an end; lengths (B,) and labels (B,) int64.
+    def heard(
+        self, numbers: np.ndarray, generator: np.random.Generator | None = None, varied: Varied = Varied()
+    ) -> Batch:
+        """Recordings by number: samples (B, T) float32, 0 behind an end; lengths (B,) and labels (B,) int64.
 
-        T is the longest of them, or the context. Of longer ones the middle is heard, or with a generator some place.
+        T is the longest of them, or the context. Of longer ones the middle is heard, or with a generator some place,
+        `varied`. What is played faster or slower is interpolated between samples.
         """
-        lengths = np.minimum(self.lengths[numbers], self.context)
-        spare = self.lengths[numbers] - lengths
-        first = self.starts[numbers] + (spare // 2 if generator is None else generator.integers(0, spare + 1))
+        speeds = varied.speeds(len(numbers), generator)
+        last = self.lengths[numbers] - 1
+        lengths = np.minimum((last / speeds[:, 0]).astype(np.int64) + 1, self.context)
+        spare = np.maximum(last - np.ceil((lengths - 1) * speeds[:, 0]).astype(np.int64), 0)
+        first = spare // 2 if generator is None else generator.integers(0, spare + 1)
         offsets = np.arange(lengths.max())
         inside = offsets < lengths[:, None]
-        places = np.where(inside, first[:, None] + offsets, 0)
-        samples = np.where(inside, mulaw_decode(np.asarray(self.tokens[places])), np.float32(0))
-        return samples, lengths, self.labels[numbers]
+        places = np.minimum(first[:, None] + offsets * speeds, last[:, None])
+        samples = self._at(numbers, places.astype(np.int64))
+        if varied.speed:
+            following = self._at(numbers, np.ceil(places).astype(np.int64))
+            samples += (places % 1).astype(np.float32) * (following - samples)
+        samples = varied.noisy(samples, generator)
+        return np.where(inside, samples, np.float32(0)), lengths, self.labels[numbers]
+
+    def _at(self, numbers: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Samples of recordings, each counted from its own start, (B, T)."""
+        return mulaw_decode(np.asarray(self.tokens[self.starts[numbers, None] + places]))
 
 
 class Recordings(Batches):
     """Batches of labelled recordings, each drawn at random; see `Sounds.heard`."""
 
-    def __init__(self, sounds: Sounds, batch_size: int, seed: int) -> None:
+    def __init__(self, sounds: Sounds, batch_size: int, seed: int, varied: Varied = Varied()) -> None:
         super().__init__(batch_size, seed)
-        self.sounds = sounds
+        self.sounds, self.varied = sounds, varied
 
     def next(self) -> Batch:
-        return self.sounds.heard(self._drawn(), self.generator)
+        return self.sounds.heard(self._drawn(), self.generator, self.varied)
 
     def _drawn(self) -> np.ndarray:
         return self.generator.integers(0, len(self.sounds), self.batch_size)
@@ -151,8 +192,8 @@ class Recordings(Batches):
 class RecordingEpochs(InEpochs, Recordings):
     """The same in epochs: each recording once before any again."""
 
-    def __init__(self, sounds: Sounds, batch_size: int, seed: int) -> None:
-        super().__init__(sounds, batch_size, seed)
+    def __init__(self, sounds: Sounds, batch_size: int, seed: int, varied: Varied = Varied()) -> None:
+        super().__init__(sounds, batch_size, seed, varied)
         self._shuffle()
 
     def _order(self) -> np.ndarray:

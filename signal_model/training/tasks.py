@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from signal_model.analysis.counting import flops_per_token, recurrent_state_size
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.config.task import TASK_WORDS, TaskName, TaskWords, task_of_classes
+from signal_model.config.task import TASK_WORDS, TaskName, TaskWords, misplaced, task_of_classes
 from signal_model.data.corpus import Corpus
 from signal_model.data.fit import check_fit
 from signal_model.evaluation.causality import disagreement_of_forms
 from signal_model.evaluation.scores import Score, fixed_windows, score_labels, score_text
 from signal_model.evaluation.yardsticks import most_frequent_label, yardsticks
 from signal_model.support.errors import InputError
-from signal_model.training.batches import Batch, Batches, Epochs, RecordingEpochs, Recordings, Sounds, Windows
+from signal_model.training.batches import Batch, Batches, Epochs, RecordingEpochs, Recordings, Sounds, Varied, Windows
 from signal_model.transforms.spectra import spectral_roughness
 
 Held = Literal["validation", "test"]
@@ -42,9 +42,11 @@ class Task(ABC):
     def unit(self, corpus: Corpus) -> str:
         """What losses are told per."""
 
-    @abstractmethod
     def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
-        """Raise InputError where the model or its training does not fit the corpus."""
+        """Raise InputError where the model does not fit the corpus, or the training the task."""
+        check_fit(model, corpus)
+        if found := misplaced(self.name, training):
+            raise InputError(f"training.{': '.join(found)}")
 
     @abstractmethod
     def batches(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> Batches:
@@ -93,7 +95,7 @@ class LanguageModelling(Task):
 
     def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
         model.require_language_model("be trained to predict tokens")
-        check_fit(model, corpus)
+        super().check(model, training, corpus)
 
     def batches(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> Batches:
         kind = Epochs if training.windows == "epochs" else Windows
@@ -140,13 +142,12 @@ class Classification(Task):
         return "label"
 
     def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
-        check_fit(model, corpus)
-        if training.spectral_loss_weight:
-            raise InputError("training.spectral_loss_weight: is of embeddings of tokens, and a classifier has none")
+        super().check(model, training, corpus)
 
     def batches(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> Batches:
         kind = RecordingEpochs if training.windows == "epochs" else Recordings
-        return kind(Sounds(corpus, "train", model.context), training.batch_size, training.seed)
+        varied = Varied(training.speed_change, training.noise)
+        return kind(Sounds(corpus, "train", model.context), training.batch_size, training.seed, varied)
 
     def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         samples, lengths, labels = batch

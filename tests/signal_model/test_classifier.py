@@ -40,6 +40,7 @@ FRONT_ENDS: list[dict[str, Any]] = [
     {"kind": "filter_bank", "stride": 4, "taps": 4, "filters": 3},
     {"kind": "wavelet", "stride": 3, "taps": 8, "wavelet": "db2", "levels": 3},
 ]
+FRONT_ENDS += [one | {"relative": True} for one in FRONT_ENDS]
 LAYERS: list[dict[str, Any]] = [
     {"mixer": {"kind": "harmonic", "bases": 3}},
     {"mixer": {"kind": "wavelet", "families": ["haar", "db2"], "levels": 2, "heads": 2}},
@@ -47,7 +48,9 @@ LAYERS: list[dict[str, Any]] = [
     {"mixer": {"kind": "attention", "heads": 2, "window": 4}},
     {"mixer": {"kind": "convolution", "taps": 4}, "filter_bank": {"kind": "learned", "filters": 2, "taps": 3}},
 ]
-every_front_end = pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda one: one["kind"])
+every_front_end = pytest.mark.parametrize(
+    "front_end", FRONT_ENDS, ids=lambda one: one["kind"] + ", relative" * ("relative" in one)
+)
 both_sides = pytest.mark.parametrize("causal", [True, False], ids=["causal", "two-sided"])
 
 
@@ -104,10 +107,18 @@ def test_front_ends_are_their_sums(front_end: dict[str, Any], causal: bool, leng
     module = build_front_end(model.front_end, model).double()
     samples = torch.randn(2, length, dtype=torch.float64)
     channels = samples[..., None]
+
+    def levelled(values: torch.Tensor, least: float) -> torch.Tensor:
+        if "relative" not in front_end:
+            return values
+        ends = range(1, values.shape[1] + 1) if causal else [values.shape[1]] * values.shape[1]
+        return values / (torch.stack([values[:, :end].mean(1) for end in ends], 1) + least)
+
     if front_end["kind"] == "wavelet":
         decomposition = causal_decomposition if causal else two_sided_decomposition
         gain = module.get_parameter("log_gain").exp()[:, 0]
-        channels = torch.log1p(gain * torch.cat(decomposition(channels, "db2", 3), -1).abs())
+        bands = levelled(torch.cat(decomposition(channels, "db2", 3), -1).abs(), 1e-3)
+        channels = torch.log1p(gain * bands)
     stride, taps = front_end["stride"], front_end["taps"]
     first = stride - taps if causal else -((taps - stride + 1) // 2)
     filters = module.get_parameter("filters")
@@ -117,12 +128,22 @@ def test_front_ends_are_their_sums(front_end: dict[str, Any], causal: bool, leng
         frames.append(torch.einsum("kbc,mck->bm", torch.stack(heard), filters))
     filtered = torch.stack(frames, 1)
     if front_end["kind"] == "strided":
-        filtered = filtered.clamp(min=0) @ module.project.weight.T
+        filtered = levelled(filtered.clamp(min=0), 1e-3) @ module.project.weight.T
     if front_end["kind"] == "filter_bank":
-        energy = filtered[..., :3].square() + filtered[..., 3:].square()
+        energy = levelled(filtered[..., :3].square() + filtered[..., 3:].square(), 1e-6)
         filtered = torch.log1p(module.get_parameter("log_gain").exp()[:, 0] * energy) @ module.project.weight.T
     assert filtered.shape[1] == -(-length // stride)
     torch.testing.assert_close(module(samples), filtered + module.silence)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS[3:], ids=lambda one: one["kind"])
+def test_what_is_relative_hears_no_microphone(front_end: dict[str, Any]) -> None:
+    """A recording that is louder, and is not silence, sounds the same; silence stays silence."""
+    module = build_front_end((model := config(False, front_end, LAYERS[0])).front_end, model).double()
+    samples = torch.randn(2, 90, dtype=torch.float64)
+    torch.testing.assert_close(module(1e4 * samples), module(1e6 * samples), rtol=1e-4, atol=1e-4)
+    silent = module.silence.expand(2, -(-90 // module.stride), -1)
+    torch.testing.assert_close(module(1e-9 * samples), silent, rtol=0, atol=1e-4)
 
 
 def test_a_filter_bank_begins_as_one() -> None:

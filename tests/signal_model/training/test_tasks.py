@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from signal_model.config import Recipe, TokenizerConfig, TrainingConfig
+from signal_model.config import ModelConfig, Recipe, TokenizerConfig, TrainingConfig
 from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.data.mulaw import LEVELS
 from signal_model.model import build_model
 from signal_model.support.errors import InputError
-from signal_model.training.batches import RecordingEpochs, Recordings, Sounds
+from signal_model.training.batches import RecordingEpochs, Recordings, Sounds, Varied
 from signal_model.training.checkpoints import load_training, save_training
 from signal_model.training.tasks import task_of
 from signal_model.training.trainer import Trainer, run_recipe, score_split
@@ -82,6 +82,31 @@ def test_a_batch_holds_what_was_recorded_and_silence_behind_it(corpus: Corpus) -
         found = np.lib.stride_tricks.sliding_window_view(expected[longest], 900)
         places |= {*np.flatnonzero((found == rows[longest]).all(axis=1)).tolist()}
     assert len(places) > 10
+
+
+def test_recordings_are_varied_in_speed_and_noise(corpus: Corpus) -> None:
+    """Against numpy's own interpolation, and by how loud the noise is that was added."""
+    sounds, whole = Sounds(corpus, "train", 2**14), alone(corpus, "train")
+    numbers = np.tile(np.arange(len(sounds)), 20)
+    samples, lengths, _ = sounds.heard(numbers, np.random.default_rng(3), Varied(speed=0.25))
+    speeds = np.exp(np.random.default_rng(3).uniform(-1, 1, len(numbers)) * np.log(1.25))
+    assert speeds.min() < 0.82 < 1.22 < speeds.max()
+    for row, length, number, speed in zip(samples, lengths, numbers, speeds, strict=True):
+        played = np.arange(length) * speed
+        assert played[-1] <= len(whole[number]) - 1 < played[-1] + speed
+        choices = [np.interp(played + start, np.arange(len(whole[number])), whole[number]) for start in (0, 1)]
+        assert min(np.abs(row[:length] - choice).max() for choice in choices) < 1e-5
+        assert not row[length:].any()
+    quiet = sounds.heard(numbers, np.random.default_rng(4))
+    noisy = sounds.heard(numbers, np.random.default_rng(4), Varied(noise=0.1))
+    added = [(a - b)[:n] for a, b, n in zip(noisy[0], quiet[0], quiet[1], strict=True)]
+    loudness = np.log10([np.sqrt((one**2).mean()) for one in added])
+    assert (loudness > -3.1).all()
+    assert (loudness < -0.9).all()
+    assert loudness.mean() == pytest.approx(-2, abs=0.2)
+    assert not any(row[n:].any() for row, n in zip(noisy[0], noisy[1], strict=True))
+    held = sounds.heard(numbers[:2], None, Varied(0.25, 0.1))  # what is scored is as it was recorded
+    assert all((one == other).all() for one, other in zip(held, sounds.heard(numbers[:2]), strict=True))
 
 
 def test_epochs_have_each_recording_once_and_go_on_where_they_were(corpus: Corpus) -> None:
@@ -165,10 +190,15 @@ def test_a_corpus_that_is_not_of_the_classes_is_refused(recipe: Recipe, folder: 
         found, corpus = changed(recipe, folder, keep, **settings)
         with pytest.raises(InputError, match=message):
             Trainer(build_model(found.model, 0), corpus, found.training, CPU)
-    settings = TrainingConfig(spectral_loss_weight=0.1)
-    found, corpus = changed(recipe, folder, lambda name: True)
-    with pytest.raises(InputError, match="spectral_loss_weight: is of embeddings of tokens"):
-        task_of(found.model).check(found.model, settings, corpus)
+    _, corpus = changed(recipe, folder, lambda name: True)
+    for model, names in ((ModelConfig(), ("speed_change", "noise")), (recipe.model, ("spectral_loss_weight",))):
+        for name in names:
+            told = f"training.{name}: is of .*, not of {task_of(model).name}; accepted: 0, got 0.1"
+            training = TrainingConfig.model_validate({name: 0.1})
+            with pytest.raises(InputError, match=told):
+                task_of(model).check(model, training, corpus)
+            with pytest.raises(ValueError, match=told.partition(": ")[2]):
+                Recipe(task=task_of(model).name, model=model, training=training)
 
 
 @pytest.mark.parametrize(
