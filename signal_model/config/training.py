@@ -79,7 +79,10 @@ class TrainingConfig(Config):
         0.0, ge=0, le=1, description="Of recordings to classify: each is trained on up to so much faster or slower"
     )
     noise: FiniteFloat = Field(
-        0.0, ge=0, le=1, description="Loudest white noise that these are trained in, root mean square; the rest is 1"
+        0.0,
+        ge=0,
+        le=1,
+        description="Root mean square of the loudest white noise that these are trained in; full scale is 1",
     )
     spectral_loss_weight: FiniteFloat = Field(0.0, ge=0, description="Weight of the embedding's spectral roughness")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")

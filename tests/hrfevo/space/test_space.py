@@ -578,7 +578,8 @@ def fingerprint(space: SearchSpace, genome: Genome) -> tuple[Any, ...]:
     ]
     schedule = tuple(recipe.training.learning_rate * learning_rate_factor(s, recipe.training) for s in range(3))
     shapes = tuple((name, tuple(value.shape)) for name, value in model.state_dict().items())
-    return shapes, output.numpy().tobytes(), trained, schedule, tuple(optimizers), recipe.training.batch_size
+    drawn = recipe.training.batch_size, recipe.training.speed_change, recipe.training.noise
+    return shapes, output.numpy().tobytes(), trained, schedule, tuple(optimizers), drawn
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)

@@ -84,7 +84,7 @@ def test_a_batch_holds_what_was_recorded_and_silence_behind_it(corpus: Corpus) -
     assert len(places) > 10
 
 
-def test_recordings_are_varied_in_speed_and_noise(corpus: Corpus) -> None:
+def test_recordings_are_varied_in_speed_and_noise(recipe: Recipe, corpus: Corpus) -> None:
     """Against numpy's own interpolation, and by how loud the noise is that was added."""
     sounds, whole = Sounds(corpus, "train", 2**14), alone(corpus, "train")
     numbers = np.tile(np.arange(len(sounds)), 20)
@@ -105,6 +105,11 @@ def test_recordings_are_varied_in_speed_and_noise(corpus: Corpus) -> None:
     assert (loudness < -0.9).all()
     assert loudness.mean() == pytest.approx(-2, abs=0.2)
     assert not any(row[n:].any() for row, n in zip(noisy[0], noisy[1], strict=True))
+    drawn = [
+        task_of(recipe.model).batches(recipe.model, recipe.training.model_copy(update=changes), corpus).next()
+        for changes in ({}, {"speed_change": 0.2}, {"noise": 0.1})
+    ]
+    assert len({batch[0].tobytes() for batch in drawn}) == 3
     held = sounds.heard(numbers[:2], None, Varied(0.25, 0.1))  # what is scored is as it was recorded
     assert all((one == other).all() for one, other in zip(held, sounds.heard(numbers[:2]), strict=True))
 
