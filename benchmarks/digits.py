@@ -7,8 +7,9 @@ The npz file is a corpus of sound (docs/sound.md) with arrays of labels and of g
 left out once. All four families are then treated alike:
 
 1. `hrfevo.search` looks for the best of the family, `--minutes` of training on one core. Front end, width, depth, rates
-   and how recordings are varied are the same genes for all, and none may have more than 65,000 parameters. It trains
-   on all speakers but two, and judges by the second of these, so it never hears who is left out.
+   and how recordings are varied are the same genes for all. None may have more than 65,000 parameters, nor steps of
+   which `--seconds` hold fewer than 900. It trains on all speakers but two, and judges by the second of these, so it
+   never hears who is left out.
 2. The best is trained anew with `--seeds` seeds, `--seconds` of steps each, on all but the one who is left out, and
    scored on every recording of that one.
 
@@ -55,6 +56,7 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
 BASELINE = "transformer"
 # The 1.2 seconds in the middle are heard of what is longer, as few recordings are.
 CONTEXT = 9600
+MOST_PARAMETERS, RUNGS = 65_000, [100, 300, 900]
 FOUNDER = {
     "training.learning_rate": 5e-3,
     "training.speed_change": 0.2,
@@ -67,8 +69,9 @@ FOUNDER = {
 }
 
 
-def space(family: str, classes: int, corpus: Mapping[str, Any]) -> dict[str, Any]:
-    """What a family is searched in: the same for all but for what mixes the frames."""
+def space(family: str, classes: int, corpus: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """What a family is searched in: the same for all but for what mixes the frames. A training to the last rung must
+    fit into so many `seconds`."""
     told = FAMILIES[family]
     fixed = {name: value for name, value in told.items() if not isinstance(value, list)}
     inner: dict[str, Any] = {
@@ -103,8 +106,8 @@ def space(family: str, classes: int, corpus: Mapping[str, Any]) -> dict[str, Any
         },
         "founders": {"by_hand": FOUNDER | {"layers": [layer, layer]}},
         "objectives": {"error_rate": "minimize"},
-        "constraints": {"parameters": {"max": 65000}},
-        "rungs": [100, 300, 900],
+        "constraints": {"parameters": {"max": MOST_PARAMETERS}, "step_time": {"max": 1000 * seconds / RUNGS[-1]}},
+        "rungs": RUNGS,
         "population": 12,
         "budget": {"evaluations": 10**6},
         "confirm": {"top": 0},
@@ -141,7 +144,7 @@ def measure(asked: argparse.Namespace, family: str, left_out: str, speakers: Seq
     own = corpus | {"held_out": {"validation": [judge], "test": [left_out]}}
     classes = len({*np.load(asked.recordings)[asked.label].tolist()})
     run = hrfevo.search(
-        space(family, classes, own),
+        space(family, classes, own, asked.seconds),
         out=asked.runs,
         name=f"{family.replace(' ', '-')}-without-{left_out}",
         training_minutes=asked.minutes,

@@ -82,7 +82,7 @@ class TrainingConfig(Config):
         0.0,
         ge=0,
         le=1,
-        description="Root mean square of the loudest white noise that these are trained in; full scale is 1",
+        description="Root mean square of the loudest noise that these are trained in; full scale is 1",
     )
     spectral_loss_weight: FiniteFloat = Field(0.0, ge=0, description="Weight of the embedding's spectral roughness")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
