@@ -25,8 +25,8 @@ from signal_model.support.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
 LOOK = 2.0
-# So long it may owe an answer, seconds. Ray itself ends this process after sixty.
-ABSENCE = 20.0
+# So long one answer is waited for, and so long the cluster may owe any, seconds. Ray ends this process after sixty.
+ANSWER, ABSENCE = 5.0, 20.0
 # A head that is busy gives a client up that its own process, begun for it, is too slow for: then it is asked again.
 SLOW_HEAD, JOIN_ATTEMPTS = "Starting Ray client server failed", 3
 
@@ -41,7 +41,7 @@ class View:
 
 
 class Watch:
-    """Looks at the cluster again and again, in a thread: one whose head is gone answers nobody, for a minute."""
+    """Looks at the cluster again and again, in a thread: whoever asks what it saw last need not wait for an answer."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
@@ -67,7 +67,7 @@ class Watch:
     def close(self) -> None:
         """Look no more."""
         self._ends.set()
-        self._thread.join(2 * LOOK)
+        self._thread.join(2 * ANSWER)
 
     def _watch(self) -> None:
         while not self._ends.wait(LOOK):
@@ -81,8 +81,24 @@ class Watch:
 
     def _look(self) -> View:
         began = time.monotonic()
-        nodes = frozenset(node["NodeID"] for node in self._ray.nodes() if node["Alive"])
-        return View(nodes, self._ray.cluster_resources(), began)
+        nodes = living_nodes(self._ray)
+        names = {name for resources in nodes.values() for name in resources}
+        total = {name: sum(resources.get(name, 0.0) for resources in nodes.values()) for name in names}
+        return View(frozenset(nodes), total, began)
+
+
+def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
+    """The nodes that live, and the resources of each. Raises an error of Ray's if the head does not answer in time."""
+    if ray.util.client.ray.is_connected():
+        return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+    # On a node `ray.nodes()` has no deadline. Asked of a head that is gone it waits on when Ray is shut down, and its
+    # threads then end the whole process: after a minute by themselves, or by a signal as Python takes itself down.
+    head = ray._private.worker.global_worker.gcs_client
+    return {
+        identity.hex(): dict(node.resources_total)
+        for identity, node in head.get_all_node_info(timeout=ANSWER).items()
+        if node.state == node.ALIVE
+    }
 
 
 def local_room(resources: Resources, count: int | None) -> int:
