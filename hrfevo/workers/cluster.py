@@ -64,10 +64,17 @@ class Watch:
             self._changed.wait_for(lambda: self._last.at > began, ABSENCE)
         return self.last
 
-    def close(self) -> None:
-        """Look no more."""
+    def close(self) -> bool:
+        """Look no more; whether the cluster still answers."""
         self._ends.set()
         self._thread.join(2 * ANSWER)
+        if self._thread.is_alive():
+            return False
+        try:
+            self._look()
+        except Exception:
+            return False
+        return True
 
     def _watch(self) -> None:
         while not self._ends.wait(LOOK):

@@ -127,10 +127,11 @@ class RayWorkers:
 
     def close(self) -> None:
         """Stop the actors, and Ray itself if it was started here."""
-        self._watch.close()
-        places = [*self._idle, *(task.place for task in self._running.values())]
-        for actor in [*self._starting.values(), *(place.actor for place in places)]:
-            self._end(actor)
+        # Without a head nothing is asked: to end a worker that still starts would wait for it until Ray ends us.
+        if self._watch.close():
+            places = [*self._idle, *(task.place for task in self._running.values())]
+            for actor in [*self._starting.values(), *(place.actor for place in places)]:
+                self._end(actor)
         self._idle, self._running, self._starting, self._waiting = [], {}, {}, []
         self._ray.shutdown()
 
