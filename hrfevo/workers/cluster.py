@@ -98,8 +98,8 @@ def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
     """The nodes that live, and the resources of each. Raises an error of Ray's if the head does not answer in time."""
     if ray.util.client.ray.is_connected():
         return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
-    # On a node `ray.nodes()` has no deadline. Asked of a head that is gone it waits on when Ray is shut down, and its
-    # threads then end the whole process: after a minute by themselves, or by a signal as Python takes itself down.
+    # On a node `ray.nodes()` has no deadline: asked of a head that is gone, it waits on in threads of Ray's that
+    # `ray.shutdown()` leaves alive. They run while Python takes itself down, and end a process that lasts a minute.
     head = ray._private.worker.global_worker.gcs_client
     return {
         identity.hex(): dict(node.resources_total)
