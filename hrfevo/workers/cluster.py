@@ -46,7 +46,7 @@ class Watch:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._changed, self._ends = threading.Condition(), threading.Event()
-        self._last = self._look()
+        self._last = self._look(ABSENCE)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -86,16 +86,19 @@ class Watch:
                 self._last = seen
                 self._changed.notify_all()
 
-    def _look(self) -> View:
+    def _look(self, patience: float = ANSWER) -> View:
         began = time.monotonic()
-        nodes = living_nodes(self._ray)
+        nodes = living_nodes(self._ray, patience)
         names = {name for resources in nodes.values() for name in resources}
         total = {name: sum(resources.get(name, 0.0) for resources in nodes.values()) for name in names}
         return View(frozenset(nodes), total, began)
 
 
-def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
-    """The nodes that live, and the resources of each. Raises an error of Ray's if the head does not answer in time."""
+def living_nodes(ray: Any, patience: float) -> dict[str, Mapping[str, float]]:
+    """The nodes that live, and the resources of each. Raises an error of Ray's without an answer in `patience` seconds.
+
+    Ray's client waits as long as it has a line.
+    """
     if ray.util.client.ray.is_connected():
         return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
     # On a node `ray.nodes()` has no deadline: asked of a head that is gone, it waits on in threads of Ray's that
@@ -103,7 +106,7 @@ def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
     head = ray._private.worker.global_worker.gcs_client
     return {
         identity.hex(): dict(node.resources_total)
-        for identity, node in head.get_all_node_info(timeout=ANSWER).items()
+        for identity, node in head.get_all_node_info(timeout=patience).items()
         if node.state == node.ALIVE
     }
 

@@ -74,7 +74,12 @@ class RayWorkers:
             start_local(ray, self._count, self._resources)
         else:
             join(ray, address)
-        self._watch = Watch(ray)
+        try:
+            with self._asking():
+                self._watch = Watch(ray)
+        except BaseException:
+            ray.shutdown()
+            raise
         self._seen = self._watch.last
         try:
             if address is not None:
