@@ -25,8 +25,8 @@ from signal_model.support.processors import permitted_processors
 
 # How often the cluster is asked whether nodes have come or gone, seconds.
 LOOK = 2.0
-# So long it may owe an answer, seconds. Ray itself ends this process after sixty.
-ABSENCE = 20.0
+# So long one answer is waited for, and so long the cluster may owe any, seconds. Ray ends this process after sixty.
+ANSWER, ABSENCE = 5.0, 20.0
 # A head that is busy gives a client up that its own process, begun for it, is too slow for: then it is asked again.
 SLOW_HEAD, JOIN_ATTEMPTS = "Starting Ray client server failed", 3
 
@@ -41,12 +41,12 @@ class View:
 
 
 class Watch:
-    """Looks at the cluster again and again, in a thread: one whose head is gone answers nobody, for a minute."""
+    """Looks at the cluster again and again, in a thread: whoever asks what it saw last need not wait for an answer."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._changed, self._ends = threading.Condition(), threading.Event()
-        self._last = self._look()
+        self._last = self._look(ABSENCE)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -64,10 +64,17 @@ class Watch:
             self._changed.wait_for(lambda: self._last.at > began, ABSENCE)
         return self.last
 
-    def close(self) -> None:
-        """Look no more."""
+    def close(self) -> bool:
+        """Look no more; whether the cluster still answers."""
         self._ends.set()
-        self._thread.join(2 * LOOK)
+        self._thread.join(2 * ANSWER)
+        if self._thread.is_alive():
+            return False
+        try:
+            self._look()
+        except Exception:
+            return False
+        return True
 
     def _watch(self) -> None:
         while not self._ends.wait(LOOK):
@@ -79,10 +86,29 @@ class Watch:
                 self._last = seen
                 self._changed.notify_all()
 
-    def _look(self) -> View:
+    def _look(self, patience: float = ANSWER) -> View:
         began = time.monotonic()
-        nodes = frozenset(node["NodeID"] for node in self._ray.nodes() if node["Alive"])
-        return View(nodes, self._ray.cluster_resources(), began)
+        nodes = living_nodes(self._ray, patience)
+        names = {name for resources in nodes.values() for name in resources}
+        total = {name: sum(resources.get(name, 0.0) for resources in nodes.values()) for name in names}
+        return View(frozenset(nodes), total, began)
+
+
+def living_nodes(ray: Any, patience: float) -> dict[str, Mapping[str, float]]:
+    """The nodes that live, and the resources of each. Raises an error of Ray's without an answer in `patience` seconds.
+
+    Ray's client waits as long as it has a line.
+    """
+    if ray.util.client.ray.is_connected():
+        return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+    # On a node `ray.nodes()` has no deadline: asked of a head that is gone, it waits on in threads of Ray's that
+    # `ray.shutdown()` leaves alive. They run while Python takes itself down, and end a process that lasts a minute.
+    head = ray._private.worker.global_worker.gcs_client
+    return {
+        identity.hex(): dict(node.resources_total)
+        for identity, node in head.get_all_node_info(timeout=patience).items()
+        if node.state == node.ALIVE
+    }
 
 
 def local_room(resources: Resources, count: int | None) -> int:

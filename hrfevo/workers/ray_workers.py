@@ -74,7 +74,12 @@ class RayWorkers:
             start_local(ray, self._count, self._resources)
         else:
             join(ray, address)
-        self._watch = Watch(ray)
+        try:
+            with self._asking():
+                self._watch = Watch(ray)
+        except BaseException:
+            ray.shutdown()
+            raise
         self._seen = self._watch.last
         try:
             if address is not None:
@@ -127,10 +132,11 @@ class RayWorkers:
 
     def close(self) -> None:
         """Stop the actors, and Ray itself if it was started here."""
-        self._watch.close()
-        places = [*self._idle, *(task.place for task in self._running.values())]
-        for actor in [*self._starting.values(), *(place.actor for place in places)]:
-            self._end(actor)
+        # Without a head nothing is asked: to end a worker that still starts would wait for it until Ray ends us.
+        if self._watch.close():
+            places = [*self._idle, *(task.place for task in self._running.values())]
+            for actor in [*self._starting.values(), *(place.actor for place in places)]:
+                self._end(actor)
         self._idle, self._running, self._starting, self._waiting = [], {}, {}, []
         self._ray.shutdown()
 

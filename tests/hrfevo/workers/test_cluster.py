@@ -276,6 +276,47 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     assert [e for e in evaluations if e.number in {b.number for b in before}] == before
 
 
+@pytest.mark.slow
+def test_who_searched_on_a_cluster_that_vanished_lives_on(doomed_cluster: Cluster) -> None:
+    """Also where a worker was being started, and past the time after which Ray ends a process that asks the head."""
+    searching = f"""
+import time
+from hrfevo.space.genome import Genome
+from hrfevo.space.search_space import Resources
+from hrfevo.workers import cluster
+from hrfevo.workers.base import Job, WorkersLost
+from hrfevo.workers.ray_workers import RayWorkers
+from tests.tools.evaluators import Slow
+
+cluster.ABSENCE = 4.0
+workers = RayWorkers(Slow(0.1), Resources(), 1, address={doomed_cluster.address!r})
+job = Job(0, Genome({{}}), 1, 0)
+workers.submit(job)
+print(workers.next_outcome().worker, flush=True)
+input()
+began = time.monotonic()
+workers.submit(job)
+try:
+    workers.next_outcome()
+except WorkersLost as error:
+    print(error)
+workers.close()
+time.sleep(max(0, began + 40 - time.monotonic()))
+print("alive")
+"""
+    sooner = {**os.environ, "RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
+    with subprocess.Popen(
+        [sys.executable, "-c", searching], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=sooner
+    ) as process:
+        assert process.stdout
+        worker = int(process.stdout.readline())
+        doomed_cluster.head_node.kill_gcs_server()
+        os.kill(worker, signal.SIGKILL)
+        said, _ = process.communicate("\n")
+    assert process.returncode == 0
+    assert said == "the Ray cluster has not answered for 4 seconds\nalive\n"
+
+
 def test_a_ray_of_our_own_needs_no_home_and_says_what_stands_in_its_way(tiny_space: Path, tmp_path: Path) -> None:
     options = ["--evaluations", 2, "--workers", 1, "--out", tmp_path / "runs"]
     clean = {"HOME": "/dev/null", "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}

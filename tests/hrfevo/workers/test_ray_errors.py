@@ -60,15 +60,13 @@ class StandIn:
         self.company: list[tuple[bool, int]] = []
         """Of each evaluation, whether it was to be alone, and how many others ran as it began."""
         self.init = self.shutdown = lambda **_: None
-
-    def nodes(self) -> list[dict[str, Any]]:
-        return [{"NodeID": "node", "Alive": True}]
-
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": float(WORKERS)}
+        self.util = SimpleNamespace(client=SimpleNamespace(ray=SimpleNamespace(is_connected=lambda: False)))
+        node = SimpleNamespace(state=1, ALIVE=1, resources_total={"CPU": float(WORKERS)})
+        head = SimpleNamespace(get_all_node_info=lambda timeout: {b"node": node})
+        self._private = SimpleNamespace(worker=SimpleNamespace(global_worker=SimpleNamespace(gcs_client=head)))
 
     def get_runtime_context(self) -> Any:
-        return SimpleNamespace(get_node_id=lambda: "node", get_accelerator_ids=lambda: {"GPU": []})
+        return SimpleNamespace(get_node_id=b"node".hex, get_accelerator_ids=lambda: {"GPU": []})
 
     def put(self, value: Any) -> Any:
         self._raise_if("put")
