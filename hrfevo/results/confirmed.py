@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hrfevo.results.attempts import WINNERS, attempts, plan_of, rivals_at, stages, trained_name, tuned_at, tunings_of
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.confusion import Confusion, confusion_on_test, summed
@@ -21,21 +21,10 @@ from hrfevo.results.history import History
 from hrfevo.results.range_ends import RangeEnd, range_ends
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome, express
-from hrfevo.space.rivals import TRANSFORMER
+from hrfevo.space.rivals import TRANSFORMER, transformer_first
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.workers.base import TEST
-from signal_model.support.errors import InputError
-from signal_model.support.files import read_text
 
-FOLDER, WINNERS = "confirmation", "winners"
-PLAN = "plan.json"
-# The keys of the best founder and of where rivals were tuned in a plan.
-FOUNDER, TUNED, DONE = "founder", "tuned", "done"
-# What the folders of rivals begin with: their search, and the winners of that, trained again.
-TUNING, TRAINED = "tuning-", "winners-"
-# Those of the transformer are called as when it was the only one, so that confirmations of then are read and gone on
-# with.
-BASELINE, BASELINE_WINNER = "baseline", "baseline-winner"
 Origin = Literal["search", "founder", "baseline"]
 Split = Literal["validation", "test"]
 
@@ -148,7 +137,7 @@ class Confirmation:
     @cached_property
     def rivals(self) -> dict[str, Confirmed]:
         """The first choice of each rival's search, by its name, the transformer first."""
-        names = sorted({one.rival for one in self.rows if one.origin == "baseline"}, key=_order)
+        names = sorted({one.rival for one in self.rows if one.origin == "baseline"}, key=transformer_first)
         found = {name: self._first(self._of(name)) for name in names}
         return {name: one for name, one in found.items() if one is not None}
 
@@ -184,17 +173,6 @@ class Confirmation:
 
 # Of a run that was not confirmed.
 NOTHING = Confirmation()
-
-
-def attempts(folder: RunFolder) -> list[Path]:
-    """Folders of confirmations, the first first."""
-    found = [path for path in (folder.path / FOLDER).glob("*") if path.name.isdigit()]
-    return sorted(found, key=lambda path: int(path.name))
-
-
-def stages(folder: RunFolder) -> list[RunFolder]:
-    """All that confirmations of a run have trained, each a run of its own."""
-    return [RunFolder.open(run.parent) for place in attempts(folder) for run in sorted(place.glob(f"*/{RUN_FILE}"))]
 
 
 def latest(folder: RunFolder) -> list[Confirmed]:
@@ -248,56 +226,6 @@ def cost_of_confirmation(folder: RunFolder) -> Cost:
     return Cost.of(map(History.read, stages(folder)))
 
 
-def tunings_of(folder: RunFolder) -> dict[str, RunFolder]:
-    """The search of each rival that the last confirmation with one took its own from, of those that have ended if any
-    has."""
-    places = sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)), reverse=True)
-    found: dict[str, RunFolder] = {}
-    for place in places:
-        for rival in rivals_at(place):
-            if rival not in found and (tuned_at(place, rival) / RUN_FILE).is_file():
-                found[rival] = RunFolder.open(tuned_at(place, rival))
-    return {name: found[name] for name in sorted(found, key=_order)}
-
-
-def tuned_at(place: Path, rival: str = TRANSFORMER) -> Path:
-    """Where a rival of a confirmation was searched: there, or in an earlier one on the same terms."""
-    told = tuned_before(place).get(rival, place.name)
-    return place.parent / told / tuning_name(rival)
-
-
-def tuned_before(place: Path) -> dict[str, str]:
-    """The confirmation in which each rival was searched, of those that this one did not search itself."""
-    told = plan_of(place).get(TUNED, {})
-    return {TRANSFORMER: told} if isinstance(told, str) else told  # one name, where there was one rival
-
-
-def rivals_at(place: Path) -> list[str]:
-    """Rivals that a confirmation has tuned or trained again, by name."""
-    named = [path.name.removeprefix(prefix) for prefix in (TUNING, TRAINED) for path in place.glob(f"{prefix}*")]
-    transformer = (place / BASELINE).exists() or (place / BASELINE_WINNER).exists()
-    return sorted({*named, *([TRANSFORMER] if transformer else [])}, key=_order)
-
-
-def tuning_name(rival: str) -> str:
-    """The folder in which a rival is searched, within that of a confirmation."""
-    return BASELINE if rival == TRANSFORMER else f"{TUNING}{rival}"
-
-
-def trained_name(rival: str) -> str:
-    """The folder in which the winners of that search are trained again."""
-    return BASELINE_WINNER if rival == TRANSFORMER else f"{TRAINED}{rival}"
-
-
-def plan_of(place: Path) -> dict[str, Any]:
-    """What a confirmation is to do; empty where that is not known."""
-    try:
-        told = json.loads(read_text(place / PLAN))
-    except (InputError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
 def _front(history: History) -> np.ndarray:
     """(n, objectives), smaller is better."""
     space = history.space
@@ -344,10 +272,6 @@ def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -
             unit=space.measure(space.score).unit,
             confusions=tuple(confusion_on_test(e.metrics) for e in same),
         )
-
-
-def _order(rival: str) -> tuple[bool, str]:
-    return rival != TRANSFORMER, rival
 
 
 def _whose(rival: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.confirmed import FOUNDER, Confirmation, confirmation_of
+from hrfevo.results.attempts import FOUNDER
+from hrfevo.results.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.importance import Method, importances_of, ranges_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hrfevo.results.confirmed import (
+from hrfevo.results.attempts import (
     DONE,
     FOLDER,
     FOUNDER,
@@ -21,13 +21,13 @@ from hrfevo.results.confirmed import (
     TUNED,
     WINNERS,
     attempts,
-    confirmation_of,
     plan_of,
     stages,
     trained_name,
     tuned_before,
     tuning_name,
 )
+from hrfevo.results.confirmed import confirmation_of
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of

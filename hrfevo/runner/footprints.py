@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrfevo.results.confirmed import Confirmation, Confirmed, tunings_of
+from hrfevo.results.attempts import tunings_of
+from hrfevo.results.confirmed import Confirmation, Confirmed
 from hrfevo.results.footprints import FILE, Footprint, Footprints
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from hrfevo.results.confirmed import plan_of, tunings_of
-from hrfevo.results.confirmed import stages as confirmations
+from hrfevo.results.attempts import plan_of, tunings_of
+from hrfevo.results.attempts import stages as confirmations
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.scaling.plan import DONE, FOLDER, POWERS, Plan, Sized, Terms, ladders, stages

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrfevo.results.confirmed import DONE, WINNERS, attempts, plan_of
+from hrfevo.results.attempts import DONE, WINNERS, attempts, plan_of
 from hrfevo.results.history import History
 from hrfevo.space.sections import Confirm
 from hrfevo.store.run_folder import RUN_FILE, RunFolder

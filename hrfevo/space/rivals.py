@@ -36,6 +36,11 @@ def the(rival: str) -> str:
     return f"the {rival}" if rival == TRANSFORMER else rival
 
 
+def transformer_first(rival: str) -> tuple[bool, str]:
+    """By what rivals are sorted: the transformer first, then by name."""
+    return rival != TRANSFORMER, rival
+
+
 def mixer_of(told: str) -> str:
     """The kind of mixer in all layers of a rival that is no recipe."""
     return "attention" if told == TRANSFORMER else told

@@ -15,7 +15,8 @@ from rich.console import Console
 
 import hrfevo
 from hrfevo.commands.ending import exit_code
-from hrfevo.results.confirmed import attempts, latest, stages
+from hrfevo.results.attempts import attempts, stages
+from hrfevo.results.confirmed import latest
 from hrfevo.results.footprints import FILE, factor
 from hrfevo.results.history import History
 from hrfevo.results.importance import gene_importances, importances_of, ranges_of

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import hrfevo
-from hrfevo.results.confirmed import TUNED, latest, tuned_at
+from hrfevo.results.attempts import TUNED, tuned_at
+from hrfevo.results.confirmed import latest
 from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import load_space, parse_space
