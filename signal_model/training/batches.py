@@ -125,14 +125,16 @@ class Varied:
         """Factors of so many recordings, (count, 1) float64; unvaried ones draw nothing."""
         if generator is None or not self.speed:
             return np.ones((count, 1))
-        return np.exp(generator.uniform(-1, 1, (count, 1)) * math.log1p(self.speed))
+        found: np.ndarray = np.exp(generator.uniform(-1, 1, (count, 1)) * math.log1p(self.speed))
+        return found
 
     def noisy(self, samples: np.ndarray, generator: np.random.Generator | None) -> np.ndarray:
         """The samples of each row in noise, (B, T) float32."""
         if generator is None or not self.noise:
             return samples
         loudness = self.noise * np.exp(generator.uniform(math.log(0.01), 0, (len(samples), 1))).astype(np.float32)
-        return samples + loudness * generator.standard_normal(samples.shape, np.float32)
+        found: np.ndarray = samples + loudness * generator.standard_normal(samples.shape, np.float32)
+        return found
 
 
 class Sounds:
