@@ -57,6 +57,4 @@ WaveletName = Annotated[
     Field(description="A discrete wavelet of PyWavelets", json_schema_extra=_list_wavelets),
     BeforeValidator(_known_wavelet),
 ]
-Range = Annotated[
-    Interval, Field(description="A pair [low, high] with 0 < low < high", json_schema_extra=_above_zero)
-]
+Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high", json_schema_extra=_above_zero)]
