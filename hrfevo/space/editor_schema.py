@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from hrfevo.space.rivals import RECIPES, kinds
 from hrfevo.space.search_space import SearchSpace
 from signal_model.config import CorpusConfig, LayerConfig, ModelConfig, TrainingConfig
 from signal_model.support.settings import Config, Part
@@ -29,9 +31,10 @@ def json_schema() -> Schema:
     ]
     settings["corpus"] = {"description": settings["corpus"]["description"], "anyOf": corpora}
     inner = defined["LayersGene"]["properties"]
-    inner["genes"] = _genes(inner["genes"], layer)
+    defined["LayerCondition"], defined["Condition"] = _conditions(layer), _conditions(searched)
+    inner["genes"] = _genes(inner["genes"], layer, "LayerCondition")
     inner["fixed"] |= _nested(layer)
-    genes = _genes(settings["genes"], searched)
+    genes = _genes(settings["genes"], searched, "Condition")
     genes["properties"][LAYERS] = {"$ref": "#/$defs/LayersGene"}
     settings["genes"] = genes
     every_layer = {"type": "array", "items": _nested(layer)}
@@ -45,6 +48,8 @@ def json_schema() -> Schema:
         "properties": values,
         "additionalProperties": False,
     }
+    recipe = {"type": "string", "pattern": f"({'|'.join(map(re.escape, RECIPES))})$"}
+    defined["Confirm"]["properties"]["rivals"]["items"] = {"anyOf": [{"enum": kinds()}, recipe]}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema
 
@@ -87,14 +92,20 @@ def _field(config: type[Config], name: str, defined: Schema) -> Schema:
     return values
 
 
-def _genes(about: Schema, paths: dict[str, Schema]) -> Schema:
+def _conditions(paths: dict[str, Schema]) -> Schema:
+    """What `when` may say: a value of a setting, or a list of them."""
+    several = {path: {"anyOf": [values, {"type": "array", "items": values}]} for path, values in paths.items()}
+    return {"type": "object", "properties": several, "additionalProperties": False}
+
+
+def _genes(about: Schema, paths: dict[str, Schema], condition: str) -> Schema:
     """A mapping of genes by path, of any: whatever the kind of gene, its values and ends are those of the setting."""
-    named = {"when": {"propertyNames": {"enum": [*paths]}}}
+    when = {"when": {"$ref": f"#/$defs/{condition}"}}
     genes = {
         path: {
             "allOf": [about["additionalProperties"]],
             "description": values.get("description", path),
-            "properties": {"values": {"items": values}, **_ends(values), **named},
+            "properties": {"values": {"items": values}, **_ends(values), **when},
         }
         for path, values in paths.items()
     }
@@ -105,7 +116,9 @@ def _genes(about: Schema, paths: dict[str, Schema]) -> Schema:
 
 
 def _ends(values: Schema) -> Schema:
-    """`low` and `high` of a setting that is a number are values of it; those of an interval are not."""
+    """`low` and `high` of a setting that is a number are values of it, those of an interval its ends."""
+    if "prefixItems" in values:
+        return dict(zip(("low", "high"), values["prefixItems"], strict=True))
     numeric = all(one.get("type") in ("number", "integer") for one in values.get("anyOf", [values]))
     return {"low": values, "high": values} if numeric else {}
 

@@ -46,14 +46,19 @@ def mixer_of(told: str) -> str:
     return "attention" if told == TRANSFORMER else told
 
 
+def kinds() -> list[str]:
+    """The rivals that are no recipes: transformers, and models of each other mixer."""
+    return [TRANSFORMER, *(kind for kind in MixerConfig.kinds() if kind != mixer_of(TRANSFORMER))]
+
+
 def acceptable(rivals: Sequence[str]) -> None:
     """Raises ValueError for a rival that is none, and for two of one name. Files are not read."""
-    kinds = [TRANSFORMER, *(kind for kind in MixerConfig.kinds() if kind != mixer_of(TRANSFORMER))]
+    known = kinds()
     for told in rivals:
-        if not is_recipe(told) and told not in kinds:
-            accepted = f"{', '.join(kinds)}, or a recipe's file ({', '.join(RECIPES)})"
-            raise ValueError(f"{told!r} is no rival{closest(told, kinds)}; accepted: {accepted}")
-        if is_recipe(told) and name_of(told) in (taken := [*kinds, mixer_of(TRANSFORMER), *OWN]):
+        if not is_recipe(told) and told not in known:
+            accepted = f"{', '.join(known)}, or a recipe's file ({', '.join(RECIPES)})"
+            raise ValueError(f"{told!r} is no rival{closest(told, known)}; accepted: {accepted}")
+        if is_recipe(told) and name_of(told) in (taken := [*known, mixer_of(TRANSFORMER), *OWN]):
             raise ValueError(f"{told!r} would be called {name_of(told)!r}, as another is; accepted: names but {taken}")
     names = [name_of(told) for told in rivals]
     if twice := next((name for name in names if names.count(name) > 1), None):

@@ -90,7 +90,9 @@ class SearchSpace(Config):
     inherit: bool = Field(
         False, description="Offspring begin with the weights of their first parent, where names and shapes agree"
     )
-    rungs: list[int] = Field(min_length=1, description="Training steps; the best of each rung go on to the next")
+    rungs: list[Annotated[int, Field(ge=1, le=MOST_STEPS)]] = Field(
+        min_length=1, description="Training steps; the best of each rung go on to the next"
+    )
     promote: float = Field(
         1 / 3, gt=0, lt=1, description="Share of a rung that goes on to the next; with evolution, the least"
     )
@@ -141,7 +143,7 @@ class SearchSpace(Config):
     @field_validator("rungs")
     @classmethod
     def _growing(cls, rungs: list[int]) -> list[int]:
-        if any(steps < 1 for steps in rungs) or sorted(set(rungs)) != rungs:
+        if sorted(set(rungs)) != rungs:
             raise ValueError(f"rungs are training steps that grow, got {rungs}")
         return rungs
 

@@ -44,6 +44,10 @@ def below_nyquist(pair: Interval) -> Interval:
     return pair
 
 
+def _above_zero(schema: dict[str, Any]) -> None:
+    schema["prefixItems"] = [end | {"exclusiveMinimum": 0} for end in schema["prefixItems"]]
+
+
 def _list_wavelets(schema: dict[str, Any]) -> None:
     schema["enum"] = [*discrete_wavelets()]
 
@@ -53,4 +57,4 @@ WaveletName = Annotated[
     Field(description="A discrete wavelet of PyWavelets", json_schema_extra=_list_wavelets),
     BeforeValidator(_known_wavelet),
 ]
-Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high")]
+Range = Annotated[Interval, Field(description="A pair [low, high] with 0 < low < high", json_schema_extra=_above_zero)]

@@ -35,6 +35,10 @@ class SignalLLMPreTrainedModel(PreTrainedModel):
         super().post_init()
 
     @classmethod
+    def register_for_auto_class(cls, auto_class: str | type = "AutoModel") -> None:
+        """Nothing, as for its config."""
+
+    @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Self:
         """As in transformers, on one device. Raises InputError where a device map names several, or offloads parts:
         weights would be moved in time for a `forward` only, and parts of a SignalLLM have two forms more."""

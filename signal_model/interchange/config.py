@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from transformers import PreTrainedConfig
 
 from signal_model.config import ModelConfig, Recipe
-from signal_model.support.files import explain
+from signal_model.support.files import explain, write_atomically
+
+# For programs that know of no signal_model but may run code of the folder (trust_remote_code): it imports what is
+# installed, and holds none of its own.
+MODULE = "modeling_signal_llm.py"
+CLASSES = {
+    "AutoConfig": "SignalLLMConfig",
+    "AutoModelForCausalLM": "SignalLLMForCausalLM",
+    "AutoModelForSequenceClassification": "SignalLLMForSequenceClassification",
+    "AutoModel": "SignalLLMModel",
+}
+IMPORT = f"from signal_model.interchange import {', '.join(CLASSES.values())}  # noqa: F401\n"
+AUTO_MAP = {auto: f"{Path(MODULE).stem}.{name}" for auto, name in CLASSES.items()}
 
 
 class SignalLLMConfig(PreTrainedConfig):
@@ -28,6 +42,17 @@ class SignalLLMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         self._take(self.recipe or {"model": {}})
         super().__post_init__(**kwargs)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str | type = "AutoConfig") -> None:
+        """Nothing: what is saved imports signal_model, and takes no copies of its files along."""
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> None:
+        """As in transformers; and the module of one line, where config.json names it."""
+        if getattr(self, "auto_map", None) == AUTO_MAP:
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(save_directory) / MODULE, IMPORT)
+        super().save_pretrained(save_directory, push_to_hub, **kwargs)
 
     def model_config(self) -> ModelConfig:
         """The frozen config that `SignalLLM` is built from."""

@@ -22,10 +22,7 @@ from signal_model.data.tokenizers import (
     of_text,
     tokenizer_from_json,
 )
-from signal_model.interchange.backbone import SignalLLMModel
-from signal_model.interchange.classification import SignalLLMForSequenceClassification
-from signal_model.interchange.config import SignalLLMConfig
-from signal_model.interchange.model import SignalLLMForCausalLM
+from signal_model.interchange.config import AUTO_MAP, IMPORT, MODULE, SignalLLMConfig
 from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError, one_line
 from signal_model.support.files import explain, make_folder, read_text, write_atomically, write_json
@@ -34,18 +31,6 @@ from signal_model.training.checkpoints import load_checkpoint, load_figures, sav
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
-# For programs that know of no signal_model but may run code of the folder (trust_remote_code): it imports what is
-# installed, and holds none of its own.
-MODULE = "modeling_signal_llm.py"
-CLASSES = {
-    "AutoConfig": SignalLLMConfig,
-    "AutoModelForCausalLM": SignalLLMForCausalLM,
-    "AutoModelForSequenceClassification": SignalLLMForSequenceClassification,
-    "AutoModel": SignalLLMModel,
-}
-NAMES = ", ".join(one.__name__ for one in CLASSES.values())
-IMPORT = f"from signal_model.interchange import {NAMES}  # noqa: F401\n"
-AUTO_MAP = {auto: f"{Path(MODULE).stem}.{one.__name__}" for auto, one in CLASSES.items()}
 FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, MODULE)
 PREFIX = "model."
 EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
@@ -68,7 +53,7 @@ def to_transformers(checkpoint: Path, output: Path, code: bool = True) -> None:
     figures = load_figures(checkpoint)
     end = tokenizer.end_of_text
     special = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
-    names = {"architectures": [SignalLLMForCausalLM.__name__], "dtype": "float32"}
+    names = {"architectures": ["SignalLLMForCausalLM"], "dtype": "float32"}
     config = SignalLLMConfig(recipe=recipe.to_dict(), **special, **names)
     _make_folder(output, checkpoint)
     if code:

@@ -57,7 +57,7 @@ class ModelTester:
 
     def __init__(self, layers: list[dict[str, Any]]) -> None:
         self.layers = layers
-        self.num_hidden_layers = len(layers)
+        self.num_hidden_layers = self.get_config().num_hidden_layers
 
     def get_config(self) -> SignalLLMConfig:
         model = {"vocab_size": TOKENS, "width": WIDTH, "context": 64, "layers": self.layers}

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ SPACE_OF_ALL = (ROOT / "search_spaces" / "mixers.yaml").read_text()
         ("batch_size: 12", "batchsize: 12", "training"),
         ("training.optimizer.kind: {", "training.optimiser.kind: {", "genes"),
         ("constraints: {parameters:", "constraints: {parameter:", "constraints"),
+        ("frequencies: {type: interval, low: 0.25", "frequencies: {type: interval, low: 0",
+         "genes/embedding.frequencies/low"),
+        ("rungs: [", "rungs: [0, ", "rungs/0"),
     ],
 )  # fmt: skip
 def test_an_editor_marks_a_wrong_gene_or_value_where_it_stands(written: str, instead: str, place: str) -> None:
@@ -89,6 +93,30 @@ def test_an_editor_marks_a_wrong_gene_or_value_where_it_stands(written: str, ins
         parse_space(broken, "space.yaml")
     errors = jsonschema.Draft202012Validator(json_schema()).iter_errors(parse_document(broken, "space.yaml").data)
     assert place in {"/".join(map(str, error.path)) for error in errors}
+
+
+def misspelt(told: Any) -> Iterator[Any]:
+    """Data of a file with one letter too many: in each of its keys, and in each of its words."""
+    if isinstance(told, str):
+        yield f"{told}x"
+    for key, value in told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ():
+        if isinstance(told, dict):
+            yield {f"{name}x" if name == key else name: one for name, one in told.items()}
+        for instead in misspelt(value):
+            broken = copy.copy(told)
+            broken[key] = instead
+            yield broken
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_an_editor_marks_whatever_is_misspelt(path: Path) -> None:
+    """But for names, which are free: of the space, of its founders."""
+    space = parse_document(path.read_text(), path.name).data
+    known = jsonschema.Draft202012Validator(json_schema())
+    unmarked = [broken for broken in misspelt(space) if known.is_valid(broken)]
+    free = {"name", "description", "founders"}
+    assert len(unmarked) == 2 + len(space.get("founders", ()))
+    assert all({key for key, value in broken.items() if value != space[key]} <= free for broken in unmarked)
 
 
 @pytest.mark.parametrize("path", [*SPACES, ROOT / "README.md"], ids=lambda path: path.stem)

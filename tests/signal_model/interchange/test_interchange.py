@@ -341,29 +341,33 @@ STOCK = """
 import sys
 from transformers import AutoModelForCausalLM, AutoTokenizer
 assert "signal_model" not in sys.modules
-folder = sys.argv[1]
+folder, saved = sys.argv[1:]
 try:
     AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
     raise AssertionError
 except ValueError:
     pass  # no code is run that nobody asked for
 model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
-tokens = AutoTokenizer.from_pretrained(folder)(["one", "and two"], return_tensors="pt", padding=True)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+tokens = tokenizer(["one", "and two"], return_tensors="pt", padding=True)
 print(model(**tokens).logits[1].double().sum().item(), model.config.max_position_embeddings)
+model.save_pretrained(saved)
+tokenizer.save_pretrained(saved)
 """
 
 
-def test_a_program_that_knows_of_no_signal_model_loads_an_export(tmp_path: Path) -> None:
+def test_a_program_that_knows_of_no_signal_model_loads_an_export_and_what_it_saved(tmp_path: Path) -> None:
     built, _ = exported(tmp_path, {"layers": ALL_MIXERS})
     environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
-    result = subprocess.run(
-        [sys.executable, "-c", STOCK, tmp_path / "hub"], capture_output=True, text=True, env=environment
-    )
-    assert result.returncode == 0, result.stderr
-    score, context = result.stdout.split()
     expected = built(torch.tensor([list(b"and two")]))[0].double().sum().item()
-    assert float(score) == pytest.approx(expected, abs=1e-3)
-    assert int(context) == 64
+    for folder, saved in (("hub", "saved"), ("saved", "again")):
+        places = [tmp_path / folder, tmp_path / saved]
+        result = subprocess.run([sys.executable, "-c", STOCK, *places], capture_output=True, text=True, env=environment)
+        assert result.returncode == 0, result.stderr
+        score, context = result.stdout.split()
+        assert float(score) == pytest.approx(expected, abs=1e-3)
+        assert int(context) == 64
+        assert {path.name for path in (tmp_path / saved).iterdir()} == FILES
     to_transformers(tmp_path / "checkpoint", tmp_path / "plain", code=False)
     assert "auto_map" not in json.loads((tmp_path / "plain" / "config.json").read_text())
     assert {path.name for path in (tmp_path / "plain").iterdir()} == FILES - {"modeling_signal_llm.py"}
