@@ -26,7 +26,7 @@ import math
 import multiprocessing
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +249,7 @@ def main() -> int:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(asked.processes, spawn) as pool, asked.output.open("a") as file:
             futures = [pool.submit(measure, asked, family, one, speakers) for family, one in left]
-            for future in futures:
+            for future in as_completed(futures):
                 for row in future.result():
                     file.write(json.dumps(row) + "\n")
                 file.flush()
