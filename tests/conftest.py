@@ -102,6 +102,12 @@ def tiny_space(tmp_path: Path, text_folder: Path) -> Path:
 
 
 @pytest.fixture
+def space(tiny_space: Path) -> SearchSpace:
+    """What that file says."""
+    return load_space(tiny_space)[0]
+
+
+@pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process and in forked ones leave empty reports: to draw one takes longer than a small search."""
     monkeypatch.setenv(forks.UNDRAWN, "1")
@@ -202,6 +208,16 @@ def answer(*arguments: object, of: Typer = app) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def assert_one_clear_line(result: subprocess.CompletedProcess[str], says: str) -> None:
+    """Of a command that was asked for what cannot be."""
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    assert "Traceback" not in result.stdout + result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    assert says in lines[0], lines[0]
 
 
 def only_run(folder: Path) -> Path:

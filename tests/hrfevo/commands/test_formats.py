@@ -139,7 +139,7 @@ def test_the_list_has_every_format_of_every_command() -> None:
         if (choices := get_type_hints(asked).get("format_")) is not None:
             offered[asked.__name__.removesuffix("_command")] = set(choices)
     listed = {name: set(formats) for name, formats in FORMATS.items()}
-    listed["export"] |= {"huggingface"}  # trains; see test_export
+    listed["export"] |= {"huggingface"}  # trains; see views/export/test_weights.py
     listed["scale"] = set(PRINTED)  # trains; see test_scaling
     listed["spaces"] = set(PRINTED)  # asks nothing of a run; see test_init
     listed["plugins"] = set(PRINTED)  # nor does it; see test_plugins

@@ -1,4 +1,4 @@
-"""The end of a search: confirmation beside a baseline, importance of genes, probes, warm starts."""
+"""The end of a search: confirmation beside a baseline, what winners take, and what a confirmed run is good for."""
 
 from __future__ import annotations
 
@@ -19,14 +19,11 @@ from hrfevo.results.attempts import attempts, stages
 from hrfevo.results.confirmed import latest
 from hrfevo.results.footprints import FILE, factor
 from hrfevo.results.history import History
-from hrfevo.results.importance import gene_importances, importances_of, ranges_of
 from hrfevo.runner import confirmation
-from hrfevo.runner.baseline import baseline_of, smallest_of
 from hrfevo.runner.confirmation import confirm
 from hrfevo.runner.footprints import PASSES, measure_footprints
 from hrfevo.runner.machinery import Machinery
-from hrfevo.space.genome import Genome, express, sample
-from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
 from hrfevo.store.run_folder import RunFolder
@@ -34,11 +31,8 @@ from hrfevo.store.spending import spent
 from hrfevo.store.store import Evaluation
 from hrfevo.views.footprints import footprint_figures, footprints_in_words
 from hrfevo.views.verdicts import verdicts
-from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.model import build_model, count_parameters
-from signal_model.support.files import to_yaml
-from signal_model.training.probes import PROBES, TASKS, UNASKED, probe
-from tests.conftest import SPACES, answer, command
+from signal_model.config import ModelConfig
+from tests.conftest import answer, command
 
 # One that no search would choose.
 FOUNDERS = """
@@ -208,141 +202,6 @@ def test_factors_of_times_do_not_hold_what_held_up_a_pass() -> None:
     assert (factor([2.0], [1.0]).low, factor([2.0], [1.0]).high) == (0, np.inf)
 
 
-@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
-def test_the_baseline_is_a_valid_space_of_transformers(path: Path) -> None:
-    space, _ = load_space(path)
-    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, 1e6)), "baseline")
-    assert baseline.rungs == space.rungs
-    assert "parameters" in baseline.constraints
-    for seed in range(20):
-        recipe = express(baseline, sample(baseline, np.random.default_rng(seed)), seed=0)
-        assert {layer.mixer.kind for layer in recipe.model.layers} == {"attention"}
-        assert recipe.model.embedding.kind == "standard"
-        assert recipe.model.context == express(space, sample(space, np.random.default_rng(seed)), seed=0).model.context
-
-
-@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
-def test_the_baseline_is_as_free_as_the_space(path: Path) -> None:
-    space, _ = load_space(path)
-    content = baseline_of(space, {"trainings": 2.5}, None)
-    baseline = parse_space(to_yaml(content), "baseline")
-    own, other = (
-        {name: gene.to_dict() | {"when": gene.conditions} for name, gene in s.genes.items() if "training." in name}
-        for s in (space, baseline)
-    )
-    assert own == other, "rates and optimiser in the same ranges; what is fixed is fixed"
-    assert baseline.training == space.training
-    assert (baseline.budget.trainings, baseline.budget.evaluations) == (2.5, None)
-    seen = [[len(m.layers) for m in models(s)] for s in (space, baseline)]
-    assert {*seen[0]} == {*seen[1]}, "as many layers"
-    sizes = [{layer.feedforward.expansion for m in models(s) for layer in m.layers} for s in (space, baseline)]
-    assert sizes[0] == sizes[1]
-
-
-def models(space: SearchSpace) -> list[ModelConfig]:
-    generator = np.random.default_rng(0)
-    return [express(space, sample(space, generator), seed=0).model for _ in range(60)]
-
-
-def test_settings_in_which_fixed_layers_differ_are_searched_among_their_values(tiny_space: Path) -> None:
-    layers = (
-        "[{mixer: {kind: attention, heads: 2, window: 8}, feedforward: {kind: mlp, expansion: 1}},"
-        " {mixer: {kind: harmonic}, feedforward: {kind: spectral, expansion: 3, activation: gelu}}]"
-    )
-    text = tiny_space.read_text()
-    text = text[: text.index("  layers:")] + text[text.index("objectives:") :]
-    space = parse_space(text.replace("width: 16", f"width: 16, layers: {layers}"), "fixed")
-    found = models(parse_space(to_yaml(baseline_of(space, {"evaluations": 2}, None)), "baseline"))
-    assert {len(model.layers) for model in found} == {2}
-    mixers = {(layer.mixer.heads, layer.mixer.window) for model in found for layer in model.layers}  # type: ignore[attr-defined]
-    assert mixers == {(2, 8)}, "as the attention there is"
-    free = {(layer.feedforward.expansion, layer.feedforward.activation) for model in found for layer in model.layers}
-    assert free == {(1.0, "relu2"), (1.0, "gelu"), (3.0, "relu2"), (3.0, "gelu")}
-    assert {layer.feedforward.kind for model in found for layer in model.layers} == {"mlp"}
-
-
-@pytest.mark.parametrize(
-    ("bounds", "largest", "bound"),
-    [
-        ({"max": 50_000}, 20_008, 20_008),
-        ({"max": 50_000, "min": 900}, 20_008, 20_008),
-        ({"min": 900}, 20_008, 20_008),
-        ({"max": 50_000}, 60_000, 50_000),
-        ({"max": 50_000}, None, 50_000),
-    ],
-)
-def test_the_tighter_of_both_bounds_holds_for_the_baseline(
-    tiny_space: Path, bounds: dict[str, int], largest: float | None, bound: float
-) -> None:
-    space, _ = load_space(tiny_space, [f"constraints={json.dumps({'parameters': bounds})}"])
-    baseline = parse_space(to_yaml(baseline_of(space, {"evaluations": 20}, largest)), "baseline")
-    assert baseline.constraints["parameters"].max == bound
-    assert baseline.constraints["parameters"].min == bounds.get("min")
-
-
-@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
-def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path) -> None:
-    space = parse_space(to_yaml(baseline_of(load_space(path)[0], {"evaluations": 5}, None)), "baseline")
-    generator = np.random.default_rng(0)
-    sizes = []
-    for _ in range(12):
-        recipe = express(space, sample(space, generator), seed=0)
-        sizes.append(count_parameters(build_model(recipe.model, seed=0)))
-    assert smallest_of(space) <= min(sizes)
-
-
-def test_winners_that_no_transformer_is_as_small_as_are_confirmed_without_one(tiny_space: Path, tmp_path: Path) -> None:
-    options = ["--set", "constraints={parameters: {max: 5670}}", "--set", "confirm={top: 1, seeds: 1}"]
-    result = command(
-        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--evaluations", 2, *options
-    )
-    assert result.returncode == 0, result.stderr
-    assert "no transformer of this width has at most 5,670 parameters (the smallest 5,681)" in result.stdout
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
-    space = (finished / "space.yaml").read_text()
-    named = tmp_path / "named.yaml"
-    layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
-    named.write_text(
-        space + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: [" + layer + "]}\n"
-    )
-    result = command(
-        "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
-        "--evaluations", 6,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    (path,) = (tmp_path / "runs").iterdir()
-    run, earlier = RunFolder.open(path), RunFolder.open(finished)
-    evaluations = run.open_store().evaluations(run.id)
-    assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
-    founders = [e.genome for e in evaluations if e.operator == "founder"]
-    winners = History.read(earlier).front
-    assert set(founders[2:]) <= {w.genome for w in winners}
-    assert len(founders) == min(6, 2 + len(winners))
-    (source,) = run.settings.earlier
-    assert (source.run, source.id, source.founders) == (str(finished), earlier.id, len(winners))
-    assert f"from {finished.name}" in answer("lineage", path, founders[-1])
-
-
-@pytest.mark.parametrize(
-    ("addition", "message"),
-    [
-        ("founders:\n  odd: {embedding.kind: standard}\n", "founders.odd"),
-        ("confirm: {tops: 3}\n", "did you mean 'top'"),
-        ("confirm: {seeds: 0}\n", "confirm.seeds"),
-    ],
-)
-def test_mistakes_in_a_space_name_their_line(tiny_space: Path, addition: str, message: str) -> None:
-    text = tiny_space.read_text().replace("confirm: {top: 0}\n", "")
-    tiny_space.write_text(text + addition)
-    result = command("hrfevo", "validate", tiny_space)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert f"{tiny_space}:" in result.stderr
-
-
 def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:
     with RunFolder.open(finished).locked():
         result = command("hrfevo", "confirm", finished, "--backend", "inline")
@@ -392,49 +251,33 @@ def test_a_run_without_results_cannot_be_confirmed_nor_questioned(tiny_space: Pa
     assert "accepted: bits_per_byte, parameters" in command("hrfevo", "importance", run, "--objective", "speed").stderr
 
 
-# --- importance ----------------------------------------------------------------------------------
+# --- what a confirmed run is good for -------------------------------------------------------------
 
 
-def judged(space: SearchSpace, count: int, seed: int = 0) -> list[Evaluation]:
-    """Random genomes of the embeddings space whose score depends on the kind, and on bases where there are any."""
-    generator = np.random.default_rng(seed)
-    evaluations = []
-    for number in range(count):
-        genome = sample(space, generator)
-        score = {"standard": 3.0, "spectral": 2.0, "basis": 2.5, "hybrid": 2.2}[genome.values["embedding.kind"]]
-        score -= 0.3 * np.log(genome.values.get("embedding.bases", 1))
-        evaluations.append(
-            Evaluation(
-                number, genome.id, dict(genome.values), number, "random", (), 0, 0, "finished", "", "",
-                {"bits_per_byte": float(score), "parameters": 1.0}, "", "cpu", 0.0, 0.0, 1.0,
-                2 * number, 2 * number + 1,
-            )
-        )  # fmt: skip
-    return evaluations
-
-
-@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
-def test_importance_finds_the_genes_that_decide(method: str) -> None:
-    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
-    shares = gene_importances(History(space, tuple(judged(space, 600))), "bits_per_byte", method)  # type: ignore[arg-type]
-    assert sum(shares.values()) == pytest.approx(1)
-    assert set(list(shares)[:2]) == {"embedding.kind", "embedding.bases"}
-    assert gene_importances(History(space, tuple(judged(space, 300))), "parameters", method) == {}  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("method", ["fanova", "ped-anova"])
-def test_ranges_hold_the_shares_and_narrow_with_more_evaluations(method: str) -> None:
-    space, _ = load_space(next(path for path in SPACES if path.stem == "embeddings"))
-    widths = []
-    for count in (30, 300):
-        some = History(space, tuple(judged(space, count)))
-        shares = importances_of(some, ["bits_per_byte"], method)  # type: ignore[arg-type]
-        ranges = ranges_of(some, shares, method)["bits_per_byte"]  # type: ignore[arg-type]
-        assert all(0 <= low <= high <= 1 for low, high in ranges.values())
-        assert all(ranges[gene][0] <= share <= ranges[gene][1] for gene, share in shares["bits_per_byte"].items())
-        widths.append(sum(high - low for low, high in ranges.values()))
-    assert widths[1] < widths[0]
-    assert ranges_of(History(space, tuple(judged(space, 19))), shares, method) == {}  # type: ignore[arg-type]
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_begins_with_the_front_of_another_and_with_named_genomes(finished: Path, tmp_path: Path) -> None:
+    space = (finished / "space.yaml").read_text()
+    named = tmp_path / "named.yaml"
+    layer = "{mixer.kind: attention, feedforward.expansion: 1.0}"
+    named.write_text(
+        space + "  plain: {training.learning_rate: 0.01, embedding.kind: standard, layers: [" + layer + "]}\n"
+    )
+    result = command(
+        "hrfevo", "run", named, "--out", tmp_path / "runs", "--backend", "inline", "--from", finished, "--no-confirm",
+        "--evaluations", 6,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (path,) = (tmp_path / "runs").iterdir()
+    run, earlier = RunFolder.open(path), RunFolder.open(finished)
+    evaluations = run.open_store().evaluations(run.id)
+    assert [e.values["training.learning_rate"] for e in evaluations[:2]] == [0.001, 0.01]
+    founders = [e.genome for e in evaluations if e.operator == "founder"]
+    winners = History.read(earlier).front
+    assert set(founders[2:]) <= {w.genome for w in winners}
+    assert len(founders) == min(6, 2 + len(winners))
+    (source,) = run.settings.earlier
+    assert (source.run, source.id, source.founders) == (str(finished), earlier.id, len(winners))
+    assert f"from {finished.name}" in answer("lineage", path, founders[-1])
 
 
 def test_the_importance_command_says_method_rung_count_and_certainty(finished: Path) -> None:
@@ -453,74 +296,3 @@ def test_the_importance_command(finished: Path) -> None:
         "training.learning_rate", "embedding.kind", "embedding.bases", "embedding.frequencies", "layers",
         "layers.mixer.kind", "layers.mixer.levels", "layers.feedforward.expansion",
     }  # fmt: skip
-
-
-# --- probes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("task", PROBES)
-def test_questions_of_probes_can_be_answered(task: str) -> None:
-    """Whatever is asked follows from what stands before it, by the rule of the task."""
-    tokens, answers = TASKS[task](200, 64, np.random.default_rng(0))  # type: ignore[index]
-    asked = answers != UNASKED
-    assert asked.any(axis=1).mean() > 0.9
-    if task == "in_context_recall":
-        for row, wanted in zip(tokens, answers, strict=True):
-            seen: dict[int, int] = {}
-            for place in range(0, 64, 2):
-                key, value = int(row[place]), int(row[place + 1])
-                assert wanted[place] == seen.get(key, UNASKED)
-                seen[key] = value
-    elif task == "selective_copying":
-        for row, wanted in zip(tokens, answers, strict=True):
-            assert [t for t in row if t < 30] == [w for w in wanted if w != UNASKED]
-    elif task == "memorization":
-        facts = {
-            (int(k), int(w))
-            for row, want in zip(tokens, answers, strict=True)
-            for k, w in zip(row[::2], want[1::2], strict=True)
-        }
-        assert len(facts) == len({key for key, _ in facts}) == 12
-    else:
-        assert (tokens[:, :-1] == answers).all()
-
-
-def test_probes_tell_architectures_apart() -> None:
-    """Attention recalls what it saw, a window of two tokens cannot; both can learn facts by heart."""
-    import torch
-
-    training = TrainingConfig(learning_rate=1.5e-2)
-    whole, blind = (
-        ModelConfig.model_validate(
-            {
-                "width": 32,
-                "context": 32,
-                "layers": [{"mixer": {"kind": "attention", "short_convolution": 3} | window}] * 2,
-            }
-        )
-        for window in ({}, {"window": 2})
-    )
-    device = torch.device("cpu")
-    recall = [probe("in_context_recall", model, training, device, steps=200) for model in (whole, blind)]
-    assert recall[0] > recall[1] + 0.4
-    assert probe("memorization", blind, training, device, steps=100) > 0.9
-    assert probe("memorization", blind, training, device, steps=1) < 0.5
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_probe_is_an_objective_measured_once(tiny_space: Path, tmp_path: Path) -> None:
-    settings = ("objectives={bits_per_byte: minimize, memorization: maximize}", "probe_steps=5", "rungs=[2, 4]")
-    arguments = [part for setting in settings for part in ("--set", setting)]
-    result = command(
-        "hrfevo", "run", tiny_space, "--out", tmp_path, "--backend", "inline", "--algorithm", "random",
-        "--evaluations", 9, *arguments,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    (path,) = tmp_path.glob("tiny-*")
-    run = RunFolder.open(path)
-    evaluations = run.open_store().evaluations(run.id)
-    promoted = [e for e in evaluations if e.rung == 1]
-    assert promoted
-    for upper in promoted:
-        lower = next(e for e in evaluations if e.genome == upper.genome and e.rung == 0)
-        assert upper.metrics["memorization"] == lower.metrics["memorization"]

@@ -37,11 +37,10 @@ from hrfevo.store.store import Evaluation, Store
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError
-from tests.conftest import TINY_SPACE, command
-from tests.hrfevo.commands.test_cli import assert_one_clear_line
-from tests.hrfevo.runner.test_search import QUIET, search
+from tests.conftest import TINY_SPACE, assert_one_clear_line, command
 from tests.tools.evaluators import Scripted
 from tests.tools.forks import UNDRAWN
+from tests.tools.searches import QUIET, search
 from tests.tools.services import free_port
 
 # --- a run that is stopped and goes on, logged to both ---------------------------------------------------

@@ -33,8 +33,8 @@ from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError
 from tests.conftest import command, only_run
 from tests.hrfevo.commands.test_formats import old_run
-from tests.hrfevo.runner.test_search import QUIET
 from tests.tools.evaluators import Scripted
+from tests.tools.searches import QUIET
 
 # A continuum and a finite space that is searched through, so that generations end before they are full.
 MIXED = """

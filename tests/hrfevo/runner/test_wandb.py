@@ -13,8 +13,7 @@ import pytest
 
 from hrfevo.runner.observers.targets import Target, parse_targets
 from hrfevo.space.genome import flat
-from tests.conftest import TINY_SPACE, command
-from tests.hrfevo.commands.test_cli import assert_one_clear_line
+from tests.conftest import TINY_SPACE, assert_one_clear_line, command
 from tests.hrfevo.runner.test_logs import series_of, stored
 from tests.tools.forks import UNDRAWN
 

@@ -24,7 +24,7 @@ from ray.cluster_utils import Cluster
 from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome
-from hrfevo.space.reading import load_space, parse_space
+from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Resources
 from hrfevo.workers import evaluation
@@ -42,11 +42,6 @@ from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE
 
 CUDA = torch.device("cuda", 0)
-
-
-@pytest.fixture
-def space(tiny_space: Path) -> SearchSpace:
-    return load_space(tiny_space)[0]
 
 
 def jobs_of(space: SearchSpace, count: int) -> list[Job]:
