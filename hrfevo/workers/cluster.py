@@ -29,6 +29,8 @@ LOOK = 2.0
 ANSWER, ABSENCE = 5.0, 20.0
 # A head that is busy gives a client up that its own process, begun for it, is too slow for: then it is asked again.
 SLOW_HEAD, JOIN_ATTEMPTS = "Starting Ray client server failed", 3
+# Ray gives itself half a minute to start, which a machine that is busy may not have for it: then it is asked again.
+SLOW_START, START_ATTEMPTS = "timed out during startup", 2
 
 
 @dataclass(frozen=True)
@@ -146,20 +148,29 @@ def start_local(ray: Any, workers: int, resources: Resources) -> None:
     # Nobody else is let in. Ray itself would keep the token at home, where not every process may write.
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    try:
-        with _sigterm_ours():
-            ray.init(
-                address="local",
-                num_cpus=workers * resources.cpus,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-            )
-    except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
-        hint = ""
-        if isinstance(error, PermissionError) or "AF_UNIX" in str(error):
-            hint = "; RAY_TMPDIR names another folder for its files and sockets: one of yours, with a short path"
-        raise WorkersLost(f"it does not start on this machine: {one_line(error)}{hint}") from error
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            with _sigterm_ours():
+                ray.init(
+                    address="local",
+                    num_cpus=workers * resources.cpus,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                )
+            return
+        except Exception as error:  # Ray tells of processes that died or do not answer by no class of its own
+            if SLOW_START in str(error) and attempt < START_ATTEMPTS:
+                ray.shutdown()  # what has begun of it ends with this process
+                continue
+            raise _unstarted(error) from error
+
+
+def _unstarted(error: Exception) -> WorkersLost:
+    hint = ""
+    if isinstance(error, PermissionError) or "AF_UNIX" in str(error):
+        hint = "; RAY_TMPDIR names another folder for its files and sockets: one of yours, with a short path"
+    return WorkersLost(f"it does not start on this machine: {one_line(error)}{hint}")
 
 
 @contextmanager

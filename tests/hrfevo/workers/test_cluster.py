@@ -33,7 +33,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers import limits, ray_workers
 from hrfevo.workers.base import WorkersLost
-from hrfevo.workers.cluster import JOIN_ATTEMPTS, SLOW_HEAD, join, refuse_without_room
+from hrfevo.workers.cluster import JOIN_ATTEMPTS, SLOW_HEAD, join, refuse_without_room, start_local
 from hrfevo.workers.limits import OverLimit, enforced
 from hrfevo.workers.ray_workers import RayWorkers
 from signal_model.support.errors import InputError
@@ -230,8 +230,10 @@ def test_an_address_that_a_cluster_left_behind_is_said_at_once(tiny_space: Path,
 
 @pytest.mark.slow
 def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "hrfevo.cli", "run", tiny_space, "--out", tmp_path / "out"]
-    with subprocess.Popen([*map(str, arguments)], stderr=subprocess.PIPE, text=True) as process:
+    arguments = ["hrfevo", "run", *map(str, [tiny_space, "--out", tmp_path / "out"])]
+    once = f"import sys\nfrom hrfevo.workers import cluster\ncluster.START_ATTEMPTS = 1\nsys.argv = {arguments!r}\n"
+    command_line = [sys.executable, "-c", once + "from hrfevo.cli import main\nmain()"]
+    with subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) as process:
         nodes: list[psutil.Process] = []
         while not nodes and process.poll() is None:
             family = psutil.Process(process.pid).children(recursive=True)
@@ -242,6 +244,27 @@ def test_a_ray_that_does_not_start_is_told_of(tiny_space: Path, tmp_path: Path) 
     assert process.returncode == 2
     assert said.startswith("error: Ray: it does not start on this machine:")
     assert not (tmp_path / "out").exists(), "nothing has begun"
+
+
+def test_a_ray_that_a_busy_machine_has_no_time_for_is_asked_again() -> None:
+    class Slow:
+        asked = shut = 0
+
+        def init(self, **options: object) -> None:
+            self.asked += 1
+            if self.asked < answers:
+                raise RuntimeError("The current node timed out during startup. This could happen because …")
+
+        def shutdown(self) -> None:
+            self.shut += 1
+
+    for answers in (1, 2):
+        slow = Slow()
+        start_local(slow, 1, Resources(cpus=1, gpus=0))
+        assert (slow.asked, slow.shut) == (answers, answers - 1)
+    answers = 9
+    with pytest.raises(WorkersLost, match="it does not start on this machine: The current node timed out"):
+        start_local(Slow(), 1, Resources(cpus=1, gpus=0))
 
 
 @pytest.mark.slow

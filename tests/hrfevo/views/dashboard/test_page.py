@@ -35,7 +35,7 @@ def page(browser: Any, address: str, **options: Any) -> Iterator[Any]:
     shown.on("dialog", lambda dialog: (troubles.append(f"dialog {dialog.message}"), dialog.dismiss()))
     shown.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or troubles.append(r.url))
     shown.on("response", lambda answer: answer.status >= 400 and troubles.append(f"{answer.status} {answer.url}"))
-    shown.set_default_timeout(60_000)
+    shown.set_default_timeout(180_000)
     shown.goto(address)
     yield shown
     assert troubles == []
