@@ -34,24 +34,28 @@ import numpy as np
 from common import machine, print_table
 from scipy import stats
 
-FAMILIES: Mapping[str, Mapping[str, Any]] = {
-    "transformer": {"mixer.kind": "attention", "mixer.heads": [1, 2, 4]},
-    "transformer with filter banks": {
-        "mixer.kind": "attention",
-        "mixer.heads": [1, 2, 4],
-        "filter_bank.kind": "learned",
-        "filter_bank.filters": [8, 16, 32],
-        "filter_bank.scales": [1, 2, 3],
-        "filter_bank.taps": [3, 5, 9],
-    },
-    "harmonic": {
-        "mixer.kind": "harmonic",
-        "mixer.heads": [1, 2, 4],
-        "mixer.bases": [4, 8, 16],
-        "mixer.timescales": [[1.0, 8.0], [1.0, 32.0], [1.0, 128.0]],
-        "mixer.short_convolution": [3, 4, 5],
-    },
-    "convolutional network": {"mixer.kind": "convolution", "mixer.taps": [5, 7, 9, 15]},
+# What the layers of a family have in common, and the values of what is searched in each.
+FAMILIES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, list[Any]]]] = {
+    "transformer": ({"mixer": {"kind": "attention"}}, {"mixer.heads": [1, 2, 4]}),
+    "transformer with filter banks": (
+        {"mixer": {"kind": "attention"}, "filter_bank": {"kind": "learned"}},
+        {
+            "mixer.heads": [1, 2, 4],
+            "filter_bank.filters": [8, 16, 32],
+            "filter_bank.scales": [1, 2, 3],
+            "filter_bank.taps": [3, 5, 9],
+        },
+    ),
+    "harmonic": (
+        {"mixer": {"kind": "harmonic"}},
+        {
+            "mixer.heads": [1, 2, 4],
+            "mixer.bases": [4, 8, 16],
+            "mixer.timescales": [[1.0, 8.0], [1.0, 32.0], [1.0, 128.0]],
+            "mixer.short_convolution": [3, 4, 5],
+        },
+    ),
+    "convolutional network": ({"mixer": {"kind": "convolution"}}, {"mixer.taps": [5, 7, 9, 15]}),
 }
 BASELINE = "transformer"
 # The 1.2 seconds in the middle are heard of what is longer, as few recordings are.
@@ -71,14 +75,11 @@ FOUNDER = {
 def space(family: str, classes: int, corpus: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """What a family is searched in: the same for all but for what mixes the frames. A training to the last rung must
     fit into so many `seconds`."""
-    told = FAMILIES[family]
-    fixed = {name: value for name, value in told.items() if not isinstance(value, list)}
+    fixed, searched = FAMILIES[family]
     inner: dict[str, Any] = {
         name: {"type": "choice" if isinstance(values[0], list) else "ordered", "values": values}
-        for name, values in told.items()
-        if isinstance(values, list)
+        for name, values in {**searched, "feedforward.expansion": [1.0, 2.0]}.items()
     }
-    inner["feedforward.expansion"] = {"type": "ordered", "values": [1.0, 2.0]}
     layer = {name: gene["values"][1] for name, gene in inner.items()}
     return {
         "name": "digits",
@@ -95,7 +96,7 @@ def space(family: str, classes: int, corpus: Mapping[str, Any], seconds: float) 
                 "type": "layers",
                 "min": 1,
                 "max": 4,
-                "fixed": nested({**fixed, "feedforward.kind": "mlp"}),
+                "fixed": {**fixed, "feedforward": {"kind": "mlp"}},
                 "genes": inner,
             },
         },
@@ -107,18 +108,6 @@ def space(family: str, classes: int, corpus: Mapping[str, Any], seconds: float) 
         "budget": {"evaluations": 10**6},
         "confirm": {"top": 0},
     }
-
-
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted paths as mappings in mappings."""
-    found: dict[str, Any] = {}
-    for path, value in settings.items():
-        *sections, name = path.split(".")
-        place = found
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
-    return found
 
 
 def measure(asked: argparse.Namespace, family: str, left_out: str, speakers: Sequence[str]) -> list[dict[str, Any]]:

@@ -46,8 +46,12 @@ def main(files: list[Path], titles: list[str]) -> None:
         fig.add_trace(panel(file), row=1, col=column)
         fig.update_xaxes(title="seconds", range=[0, 1], row=1, col=column)
     fig.update_yaxes(title="kHz", col=1)
-    fig.update_layout(coloraxis={"colorscale": "Magma", "colorbar": {"title": "dB"}}, width=900, height=320)
-    fig.update_layout(margin={"t": 40, "b": 50, "l": 50, "r": 20})
+    fig.update_layout(
+        coloraxis={"colorscale": "Magma", "colorbar": {"title": "dB"}},
+        margin={"t": 40, "b": 50, "l": 50, "r": 20},
+        width=900,
+        height=320,
+    )
     PICTURE.write_bytes(draw(fig, ".png"))
     print(PICTURE)
 

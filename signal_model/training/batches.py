@@ -122,9 +122,9 @@ class Varied:
     noise: float = 0.0
 
     def speeds(self, count: int, generator: np.random.Generator | None) -> np.ndarray:
-        """Factors of so many recordings, (count, 1) float64; unvaried ones draw nothing."""
+        """Factors of so many recordings, (count, 1); unvaried ones draw nothing, and keep places whole numbers."""
         if generator is None or not self.speed:
-            return np.ones((count, 1))
+            return np.ones((count, 1), np.int64)
         found: np.ndarray = np.exp(generator.uniform(-1, 1, (count, 1)) * math.log1p(self.speed))
         return found
 
@@ -165,7 +165,7 @@ class Sounds:
         offsets = np.arange(lengths.max())
         inside = offsets < lengths[:, None]
         places = np.minimum(first[:, None] + offsets * speeds, last[:, None])
-        samples = self._at(numbers, places.astype(np.int64))
+        samples = self._at(numbers, places.astype(np.int64, copy=False))
         if varied.speed:
             following = self._at(numbers, np.ceil(places).astype(np.int64))
             samples += (places % 1).astype(np.float32) * (following - samples)

@@ -141,9 +141,6 @@ class Classification(Task):
     def unit(self, corpus: Corpus) -> str:
         return "label"
 
-    def check(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> None:
-        super().check(model, training, corpus)
-
     def batches(self, model: ModelConfig, training: TrainingConfig, corpus: Corpus) -> Batches:
         kind = RecordingEpochs if training.windows == "epochs" else Recordings
         varied = Varied(training.speed_change, training.noise)

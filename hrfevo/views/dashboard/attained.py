@@ -37,7 +37,7 @@ class Course:
     spent: np.ndarray
     scores: np.ndarray
     lasted: float
-    unit: str = "byte"
+    unit: str
 
     @property
     def kind(self) -> tuple[object, ...]:

@@ -3,7 +3,6 @@
 import re
 import time
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from scipy import stats
@@ -16,43 +15,17 @@ from hrfevo.views.figures import gallery
 from hrfevo.views.report.headline import won
 from hrfevo.views.report.page import render
 from hrfevo.views.verdicts import headline
+from tests.tools.pages import Page
 from tests.tools.reports import rendered
 from tests.tools.synthetic import HOSTILE, hostile, running, search
 
 
-class Checker(HTMLParser):
-    """Collects elements and text, and insists that every element is closed in order."""
-
-    VOID = ("meta", "br", "hr", "img", "link", "input")
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] not in (["script"], ["style"]):
-            self.text += data
-
-
-def checked(page: str) -> Checker:
-    checker = Checker()
-    checker.feed(page)
-    checker.close()
-    assert checker.open == []
+def checked(page: str) -> Page:
+    checker = Page(page)
     for tag, attributes in checker.elements:
         assert tag not in ("link", "img", "iframe", "a", "base", "object", "embed")
         assert not {"src", "href", "action", "onerror", "onload"} & set(attributes)
-    assert [tag for tag, _ in checker.elements].count("script") == 5
+    assert checker.tags.count("script") == 5
     assert page.count("plotly.js v") == 1
     policy = re.search(r'content="(default-src[^"]*)"', page)
     assert policy is not None
