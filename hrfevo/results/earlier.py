@@ -73,10 +73,12 @@ class Earlier(Config):
         """Founders that the space names, then those of earlier fronts.
 
         Who has been measured is trained to the same rung: what is known already tells nobody to go on from a lower one.
+        Whose objectives are thresholds is trained to the last.
         """
         reached = {Genome(one.values): one.rung for one in sorted(self.results, key=lambda one: one.rung)}
-        named = (canonical(space, values) for values in space.founders.values())
-        proposals = [Proposal(genome, FOUNDER, rung=reached.get(genome, 0)) for genome in named]
+        named = {name: canonical(space, values) for name, values in space.founders.items()}
+        reached |= {named[name]: len(space.rungs) - 1 for name in space.thresholds.values() if isinstance(name, str)}
+        proposals = [Proposal(genome, FOUNDER, rung=reached.get(genome, 0)) for genome in named.values()]
         return proposals + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
 
     @property

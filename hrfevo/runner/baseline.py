@@ -27,14 +27,18 @@ OF_A_LAYER = ("repeat", "share")
 
 
 def baseline_of(
-    space: SearchSpace, budget: Mapping[str, float], most_parameters: float | None, rival: str = TRANSFORMER
+    space: SearchSpace,
+    budget: Mapping[str, float],
+    most_parameters: float | None,
+    rival: str = TRANSFORMER,
+    thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """A search space file's content: models of a rival under the conditions of `space`, and with its freedom.
 
     The text, training settings, rungs, objectives, probes, constraints, limits, share of fresh seeds and timings are
     those of `space`.
     What it searches of training is searched here, in the same ranges; what it fixes is fixed. `most_parameters` bounds
-    the size, unless it is None or `space` bounds it more tightly.
+    the size, unless it is None or `space` bounds it more tightly. `thresholds` are those of `space`, in numbers.
 
     Of transformers and of models of another mixer, front end, width, number of layers, feed-forward and what the mixer
     has are those of `space` too. Settings that differ between its fixed layers are searched among those. Only the heads
@@ -71,6 +75,7 @@ def baseline_of(
         "genes": genes,
         "objectives": dict(space.objectives),
         "constraints": constraints,
+        **({"thresholds": dict(thresholds)} if thresholds else {}),
         "rungs": space.rungs,
         "promote": space.promote,
         "replicates": space.replicates,

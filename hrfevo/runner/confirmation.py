@@ -38,6 +38,7 @@ from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.unconfirmed import left_to_confirm, plan_at
 from hrfevo.space.budget import Spent
+from hrfevo.space.genome import canonical
 from hrfevo.space.reading import parse_space
 from hrfevo.space.rivals import is_recipe, name_of
 from hrfevo.space.search_space import SearchSpace
@@ -163,12 +164,11 @@ def _confirm(
         **({"recipes": recipes} if recipes else {}),
     }
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
-    seed = run.settings.seed
     try:
-        ending = place.train_again(WINNERS, run, space, winners, seed, founder)
+        ending = place.train_again(WINNERS, run, space, winners, run.settings.seed, founder)
         for rival in options.rivals:
             if ending.finished:
-                ending = _train_rival(place, rival, space, used, winners, seed)
+                ending = _train_rival(place, rival, history, winners)
         if ending.finished:
             tell = partial(say, console)
             measure_footprints(run, confirmation_of(run, history), place.path, machinery.device, tell)
@@ -203,6 +203,19 @@ def best_founder(history: History) -> Evaluation | None:
     return history.among(e for e in history if e.genome in named).best
 
 
+def thresholds_of(history: History) -> dict[str, float]:
+    """The thresholds of a search's space in numbers; none for those of a founder that was not trained to the end."""
+    space, found = history.space, {}
+    for name, told in space.thresholds.items():
+        founder = canonical(space, space.founders[told]).id if isinstance(told, str) else None
+        measured = [one.metrics[name] for one in history.top if one.genome == founder]
+        if founder is None:
+            found[name] = float(told)
+        elif measured:
+            found[name] = measured[0]
+    return found
+
+
 def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     """The folder of the last confirmation if it was interrupted and had this plan, else of a new one.
 
@@ -220,11 +233,10 @@ def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
     return path
 
 
-def _train_rival(
-    place: _Place, told: str, space: SearchSpace, used: Spent, winners: Sequence[Evaluation], seed: int
-) -> Ending:
+def _train_rival(place: _Place, told: str, history: History, winners: Sequence[Evaluation]) -> Ending:
     """Tune a rival as long as was searched, and train as many of its best again as of the winners."""
-    budget, rival = _as_much(space, used, place.options), name_of(told)
+    space, seed = history.space, place.run.settings.seed
+    budget, rival = _as_much(space, history.spent, place.options), name_of(told)
     stage = tuning_name(rival)
     largest = max(winner.metrics["parameters"] for winner in winners)
     smallest = smallest_of(parse_space(to_yaml(baseline_of(space, budget, None, told)), stage))
@@ -235,7 +247,7 @@ def _train_rival(
         say(place.console, f"{none}: the winners are confirmed without one")
         return NOTHING_LEFT
     # Where winners are smaller than any rival of their width, one of the smallest stands beside them.
-    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest), told))
+    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest), told, thresholds_of(history)))
     settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
     folder = _tuned_before(place, rival, text)
     if folder is None:

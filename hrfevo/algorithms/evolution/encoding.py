@@ -14,6 +14,8 @@ from hrfevo.space.search_space import SearchSpace
 
 # What the order of layers counts beside what they are.
 TILT = 0.3
+# The gene that says how often a layer stands there.
+REPEAT = "repeat"
 # Layers whose numbers are remembered.
 REMEMBERED = 4096
 
@@ -23,7 +25,8 @@ class Encoding:
 
     A gene that is not active is halfway everywhere; whether a conditional gene is active has a column of
     its own only by way of the genes that decide it. Layers are their number, their sum, because what they cost adds up
-    and most of what they do does not ask where, and how much of that sum lies late rather than early.
+    and most of what they do does not ask where, and how much of that sum lies late rather than early. One that is
+    repeated counts so often: it is what as many layers are.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -71,15 +74,16 @@ class _Layers:
     """A list of layers: how many, their sum, and how much of it lies late."""
 
     def __init__(self, gene: LayersGene) -> None:
-        self._gene, self._encoders = gene, _encoders(gene.genes)
+        self._gene = gene
+        self._encoders = _encoders({name: one for name, one in gene.genes.items() if name != REPEAT})
         self.columns = 1 + 2 * sum(len(idle) for _, _, idle in self._encoders)
         # Mutants have most of their layers from their parents, the very objects, which are never changed. They are kept
         # with what they are as numbers, so that no other object can have the same identity.
         self._seen: dict[int, tuple[Mapping[str, Value], list[float]]] = {}
 
     def __call__(self, values: Sequence[Mapping[str, Value]]) -> list[float]:
-        gene, count = self._gene, len(values)
-        layers = np.array([self._layer(layer) for layer in values])
+        gene, times = self._gene, [int(layer.get(REPEAT, 1)) for layer in values]
+        layers, count = np.repeat([self._layer(layer) for layer in values], times, axis=0), sum(times)
         place = _places(count)
         number = (count - gene.min) / max(1, gene.max - gene.min)
         return [number, *(layers.sum(axis=0) / gene.max).tolist(), *(place @ layers / gene.max).tolist()]

@@ -55,15 +55,16 @@ LEAST_SUCCESS = 0.5
 class Evolution:
     """NSGA-II's offspring, of which a Gaussian process picks who is trained, and who is trained further.
 
-    The first genomes are random. From then on whoever asks gets the most promising of two kinds: new ones, offspring
-    of the population as soon as that is full, and genomes that have ended at a rung and could go on to the next.
-    Promising is what its training to a rung will show of a growth of the hypervolume of the front at the last rung
-    (Emmerich, Giannakoglou & Naujoks 2006), times the probability of success, per step that this is expected to take:
-    to that rung, and on to the last if it is promising there too. What a rung shows is by how much it goes with the
-    last one, for all that is known already: new genomes begin at a higher rung where the first tells nothing. Genomes
-    being trained count as if they had ended as expected, so that workers do not all follow the same hope. A genome thus
-    goes from rung to rung as long as it stays promising, nobody waits, and the space's `promote` is no more than the
-    least share that goes on.
+    The first genomes are random. From then on whoever asks gets the most promising of two kinds: new ones,
+    offspring of the population as soon as that is full, and genomes that have ended at a rung and could go on to
+    the next. Promising is what its training to a rung will show of a growth of the hypervolume of the front at the
+    last rung (Emmerich, Giannakoglou & Naujoks 2006), as far as it is within the space's thresholds, times the
+    probability of success, per step that this is expected to take, or per second where the budget is of time and
+    what a step takes an objective: to that rung, and on to the last if it is promising there too. What a rung shows
+    is by how much it goes with the last one, for all that is known already: new genomes begin at a higher rung
+    where the first tells nothing. Genomes being trained count as if they had ended as expected, so that workers do
+    not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising, nobody waits,
+    and the space's `promote` is no more than the least share that goes on.
     """
 
     begins_at_any_rung = True
@@ -234,15 +235,14 @@ class Evolution:
         if self._attained is None:
             self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
-        if len(points):
-            target = Target.beyond(points)
-        else:
-            target = Target.beyond(self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0))), empty=True)
+        if nothing := not len(points):
+            points = self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0)))
+        target = Target.beyond(points, archive.thresholds, empty=nothing)
         return _View(self._surrogate.expecting(pending), target)
 
     def _appraised(self, view: _View, waiting: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per
-        step of it, (waiting + vectors, rungs); nothing where it has been or would leave one out."""
+        step of it, or per second, (waiting + vectors, rungs); nothing where it has been or would leave one out."""
         beliefs, telling = view.outlook.telling(np.concatenate([self._archive.vectors(waiting), vectors]))
         done, kept = (
             np.append(of_those[waiting], np.full(len(vectors), -1))
@@ -250,14 +250,26 @@ class Evolution:
         )
         steps = np.array([0, *self._space.rungs])
         before, last = steps[kept + 1], steps[-1]
+        pace = self._pace(beliefs)
         gains = np.zeros((len(done), len(self._space.rungs)))
         for rung in range(gains.shape[1]):
             told = beliefs.as_told(telling[:, :, rung])
             # What is not promising when it comes to a rung is not trained further.
             paid = steps[rung + 1] - before + view.target.chance(told) * (last - steps[rung + 1])
             possible = (done == rung - 1) | ((done < 0) & self.begins_at_any_rung)
-            gains[possible, rung] = (_growth(view.target, told) / np.maximum(paid, 1))[possible]
+            gains[possible, rung] = (_growth(view.target, told) / (np.maximum(paid, 1) * pace))[possible]
         return gains
+
+    def _pace(self, beliefs: Beliefs) -> np.ndarray:
+        """What a step of each costs, (N,): its time where the budget is of time and this is an objective, else 1.
+
+        Expected improvement per second is of Snoek, Larochelle & Adams 2012.
+        """
+        objectives, budget = list(self._space.objectives), self._space.budget
+        if "step_time" not in objectives or (budget.minutes is None and budget.training_minutes is None):
+            return np.ones(len(beliefs.means))
+        found: np.ndarray = np.maximum(beliefs.medians[:, objectives.index("step_time")], 1e-9)
+        return found
 
     def _offspring(self, count: int) -> list[Proposal]:
         return self.population.offspring(count) if self.population.ready else self._strangers(count)
