@@ -70,16 +70,13 @@ class Earlier(Config):
         return [_result(space, one) for one in sorted(self.results, key=lambda one: one.rung)]
 
     def proposals(self, space: SearchSpace) -> list[Proposal]:
-        """Founders that the space names, then those of earlier fronts.
+        """Founders that the space names, trained to the last rung, then those of earlier fronts.
 
-        Who has been measured is trained to the same rung: what is known already tells nobody to go on from a lower one.
-        Whose objectives are thresholds is trained to the last.
+        What people wrote by hand is what all else is beside, and a first rung tells little of it.
         """
-        reached = {Genome(one.values): one.rung for one in sorted(self.results, key=lambda one: one.rung)}
-        named = {name: canonical(space, values) for name, values in space.founders.items()}
-        reached |= {named[name]: len(space.rungs) - 1 for name in space.thresholds.values() if isinstance(name, str)}
-        proposals = [Proposal(genome, FOUNDER, rung=reached.get(genome, 0)) for genome in named.values()]
-        return proposals + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
+        last = len(space.rungs) - 1
+        named = [Proposal(canonical(space, values), FOUNDER, rung=last) for values in space.founders.values()]
+        return named + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
 
     @property
     def record(self) -> tuple[EarlierRun, ...]:
