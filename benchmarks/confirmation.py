@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from common import end, machine, print_table
 
-from hrfevo.results.confirmed import Confirmation, Confirmed, Origin
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed, Origin
 from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space, parse_space

@@ -111,7 +111,7 @@ def _export_run(
 def _export_settings(
     folder: RunFolder, store: str | None, genome: str | None, output: Path, format_: ExportFormat, overwrite: bool
 ) -> None:
-    from hrfevo.results.confirmed import latest
+    from hrfevo.results.confirmation.confirmed import latest
     from hrfevo.results.genome.recipe import as_json, model_yaml, plugins_of, recipe_of, recipe_yaml
     from hrfevo.views.export.destination import refuse_occupied, say_beside, write_file
 

@@ -165,7 +165,7 @@ def show(
     plugin: PluginOption = None,
 ) -> None:
     """All that is known about one genome, the best unless given: its card."""
-    from hrfevo.results.confirmed import latest
+    from hrfevo.results.confirmation.confirmed import latest
     from hrfevo.results.earlier import read_earlier
     from hrfevo.results.genome.card import card_of
     from hrfevo.results.history import History

@@ -22,7 +22,7 @@ def migrate(
     plugin: PluginOption = None,
 ) -> None:
     """Bring results of an earlier version to this version's database schema, confirmations and sizes of a run too."""
-    from hrfevo.results.attempts import stages
+    from hrfevo.results.confirmation.attempts import stages
     from hrfevo.results.scaling.plan import stages as sizes
     from hrfevo.store.database import migrate as migrate_database
     from hrfevo.store.run_folder import RunFolder, bring_up_to_date

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.attempts import FOUNDER
-from hrfevo.results.confirmed import Confirmation, confirmation_of
+from hrfevo.results.confirmation.confirmed import Confirmation, confirmation_of
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.importance import Method, importances_of, ranges_of
@@ -162,7 +161,7 @@ class Run:
 
         found, rows = self.confirmation, []
         splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
-        for name, rival in [*found.rivals.items(), (FOUNDER, found.founder)]:
+        for name, rival in [*found.rivals.items(), ("founder", found.founder)]:
             if found.winner is None or rival is None or rival.genome == found.winner.genome:
                 continue
             seen = max(found.winner.looks(rival), default=0)

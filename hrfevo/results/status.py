@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrfevo.results.agreement import Agreement, agreements
-from hrfevo.results.confirmed import cost_of_confirmation
+from hrfevo.results.confirmation.confirmed import cost_of_confirmation
 from hrfevo.results.cost import Cost
 from hrfevo.results.forecast import Forecast, forecast
 from hrfevo.results.history import History

@@ -13,21 +13,18 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hrfevo.results.attempts import (
+from hrfevo.algorithms.base import FOUNDER
+from hrfevo.results.confirmation.attempts import (
     DONE,
     FOLDER,
-    FOUNDER,
-    PLAN,
-    TUNED,
     WINNERS,
     attempts,
-    plan_of,
     stages,
     trained_name,
-    tuned_before,
     tuning_name,
 )
-from hrfevo.results.confirmed import confirmation_of
+from hrfevo.results.confirmation.confirmed import confirmation_of
+from hrfevo.results.confirmation.plan import Plan
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
 from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of
@@ -36,7 +33,7 @@ from hrfevo.runner.footprints import measure_footprints
 from hrfevo.runner.machinery import Machinery
 from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
-from hrfevo.runner.unconfirmed import left_to_confirm, plan_at
+from hrfevo.runner.unconfirmed import left_to_confirm
 from hrfevo.space.budget import Spent
 from hrfevo.space.genome import canonical
 from hrfevo.space.reading import parse_space
@@ -53,7 +50,7 @@ from hrfevo.views.verdicts import verdicts
 from signal_model.evaluation.yardsticks import judged
 from signal_model.support.console import print_table, say
 from signal_model.support.errors import InputError
-from signal_model.support.files import to_yaml, write_json
+from signal_model.support.files import to_yaml
 from signal_model.support.plugins import command
 
 # How much larger than its smallest model a rival may be, where the winners are smaller than that.
@@ -155,14 +152,14 @@ def _confirm(
     winners = history.ranked(options.top)
     if not winners:
         raise InputError(f"{run.path}: has no finished evaluation to confirm")
-    space, founder, used = history.space, best_founder(history), history.spent
-    plan = {
-        **options.model_dump(mode="json"),
-        "winners": [winner.genome for winner in winners],
-        FOUNDER: founder.genome if founder else None,
-        "evaluations": used.evaluations,
-        **({"recipes": recipes} if recipes else {}),
-    }
+    space, founder = history.space, best_founder(history)
+    plan = Plan(
+        options=options,
+        winners=tuple(winner.genome for winner in winners),
+        founder=founder.genome if founder else None,
+        evaluations=history.spent.evaluations,
+        recipes=recipes,
+    )
     place = _Place(_open(run, plan, console), run, options, dataclasses.replace(machinery, store=None), console)
     try:
         ending = place.train_again(WINNERS, run, space, winners, run.settings.seed, founder)
@@ -216,20 +213,20 @@ def thresholds_of(history: History) -> dict[str, float]:
     return found
 
 
-def _open(run: RunFolder, plan: Mapping[str, Any], console: Console) -> Path:
+def _open(run: RunFolder, plan: Plan, console: Console) -> Path:
     """The folder of the last confirmation if it was interrupted and had this plan, else of a new one.
 
     Trainings of another plan, as of a run that has gone on since, could not stand beside these.
     """
     before = attempts(run)
     if before and not (before[-1] / DONE).exists():
-        told = plan_at(before[-1]) or {}
-        if {name: value for name, value in told.items() if name not in (TUNED, "baseline")} == plan:
+        last = Plan.read(before[-1])
+        if last is not None and last.is_as(plan):
             return before[-1]
         say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
     path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
     path.mkdir(parents=True)
-    write_json(path / PLAN, plan)
+    plan.write(path)
     return path
 
 
@@ -276,8 +273,8 @@ def _tuned_before(place: _Place, rival: str, text: str) -> RunFolder | None:
             continue
         folder = RunFolder.open(path)
         if folder.space_text() == text and (earlier / DONE).exists():
-            before = tuned_before(place.path) | {rival: earlier.name}
-            write_json(place.path / PLAN, plan_of(place.path) | {TUNED: before})
+            if plan := Plan.read(place.path):
+                plan.model_copy(update={"tuned": plan.tuned | {rival: earlier.name}}).write(place.path)
             say(place.console, f"{rival}: those that were tuned as long in {earlier}")
             return folder
     return None

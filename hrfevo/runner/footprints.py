@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrfevo.results.attempts import tunings_of
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.attempts import tunings_of
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.footprints import FILE, Footprint, Footprints
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace

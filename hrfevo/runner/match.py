@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.results.comparison.paired import Difference
-from hrfevo.results.confirmed import Confirmed, trained_in
+from hrfevo.results.confirmation.confirmed import Confirmed, trained_in
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.runner.ending import Ending

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from rich.console import Console
 
 from hrfevo.results.agreement import agreements, in_lines
-from hrfevo.results.confirmed import confirmation_of
+from hrfevo.results.confirmation.confirmed import confirmation_of
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.forecast import forecast
 from hrfevo.results.genome.costs import weighed

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from hrfevo.results.attempts import plan_of, tunings_of
-from hrfevo.results.attempts import stages as confirmations
+from hrfevo.results.confirmation.attempts import stages as confirmations
+from hrfevo.results.confirmation.attempts import tunings_of
+from hrfevo.results.confirmation.plan import Plan as Confirmation
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.results.scaling.plan import DONE, FOLDER, POWERS, Plan, Sized, Terms, ladders, stages
@@ -171,7 +172,7 @@ def _transformer(run: RunFolder, searched: History) -> tuple[str, Recipe]:
         wrong = "has no tuned transformer to scale beside it"
     elif not _has_ended(tuning.path):
         wrong = f"the tuning of its transformer was interrupted ({tuning.path})"
-    elif (then := plan_of(tuning.path.parent).get("evaluations")) not in (None, now := searched.spent.evaluations):
+    elif (then := _evaluations_of(tuning.path.parent)) not in (None, now := searched.spent.evaluations):
         wrong = f"its transformer was tuned for as long as {then} evaluations of the search took, which has {now} now"
     if wrong or history is None or best is None:
         raise InputError(
@@ -179,6 +180,12 @@ def _transformer(run: RunFolder, searched: History) -> tuple[str, Recipe]:
             f"`{command('hrfevo', 'confirm', run.path)}`, or scale genomes alone with --no-transformer"
         )
     return best.genome, recipe_of(history.space, best)
+
+
+def _evaluations_of(place: Path) -> int | None:
+    """How many the search had when the confirmation in a folder began, if that is known."""
+    plan = Confirmation.read(place)
+    return plan.evaluations if plan else None
 
 
 def _sized(recipes: dict[str, Recipe], own: int, terms: Terms, steps: int) -> Iterator[Sized]:

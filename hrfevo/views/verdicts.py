@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hrfevo.results.comparison.paired import MOST_SEEDS, Difference
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import TRANSFORMER, the
 from hrfevo.views.footprints import footprints_in_words
 from hrfevo.views.terminal.tables import duration

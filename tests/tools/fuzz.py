@@ -32,7 +32,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmation.confirmed import latest
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.genome.card import card_of
 from hrfevo.results.history import History

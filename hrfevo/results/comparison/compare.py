@@ -13,7 +13,7 @@ import moocore
 import numpy as np
 
 from hrfevo.results.comparison.fronts import common_scale
-from hrfevo.results.confirmed import Confirmed, latest
+from hrfevo.results.confirmation.confirmed import Confirmed, latest
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace

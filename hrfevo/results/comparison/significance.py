@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hrfevo.results.comparison.compare import Comparison, Row, Searched, of_one_text
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 
 # Intervals hold the true difference in so many of 100 repetitions.
 CONFIDENCE = 0.95

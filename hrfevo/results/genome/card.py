@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation

@@ -17,7 +17,7 @@ from signal_model.support.files import to_yaml
 from signal_model.support.plugins import command, plugins
 
 if TYPE_CHECKING:
-    from hrfevo.results.confirmed import Confirmed
+    from hrfevo.results.confirmation.confirmed import Confirmed
 
 
 def recipe_of(space: SearchSpace, evaluation: Evaluation) -> Recipe:

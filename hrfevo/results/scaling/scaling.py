@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hrfevo.results.comparison.paired import Difference
-from hrfevo.results.confirmed import Confirmed, Split, trained_in
+from hrfevo.results.confirmation.confirmed import Confirmed, Split, trained_in
 from hrfevo.results.history import History
 from hrfevo.results.scaling.law import Crossing, Interval, Law, Seeds, crossing, fit
 from hrfevo.results.scaling.plan import Plan, Sized, ladders

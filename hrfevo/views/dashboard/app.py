@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dash.exceptions import DependencyException, PreventUpdate
 from flask import Response
 
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmation.confirmed import latest
 from hrfevo.results.genome.recipe import recipe_yaml
 from hrfevo.views.dashboard.body import body, option
 from hrfevo.views.dashboard.card import card, pictures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hrfevo.results.confirmed import Confirmation
+from hrfevo.results.confirmation.confirmed import Confirmation
 from hrfevo.results.history import History
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.search_space import SearchSpace

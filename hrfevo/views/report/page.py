@@ -8,7 +8,7 @@ from types import MappingProxyType
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from hrfevo.results.confirmed import NOTHING, Confirmation
+from hrfevo.results.confirmation.confirmed import NOTHING, Confirmation
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.earlier import begun_with
 from hrfevo.results.forecast import forecast

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Evaluation

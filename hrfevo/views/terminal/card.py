@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hrfevo.results.confirmed import Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmed
 from hrfevo.results.genome.card import Card, Relative, Training
 from hrfevo.results.genome.costs import PartCost
 from hrfevo.space.rivals import the

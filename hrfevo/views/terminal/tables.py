@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hrfevo.results.agreement import in_lines
 from hrfevo.results.comparison.paired import Difference
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.confusion import Confusion
 from hrfevo.results.cost import cost_in_words
 from hrfevo.results.footprints import Footprints

@@ -17,7 +17,7 @@ from scipy import stats
 
 from hrfevo.results.comparison.compare import SHARES, compare, of_one_text, read_searches
 from hrfevo.results.comparison.significance import between_groups, between_winners, grouped
-from hrfevo.results.confirmed import Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmed
 from hrfevo.store.settings import CorpusRecord
 from signal_model.support.errors import InputError
 from tests.conftest import answer

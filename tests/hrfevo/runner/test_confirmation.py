@@ -15,8 +15,8 @@ from rich.console import Console
 
 import hrfevo
 from hrfevo.commands.ending import exit_code
-from hrfevo.results.attempts import attempts, stages
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmation.attempts import attempts, stages
+from hrfevo.results.confirmation.confirmed import latest
 from hrfevo.results.footprints import FILE, factor
 from hrfevo.results.history import History
 from hrfevo.runner import confirmation

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hrfevo.results.confirmed import Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmed
 from hrfevo.runner import match
 from hrfevo.runner.match import Match, Side, of_one_size, on_one_text
 from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of

@@ -19,7 +19,7 @@ from hrfevo.algorithms.evolution import feasibility, surrogate
 from hrfevo.algorithms.evolution.gaussian_process import fit
 from hrfevo.algorithms.registry import ALGORITHMS, SURVEY, make_algorithm
 from hrfevo.cli import app
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmation.confirmed import latest
 from hrfevo.runner import confirmation, machinery, products
 from hrfevo.runner.loop import Search
 from hrfevo.space.genome import Genome

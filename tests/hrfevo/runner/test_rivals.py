@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hrfevo
-from hrfevo.results.attempts import TUNED, tuned_at
-from hrfevo.results.confirmed import latest
+from hrfevo.results.confirmation.attempts import tuned_at
+from hrfevo.results.confirmation.confirmed import latest
 from hrfevo.runner.baseline import baseline_of
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import load_space, parse_space
@@ -207,13 +207,13 @@ def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
         answer("confirm", run, "--rival", "gated_delta", "--no-baseline")
     with pytest.raises(InputError, match="'lstm' is no rival"):
         answer("confirm", run, "--rival", "lstm")
-    assert plan["rivals"] == ["gated_delta"]
+    assert plan["options"]["rivals"] == ["gated_delta"]
     recipes = confirmed.parent.parent
     monkeypatch.chdir(recipes)
     told = answer("confirm", run, "--seeds", 1, "--rival", "waves.yaml", "--backend", "inline")
     assert "waves: those that were tuned as long in" in " ".join(told.split())
     plan = json.loads((run / "confirmation" / "3" / "plan.json").read_text())
-    assert plan["rivals"] == [str(recipes / "waves.yaml")], "it goes on from any folder"
+    assert plan["options"]["rivals"] == [str(recipes / "waves.yaml")], "it goes on from any folder"
 
 
 def test_recipes_of_a_space_mean_the_same_from_any_folder(confirmed: Path, tmp_path: Path) -> None:
@@ -232,8 +232,10 @@ def test_confirmations_of_when_the_transformer_was_the_only_rival_are_read_and_g
     for path in [*place.glob("tuning-*"), *place.glob("winners-*")]:
         shutil.rmtree(path)
     plan = json.loads((place / "plan.json").read_text())
-    del plan["rivals"], plan["recipes"]
-    (place / "plan.json").write_text(json.dumps(plan | {"baseline": True}))
+    options = plan.pop("options")
+    del options["rivals"], plan["recipes"], plan["tuned"]
+    plan = options | plan | {"baseline": True}
+    (place / "plan.json").write_text(json.dumps(plan))
     before = latest(folder)
     assert [*hrfevo.load(run).confirmation.rivals] == ["transformer"]
     (place / "done").unlink()
@@ -243,6 +245,6 @@ def test_confirmations_of_when_the_transformer_was_the_only_rival_are_read_and_g
     again = run / "confirmation" / "2"
     shutil.copytree(place, again)
     shutil.rmtree(again / "baseline")
-    (again / "plan.json").write_text(json.dumps(plan | {"baseline": True, TUNED: "1"}))
+    (again / "plan.json").write_text(json.dumps(plan | {"tuned": "1"}))
     assert tuned_at(again) == place / "baseline"
     assert spent([3], RunFolder.open(tuned_at(again)).evaluations()).steps == 9

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from hrfevo.algorithms.base import Proposal
-from hrfevo.results.confirmed import Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmed
 from hrfevo.results.genome.card import Card, card_of
 from hrfevo.results.genome.costs import costs_by_part, layers_in_words
 from hrfevo.results.history import History

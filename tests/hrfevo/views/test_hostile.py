@@ -13,7 +13,7 @@ import pytest
 
 from hrfevo.benchmark.figure import page as benchmark_page
 from hrfevo.benchmark.summary import MOMENTS, Summary
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.genome.card import card_of
 from hrfevo.results.history import History
 from hrfevo.views.report.card_page import card_page

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from hrfevo.results.comparison.paired import Difference, difference
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.range_ends import RangeEnd
 from hrfevo.views.verdicts import headline, rivals, size_beside
 

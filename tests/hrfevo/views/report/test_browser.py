@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scipy import stats
 
-from hrfevo.results.confirmed import Confirmation, Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace

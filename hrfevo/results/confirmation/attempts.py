@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
+from hrfevo.results.confirmation.plan import Plan
 from hrfevo.space.rivals import TRANSFORMER, transformer_first
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
-from signal_model.support.errors import InputError
-from signal_model.support.files import read_text
 
-FOLDER, WINNERS = "confirmation", "winners"
-PLAN = "plan.json"
-# The keys of the best founder and of where rivals were tuned in a plan.
-FOUNDER, TUNED, DONE = "founder", "tuned", "done"
+FOLDER, WINNERS, DONE = "confirmation", "winners", "done"
 # What the folders of rivals begin with: their search, and the winners of that, trained again.
 TUNING, TRAINED = "tuning-", "winners-"
 # Those of the transformer are called as when it was the only one, so that confirmations of then are read and gone on
@@ -53,8 +47,8 @@ def tuned_at(place: Path, rival: str = TRANSFORMER) -> Path:
 
 def tuned_before(place: Path) -> dict[str, str]:
     """The confirmation in which each rival was searched, of those that this one did not search itself."""
-    told = plan_of(place).get(TUNED, {})
-    return {TRANSFORMER: told} if isinstance(told, str) else told  # one name, where there was one rival
+    plan = Plan.read(place)
+    return plan.tuned if plan else {}
 
 
 def rivals_at(place: Path) -> list[str]:
@@ -72,12 +66,3 @@ def tuning_name(rival: str) -> str:
 def trained_name(rival: str) -> str:
     """The folder in which the winners of that search are trained again."""
     return BASELINE_WINNER if rival == TRANSFORMER else f"{TRAINED}{rival}"
-
-
-def plan_of(place: Path) -> dict[str, Any]:
-    """What a confirmation is to do; empty where that is not known."""
-    try:
-        told = json.loads(read_text(place / PLAN))
-    except (InputError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}

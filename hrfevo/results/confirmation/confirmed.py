@@ -11,9 +11,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hrfevo.results.attempts import WINNERS, attempts, plan_of, rivals_at, stages, trained_name, tuned_at, tunings_of
 from hrfevo.results.comparison.fronts import FrontPair, front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import Difference, difference
+from hrfevo.results.confirmation.attempts import (
+    WINNERS,
+    attempts,
+    rivals_at,
+    stages,
+    trained_name,
+    tuned_at,
+    tunings_of,
+)
+from hrfevo.results.confirmation.plan import Plan
 from hrfevo.results.confusion import Confusion, confusion_on_test, summed
 from hrfevo.results.cost import Cost
 from hrfevo.results.footprints import Footprints, footprints_at
@@ -184,8 +193,9 @@ def latest(folder: RunFolder) -> list[Confirmed]:
     found: dict[tuple[str | None, str], Confirmed] = {}
     places = attempts(folder)
     tuned: dict[str, Path] = {}
-    for place in reversed(places):
-        if plan_of(place).get("evaluations") != plan_of(places[-1]).get("evaluations"):
+    moments = [plan.evaluations if (plan := Plan.read(place)) else None for place in places]
+    for place, moment in reversed([*zip(places, moments, strict=True)]):
+        if moment != moments[-1]:
             continue  # of another moment of the search
         for one in _trained(place):
             rival = one.rival if one.origin == "baseline" else None

@@ -1,0 +1,1 @@
+"""What confirmations of a run are to do and where they lie, and what they have found."""
