@@ -154,6 +154,11 @@ def check_algorithm(place: str, name: str, space: SearchSpace) -> None:
         raise InputError(f"algorithm: cmaes searches for one objective, not {', '.join(space.objectives)}")
 
 
+def begins_at_any_rung(name: str) -> bool:
+    """Whether it learns as much of a genome that is trained to the last rung at once: others compare who climbs."""
+    return algorithms().get(name) is _evolution
+
+
 def unknown(place: str, name: str) -> InputError:
     """What to say of a name that is none, where it was given."""
     known = algorithms()

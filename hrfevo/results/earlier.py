@@ -69,14 +69,19 @@ class Earlier(Config):
         """For an algorithm, lower rungs first."""
         return [_result(space, one) for one in sorted(self.results, key=lambda one: one.rung)]
 
-    def proposals(self, space: SearchSpace) -> list[Proposal]:
-        """Founders that the space names, trained to the last rung, then those of earlier fronts.
+    def proposals(self, space: SearchSpace, in_full: bool = False) -> list[Proposal]:
+        """Founders that the space names, then those of earlier fronts.
 
-        What people wrote by hand is what all else is beside, and a first rung tells little of it.
+        Those that the space names are trained to the last rung if `in_full`: all else is beside what people wrote by
+        hand, and a first rung tells little of it. Otherwise who has been measured is trained to the same rung: what is
+        known already tells nobody to go on from a lower one.
         """
+        reached = {Genome(one.values): one.rung for one in sorted(self.results, key=lambda one: one.rung)}
+        named = {canonical(space, values): None for values in space.founders.values()}
         last = len(space.rungs) - 1
-        named = [Proposal(canonical(space, values), FOUNDER, rung=last) for values in space.founders.values()]
-        return named + [Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders]
+        own = [Proposal(genome, FOUNDER, rung=last if in_full else reached.get(genome, 0)) for genome in named]
+        others = (Proposal(canonical(space, one.values), FOUNDER, rung=one.rung) for one in self.founders)
+        return own + [one for one in others if one.genome not in named]
 
     @property
     def record(self) -> tuple[EarlierRun, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from hrfevo.runner.earlier.transfer import transferred
 from hrfevo.runner.recipe_space import task_settings
 from hrfevo.space.genes import BaseGene, LayersGene
-from hrfevo.space.genome import express
+from hrfevo.space.genome import canonical, express
+from hrfevo.space.reading import parse_space
 from hrfevo.space.rivals import TRANSFORMER, is_recipe, mixer_of, name_of
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.trials import simplest
 from signal_model.config import LayerConfig, MixerConfig, MLPConfig, ModelConfig, Recipe, TrainingConfig
+from signal_model.support.files import to_yaml
 from signal_model.support.settings import Misfit, ModelSize
 
 # Heads of a mixer where the space says nothing of them.
@@ -27,18 +31,14 @@ OF_A_LAYER = ("repeat", "share")
 
 
 def baseline_of(
-    space: SearchSpace,
-    budget: Mapping[str, float],
-    most_parameters: float | None,
-    rival: str = TRANSFORMER,
-    thresholds: Mapping[str, float] | None = None,
+    space: SearchSpace, budget: Mapping[str, float], most_parameters: float | None, rival: str = TRANSFORMER
 ) -> dict[str, Any]:
     """A search space file's content: models of a rival under the conditions of `space`, and with its freedom.
 
     The text, training settings, rungs, objectives, probes, constraints, limits, share of fresh seeds and timings are
     those of `space`.
     What it searches of training is searched here, in the same ranges; what it fixes is fixed. `most_parameters` bounds
-    the size, unless it is None or `space` bounds it more tightly. `thresholds` are those of `space`, in numbers.
+    the size, unless it is None or `space` bounds it more tightly.
 
     Of transformers and of models of another mixer, front end, width, number of layers, feed-forward and what the mixer
     has are those of `space` too. Settings that differ between its fixed layers are searched among those. Only the heads
@@ -75,7 +75,6 @@ def baseline_of(
         "genes": genes,
         "objectives": dict(space.objectives),
         "constraints": constraints,
-        **({"thresholds": dict(thresholds)} if thresholds else {}),
         "rungs": space.rungs,
         "promote": space.promote,
         "replicates": space.replicates,
@@ -87,6 +86,18 @@ def baseline_of(
         "limits": space.limits.to_dict(),
         "confirm": space.confirm.to_dict(),
     }
+
+
+def founded(content: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """The content of a rival's file with the founders of `space` that are models of this rival: those who search it
+    begin with no less than the search did."""
+    rivals, found = parse_space(to_yaml(content), "rival"), {}
+    for name, values in space.founders.items():
+        with suppress(ValueError):  # it is no model of theirs
+            moved = transferred(space, canonical(space, values), rivals)
+            if not moved.difference:
+                found[name] = moved.genome.values
+    return {**content, "founders": found} if found else dict(content)
 
 
 def smallest_of(space: SearchSpace) -> int:

@@ -27,7 +27,7 @@ from hrfevo.results.confirmation.confirmed import confirmation_of
 from hrfevo.results.confirmation.plan import Plan
 from hrfevo.results.cost import Cost, cost_in_words
 from hrfevo.results.history import History
-from hrfevo.runner.baseline import baseline_of, recipes_of, smallest_of
+from hrfevo.runner.baseline import baseline_of, founded, recipes_of, smallest_of
 from hrfevo.runner.ending import STRUCK, Ending
 from hrfevo.runner.footprints import measure_footprints
 from hrfevo.runner.machinery import Machinery
@@ -35,7 +35,6 @@ from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.unconfirmed import left_to_confirm
 from hrfevo.space.budget import Spent
-from hrfevo.space.genome import canonical
 from hrfevo.space.reading import parse_space
 from hrfevo.space.rivals import is_recipe, name_of
 from hrfevo.space.search_space import SearchSpace
@@ -200,19 +199,6 @@ def best_founder(history: History) -> Evaluation | None:
     return history.among(e for e in history if e.genome in named).best
 
 
-def thresholds_of(history: History) -> dict[str, float]:
-    """The thresholds of a search's space in numbers; none for those of a founder that was not trained to the end."""
-    space, found = history.space, {}
-    for name, told in space.thresholds.items():
-        founder = canonical(space, space.founders[told]).id if isinstance(told, str) else None
-        measured = [one.metrics[name] for one in history.top if one.genome == founder]
-        if founder is None:
-            found[name] = float(told)
-        elif measured:
-            found[name] = measured[0]
-    return found
-
-
 def _open(run: RunFolder, plan: Plan, console: Console) -> Path:
     """The folder of the last confirmation if it was interrupted and had this plan, else of a new one.
 
@@ -244,7 +230,7 @@ def _train_rival(place: _Place, told: str, history: History, winners: Sequence[E
         say(place.console, f"{none}: the winners are confirmed without one")
         return NOTHING_LEFT
     # Where winners are smaller than any rival of their width, one of the smallest stands beside them.
-    text = to_yaml(baseline_of(space, budget, max(largest, SLACK * smallest), told, thresholds_of(history)))
+    text = to_yaml(founded(baseline_of(space, budget, max(largest, SLACK * smallest), told), space))
     settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
     folder = _tuned_before(place, rival, text)
     if folder is None:

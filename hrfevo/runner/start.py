@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from hrfevo.algorithms.base import Algorithm
-from hrfevo.algorithms.registry import ALGORITHMS, check_algorithm, make_algorithm
+from hrfevo.algorithms.registry import ALGORITHMS, begins_at_any_rung, check_algorithm, make_algorithm
 from hrfevo.results.earlier import read_earlier
 from hrfevo.results.worth import measured_on
 from hrfevo.runner.baseline import recipes_of
@@ -225,7 +225,8 @@ def _algorithm(folder: RunFolder, space: SearchSpace, seed: np.random.SeedSequen
 
         return FixedList([canonical(space, values) for values in settings.genomes or ()], settings.seeds)
     earlier = read_earlier(folder)
-    founders, known = earlier.proposals(space), earlier.told(space)
+    founders = earlier.proposals(space, in_full=begins_at_any_rung(settings.algorithm))
+    known = earlier.told(space)
     return make_algorithm(settings.algorithm, space, seed, settings.synchronous, founders, known)
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    FiniteFloat,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -47,7 +46,6 @@ _EXAMPLES = {
     "genes": "{embedding.bases: {type: int, low: 2, high: 64}}",
     "objectives": "{bits_per_byte: minimize}",
     "constraints": "{parameters: {max: 100000}}",
-    "thresholds": "{bits_per_byte: 2.5}",
     "founders": "{mine: {embedding.bases: 8}}",
 }
 # What the names of genes are paths into, by what stands before such a name.
@@ -88,10 +86,6 @@ class SearchSpace(Config):
     )
     constraints: dict[Metric, Bounds] = Field(
         default_factory=dict, description="What is accepted: min, max or both, by metric"
-    )
-    thresholds: dict[Metric, FiniteFloat | str] = Field(
-        default_factory=dict,
-        description="From where on an objective counts: a number, or a founder, whose own it is; by objective",
     )
     inherit: bool = Field(
         False, description="Offspring begin with the weights of their first parent, where names and shapes agree"
@@ -145,19 +139,6 @@ class SearchSpace(Config):
                 message = f"{METRICS[name].heading}: the worst would win; accepted: {better}"
                 raise PydanticCustomError("misfit", "{message}", {"place": (name,), "message": message})
         return objectives
-
-    @model_validator(mode="after")
-    def _thresholds_are_of_objectives(self) -> Self:
-        for name, threshold in self.thresholds.items():
-            if name not in self.objectives:
-                message = f"is no objective here; accepted: {', '.join(self.objectives)}"
-            elif isinstance(threshold, str) and threshold not in self.founders:
-                known = f" or a founder: {', '.join(self.founders)}" if self.founders else "; there are no founders"
-                message = f"expected a number{known}, got {threshold!r}"
-            else:
-                continue
-            raise PydanticCustomError("misfit", "{message}", {"place": ("thresholds", name), "message": message})
-        return self
 
     @field_validator("rungs")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,7 @@ import numpy as np
 
 from hrfevo.algorithms.base import Result
 from hrfevo.algorithms.evolution.encoding import Encoding
-from hrfevo.space.genome import Genome, canonical
-from hrfevo.space.metrics import Metric
+from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 
 
@@ -32,7 +30,6 @@ class Archive:
         self._margins = np.empty((0, len(space.margins({}))))
         self._rungs, self._failed_at, self._kept, self._training_to, self._counts = (np.empty(0, int) for _ in range(5))
         self._failures, self._retired = np.empty(0, object), np.empty(0, bool)
-        self._thresholds = [_threshold(space, name) for name in space.objectives]
 
     def __len__(self) -> int:
         return len(self.genomes)
@@ -110,18 +107,6 @@ class Archive:
         """Numbers of those measured at the last rung."""
         return np.flatnonzero(self.rungs == self._last)
 
-    @property
-    def thresholds(self) -> np.ndarray:
-        """From where on each objective counts, (objectives,): infinite where anything does, or a founder whose own it
-        is has not been measured at the last rung."""
-        found = np.full(len(self._signs), np.inf)
-        for number, (sign, threshold) in enumerate(zip(self._signs, self._thresholds, strict=True)):
-            if isinstance(threshold, float):
-                found[number] = sign * threshold
-            elif threshold in self._numbers:
-                found[number] = self._values[self._numbers[threshold], number, self._last]
-        return np.where(np.isnan(found), np.inf, found)
-
     def retire(self, numbers: np.ndarray) -> None:
         """These wait no longer: their trainings may be forgotten."""
         self._retired[numbers] = True
@@ -180,14 +165,6 @@ class Rows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.archive.vectors(self.numbers), dtype)
-
-
-def _threshold(space: SearchSpace, objective: Metric) -> float | str:
-    """What a space says of an objective: a number, the id of a founder, or that anything counts."""
-    told = space.thresholds.get(objective)
-    if told is None:
-        return math.inf if space.objectives[objective] == "minimize" else -math.inf
-    return canonical(space, space.founders[told]).id if isinstance(told, str) else float(told)
 
 
 def _longer(array: np.ndarray, more: int, value: float | str) -> np.ndarray:

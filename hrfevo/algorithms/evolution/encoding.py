@@ -14,8 +14,8 @@ from hrfevo.space.search_space import SearchSpace
 
 # What the order of layers counts beside what they are.
 TILT = 0.3
-# The gene that says how often a layer stands there.
-REPEAT = "repeat"
+# The genes that say how often a layer stands there, and whether with one set of weights.
+REPEAT, SHARE = "repeat", "share"
 # Layers whose numbers are remembered.
 REMEMBERED = 4096
 
@@ -26,7 +26,8 @@ class Encoding:
     A gene that is not active is halfway everywhere; whether a conditional gene is active has a column of
     its own only by way of the genes that decide it. Layers are their number, their sum, because what they cost adds up
     and most of what they do does not ask where, and how much of that sum lies late rather than early. One that is
-    repeated counts so often: it is what as many layers are.
+    repeated counts so often: it is what as many layers are. Where they may share weights, how many sets there are has a
+    column of its own.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -76,7 +77,9 @@ class _Layers:
     def __init__(self, gene: LayersGene) -> None:
         self._gene = gene
         self._encoders = _encoders({name: one for name, one in gene.genes.items() if name != REPEAT})
-        self.columns = 1 + 2 * sum(len(idle) for _, _, idle in self._encoders)
+        self._shared = gene.fixed.get(SHARE, False)
+        self._share = SHARE in gene.genes or self._shared
+        self.columns = 1 + bool(self._share) + 2 * sum(len(idle) for _, _, idle in self._encoders)
         # Mutants have most of their layers from their parents, the very objects, which are never changed. They are kept
         # with what they are as numbers, so that no other object can have the same identity.
         self._seen: dict[int, tuple[Mapping[str, Value], list[float]]] = {}
@@ -85,8 +88,11 @@ class _Layers:
         gene, times = self._gene, [int(layer.get(REPEAT, 1)) for layer in values]
         layers, count = np.repeat([self._layer(layer) for layer in values], times, axis=0), sum(times)
         place = _places(count)
-        number = (count - gene.min) / max(1, gene.max - gene.min)
-        return [number, *(layers.sum(axis=0) / gene.max).tolist(), *(place @ layers / gene.max).tolist()]
+        sets = sum(1 if layer.get(SHARE, self._shared) else n for layer, n in zip(values, times, strict=True))
+        number = [
+            (many - gene.min) / max(1, gene.max - gene.min) for many in ((count, sets) if self._share else (count,))
+        ]
+        return [*number, *(layers.sum(axis=0) / gene.max).tolist(), *(place @ layers / gene.max).tolist()]
 
     def _layer(self, layer: Mapping[str, Value]) -> list[float]:
         if id(layer) not in self._seen:

@@ -58,13 +58,13 @@ class Evolution:
     The first genomes are random. From then on whoever asks gets the most promising of two kinds: new ones,
     offspring of the population as soon as that is full, and genomes that have ended at a rung and could go on to
     the next. Promising is what its training to a rung will show of a growth of the hypervolume of the front at the
-    last rung (Emmerich, Giannakoglou & Naujoks 2006), as far as it is within the space's thresholds, times the
-    probability of success, per step that this is expected to take, or per second where the budget is of time and
-    what a step takes an objective: to that rung, and on to the last if it is promising there too. What a rung shows
-    is by how much it goes with the last one, for all that is known already: new genomes begin at a higher rung
-    where the first tells nothing. Genomes being trained count as if they had ended as expected, so that workers do
-    not all follow the same hope. A genome thus goes from rung to rung as long as it stays promising, nobody waits,
-    and the space's `promote` is no more than the least share that goes on.
+    last rung (Emmerich, Giannakoglou & Naujoks 2006), times the probability of success, per step that this is
+    expected to take, or per second where what a step takes is an objective: to that rung, and on to the last if it
+    is promising there too. What a rung shows is by how much it goes with the last one, for all that is known
+    already: new genomes begin at a higher rung where the first tells nothing. Genomes being trained count as if
+    they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to
+    rung as long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that
+    goes on.
     """
 
     begins_at_any_rung = True
@@ -235,9 +235,10 @@ class Evolution:
         if self._attained is None:
             self._attained = self._expected(archive.vectors(self._counted))
         points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
-        if nothing := not len(points):
-            points = self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0)))
-        target = Target.beyond(points, archive.thresholds, empty=nothing)
+        if len(points):
+            target = Target.beyond(points)
+        else:
+            target = Target.beyond(self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0))), empty=True)
         return _View(self._surrogate.expecting(pending), target)
 
     def _appraised(self, view: _View, waiting: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -261,14 +262,17 @@ class Evolution:
         return gains
 
     def _pace(self, beliefs: Beliefs) -> np.ndarray:
-        """What a step of each costs, (N,): its time where the budget is of time and this is an objective, else 1.
+        """What a step of each costs, (N,): its time where that is an objective, else 1.
 
         Expected improvement per second is of Snoek, Larochelle & Adams 2012.
         """
-        objectives, budget = list(self._space.objectives), self._space.budget
-        if "step_time" not in objectives or (budget.minutes is None and budget.training_minutes is None):
+        objectives = list(self._space.objectives)
+        if "step_time" not in objectives:
             return np.ones(len(beliefs.means))
-        found: np.ndarray = np.maximum(beliefs.medians[:, objectives.index("step_time")], 1e-9)
+        column = objectives.index("step_time")
+        # Nothing is taken to be much faster than all that was measured.
+        least = np.nanmin(self._archive.values[:, column])
+        found: np.ndarray = np.maximum(beliefs.medians[:, column], least / 2)
         return found
 
     def _offspring(self, count: int) -> list[Proposal]:

@@ -121,23 +121,18 @@ class Target:
     """Of the box from the best of each objective to the reference."""
 
     @classmethod
-    def beyond(cls, points: np.ndarray, thresholds: np.ndarray, empty: bool = False) -> Target:
+    def beyond(cls, points: np.ndarray, empty: bool = False) -> Target:
         """Of points (n, objectives), or of none of them, only that they say what there is to expect, if `empty`.
 
         The reference is as far beyond the worst of the front as `REFERENCE_MARGIN` says, but no farther than the worst
         of all. A near one forgets the ends of the front; one far away, as the worst random genomes are, makes the ends
-        all that counts. And it is nowhere beyond `thresholds` (objectives,), infinite where anything counts.
+        all that counts.
         """
-        extent = np.ptp(points, axis=0)
-        within = points[(points <= thresholds).all(axis=1)]
-        points, empty = (within, empty) if len(within) else (points, True)
         front = points[moocore.is_nondominated(points)]
         low, high = front.min(axis=0), front.max(axis=0)
         worst = np.minimum(high + REFERENCE_MARGIN * (high - low), points.max(axis=0))
-        reference = np.minimum(Hypervolume.between(low, worst).reference, thresholds)
-        # Where nobody is better than a threshold, what counts begins there.
-        ideal = np.where(low < reference, low, reference - np.where(extent > 0, extent, 1.0))
-        return cls(Boxes.beyond(front[:0] if empty else front, reference), Hypervolume(ideal, reference).box)
+        scale = Hypervolume.between(low, worst)
+        return cls(Boxes.beyond(front[:0] if empty else front, scale.reference), scale.box)
 
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points, as a share of that of the box, (N,)."""

@@ -34,7 +34,7 @@ class Plan(Config):
     @classmethod
     def _of_before(cls, data: Any) -> Any:
         """Plans of when their options stood among the rest, and of when the transformer was the only rival."""
-        if not isinstance(data, dict) or "options" in data:
+        if not isinstance(data, dict) or "top" not in data:
             return data
         rest = {name: value for name, value in data.items() if name in cls.model_fields}
         if isinstance(rest.get("tuned"), str):

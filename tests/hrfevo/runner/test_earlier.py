@@ -94,7 +94,7 @@ def test_founders_that_a_space_names_are_trained_to_the_end() -> None:
     genes = "training.learning_rate: 0.01, embedding.kind: standard, layers: [{mixer.kind: %s}]"
     founders = ", ".join(f"{kind}: {{{genes % kind}}}" for kind in ("attention", "harmonic"))
     space = read_space(f"{SMALL}founders: {{{founders}}}", "small.yaml")
-    found = [(one.genome.values["layers"][0]["mixer.kind"], one.rung) for one in Earlier().proposals(space)]
+    found = [(one.genome.values["layers"][0]["mixer.kind"], one.rung) for one in Earlier().proposals(space, True)]
     assert found == [("attention", 1), ("harmonic", 1)]
 
 

@@ -80,12 +80,12 @@ def misspelt(told: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_an_editor_marks_whatever_is_misspelt(path: Path) -> None:
-    """But for names, which are free: of the space, of its founders, also where a threshold is a founder's."""
+    """But for names, which are free: of the space, of its founders."""
     space = parse_document(path.read_text(), path.name).data
     known = jsonschema.Draft202012Validator(json_schema())
     unmarked = [broken for broken in misspelt(space) if known.is_valid(broken)]
-    free = {"name", "description", "founders", "thresholds"}
-    assert len(unmarked) == 2 + len(space.get("founders", ())) + len(space.get("thresholds", ()))
+    free = {"name", "description", "founders"}
+    assert len(unmarked) == 2 + len(space.get("founders", ()))
     assert all({key for key, value in broken.items() if value != space[key]} <= free for broken in unmarked)
 
 

@@ -112,10 +112,6 @@ def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: str, says
          "5: genes.embedding.kind: with 'spectral', model.width: embedding.frequencies: the default of spectral does "
          "not fit: 32 cycles need a width of at least 64, got 16; set embedding.frequencies, or another width"),
         ("rungs:", "constraints: {params: {max: 3}}\nrungs:", "constraints.params: 'params' is no metric (did you"),
-        ("rungs:", "thresholds: {parameters: 3}\nrungs:", "thresholds.parameters: is no objective here; acc"),
-        ("rungs:", "thresholds: {bits_per_byte: mine}\nrungs:", "expected a number; there are no founders, got 'mine'"),
-        ("rungs:", "thresholds: {bits_per_byte: .inf}\nrungs:", "thresholds.bits_per_byte"),
-        ("rungs:", "thresholds: 3\nrungs:", "expected a mapping such as {bits_per_byte: 2.5}, got 3"),
         ("rungs:", "objectives: {bits_per_byte: maximize}\nrungs:", "bits_per_byte: validation loss, bits per"),
         ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
         ("name: small", f"name: {'a' * 300}", "up to 100 letters, digits, - and _, a letter or digit first; got one"),
