@@ -187,6 +187,17 @@ def test_the_order_of_layers_is_told() -> None:
     assert not np.allclose(one, other)
 
 
+def test_layers_that_share_weights_are_told_from_those_that_do_not() -> None:
+    space = shipped("hybrids")
+    layer = space.founders["harmonic"]["layers"][0] | {"repeat": 4, "share": True}
+
+    def vector(*layers: dict[str, object]) -> list[float]:
+        return list(Encoding(space)([canonical(space, space.founders["harmonic"] | {"layers": [*layers]})])[0])
+
+    assert vector(layer) != vector(layer | {"repeat": 2}, layer | {"repeat": 2})
+    assert vector(layer) != vector(layer | {"share": False})
+
+
 def test_a_repeated_layer_is_as_many_layers() -> None:
     genes = "repeat: {type: int, low: 1, high: 4}, mixer.kind: {type: choice, values: [attention, harmonic]}"
     space = read_space(

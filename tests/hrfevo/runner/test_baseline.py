@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrfevo.runner.baseline import baseline_of, smallest_of
-from hrfevo.space.genome import express, sample
+from hrfevo.runner.baseline import baseline_of, founded, smallest_of
+from hrfevo.space.genome import canonical, express, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
 from signal_model.config import ModelConfig
 from signal_model.model import build_model, count_parameters
 from signal_model.support.files import to_yaml
-from tests.conftest import SPACES, command
+from tests.conftest import ROOT, SPACES, command
 
 
 def models(space: SearchSpace) -> list[ModelConfig]:
@@ -52,6 +52,22 @@ def test_the_baseline_is_as_free_as_the_space(path: Path) -> None:
     assert {*seen[0]} == {*seen[1]}, "as many layers"
     sizes = [{layer.feedforward.expansion for m in models(s) for layer in m.layers} for s in (space, baseline)]
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("rival", "fits"), [("transformer", ["transformer"]), ("harmonic", ["harmonic"]), ("wavelet", [])]
+)
+def test_rivals_begin_with_the_founders_that_are_models_of_theirs(rival: str, fits: list[str]) -> None:
+    space, _ = load_space(ROOT / "search_spaces" / "hybrids.yaml")
+    content = founded(baseline_of(space, {"trainings": 2.5}, None, rival), space)
+    rivals = parse_space(to_yaml(content), "rival")
+    assert [*rivals.founders] == fits
+    for name in fits:
+        of_both = [
+            express(one, canonical(one, one.founders[name]), seed=0).to_dict() | {"corpus": None, "tokenizer": None}
+            for one in (space, rivals)
+        ]
+        assert of_both[0] == of_both[1]
 
 
 def test_settings_in_which_fixed_layers_differ_are_searched_among_their_values(tiny_space: Path) -> None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution import Evolution
-from hrfevo.algorithms.registry import ALGORITHMS, make_algorithm
-from hrfevo.results.earlier import Earlier, read_earlier
+from hrfevo.algorithms.registry import ALGORITHMS, algorithms, begins_at_any_rung, make_algorithm
+from hrfevo.results.earlier import Earlier, EarlierFounder, Source, read_earlier
 from hrfevo.results.genome.card import card_of
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.history import History
@@ -96,6 +96,12 @@ def test_founders_that_a_space_names_are_trained_to_the_end() -> None:
     space = read_space(f"{SMALL}founders: {{{founders}}}", "small.yaml")
     found = [(one.genome.values["layers"][0]["mixer.kind"], one.rung) for one in Earlier().proposals(space, True)]
     assert found == [("attention", 1), ("harmonic", 1)]
+    assert [one.rung for one in Earlier().proposals(space)] == [0, 0]
+    (attention, *_) = space.founders.values()
+    source = Source(run="runs/a", id="a")
+    known = Earlier(sources=(source,), founders=(EarlierFounder(source=0, values=attention),))
+    assert [one.rung for one in known.proposals(space, in_full=True)] == [1, 1], "whoever names it too"
+    assert [name for name in algorithms() if begins_at_any_rung(name)] == ["evolution"]
 
 
 @pytest.mark.parametrize(
