@@ -24,6 +24,7 @@ from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.simulation import simulate
 from hrfevo.pareto import Hypervolume
+from hrfevo.space.budget import Budget
 from hrfevo.space.genome import canonical
 
 
@@ -41,7 +42,7 @@ SEARCHES = {FIRST: (False, PerStep), FULL: (True, PerStep), DEFAULT: (True, Evol
 
 def search(benchmark: Benchmark, seed: int, trainings: float, in_full: bool, kind: type[Evolution]) -> np.ndarray:
     """Objectives of what one search measured at the last rung, (n, objectives)."""
-    space = benchmark.space
+    space = benchmark.space.model_copy(update={"budget": Budget(training_minutes=1)})
     last = len(space.rungs) - 1
     genomes = (canonical(space, values) for values in space.founders.values())
     founders = [Proposal(genome, "founder", rung=last if in_full else 0) for genome in genomes]

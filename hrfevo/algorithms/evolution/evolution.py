@@ -59,12 +59,12 @@ class Evolution:
     offspring of the population as soon as that is full, and genomes that have ended at a rung and could go on to
     the next. Promising is what its training to a rung will show of a growth of the hypervolume of the front at the
     last rung (Emmerich, Giannakoglou & Naujoks 2006), times the probability of success, per step that this is
-    expected to take, or per second where what a step takes is an objective: to that rung, and on to the last if it
-    is promising there too. What a rung shows is by how much it goes with the last one, for all that is known
-    already: new genomes begin at a higher rung where the first tells nothing. Genomes being trained count as if
-    they had ended as expected, so that workers do not all follow the same hope. A genome thus goes from rung to
-    rung as long as it stays promising, nobody waits, and the space's `promote` is no more than the least share that
-    goes on.
+    expected to take, or per second where the budget is of time and what a step takes is an objective: to that rung,
+    and on to the last if it is promising there too. What a rung shows is by how much it goes with the last one, for
+    all that is known already: new genomes begin at a higher rung where the first tells nothing. Genomes being
+    trained count as if they had ended as expected, so that workers do not all follow the same hope. A genome thus
+    goes from rung to rung as long as it stays promising, nobody waits, and the space's `promote` is no more than the
+    least share that goes on.
     """
 
     begins_at_any_rung = True
@@ -262,12 +262,12 @@ class Evolution:
         return gains
 
     def _pace(self, beliefs: Beliefs) -> np.ndarray:
-        """What a step of each costs, (N,): its time where that is an objective, else 1.
+        """What a step of each costs, (N,): its time where the budget is of time and this is an objective, else 1.
 
         Expected improvement per second is of Snoek, Larochelle & Adams 2012.
         """
-        objectives = list(self._space.objectives)
-        if "step_time" not in objectives:
+        objectives, budget = list(self._space.objectives), self._space.budget
+        if "step_time" not in objectives or (budget.minutes is None and budget.training_minutes is None):
             return np.ones(len(beliefs.means))
         column = objectives.index("step_time")
         # Nothing is taken to be much faster than all that was measured.

@@ -15,6 +15,7 @@ from hrfevo.algorithms.evolution import Evolution
 from hrfevo.algorithms.evolution.ladder import Ladder
 from hrfevo.integrations.optuna.conditions import Asked, Conditions
 from hrfevo.integrations.optuna.parameters import Parameter
+from hrfevo.space.budget import Budget
 from hrfevo.space.genes import BaseGene, Value
 from hrfevo.space.genome import Genome, resolve, sample
 from hrfevo.space.search_space import SearchSpace
@@ -183,6 +184,7 @@ def space_of(
         },
         "constraints": {name: Bounds(max=0.0) for name in constraints},
         "rungs": [1],
+        "budget": Budget.model_construct(),
         "population": population,
     }
     return SearchSpace.model_construct(**settings)
