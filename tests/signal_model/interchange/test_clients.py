@@ -150,17 +150,19 @@ def padded(batch: int, length: int) -> dict[str, Tensor]:
 def test_one_graph_for_every_batch_length_and_padding(model: SignalLLMForCausalLM, way: str) -> None:
     inputs = padded(3, 21)
     if way == "compile":
+        # What becomes of a part's graph, and of its gradients, is tested part by part; of all at once it takes minutes.
         torch._dynamo.reset()
-        graph = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+        graph = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
     else:
         batch, length = torch.export.Dim("batch", min=2), torch.export.Dim("length", min=4, max=64)
         shapes = {name: {0: batch, 1: length} for name in inputs}
         graph = torch.export.export(model, (), inputs, dynamic_shapes=shapes, strict=way == "strict export").module()
-    for given in (inputs, padded(2, 30), padded(5, 4)):
-        expected, found = model(**given), graph(**given)
-        counts = given["attention_mask"].bool()
-        torch.testing.assert_close(found.logits[counts], expected.logits[counts], rtol=1e-3, atol=2e-4)
-        torch.testing.assert_close(found.loss, expected.loss, rtol=1e-4, atol=1e-5)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for given in (inputs, padded(2, 30), padded(5, 4)):
+            expected, found = model(**given), graph(**given)
+            counts = given["attention_mask"].bool()
+            torch.testing.assert_close(found.logits[counts], expected.logits[counts], rtol=1e-3, atol=2e-4)
+            torch.testing.assert_close(found.loss, expected.loss, rtol=1e-4, atol=1e-5)
     whole = {"input_ids": inputs["input_ids"], "attention_mask": torch.ones(3, 21, dtype=torch.long)}
     rest = {"labels": whole["input_ids"], "position_ids": torch.arange(21).expand(3, 21)}
     torch.testing.assert_close(graph(**whole, **rest).logits, model(**whole).logits, rtol=1e-3, atol=2e-4)
