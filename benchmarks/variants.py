@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
+from types import ModuleType
+from typing import Any, ClassVar
+from unittest.mock import patch
 
 import numpy as np
 
-from hrfevo.algorithms.base import Proposal
-from hrfevo.algorithms.evolution import Evolution
+from hrfevo.algorithms.base import Proposal, Result
+from hrfevo.algorithms.evolution import Evolution, evolution, gaussian_process
+from hrfevo.algorithms.evolution.archive import Archive
 from hrfevo.algorithms.evolution.surrogate import Surrogate
 from hrfevo.algorithms.successive_halving import SuccessiveHalving
 from hrfevo.benchmark.comparison import Factory
@@ -33,6 +39,52 @@ class NoRefinement(Evolution):
     """What is promising is not bred again before it is trained."""
 
     refinements = 0
+
+
+class NoneDue(Evolution):
+    """Nobody goes on because less than the `promote` share has; only who is promising does."""
+
+    def _due(self) -> np.ndarray:
+        return np.empty(0, int)
+
+
+class NothingPending(Evolution):
+    """Genomes being trained do not count until they have ended."""
+
+    def _view(self) -> Any:
+        with patch.object(Archive, "pending", np.empty(0, int)):
+            return super()._view()
+
+
+class Constant(Evolution):
+    """With another value of a constant of a module."""
+
+    module: ClassVar[ModuleType]
+    name: ClassVar[str]
+    value: ClassVar[Any]
+
+    def ask(self) -> Proposal | None:
+        with self._changed():
+            return super().ask()
+
+    def tell(self, results: Sequence[Result]) -> None:
+        with self._changed():
+            super().tell(results)
+
+    def _changed(self) -> AbstractContextManager[Any]:
+        return patch.object(self.module, self.name, self.value)
+
+
+class OneStart(Constant):
+    """Kernels are fitted from one start, not from two."""
+
+    module, name, value = gaussian_process, "STARTS", (1.0,)
+
+
+class Trusting(Constant):
+    """Where nothing new is expected to add anything, the surrogate is believed."""
+
+    module, name, value = evolution, "DISTRUST", 0.0
 
 
 class AsTheyAre(Evolution):
@@ -80,6 +132,10 @@ VARIANTS: dict[str, Factory] = {
     "no offspring": variant(NoOffspring),
     "no strangers": variant(NoStrangers),
     "no refinement": variant(NoRefinement),
+    "none due": variant(NoneDue),
+    "nothing pending": variant(NothingPending),
+    "one start": variant(OneStart),
+    "trusting": variant(Trusting),
     "as they are": variant(AsTheyAre),
     "three changes": variant(ThreeChanges),
     "first rung": variant(FirstRung),

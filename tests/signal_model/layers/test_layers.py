@@ -172,6 +172,9 @@ def test_two_forms_one_computation(settings_: dict[str, object], length: int, se
     mixer = build_filter_bank(FilterBankConfig.parse(settings_), config) if settings_ in FILTER_BANKS else None
     mixer = mixer or build_mixer(MixerConfig.parse(settings_), config)
     x = torch.randn(2, length, 8)
+    if settings_["kind"] == "fourier_attention":
+        # Spectra round by what is largest anywhere; where little is heard yet, the norm makes much of that.
+        mixer, x = mixer.double(), x.double()
     state = mixer.start(2)
     sizes, outputs = [], []
     with torch.no_grad():
@@ -179,9 +182,7 @@ def test_two_forms_one_computation(settings_: dict[str, object], length: int, se
             output, state = mixer.step(x[:, t], state)
             outputs.append(output)
             sizes.append(sum(tensor.numel() for tensor in state))
-        # The product of three spectra rounds more than a direct sum.
-        tolerance = 1e-4 if settings_["kind"] == "fourier_attention" else 1e-5
-        torch.testing.assert_close(torch.stack(outputs, 1), mixer(x), atol=tolerance, rtol=1e-4)
+        torch.testing.assert_close(torch.stack(outputs, 1), mixer(x), atol=1e-5, rtol=1e-4)
     keeps_all = settings_["kind"] == "fourier_attention" or (
         settings_["kind"] == "attention" and "window" not in settings_
     )
