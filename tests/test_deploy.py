@@ -21,14 +21,19 @@ import ray
 import typer
 import yaml
 
-from hrfevo.cli import app
+import hrfevo.cli
+import signal_model.cli
 from hrfevo.store.run_folder import RunFolder
 from tests.conftest import ROOT, command, only_run
 from tests.tools.services import free_port
 
 CLUSTER, JOB = ROOT / "deploy" / "cluster.yaml", ROOT / "deploy" / "rayjob.yaml"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "deploy").iterdir())]
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+WRITTEN = ("*.md", "docs/**/*.md", "examples/**/*.md", "deploy/*")
+PAGES = sorted(page for pattern in WRITTEN for page in ROOT.glob(pattern))
+COMMANDS: dict[str, Any] = {
+    name: typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, app in (("hrfevo", hrfevo.cli.app), ("signal-model", signal_model.cli.app))
+}
 
 
 def test_the_cluster_is_one_that_ray_launches() -> None:
@@ -155,17 +160,21 @@ def test_the_image_copies_what_there_is() -> None:
                 assert (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_documented_commands_and_options_exist(page: Path) -> None:
     text = page.read_text().replace("\\\n", " ")
-    for line in re.findall(r"(?<![\w./-])hrfevo [a-z]+[^`\"\n|#]*", text):
+    for line in re.findall(r"(?<![\w./-])(?:hrfevo|signal-model) [a-z]+[^`\"\n|#&;]*", text):
         check(line)
+    quoted = re.findall(r"`(hrfevo|signal-model) ([a-z]+)", text)
+    for block in re.findall(r"```(?:sh|text)\n(.*?)```", text, re.DOTALL):
+        quoted += re.findall(r"^(?:\$ )?(hrfevo|signal-model) ([a-z]+)", block, re.MULTILINE)
+    assert [f"{program} {word}" for program, word in quoted if word not in COMMANDS[program]] == []
 
 
 def check(line: str) -> None:
     """Every option of a documented command line is one of the command's."""
     words = shlex.split(line.replace("'", " ").replace("…", " "))
-    command = COMMANDS.get(words[1])
+    command = COMMANDS[words[0]].get(words[1])
     if command is None:
         return  # a sentence, not a command
     if hasattr(command, "commands"):

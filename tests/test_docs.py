@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 from statistics import mean
 from typing import Any, get_args
@@ -14,7 +15,10 @@ from pydantic import BaseModel
 
 import hrfevo.cli
 import signal_model.cli
+from hrfevo.space.metrics import ADDED, METRICS
+from hrfevo.space.reading import gene_count, load_space, parse_space, space_size
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.shipped import shipped_spaces
 from signal_model.config import (
     Activation,
     BasisEmbeddingConfig,
@@ -27,6 +31,7 @@ from signal_model.config import (
     Recipe,
     Spacing,
 )
+from signal_model.support.errors import counted
 from signal_model.support.settings import Part
 from tests.tools.prose import sentences, words
 
@@ -39,8 +44,6 @@ MATHEMATICS: dict[str, list[type[Part]]] = {
     "feedforward": [FeedForwardConfig, FilterBankConfig],
     "front_ends": [FrontEndConfig],
 }
-
-
 # What a part is told apart by.
 KIND = ("kind", "type")
 
@@ -49,6 +52,66 @@ def chapters(page: str) -> dict[str, str]:
     """What stands under each heading of a page in the mathematics."""
     parts = re.split(r"^##+ (.*)$", (DOCS / "mathematics" / f"{page}.md").read_text(), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def chapter(page: str, heading: str) -> str:
+    """What stands under a heading of the second level; without a heading, what comes before the first."""
+    parts = re.split(r"^## (.*)$", (ROOT / page).read_text(), flags=re.MULTILINE)
+    return dict(zip(["", *parts[1::2]], parts[::2], strict=True))[heading]
+
+
+def quoted(text: str) -> set[str]:
+    """Words between backticks, outside of blocks."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return {word for code in re.findall(r"`([^`]+)`", prose) for word in code.split()}
+
+
+def commands_of(app: typer.Typer) -> set[str]:
+    return {*typer.main.get_command(app).commands}  # type: ignore[attr-defined]
+
+
+COMMANDS = commands_of(hrfevo.cli.app) | commands_of(signal_model.cli.app)
+OWN_METRICS = {*METRICS} - {*ADDED}
+FIGURES = {*re.findall(r'found\["([\w-]+)"\]', (ROOT / "hrfevo/views/figures/gallery.py").read_text())}
+SCRIPTS = {file.name for file in (ROOT / "benchmarks").glob("*.py") if "__main__" in file.read_text()}
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "names"),
+    [
+        ("README.md", "Commands", COMMANDS),
+        ("README.md", "Say what may vary", OWN_METRICS | {*shipped_spaces()}),
+        ("docs/space.md", "What is better", OWN_METRICS),
+        ("docs/space.md", "", {*shipped_spaces()}),
+        ("docs/export.md", "A figure for a paper", FIGURES),
+        ("docs/benchmarks.md", "", SCRIPTS),
+    ],
+)
+def test_a_list_is_complete(page: str, heading: str, names: set[str]) -> None:
+    assert len(names) > 5
+    assert names - quoted(chapter(page, heading)) == set()
+
+
+def test_the_space_of_the_readme_is_the_one_that_is_shipped() -> None:
+    """Whatever it shows but for two examples, and how large `validate` says it is."""
+    whole, _ = load_space("embeddings")
+    (text,) = re.findall(r"```yaml\n(.*?)```", chapter("README.md", "Say what may vary"), re.DOTALL)
+    shown = parse_space(text, "README.md")
+    assert {**whole.genes, **shown.genes} == whole.genes
+    for name in shown.model_fields_set - {"genes", "constraints", "resources"}:
+        told, there = getattr(shown, name), getattr(whole, name)
+        assert ({**there, **told} if isinstance(there, dict) else told) == there, name
+    size = f"valid; {counted(gene_count(whole), 'gene')}, {space_size(whole)}; "
+    assert size in (ROOT / "README.md").read_text()
+    assert size in (DOCS / "space.md").read_text()
+
+
+def test_extras_that_are_named_can_be_installed() -> None:
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pairs = [pair for page in PAGES for pair in re.findall(r"\(extra `(\w+)`|hrfevo\[(\w+)\]", page.read_text())]
+    named = {name for pair in pairs for name in pair} - {""}
+    assert len(named) > 5
+    assert named <= known.keys()
 
 
 @pytest.mark.parametrize(("page", "part"), [(page, part) for page, parts in MATHEMATICS.items() for part in parts])
@@ -128,8 +191,17 @@ def test_the_reference_has_every_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     # What has no setting is described where it is chosen.
     assert {one.__name__ for one in kept - listed} <= {"PythonCorpusConfig", "ChirpsCorpusConfig"}
     assert len(kept) > 30
-    text = settings.page()
-    assert all(f"| `{name}` |" in text for one in kept & listed for name in one.model_fields if name not in KIND)
+    rows = {
+        (title, name)
+        for title, body in re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", settings.page(), re.DOTALL | re.MULTILINE)
+        for name in re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)
+    }
+    for one in kept & listed:
+        # A `kind` that leaves a choice is a setting like others; one that leaves none is the title.
+        fields = {
+            name for name, field in one.model_fields.items() if name not in KIND or len(get_args(field.annotation)) > 1
+        }
+        assert {(settings._name(one), name) for name in fields} <= rows
 
 
 def test_every_variable_that_is_read_is_documented() -> None:

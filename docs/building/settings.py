@@ -91,7 +91,7 @@ def page() -> str:
             rows = [
                 f"| `{name}` | {_accepted(field)} | {_default(field)} | {_cell(field.description or '')} |"
                 for name, field in model.model_fields.items()
-                if name not in ("kind", "type")
+                if not _names(field)
             ]
             if rows:
                 text.append("\n".join(["| setting | accepts | unless given | meaning |", "|---|---|---|---|", *rows]))
@@ -101,8 +101,12 @@ def page() -> str:
 def _name(model: type[BaseModel]) -> str:
     """What a file calls it: the kind of a part, the type of a gene, or the name of the class."""
     field = model.model_fields.get("kind") or model.model_fields.get("type")
-    choices = get_args(field.annotation) if field else ()
-    return str(choices[0]) if len(choices) == 1 else model.__name__
+    return str(get_args(field.annotation)[0]) if field and _names(field) else model.__name__
+
+
+def _names(field: FieldInfo) -> bool:
+    """Whether it has one value, that names the class: a `kind` that leaves a choice is a setting."""
+    return get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
 
 
 def _accepted(field: FieldInfo) -> str:

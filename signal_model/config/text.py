@@ -39,7 +39,7 @@ class DatasetCorpusConfig(LoadedConfig):
 class TokenizerConfig(Config):
     """Bytes, all or those that occur in the text, or byte-pair encoding trained on the training split."""
 
-    kind: Literal["bytes", "bpe"] = "bytes"
+    kind: Literal["bytes", "bpe"] = Field("bytes", description="bpe: byte-pair encoding")
     size: int = Field(
         256, ge=2, le=65536, description="Size of the vocabulary; bytes below 256: as many as occur, with end of text"
     )

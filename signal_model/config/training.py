@@ -85,7 +85,9 @@ class TrainingConfig(Config):
         description="Root mean square of the loudest noise that these are trained in; full scale is 1",
     )
     spectral_loss_weight: FiniteFloat = Field(0.0, ge=0, description="Weight of the embedding's spectral roughness")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on CUDA devices with units for it, else float32"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="Of the initial weights and of the order of the text")
     validation_tokens: int = Field(65536, ge=1, le=2**40, description="Tokens of the validation split to score on")
 
