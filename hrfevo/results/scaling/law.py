@@ -241,9 +241,10 @@ def _in_parts(*laws: Law, size: int = 100) -> list[tuple[Law, ...]]:
 def _first_root(sizes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The first sign change of each series (R, M) along `sizes` (M,), by logarithm; NaN where there is none."""
     changes = np.sign(values[:, 1:]) * np.sign(values[:, :-1]) < 0
-    place, rows = changes.argmax(axis=1), np.arange(len(values))
+    rows = np.flatnonzero(changes.any(axis=1))
+    place = changes[rows].argmax(axis=1)
     before, after = values[rows, place], values[rows, place + 1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = before / (before - after)
-        roots = np.exp(np.log(sizes[place]) + share * np.log(sizes[1] / sizes[0]))
-    return np.where(changes.any(axis=1), roots, np.nan)
+    share = before / (before - after)
+    roots = np.full(len(values), np.nan)
+    roots[rows] = np.exp(np.log(sizes[place]) + share * np.log(sizes[1] / sizes[0]))
+    return roots
