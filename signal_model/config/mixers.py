@@ -84,7 +84,7 @@ class HarmonicConfig(MixerConfig):
     frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
     spacing: Spacing = "log"
     timescales: Range = Field((1.0, 128.0), description="Shortest and longest decay time, tokens")
-    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 scales alone")
 
     _check_ranges = field_validator("frequencies", "timescales")(ordered)
 
@@ -103,7 +103,7 @@ class SelectiveConfig(MixerConfig):
     frequencies: Range = Field((0.001, 0.5), description="Lowest and highest frequency, cycles per token")
     spacing: Spacing = "log"
     timescales: Range = Field((4.0, 256.0), description="Shortest and longest decay time of the heads, tokens")
-    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 scales alone")
     select_decay: bool = Field(True, description="Each token chooses how fast the state decays and turns")
     select_phase: bool = Field(True, description="Each token chooses an angle that the state turns by besides")
     bias: bool = Field(True, description="Queries and keys have a part that is the same for all tokens")
@@ -121,7 +121,7 @@ class GatedStateConfig(MixerConfig):
     heads: int = Field(2, ge=1, le=2**16, description="Groups of channels with a state and a decay of their own")
     key_expansion: float = Field(0.75, gt=0, le=16, description="Channels of queries and of keys over the width")
     value_expansion: float = Field(1.5, gt=0, le=16, description="Channels of values and of the gate over the width")
-    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 is none")
+    short_convolution: int = Field(4, ge=1, le=16, description="Taps of the convolution on q, k and v; 1 scales alone")
 
     def channels(self, width: int) -> tuple[int, int]:
         """Channels of keys and of values, those of all heads together."""
