@@ -49,7 +49,7 @@ def search(
     observers: Sequence[Observer] = (),
     plugins: Names = (),
 ) -> Run:
-    """Search a space, then train its winners again from scratch beside a transformer; returns the run.
+    """Search a space, then train its winners again from scratch beside their rivals; returns the run.
 
     `space` is a file, a name of `hrfevo spaces`, or what a file would say. `evaluations`, `trainings`, in full
     trainings, `minutes` and `training_minutes` are its budget in place of the file's;
