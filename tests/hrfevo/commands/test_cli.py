@@ -30,7 +30,7 @@ def test_optunas_samplers_say_what_they_do_once(tiny_space: Path, tmp_path: Path
 def test_validate_says_how_large_the_space_is() -> None:
     result = command("hrfevo", "validate", ROOT / "search_spaces" / "embeddings.yaml")
     assert result.returncode == 0
-    assert "valid; 10 genes, 1,352 discrete combinations, up to 5 continuous dimensions" in result.stdout
+    assert "valid; 10 genes, 2,792 discrete combinations, up to 5 continuous dimensions" in result.stdout
 
 
 @pytest.mark.parametrize(

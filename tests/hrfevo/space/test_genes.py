@@ -104,7 +104,7 @@ def test_canonical_refuses_what_is_missing_idle_or_out_of_range() -> None:
     space, _ = load_space(ROOT / "search_spaces" / "embeddings.yaml")
     rates = {"training.learning_rate": 0.006, "training.optimizer.kind": "adamw"}
     with pytest.raises(
-        ValueError, match=r"embedding\.bases is active and has no value; accepted: whole numbers 4 to 48"
+        ValueError, match=r"embedding\.bases is active and has no value; accepted: whole numbers 4 to 96"
     ):
         canonical(space, rates | {"embedding.kind": "basis", "embedding.functions": "dct"})
     with pytest.raises(ValueError, match=r"embedding\.bases has a value and is not active"):

@@ -35,7 +35,7 @@ BASE = (ROOT / "search_spaces" / "embeddings.yaml").read_text()
             "  embeding.kind:",
             "unknown setting (did you mean 'embedding'?); accepted",
         ),
-        ("low: 4, high: 48", "low: 48, high: 4", "{type: int", "low must be below high, got low 48 and high 4"),
+        ("low: 4, high: 96", "low: 96, high: 4", "{type: int", "low must be below high, got low 96 and high 4"),
         ("low: 0.25,", "low: -1,", "low: -1", "a logarithmic range starts above 0, got low -1"),
         (
             "[dct, fourier, learned]",
