@@ -138,11 +138,11 @@ def evaluate(
     """Score trained models, in bits per byte or sample or by errors, on one part of a split, or on files as a whole."""
     from signal_model.training.evaluating import Question, answers, opened
 
-    chosen, changes = _prepare(device, threads), {"validation_tokens": tokens}
+    chosen = _prepare(device, threads)
     subjects = [opened(directory, chosen) for directory in directories]
-    subjects = [replace(one, recipe=_changed(one.recipe, corpus, None, changes)) for one in subjects]
+    subjects = [replace(one, recipe=_changed(one.recipe, corpus, None, {})) for one in subjects]
     files = corpus if split is None and tokens is None else None
-    for line in answers(subjects, Question(split, files, length, stride, by_position)):
+    for line in answers(subjects, Question(split, files, tokens, length, stride, by_position)):
         print(line)
 
 
@@ -166,6 +166,7 @@ def import_model(
     folder: Annotated[Path, typer.Argument(help="A folder that `export` or `save_pretrained` wrote")],
     output: Annotated[Path, typer.Option(help="Folder for the trained model as `train` writes it")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Take a SignalLLM back from `transformers`."""
     from signal_model.interchange import from_transformers

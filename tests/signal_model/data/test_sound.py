@@ -263,7 +263,11 @@ TWO = sound(1)[None].repeat(2, axis=0)
             (_arrays(waves=TWO, rate=rate), {}, r"bad.npz: rate must be one whole number of samples per second, got")
             for rate in (0, -8000, 8000.5, np.inf, "8 kHz", [8000, 8000])
         ),
-        (_arrays(waves=(9999 * TWO).astype(np.int64)), {}, r"waves are of type int64; accepted: uint8 \(μ-law\), int8,"),
+        (
+            _arrays(waves=(9999 * TWO).astype(np.int64)),
+            {},
+            r"waves are of type int64; accepted: uint8 \(μ-law\), int8,",
+        ),
         (_arrays(waves=TWO[:0]), {}, r"bad.npz: is empty: it has no recording"),
         (_arrays(waves=TWO[0], lengths=[len(TWO[0]), 0]), {}, r"bad.npz\[1\]: is empty"),
         *(
