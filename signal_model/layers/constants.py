@@ -59,13 +59,6 @@ class WithConstants(nn.Module):
         return self.__dict__ | {"_kept": None}
 
 
-def forget_constants(model: nn.Module) -> None:
-    """Let a model compute all of them again at its next pass, so that passes are alike."""
-    for module in model.modules():
-        if isinstance(module, WithConstants):
-            module._kept = None
-
-
 def _same(before: list[tuple[Tensor, int, int]], now: list[tuple[Tensor, int, int]]) -> bool:
     return len(before) == len(now) and all(
         old is new and rest == more for (old, *rest), (new, *more) in zip(before, now, strict=True)
