@@ -168,7 +168,7 @@ def _tokens(samples: np.ndarray, place: str, own: int, rate: int) -> np.ndarray:
         return MuLaw.tokens(samples)
     if samples.dtype == np.uint8:
         values = mulaw_decode(samples).astype(np.float64)
-    elif samples.dtype in (np.int8, np.int16, np.int32):  # of wider ones nobody knows what is loud
+    elif samples.dtype.kind == "i" and samples.dtype.itemsize <= 4:  # of wider ones nobody knows what is loud
         values = samples / -float(np.iinfo(samples.dtype).min)
     elif samples.dtype.kind == "f":
         values = np.asarray(samples, np.float64)
