@@ -18,7 +18,6 @@ from signal_model.support.console import PluginOption, new_app, run
 from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
-    from signal_model.config import Recipe
     from signal_model.data.mulaw import MuLaw
 
 app = new_app("signal-model", "Train, evaluate and sample causal spectral language models.")
@@ -50,10 +49,12 @@ def train(
     plugin: PluginOption = None,
 ) -> None:
     """Train a model; what the file does not say has the defaults of the library."""
-    told = _recipe(model)
+    from signal_model.config import Recipe
+
+    told = Recipe.named(model)
     if told.corpus is not None and corpus is None:
         told.corpus.refuse_beside(Path(model), f"{model}: corpus")
-    recipe = _changed(told, corpus, tokenizer, {"steps": steps, "seed": seed})
+    recipe = told.with_options(corpus, tokenizer, steps=steps, seed=seed)
     if recipe.corpus is None:
         raise InputError(f"{model}: names no corpus; add --corpus python, a path, or a mapping")
     if recipe.model.vocab_size != recipe.tokenizer.size:
@@ -67,13 +68,14 @@ def train(
 
     from signal_model.data.corpus import load_corpus
     from signal_model.evaluation.yardsticks import judged
+    from signal_model.support.devices import prepare
     from signal_model.training.folder import refuse_occupied, train_in_folder
     from signal_model.training.logs import Bar, Lines
     from signal_model.training.tasks import task_of
     from signal_model.training.trainer import Diverged
 
     refuse_occupied(output, resume, overwrite)
-    chosen = _prepare(device, threads)
+    chosen = prepare(device, threads)
     text = load_corpus(recipe.corpus, recipe.tokenizer, say=partial(print, flush=True))
     print(f"corpus {text.words}; device {chosen}", flush=True)
     task = task_of(recipe.model)
@@ -136,13 +138,14 @@ def evaluate(
     plugin: PluginOption = None,
 ) -> None:
     """Score trained models, in bits per byte or sample or by errors, on one part of a split, or on files as a whole."""
+    from signal_model.support.devices import prepare
     from signal_model.training.evaluating import Question, answers, opened
 
-    chosen, changes = _prepare(device, threads), {"validation_tokens": tokens}
+    chosen = prepare(device, threads)
     subjects = [opened(directory, chosen) for directory in directories]
-    subjects = [replace(one, recipe=_changed(one.recipe, corpus, None, changes)) for one in subjects]
+    subjects = [replace(one, recipe=one.recipe.with_options(corpus)) for one in subjects]
     files = corpus if split is None and tokens is None else None
-    for line in answers(subjects, Question(split, files, length, stride, by_position)):
+    for line in answers(subjects, Question(split, files, tokens, length, stride, by_position)):
         print(line)
 
 
@@ -166,6 +169,7 @@ def import_model(
     folder: Annotated[Path, typer.Argument(help="A folder that `export` or `save_pretrained` wrote")],
     output: Annotated[Path, typer.Option(help="Folder for the trained model as `train` writes it")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there")] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Take a SignalLLM back from `transformers`."""
     from signal_model.interchange import from_transformers
@@ -199,9 +203,10 @@ def generate(
     from signal_model.data.tokenizers import of_text
     from signal_model.evaluation.generation import generate as sample
     from signal_model.evaluation.generation import sound_prompt, stream_text
+    from signal_model.support.devices import prepare
     from signal_model.training.checkpoints import load_checkpoint
 
-    chosen = _prepare(device, threads)
+    chosen = prepare(device, threads)
     trained, _, read = load_checkpoint(directory, chosen)
     settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     settings["stop"] = read.end_of_text
@@ -253,20 +258,21 @@ def analyze(
     from signal_model.analysis.activations import text_windows
     from signal_model.analysis.report import analyze as analysis_of
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
-    from signal_model.config import TokenizerConfig
+    from signal_model.config import Recipe, TokenizerConfig
     from signal_model.config.presets import PRESETS
     from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, of_text
     from signal_model.model import build_model, count_parameters
+    from signal_model.support.devices import prepare
     from signal_model.support.files import read_text
     from signal_model.training.checkpoints import WEIGHTS, load_checkpoint
 
-    chosen = _prepare(device, threads)
+    chosen = prepare(device, threads)
     tokenizer: Vocabulary | None
     if Path(model).is_dir() and (model not in PRESETS or (Path(model) / WEIGHTS).exists()):
         examined, recipe, tokenizer = load_checkpoint(Path(model), chosen)
         about = "trained"
     else:
-        recipe = _recipe(model)
+        recipe = Recipe.named(model)
         examined = build_model(recipe.model, recipe.training.seed).to(chosen)
         tokenizer = ByteTokenizer() if recipe.tokenizer == TokenizerConfig() else None
         about = f"untrained, seed {recipe.training.seed}"
@@ -361,44 +367,6 @@ def _make_folder(output: Path) -> None:
 def _refuse_model_in(output: Path, overwrite: bool) -> None:
     if (output / "model.safetensors").exists() and not overwrite:
         raise InputError(f"{output}: holds a model; name another folder or add --overwrite")
-
-
-def _changed(recipe: Recipe, corpus: str | None, tokenizer: str | None, training: dict[str, Any]) -> Recipe:
-    """The recipe with what the command line gave in place of what the file says."""
-    from signal_model.config.corpus import corpus_option
-    from signal_model.support.files import parse_value
-    from signal_model.support.settings import updated
-
-    changes: dict[str, Any] = {}
-    if corpus is not None:
-        changes["corpus"] = corpus_option(corpus)
-    if tokenizer is not None:
-        changes["tokenizer"] = parse_value(tokenizer)
-    given = {key: value for key, value in training.items() if value is not None}
-    if given:
-        changes["training"] = recipe.training.to_dict() | given
-    changed = updated(recipe, changes, "command line") if changes else recipe
-    if changed.corpus is not None:  # means the same from any folder and in any process
-        changed = changed.model_copy(update={"corpus": changed.corpus.resolved(Path.cwd())})
-    return changed
-
-
-def _prepare(device: str, threads: int | None) -> Any:
-    import torch
-
-    from signal_model.support.devices import choose_device
-    from signal_model.support.processors import permitted_processors
-
-    torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
-    return choose_device(device)
-
-
-def _recipe(model: str) -> Recipe:
-    """What a file holds or, where there is no such file, a preset's name stands for."""
-    from signal_model.config import ModelConfig, Recipe
-
-    looks_like_name = not Path(model).is_file() and not Path(model).suffix and os.sep not in model
-    return Recipe(model=ModelConfig.preset(model)) if looks_like_name else Recipe.load(model)
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from signal_model.analysis.counting import Counts, OperationCounter, Row, Sum, whole_window
 from signal_model.analysis.operations import Kind
-from signal_model.layers.constants import forget_constants
 from signal_model.model import SignalClassifier, SignalLLM
 
 SPECTRAL: tuple[Kind, ...] = ("Fourier transform", "complex product", "wavelet filter")
@@ -221,8 +220,7 @@ def _pass(
     timed: torch.device | None,
 ) -> Counts:
     training = model.training
-    model.eval()
-    forget_constants(model)
+    model.eval()  # in which constants are computed once, and those of before are forgotten
     window = whole_window(model)
     counter = OperationCounter(watched, timed)
     try:

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from signal_model.analysis.operations import Kind, Work, first_tensor, name_of, work_of
-from signal_model.layers.constants import forget_constants
 from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.devices import wait_for
 
@@ -27,10 +26,13 @@ def flops_per_token(model: SignalLLM | SignalClassifier) -> float:
 
     Counted by operator, as torch dispatches them, by the conventions of `signal_model.analysis.operations`.
     """
-    window = whole_window(model)
-    forget_constants(model)
-    with torch.no_grad(), OperationCounter() as counter:
-        model(window)
+    window, training = whole_window(model), model.training
+    model.eval()  # in which constants are computed once, and those of before are forgotten
+    try:
+        with torch.no_grad(), OperationCounter() as counter:
+            model(window)
+    finally:
+        model.train(training)
     return float(counter.total) / model.config.context
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from signal_model.config.corpus import AnyCorpus
+from signal_model.config.corpus import AnyCorpus, corpus_option
 from signal_model.config.model import ModelConfig
 from signal_model.config.task import TaskName, misplaced, task_of_classes
 from signal_model.config.text import TokenizerConfig
 from signal_model.config.training import TrainingConfig
-from signal_model.support.files import explain, read_document
-from signal_model.support.settings import Config
+from signal_model.support.files import explain, parse_value, read_document
+from signal_model.support.settings import Config, updated
 
 
 class Recipe(Config):
@@ -64,3 +65,29 @@ class Recipe(Config):
             return cls(model=model, task=task_of_classes(model.classes))
         except ValidationError as error:
             raise explain(error, str(path)) from None
+
+    @classmethod
+    def named(cls, name: str) -> Recipe:
+        """What a file holds or, where there is no such file, a preset's name stands for.
+
+        Raises InputError for what is neither.
+        """
+        is_name = not Path(name).is_file() and not Path(name).suffix and os.sep not in name
+        return cls(model=ModelConfig.preset(name)) if is_name else cls.load(name)
+
+    def with_options(self, corpus: str | None = None, tokenizer: str | None = None, **training: int | None) -> Recipe:
+        """The recipe with what a command line gave in place of what it says; None leaves what there is.
+
+        A corpus then means the same from any folder and in any process. Raises InputError for what does not fit.
+        """
+        changes: dict[str, Any] = {}
+        if corpus is not None:
+            changes["corpus"] = corpus_option(corpus)
+        if tokenizer is not None:
+            changes["tokenizer"] = parse_value(tokenizer)
+        if given := {key: value for key, value in training.items() if value is not None}:
+            changes["training"] = self.training.to_dict() | given
+        changed = updated(self, changes, "command line") if changes else self
+        if changed.corpus is not None:
+            changed = changed.model_copy(update={"corpus": changed.corpus.resolved(Path.cwd())})
+        return changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -69,7 +70,7 @@ def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
         with soundfile.SoundFile(source) as sound:
             samples = sound.read(dtype="float64", always_2d=True)
             expected, own, told = sound.frames, sound.samplerate, sound.extra_info
-    except soundfile.SoundFileError as error:
+    except (soundfile.SoundFileError, TypeError) as error:  # bare samples, by their suffix, have no rate
         raise InputError(f"{place}: is no sound, or is damaged: {one_line(error)}") from None
     sizes = re.search(r"data : (\d+) \(should be (\d+)\)", told)
     if len(samples) < expected or (sizes and int(sizes[2]) < int(sizes[1]) < _ENDLESS):
@@ -108,12 +109,12 @@ def _from_name(file: Path, corpus: RecordingsCorpusConfig) -> dict[str, str]:
 
 def _of_arrays(file: Path, place: str, corpus: RecordingsCorpusConfig, told: dict[str, str]) -> Iterator[Recording]:
     """Arrays: `waves`, all recordings one after another with their `lengths`, or a recording in each row; and, where
-    it says another, the `rate`. Bytes (uint8) are μ-law, other whole numbers are PCM, and others are in [-1, 1].
+    it says another, the `rate`. Bytes (uint8) are μ-law, int8, int16 and int32 are PCM, and floats are in [-1, 1].
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(file), np.load(file, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{place}: is no npz file of plain arrays, or is damaged: {one_line(error)}") from None
     waves = _array(arrays, WAVES, place)
     if waves.ndim == 2:
@@ -126,9 +127,11 @@ def _of_arrays(file: Path, place: str, corpus: RecordingsCorpusConfig, told: dic
                 f"each recording; it has the shape {waves.shape}"
             )
         recordings = np.split(waves, np.cumsum(lengths)[:-1])
-    own = int(arrays.get("rate", corpus.rate))
+    if not len(recordings):
+        raise InputError(f"{place}: is empty: it has no recording")
+    own = _rate(arrays, place, corpus.rate)
     names = {key: name for key, name in (("label", corpus.label), ("group", corpus.group)) if name is not None}
-    known = {key: _array(arrays, name, place) for key, name in names.items()}
+    known = {key: _words(_array(arrays, name, place)) for key, name in names.items()}
     for key, values in known.items():
         if values.shape != (len(recordings),):
             raise InputError(f"{place}: {names[key]} has the shape {values.shape} for {len(recordings):,} recordings")
@@ -146,18 +149,33 @@ def _array(arrays: dict[str, np.ndarray], name: str, place: str) -> np.ndarray:
     return arrays[name]
 
 
+def _rate(arrays: dict[str, np.ndarray], place: str, expected: int) -> int:
+    """Samples per second of arrays that may say so, or else those expected."""
+    told = arrays.get("rate", np.array(expected))
+    if told.size != 1 or told.dtype.kind not in "iuf" or not told.item() >= 1 or told.item() % 1:
+        raise InputError(f"{place}: rate must be one whole number of samples per second, got {one_line(told)}")
+    return int(told.item())
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    """Labels or groups; those that are kept as bytes are text."""
+    return np.char.decode(values, "utf-8", "backslashreplace") if values.dtype.kind == "S" else values
+
+
 def _tokens(samples: np.ndarray, place: str, own: int, rate: int) -> np.ndarray:
     """Tokens of samples of any type."""
     if samples.dtype == np.uint8 and own == rate:
         return MuLaw.tokens(samples)
     if samples.dtype == np.uint8:
         values = mulaw_decode(samples).astype(np.float64)
-    elif samples.dtype.kind == "i":
+    elif samples.dtype.kind == "i" and samples.dtype.itemsize <= 4:  # of wider ones nobody knows what is loud
         values = samples / -float(np.iinfo(samples.dtype).min)
     elif samples.dtype.kind == "f":
         values = np.asarray(samples, np.float64)
     else:
-        raise InputError(f"{place}: {WAVES} are of type {samples.dtype}; accepted: uint8 (μ-law), int16, int32, float")
+        raise InputError(
+            f"{place}: {WAVES} are of type {samples.dtype}; accepted: uint8 (μ-law), int8, int16, int32, float"
+        )
     if not np.abs(values).max() <= 1.001:  # nor is one that is no number
         raise InputError(f"{place}: samples must be in [-1, 1], got {values.min():.4g} to {values.max():.4g}")
     return MuLaw.tokens(mulaw_encode(resampled(values, own, rate)))

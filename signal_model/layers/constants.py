@@ -25,11 +25,13 @@ class WithConstants(nn.Module):
         return self._parameters.values()
 
     def current_constants(self) -> tuple[Tensor, ...]:
-        """The tensors; those of the last time where nothing is differentiated and no parameter was changed since.
+        """The tensors; in evaluation, those of the last time where nothing is differentiated and no parameter was
+        changed since.
 
-        Changes that PyTorch does not count, those of `parameter.data` in place, are not seen.
+        In training they are always computed, and a change of mode forgets them: fused optimisers change parameters
+        and PyTorch does not count it. Nor does it count changes of `parameter.data` in place, which are not seen.
         """
-        if torch.compiler.is_compiling() or torch.is_grad_enabled():
+        if torch.compiler.is_compiling() or torch.is_grad_enabled() or self.training:
             return self.constants()
         sources = [source for source in self.sources() if source is not None]
         # Stand-ins of parameters, as `torch.func` has them, have no identity to know them by; autocast changes values.
@@ -41,6 +43,12 @@ class WithConstants(nn.Module):
             self._kept = now, self.constants()
         return self._kept[1]
 
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation: what was computed before may be of other parameters."""
+        self._kept = None
+        result: Self = super().train(mode)
+        return result
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Another device or type: nothing computed before holds."""
         self._kept = None
@@ -49,13 +57,6 @@ class WithConstants(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_kept": None}
-
-
-def forget_constants(model: nn.Module) -> None:
-    """Let a model compute all of them again at its next pass, so that passes are alike."""
-    for module in model.modules():
-        if isinstance(module, WithConstants):
-            module._kept = None
 
 
 def _same(before: list[tuple[Tensor, int, int]], now: list[tuple[Tensor, int, int]]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from signal_model.support.errors import InputError
+from signal_model.support.processors import permitted_processors
 
 # The quantile of what something has taken that other programs have hardly lengthened.
 UNDISTURBED = 0.1
@@ -35,6 +36,12 @@ def choose_device(name: str = "auto") -> torch.device:
     if not _available(device):
         raise InputError(f"device: {name} is not available on this machine; accepted here: auto, {choose_device()}")
     return device
+
+
+def prepare(name: str, threads: int | None) -> torch.device:
+    """`choose_device`, and so many threads on the CPU; unless given, no more than this process has processors."""
+    torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
+    return choose_device(name)
 
 
 def _available(device: torch.device) -> bool:

@@ -27,11 +27,13 @@ from signal_model.training.trainer import score_split
 @dataclass(frozen=True)
 class Question:
     """What models are scored on. Without a split it is validation, but all of the files that were named; without a
-    length windows are those of training, and without a stride they predict as many tokens as the shortest has."""
+    number of tokens or a length these are those of training, and without a stride windows predict as many tokens as
+    the shortest has. Of classifiers only a split or files can be asked."""
 
     split: Held | None = None
     files: str | None = None
     """What the command line calls the files to score on as a whole."""
+    tokens: int | None = None
     length: int | None = None
     stride: int | None = None
     by_position: bool = False
@@ -85,7 +87,7 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
             "--split and --tokens"
         )
     stride = question.stride or min(question.length or one.recipe.model.context for one in subjects)
-    limit = None if is_whole else subjects[0].recipe.training.validation_tokens
+    limit = None if is_whole else question.tokens or subjects[0].recipe.training.validation_tokens
     scores = []
     texts: dict[str, tuple[str, np.ndarray]] = {}
     for subject in subjects:
@@ -149,9 +151,10 @@ def _by_position(losses: np.ndarray) -> Iterator[str]:
 
 def _of_labels(subject: Subject, question: Question) -> Iterator[str]:
     model, recipe, device = subject.model, subject.recipe, subject.device
-    if question.by_position or question.length:
-        option = "--by-position" if question.by_position else "--length"
-        raise InputError(f"{option}: is of models of tokens, and {subject.directory} is a classifier")
+    for name in ("tokens", "length", "stride", "by_position"):
+        if getattr(question, name):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option}: is of models of tokens, and {subject.directory} is a classifier")
     classes = tuple(map(str, load_figures(subject.directory)["classes"]))
     split: Held = question.split or "validation"
     assert recipe.corpus is not None

@@ -125,7 +125,7 @@ class TensorBoard:
             raise InputError(
                 "--tensorboard: the package tensorboardX is missing; pip install 'hrfevo[tensorboard]'"
             ) from None
-        self._writer = SummaryWriter(str(folder), purge_step=from_step or None)
+        self._writer = SummaryWriter(str(folder), purge_step=from_step + 1 if from_step else None)
         self._recipe = recipe
 
     def step(self, step: int) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.model import SignalLLM, build_model
+from signal_model.support.errors import InputError
 from signal_model.training.optimizers import build_optimizers, learning_rate_factor, set_learning_rates
 
 Probe = Literal["in_context_recall", "selective_copying", "compression", "memorization"]
@@ -89,6 +90,8 @@ TASKS: dict[Probe, Callable[[int, int, np.random.Generator], Batch]] = {
     "memorization": memorization,
 }
 PROBES = tuple(TASKS)
+# Sequences below hold no question: no key comes twice, or there is no room for what is to be copied.
+SHORTEST: dict[Probe, int] = {"in_context_recall": 4, "selective_copying": 2 * COPIED}
 
 
 class _Decoder(nn.Module):
@@ -120,8 +123,11 @@ def probe(task: Probe, model: ModelConfig, training: TrainingConfig, device: tor
     """Share of right answers of an architecture after `steps` of training on a task; a guess has 1/32 to 1/16.
 
     The model keeps all but its vocabulary, the training its optimiser, rates and seed; sequences have `LENGTH` tokens,
-    or the context where that is shorter.
+    or the context where that is shorter, and those of `compression` all that it asks. Raises InputError for a context
+    in which a task has no question.
     """
+    if model.context < (shortest := SHORTEST.get(task, 0)):
+        raise InputError(f"{task}: asks for a context of at least {shortest} tokens, got {model.context}")
     small = model.model_copy(update={"vocab_size": VOCABULARY})
     length = min(LENGTH, model.context) // 2 * 2
     settings = training.model_copy(update={"steps": steps, "batch_size": BATCH, "accumulation": 1})

@@ -217,6 +217,18 @@ def _arrays(**arrays: Any) -> Callable[[Path], None]:
     return lambda folder: np.savez(folder / "bad.npz", **arrays)
 
 
+def _damaged(folder: Path) -> None:
+    np.savez_compressed(folder / "bad.npz", waves=TWO)
+    whole = bytearray((folder / "bad.npz").read_bytes())
+    whole[200:210] = b"\xff" * 10
+    (folder / "bad.npz").write_bytes(whole)
+
+
+def _one_array(folder: Path) -> None:
+    with (folder / "bad.npz").open("wb") as file:
+        np.save(file, TWO)
+
+
 def _bytes(name: str, content: bytes) -> Callable[[Path], None]:
     return lambda folder: bool((folder / name).write_bytes(content)) and None
 
@@ -237,6 +249,9 @@ TWO = sound(1)[None].repeat(2, axis=0)
         (_write("word.wav", sound(1)), {"names": "{label}_*"}, r"word.wav: its name is not like '\{label\}_\*'"),
         (_write("0_1.wav", sound(1)), {"label": "digits"}, r"'digits' is an array of npz files"),
         (_bytes("bad.npz", b"PK\3\4 no archive"), {}, r"bad.npz: is no npz file of plain arrays, or is damaged"),
+        (_damaged, {}, r"bad.npz: is no npz file of plain arrays, or is damaged"),
+        (_one_array, {}, r"bad.npz: is no npz file of plain arrays, or is damaged: File is not a zip file"),
+        (_bytes("bad.raw", bytes(range(200))), {}, r"bad.raw: is no sound, or is damaged"),
         (_arrays(waves=np.array([{}], object)), {}, r"bad.npz: is no npz file of plain arrays"),
         (_arrays(wave=TWO), {}, r"bad.npz: has no array 'waves' \(did you mean 'wave'\?\); there is wave"),
         (_arrays(waves=TWO[0], lengths=[5]), {}, r"bad.npz: waves must have one axis, of as many samples as lengths"),
@@ -244,8 +259,21 @@ TWO = sound(1)[None].repeat(2, axis=0)
         (_arrays(waves=9 * TWO), {}, r"bad.npz\[0\]: samples must be in \[-1, 1\], got -[\d.]+ to [\d.]+"),
         (_arrays(waves=TWO * np.nan), {}, r"bad.npz\[0\]: samples must be in \[-1, 1\], got nan to nan"),
         (_arrays(waves=TWO.astype(np.complex64)), {}, r"waves are of type complex64; accepted: uint8 \(μ-law\)"),
+        *(
+            (_arrays(waves=TWO, rate=rate), {}, r"bad.npz: rate must be one whole number of samples per second, got")
+            for rate in (0, -8000, 8000.5, np.inf, "8 kHz", [8000, 8000])
+        ),
+        (
+            _arrays(waves=(9999 * TWO).astype(np.int64)),
+            {},
+            r"waves are of type int64; accepted: uint8 \(μ-law\), int8,",
+        ),
+        (_arrays(waves=TWO[:0]), {}, r"bad.npz: is empty: it has no recording"),
         (_arrays(waves=TWO[0], lengths=[len(TWO[0]), 0]), {}, r"bad.npz\[1\]: is empty"),
-        (_arrays(waves=TWO, digits=[1, 2]), {"label": "digits"}, r"\[1\]: the same sound as .*\[0\], of '2' here and"),
+        *(
+            (_arrays(waves=TWO, words=words), {"label": "words"}, r"\[1\]: the same sound as .*\[0\], of '2' here and")
+            for words in ([1, 2], ["1", "2"], [b"1", b"2"])
+        ),
         (_arrays(waves=TWO), {}, r"too few distinct recordings to split by recording \(1\); add more"),
         (
             _arrays(waves=np.stack([sound(1), sound(2)]), who=["anna", "otto"]),

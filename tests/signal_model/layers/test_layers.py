@@ -350,7 +350,7 @@ def test_a_beginning_at_once_leaves_the_state_of_its_steps(settings_: dict[str, 
 def test_constants_follow_their_parameters() -> None:
     """Computed once while nothing changes, and again after a step, a load, a move to another type, and a swap."""
     config = ModelConfig(width=8, layers=[{"mixer": {"kind": "harmonic", "bases": 3}}])  # type: ignore[arg-type]
-    mixer, other = (build_mixer(config.layers[0].mixer, config) for _ in range(2))
+    mixer, other = (build_mixer(config.layers[0].mixer, config).eval() for _ in range(2))
 
     def check() -> None:
         assert all(map(torch.equal, mixer.current_constants(), mixer.constants()))

@@ -13,12 +13,14 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.main import get_command
 
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.workers.base import Job
 from hrfevo.workers.evaluation import TrainingEvaluator
+from signal_model.cli import app
 from signal_model.config import (
     EmbeddingConfig,
     FeedForwardConfig,
@@ -332,6 +334,11 @@ def test_a_run_says_which_plugin_it_lacks(override: str, said: str, written_run:
         told = f"{written_run}: was made with plugin lastk 0.0.1, which is not installed here: --set {override}"
         with pytest.raises(InputError, match=f"{re.escape(told)}.*{re.escape(said)}.*; one of your own needs"):
             RunFolder(written_run, without.changed(overrides=(override,))).space()
+
+
+def test_every_command_that_reads_models_takes_plugins() -> None:
+    without = {name for name, one in get_command(app).commands.items() if "plugin" not in {p.name for p in one.params}}  # type: ignore[attr-defined]
+    assert without == {"check", "coherence"}
 
 
 def test_a_plugin_that_defines_nothing_is_refused_and_one_that_imports_what_it_brings_is_not(

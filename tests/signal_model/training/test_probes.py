@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from signal_model.config import ModelConfig, TrainingConfig
-from signal_model.training.probes import PROBES, TASKS, UNASKED, probe
+from signal_model.support.errors import InputError
+from signal_model.training.probes import PROBES, SHORTEST, TASKS, UNASKED, Probe, probe
+from tests.tools.models import CPU
 
 
 @pytest.mark.parametrize("task", PROBES)
@@ -34,6 +36,17 @@ def test_questions_of_probes_can_be_answered(task: str) -> None:
         assert len(facts) == len({key for key, _ in facts}) == 12
     else:
         assert (tokens[:, :-1] == answers).all()
+
+
+@pytest.mark.parametrize("task", PROBES)
+def test_every_context_has_an_answer_or_is_refused(task: Probe) -> None:
+    for context in (2, 3, 4, 11, 12, 13):
+        model = ModelConfig(width=16, context=context)
+        if context < SHORTEST.get(task, 0):
+            with pytest.raises(InputError, match=f"^{task}: asks for a context of at least .* got {context}$"):
+                probe(task, model, TrainingConfig(), CPU, steps=2)
+        else:
+            assert 0 <= probe(task, model, TrainingConfig(), CPU, steps=2) <= 1
 
 
 def test_probes_tell_architectures_apart() -> None:

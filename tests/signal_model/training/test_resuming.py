@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from signal_model.config import Recipe
+from signal_model.config import ModelConfig, Recipe
 from signal_model.data.corpus import Corpus
 from signal_model.model import build_model
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import load_training, save_training
-from signal_model.training.trainer import Trainer
+from signal_model.training.logs import TensorBoard
+from signal_model.training.trainer import CurvePoint, Trainer
 from tests.conftest import command
 from tests.tools.forks import Forked
 from tests.tools.models import CPU, HYBRID
@@ -90,9 +91,20 @@ def test_killed_in_a_folder_and_resumed_from_the_command_line(text_folder: Path,
     assert weights[0] == weights[1]
     assert not (tmp_path / "killed" / "training.safetensors").exists()
     assert command("signal-model", *train_command, "--output", tmp_path / "whole", "--resume").returncode == 2
-    assert tensorboard_curve(tmp_path / "whole" / "tensorboard", "train/nats_per_token") == pytest.approx(
-        dict(curves[0])
-    )
+    shown = tensorboard_curve("train/nats_per_token", tmp_path / "whole" / "tensorboard")
+    assert shown == pytest.approx(dict(curves[0]))
+
+
+def test_tensorboard_shows_each_point_of_a_resumed_training_once(tmp_path: Path) -> None:
+    """Those up to the step that it went on from stay, those after it are the new ones."""
+    recipe = Recipe(model=ModelConfig())
+    for name, begun_at, steps in (("killed", 0, (1, 2, 3)), ("resumed", 2, (3, 4))):
+        log = TensorBoard(tmp_path / name, recipe, begun_at)
+        for step in steps:
+            log.point(CurvePoint(step, 0.0, 10.0 * begun_at + step, 0.0))
+        log.close()
+    shown = tensorboard_curve("train/nats_per_token", tmp_path / "killed", tmp_path / "resumed")
+    assert shown == {1: 1.0, 2: 2.0, 3: 23.0, 4: 24.0}
 
 
 def test_a_folder_holds_one_training(text_folder: Path, tmp_path: Path) -> None:
@@ -121,15 +133,20 @@ def test_a_folder_holds_one_training(text_folder: Path, tmp_path: Path) -> None:
     assert (unknown.returncode, (tmp_path / "new").exists()) == (2, False)
 
 
-def tensorboard_curve(folder: Path, tag: str) -> dict[int, float]:
-    """Read an event file: records of an 8-byte length, 4 bytes of checksum, an Event, 4 more of checksum."""
-    from tensorboardX.proto.event_pb2 import Event
+def tensorboard_curve(tag: str, *folders: Path) -> dict[int, float]:
+    """Read event files as TensorBoard does: records of an 8-byte length, 4 bytes of checksum, an Event, 4 more of
+    checksum. One that says that writing began again at a step takes away what was written from there on."""
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-    (path,) = folder.glob("events*")
-    data, found = path.read_bytes(), {}
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        event = Event.FromString(data[12 : 12 + length])
-        found.update((event.step, value.simple_value) for value in event.summary.value if value.tag == tag)
-        data = data[length + 16 :]
+    found: dict[int, float] = {}
+    for folder in folders:
+        (path,) = folder.glob("events*")
+        data = path.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            event = Event.FromString(data[12 : 12 + length])
+            if event.session_log.status == SessionLog.START:
+                found = {step: value for step, value in found.items() if step < event.step}
+            found.update((event.step, value.simple_value) for value in event.summary.value if value.tag == tag)
+            data = data[length + 16 :]
     return found

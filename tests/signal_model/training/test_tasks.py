@@ -251,7 +251,10 @@ def test_a_classifier_on_the_command_line(recipe: Recipe, folder: Path, tmp_path
     unknown = f"{{audio: '{folder}/*_s3_*.wav', rate: {RATE}, names: '*_{{label}}_*'}}"
     for arguments, message in (
         (("evaluate", tmp_path / "m", "--corpus", unknown), "'s3' is none of the model's classes: high, low, rise"),
-        (("evaluate", tmp_path / "m", "--by-position"), "--by-position: is of models of tokens"),
+        *(
+            (("evaluate", tmp_path / "m", *option), f"{option[0]}: is of models of tokens")
+            for option in (("--by-position",), ("--length", 8), ("--stride", 8), ("--tokens", 8))
+        ),
         (("generate", tmp_path / "m", "--output", tmp_path / "a.wav"), "a classifier cannot generate"),
         (("export", tmp_path / "m", "--output", tmp_path / "hf"), "is a model of sound, not of text"),
         (("train", tmp_path / "recipe.yaml", "--output", tmp_path / "n", "--corpus", "python"), "has no labels to"),

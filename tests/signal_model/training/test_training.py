@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from signal_model.config import ModelConfig, TrainingConfig
 from signal_model.data.corpus import Corpus
+from signal_model.evaluation.generation import generate
+from signal_model.evaluation.scores import Score
 from signal_model.model import build_model
 from signal_model.training.batches import Epochs
 from signal_model.training.trainer import Diverged, Trainer, train, validate
@@ -29,6 +32,26 @@ def test_training_is_repeatable_to_the_bit_and_depends_on_the_seed(corpus: Corpu
 
     assert losses(1) == losses(1)
     assert losses(1) != losses(2)
+
+
+def test_a_model_that_trains_on_is_scored_and_heard_as_it_is(corpus: Corpus) -> None:
+    """Nothing of it is of earlier weights: a model built from its weights gives the same, to the bit."""
+    bank = [{"filter_bank": {"kind": "learned", "filters": 2, "scales": 2, "taps": 2}}]
+    config = ModelConfig.model_validate(HYBRID | {"layers": HYBRID["layers"] + bank})
+    training = TrainingConfig(steps=9, batch_size=2, learning_rate=0.1, warmup=0, validation_tokens=96)
+    trainer = Trainer(build_model(config, 0), corpus, training, CPU)
+
+    def measured(model: Any) -> tuple[Score, list[int]]:
+        return validate(model, corpus, training, CPU), [*generate(model, b"def ", 8)]
+
+    found = []
+    for step in (0, 3, 6, 9):
+        trainer.run(until=step)
+        again = build_model(config, 1)
+        again.load_state_dict(trainer.model.state_dict())
+        found.append(measured(trainer.model))
+        assert found[-1] == measured(again)
+    assert len({score.nats for score, _ in found}) == 4
 
 
 def test_a_step_is_timed_as_if_nothing_else_ran(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
