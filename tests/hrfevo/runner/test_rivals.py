@@ -216,6 +216,22 @@ def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
     assert plan["options"]["rivals"] == [str(recipes / "waves.yaml")], "it goes on from any folder"
 
 
+def test_a_rival_that_keeps_to_no_bound_leaves_the_others_to_be_compared(
+    tiny_space: Path, tmp_path: Path, undrawn: None
+) -> None:
+    # What attention holds of a full context is more than any model may hold.
+    terms = "{top: 1, seeds: 2, equal: steps, rivals: [transformer, gated_delta]}"
+    bounds = ("--set", f"confirm={terms}", "--set", "constraints={state_size: {max: 1000}}")
+    told = answer("run", tiny_space, "--out", tmp_path / "runs", "--backend", "inline", "--evaluations", 3, *bounds)
+    assert "no training of the transformer has succeeded: the winners are confirmed without one" in told
+    run = only_run(tmp_path / "runs")
+    found = hrfevo.load(run).confirmation
+    assert [*found.rivals] == ["gated_delta"]
+    assert "Beside gated_delta tuned as long" in told
+    assert [*found.as_searched] == ["gated_delta"], "of no models there is no front"
+    assert "nothing of it is done again" in answer("resume", run)
+
+
 def test_recipes_of_a_space_mean_the_same_from_any_folder(confirmed: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(confirmed, tmp_path / "copy"))
     settings = json.loads((run / "run.json").read_text())
