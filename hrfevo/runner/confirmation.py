@@ -39,10 +39,10 @@ from hrfevo.space.reading import parse_space
 from hrfevo.space.rivals import is_recipe, name_of, the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
-from hrfevo.store.store import Evaluation
 from hrfevo.store.versions import changes
 from hrfevo.views.terminal.tables import CONFUSION_TITLE, confirmed_table, confusion_table, footprint_table
 from hrfevo.views.verdicts import verdicts

@@ -26,9 +26,9 @@ from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation
 from hrfevo.views.footprints import footprint_figures, footprints_in_words
 from hrfevo.views.verdicts import verdicts
 from signal_model.config import ModelConfig
