@@ -248,7 +248,8 @@ def _train_rival(place: _Place, told: str, history: History, winners: Sequence[E
     ending = place.train_again(trained_name(rival), folder, tuned.space, best, seed)
     if best and ending.state != "failed":
         return ending
-    say(place.console, f"no training of {the(rival)} has succeeded: the winners are confirmed without one")
+    which = "fresh training" if best else "tuning"
+    say(place.console, f"no {which} of {the(rival)} has succeeded: the winners are confirmed without one")
     return NOTHING_LEFT
 
 
