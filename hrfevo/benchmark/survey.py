@@ -15,7 +15,7 @@ from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
 from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import ADDED, PROBED
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from signal_model.support.errors import InputError, counted
 
 # Fewer genomes than these tell nothing of a space.

@@ -16,7 +16,7 @@ from hrfevo.benchmark.base import Scale, Station
 from hrfevo.space.genome import Genome, all_genomes
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.workers.base import Point
 from signal_model.support.errors import InputError, one_line
 

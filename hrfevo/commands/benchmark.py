@@ -16,8 +16,8 @@ from signal_model.support.errors import InputError, counted
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
+    from hrfevo.store.records import Evaluation
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.store import Evaluation
 
 # A table of more genomes than these is hardly ever finished.
 MOST_IN_TABLE = 200_000

@@ -16,8 +16,8 @@ from signal_model.support.plugins import command
 
 if TYPE_CHECKING:
     from hrfevo.results.history import History
+    from hrfevo.store.records import Evaluation, RunRecord
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.store import Evaluation, RunRecord
 
 app = typer.Typer()
 

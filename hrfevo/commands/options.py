@@ -18,9 +18,9 @@ from signal_model.support.console import new_console, print_table
 if TYPE_CHECKING:
     from hrfevo.results.history import History
     from hrfevo.runner.machinery import Machinery
+    from hrfevo.store.records import RunRecord
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.store.started import Started
-    from hrfevo.store.store import RunRecord
 
 
 class Backend(StrEnum):

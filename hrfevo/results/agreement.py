@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, Metric
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from signal_model.support.errors import counted
 
 # Of fewer genomes nothing is said; of fewer than these nobody is warned.

@@ -9,7 +9,7 @@ import numpy as np
 
 from hrfevo.algorithms.seeds import Scores, grouped
 from hrfevo.space.metrics import Metric
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 
 
 @dataclass(frozen=True)

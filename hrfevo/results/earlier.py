@@ -14,9 +14,9 @@ from pydantic import Field, ValidationError, model_validator
 from hrfevo.algorithms.base import FOUNDER, PROMOTION, Proposal, Result
 from hrfevo.space.genome import Genome, canonical
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import EARLIER_FILE, RUN_FILE, RunFolder
 from hrfevo.store.settings import EarlierRun, RunSettings
-from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import Status
 from signal_model.support.errors import InputError, counted
 from signal_model.support.files import explain

@@ -22,9 +22,10 @@ from hrfevo.space.budget import Spent
 from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from signal_model.support.errors import InputError, closest, counted
 
 

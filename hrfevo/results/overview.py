@@ -13,8 +13,9 @@ from hrfevo.space.budget import Budget
 from hrfevo.space.metrics import Direction
 from hrfevo.space.reading import read_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Leader, State
 from hrfevo.store.run_folder import SPACE_FILE, RunFolder, find_runs
-from hrfevo.store.store import Leader, State, Store
+from hrfevo.store.store import Store
 from signal_model.support.errors import InputError, closest, one_line
 
 

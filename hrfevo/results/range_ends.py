@@ -15,7 +15,7 @@ from hrfevo.space.genes import FloatGene, IntGene, LayersGene
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.trials import misfit
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 
 # So many of the best are asked, and so many must be there; of fewer than three nothing is said.
 BEST, LEAST, SHARE = 5, 3, 0.8

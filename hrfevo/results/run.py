@@ -19,9 +19,9 @@ from hrfevo.results.importance import Method, importances_of, ranges_of
 from hrfevo.results.scaling.scaling import Scaling, scaling_of
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation, RunRecord
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation, RunRecord
 from hrfevo.workers.base import Point
 from signal_model.config import Recipe
 from signal_model.support.errors import counted

@@ -15,8 +15,9 @@ from hrfevo.results.forecast import Forecast, forecast
 from hrfevo.results.history import History
 from hrfevo.results.range_ends import RangeEnd, range_ends
 from hrfevo.results.worth import worth
+from hrfevo.store.records import Evaluation, State
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, State, Store
+from hrfevo.store.store import Store
 from signal_model.support.errors import one_line
 from signal_model.support.plugins import command
 

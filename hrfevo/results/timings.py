@@ -14,7 +14,7 @@ import numpy as np
 from hrfevo.results.averaging import least
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from signal_model.support.errors import counted
 
 # Who would come to the front if its training had been held up as much as that of the quarter that was most, is timed.

@@ -12,7 +12,7 @@ from hrfevo.results.history import History
 from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from signal_model.support.errors import InputError, closest, one_line
 from signal_model.support.files import parse_value
 

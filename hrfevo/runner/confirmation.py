@@ -36,13 +36,13 @@ from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.unconfirmed import left_to_confirm
 from hrfevo.space.budget import Spent
 from hrfevo.space.reading import parse_space
-from hrfevo.space.rivals import is_recipe, name_of
+from hrfevo.space.rivals import is_recipe, name_of, the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_corpus import with_text_at
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 from hrfevo.store.settings import CONFIRMATION
-from hrfevo.store.store import Evaluation
 from hrfevo.store.versions import changes
 from hrfevo.views.terminal.tables import CONFUSION_TITLE, confirmed_table, confusion_table, footprint_table
 from hrfevo.views.verdicts import verdicts
@@ -171,6 +171,9 @@ def _confirm(
             leave_products(run, space, store)
     except KeyboardInterrupt:  # between two stages, or while the report is written
         ending = STRUCK
+    if ending.state == "failed":
+        say(console, f"confirmation ended: no winner could be trained again: {ending.reason}")
+        return ending
     if not ending.finished:
         say(console, f"confirmation interrupted; go on with: {command('hrfevo', 'resume', run.path)}")
         return ending
@@ -211,13 +214,16 @@ def _open(run: RunFolder, plan: Plan, console: Console) -> Path:
             return before[-1]
         say(console, f"{before[-1]}: was interrupted, and was of other options or winners; beginning anew")
     path = run.path / FOLDER / str(int(before[-1].name) + 1 if before else 1)
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)  # as one that was killed before its plan was written left it
     plan.write(path)
     return path
 
 
 def _train_rival(place: _Place, told: str, history: History, winners: Sequence[Evaluation]) -> Ending:
-    """Tune a rival as long as was searched, and train as many of its best again as of the winners."""
+    """Tune a rival as long as was searched, and train as many of its best again as of the winners.
+
+    One of which nothing can be trained ends nothing: winners and other rivals are what they are without it.
+    """
     space, seed = history.space, place.run.settings.seed
     budget, rival = _as_much(space, history.spent, place.options), name_of(told)
     stage = tuning_name(rival)
@@ -235,10 +241,16 @@ def _train_rival(place: _Place, told: str, history: History, winners: Sequence[E
     folder = _tuned_before(place, rival, text)
     if folder is None:
         ending, folder = place.stage(stage, parse_space(text, stage), text, settings)
-        if not ending.finished:
+        if ending.state not in ("finished", "failed"):
             return ending
     tuned = History.read(folder)
-    return place.train_again(trained_name(rival), folder, tuned.space, tuned.ranked(len(winners)), seed)
+    best = tuned.ranked(len(winners))
+    ending = place.train_again(trained_name(rival), folder, tuned.space, best, seed)
+    if best and ending.state != "failed":
+        return ending
+    which = "fresh training" if best else "tuning"
+    say(place.console, f"no {which} of {the(rival)} has succeeded: the winners are confirmed without one")
+    return NOTHING_LEFT
 
 
 def _as_much(space: SearchSpace, used: Spent, options: Confirm) -> dict[str, float]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrfevo.results.confirmation.attempts import tunings_of
 from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.footprints import FILE, Footprint, Footprints
 from hrfevo.space.genome import Genome, express
@@ -63,7 +62,7 @@ def measure_footprints(
 def _recipes(run: RunFolder, space: SearchSpace, found: Confirmation) -> Iterator[tuple[tuple[str, str], Recipe]]:
     """Side, genome and recipe of all that are compared, the winner first."""
     assert found.winner is not None
-    spaces = {name: folder.space() for name, folder in tunings_of(run).items()}
+    spaces = {name: RunFolder.open(run.path / place).space() for name, place in found.tuned_in.items()}
     sides: dict[str, tuple[Confirmed, SearchSpace]] = {"search": (found.winner, space)}
     sides |= {name: (one, spaces[name]) for name, one in found.rivals.items() if name in spaces}
     if found.founder and found.founder.genome != found.winner.genome:

@@ -14,8 +14,8 @@ from hrfevo.runner.standings import Standings
 from hrfevo.space.budget import Spent, limit_in_words
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.spending import Ledger
-from hrfevo.store.store import Evaluation
 from hrfevo.workers.base import INHERITED, Job, Outcome, Workers, counts
 from hrfevo.workers.trainings import Trainings
 from signal_model.support.errors import counted

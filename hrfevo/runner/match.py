@@ -132,6 +132,9 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
         ending, folder = _train(side, steps, terms, _Stages(place, number, machinery, console))
+        if ending.state == "failed":
+            say(console, f"{side.name} cannot be compared: none of its trainings succeeds")
+            return ending
         if not ending.finished:
             say(console, f"the comparison goes on with the same command and --output {place}")
             return ending
@@ -140,6 +143,8 @@ def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machine
         trained.append(replace(found, steps=steps))
         paces.append(float(np.median([one["step_time"] for one in metrics])) / 1000)
         tokens.append(int(metrics[0]["train_tokens"]))
+    if trained[0].less(trained[1]) is None:
+        raise InputError(f"--output {place}: no seed has finished on both sides; name another folder and more --seeds")
     slope = _slope(folder) if agreed.pace else 0.0
     return Match(
         names,

@@ -23,8 +23,9 @@ from hrfevo.results.timings import timings_of
 from hrfevo.results.worth import worth
 from hrfevo.runner.ending import Ending
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from hrfevo.views.figures.model.portrait import portraits
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.report.page import render

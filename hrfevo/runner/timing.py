@@ -8,8 +8,9 @@ from hrfevo.results.history import History
 from hrfevo.results.timings import to_time
 from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.retrying import PatientStore
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome, Workers
 from signal_model.support.errors import counted
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hrfevo.algorithms.base import Proposal
-from hrfevo.store.store import State, Store, Unreachable
+from hrfevo.store.records import State
+from hrfevo.store.store import Store, Unreachable
 from hrfevo.workers.base import Job, Outcome
 
 # Between two attempts, seconds: twice as long each time.

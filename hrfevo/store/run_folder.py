@@ -18,9 +18,10 @@ from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.rivals import resolved
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url, without_password
+from hrfevo.store.records import Evaluation, RunRecord, State
 from hrfevo.store.settings import RunSettings, hash_of
 from hrfevo.store.started import Started
-from hrfevo.store.store import Evaluation, RunRecord, State, Store
+from hrfevo.store.store import Store
 from hrfevo.store.versions import absent_plugins
 from signal_model.support.errors import InputError, listed
 from signal_model.support.files import read_text, write_atomically, write_json

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hrfevo.space.budget import Spent
+from hrfevo.store.records import Evaluation
 from hrfevo.workers.base import TRAIN_STEPS, counts
-
-if TYPE_CHECKING:
-    from hrfevo.store.store import Evaluation
 
 
 class Ledger:

@@ -38,7 +38,18 @@ def headline(found: Confirmation) -> str:
             added = f", some added after a look at {counts}" if (counts := _looks(winner, other)) else ""
             size = f", with {words}" if (words := size_beside(winner, other)) else ""
             said += f"; beside {one_of(name)} tuned as long {less.words()}{added}{size}"
-    return f"{said}."
+    return f"{said}{'; the search has gone on since' if found.is_outdated else ''}."
+
+
+def since_then(found: Confirmation) -> str:
+    """How far the search had come when its winners were chosen, where it has gone on; empty where it has not."""
+    if not found.is_outdated or found.evaluations is None:
+        return ""
+    return (
+        f"The search has gone on since, from {counted(found.evaluations, 'evaluation')} to "
+        f"{found.searched.evaluations:,}: this is its first choice of then, and rivals were tuned as long as it had "
+        "lasted then. `hrfevo confirm` trains that of now."
+    )
 
 
 def first_choice(winner: Confirmed) -> str:
@@ -51,10 +62,12 @@ def first_choice(winner: Confirmed) -> str:
 
 
 def rivals(found: Confirmation) -> Iterator[str]:
-    """What the winner is, where that is a transformer; it beside each rival tuned as long, and beside the best
-    founder. After each what its difference does not say by itself."""
+    """Of when the winner is, and what, where that is a transformer; it beside each rival tuned as long, and beside the
+    best founder. After each what its difference does not say by itself."""
     if found.winner is None:
         return
+    if told := since_then(found):
+        yield told
     if found.winner.is_transformer:
         yield "It is itself a transformer: the search has found nothing that it ranks before one."
     for name, other in found.rivals.items():

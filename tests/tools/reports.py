@@ -5,7 +5,7 @@ from typing import Any
 
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation, RunRecord
+from hrfevo.store.records import Evaluation, RunRecord
 from hrfevo.views.report.page import render
 from hrfevo.workers.base import Point
 

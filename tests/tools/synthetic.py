@@ -14,9 +14,9 @@ from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation, RunRecord
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation, RunRecord
 from hrfevo.workers.base import Job, Outcome, Point, Status
 
 # For pages and figures, and for questions.

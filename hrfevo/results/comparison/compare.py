@@ -17,10 +17,10 @@ from hrfevo.results.confirmation.confirmed import Confirmed, latest
 from hrfevo.results.history import History
 from hrfevo.space.budget import Spent
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
 from hrfevo.store.spending import Ledger
-from hrfevo.store.store import Evaluation
 from signal_model.support.errors import InputError, counted
 
 # Of what the shortest search was given: worker seconds, training steps or evaluations.

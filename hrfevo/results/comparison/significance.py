@@ -15,6 +15,9 @@ from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 
 # Intervals hold the true difference in so many of 100 repetitions.
 CONFIDENCE = 0.95
+# In so many ways at most searches are dealt to two groups, each way looked at: equal hypervolumes, as of searches that
+# found the same front, would make the p of the normal distribution far too small.
+MOST_WAYS = 20_000
 _OF_ONE_RUN = ("run", "state", "algorithm", "seed")
 
 
@@ -83,7 +86,7 @@ def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[lis
 
     Searches with the same seed are no independent repetitions, so a group that has some is not tested.
     """
-    from scipy.stats import mannwhitneyu
+    from scipy.stats import PermutationMethod, mannwhitneyu
 
     notes = [note for group in groups for note in _doubts(group)]
     if not comparison.alike:
@@ -93,10 +96,12 @@ def between_groups(comparison: Comparison, groups: Sequence[Group]) -> tuple[lis
     sound = [group for group in groups if len(group.rows) > 1 and len({r.seed for r in group.rows}) == len(group.rows)]
     tests = []
     for one, other in itertools.combinations(sound, 2):
-        p = float(mannwhitneyu(one.hypervolumes, other.hypervolumes, alternative="two-sided").pvalue)
+        ways = math.comb(len(one.rows) + len(other.rows), len(one.rows))
+        method = PermutationMethod(n_resamples=MOST_WAYS) if ways <= MOST_WAYS else "auto"
+        p = float(mannwhitneyu(one.hypervolumes, other.hypervolumes, method=method).pvalue)
         difference = float(np.median(one.hypervolumes) - np.median(other.hypervolumes))
         tests.append(Difference(one.name, other.name, "Mann-Whitney U", difference, None, None, p))
-        least = 2 / math.comb(len(one.rows) + len(other.rows), len(one.rows))
+        least = 2 / ways
         if least > 1 - CONFIDENCE:
             notes.append(
                 f"{one.name} and {other.name}: with {len(one.rows)} and {len(other.rows)} searches p cannot be below "

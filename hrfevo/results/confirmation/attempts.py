@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from hrfevo.results.confirmation.plan import Plan
+from hrfevo.results.confirmation.plan import PLAN, Plan
 from hrfevo.space.rivals import TRANSFORMER, transformer_first
 from hrfevo.store.run_folder import RUN_FILE, RunFolder
 
@@ -17,9 +18,13 @@ BASELINE, BASELINE_WINNER = "baseline", "baseline-winner"
 
 
 def attempts(folder: RunFolder) -> list[Path]:
-    """Folders of confirmations, the first first."""
-    found = [path for path in (folder.path / FOLDER).glob("*") if path.name.isdigit()]
+    """Folders of confirmations, the first first; without one that was killed before it had a plan."""
+    found = [path for path in (folder.path / FOLDER).glob("*") if path.name.isdigit() and _has_begun(path)]
     return sorted(found, key=lambda path: int(path.name))
+
+
+def _has_begun(place: Path) -> bool:
+    return (place / PLAN).is_file() or any(place.glob(f"*/{RUN_FILE}"))
 
 
 def stages(folder: RunFolder) -> list[RunFolder]:
@@ -30,7 +35,11 @@ def stages(folder: RunFolder) -> list[RunFolder]:
 def tunings_of(folder: RunFolder) -> dict[str, RunFolder]:
     """The search of each rival that the last confirmation with one took its own from, of those that have ended if any
     has."""
-    places = sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)), reverse=True)
+    return tunings_at(sorted(attempts(folder), key=lambda place: ((place / DONE).exists(), int(place.name)))[::-1])
+
+
+def tunings_at(places: Iterable[Path]) -> dict[str, RunFolder]:
+    """The search of each rival that the first of these confirmations with one took its own from."""
     found: dict[str, RunFolder] = {}
     for place in places:
         for rival in rivals_at(place):

@@ -20,7 +20,7 @@ from hrfevo.results.confirmation.attempts import (
     stages,
     trained_name,
     tuned_at,
-    tunings_of,
+    tunings_at,
 )
 from hrfevo.results.confirmation.plan import Plan
 from hrfevo.results.confusion import Confusion, confusion_on_test, summed
@@ -132,6 +132,13 @@ class Confirmation:
     """The folder of each rival's search, within that of the run."""
     range_ends: Mapping[str, Sequence[RangeEnd]] = field(default_factory=dict)
     """Where the tuning of each rival ended at a limit."""
+    evaluations: int | None = None
+    """How many the search had when its winners were chosen; None where that was not kept."""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the search has gone on since its winners were chosen."""
+        return self.evaluations not in (None, self.searched.evaluations)
 
     @property
     def unit(self) -> str:
@@ -190,13 +197,21 @@ def latest(folder: RunFolder) -> list[Confirmed]:
     Earlier confirmations of the same search with as many steps are pooled with it: their genomes are there too, and a
     genome has all the seeds that any of them has trained it with.
     """
-    found: dict[tuple[str | None, str], Confirmed] = {}
-    places = attempts(folder)
-    tuned: dict[str, Path] = {}
+    return _pooled_of(_of_the_last_moment(folder)[0])[0]
+
+
+def _of_the_last_moment(folder: RunFolder) -> tuple[list[Path], int | None]:
+    """Confirmations of the search as the last of them found it, the last first; and how many evaluations it had."""
+    places = attempts(folder)[::-1]
     moments = [plan.evaluations if (plan := Plan.read(place)) else None for place in places]
-    for place, moment in reversed([*zip(places, moments, strict=True)]):
-        if moment != moments[-1]:
-            continue  # of another moment of the search
+    return [p for p, moment in zip(places, moments, strict=True) if moment == moments[0]], next(iter(moments), None)
+
+
+def _pooled_of(places: Sequence[Path]) -> tuple[list[Confirmed], dict[str, Path]]:
+    """What these confirmations have trained, the last first, best mean first; and where each rival was searched."""
+    found: dict[tuple[str | None, str], Confirmed] = {}
+    tuned: dict[str, Path] = {}
+    for place in places:
         for one in _trained(place):
             rival = one.rival if one.origin == "baseline" else None
             if rival and tuned.setdefault(rival, tuned_at(place, rival)) != tuned_at(place, rival):
@@ -204,23 +219,27 @@ def latest(folder: RunFolder) -> list[Confirmed]:
             if one.steps == next(iter(found.values()), one).steps:
                 key = rival, one.genome
                 found[key] = _pooled(one, found[key]) if key in found else one
-    return sorted(found.values(), key=lambda confirmed: (confirmed.mean, confirmed.genome))
+    return sorted(found.values(), key=lambda confirmed: (confirmed.mean, confirmed.genome)), tuned
 
 
 def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
     """What confirmation has found of a run with this history, as far as it has come."""
-    rows, cost = tuple(latest(folder)), cost_of_confirmation(folder)
+    places, evaluations = _of_the_last_moment(folder)
+    (rows, searched_in), cost = _pooled_of(places), cost_of_confirmation(folder)
     if not rows:
-        return Confirmation(rows, history.spent, cost=cost)
-    tunings = tunings_of(folder)
+        return Confirmation((), history.spent, cost=cost)
+    # Those that the rows are of; of rivals that have none yet, the search that is under way.
+    own = {name: RunFolder.open(path) for name, path in searched_in.items() if (path / RUN_FILE).is_file()}
+    known = tunings_at(places) | own
+    tunings = {name: known[name] for name in sorted(known, key=transformer_first)}
     tuned = {name: History.read(tuning) for name, tuning in tunings.items()}
     pairs = {}
     if len(history.space.objectives) > 1:
-        pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items()}
+        pairs = {name: front_pair(_front(history), _front(rival)) for name, rival in tuned.items() if rival.front}
     as_searched = {name: replace(pair, whose=_whose(name)) for name, pair in pairs.items()}
-    footprints = (footprints_at(place) for place in reversed(attempts(folder)))
+    footprints = (footprints_at(place) for place in places)
     return Confirmation(
-        rows,
+        tuple(rows),
         history.spent,
         {name: rival.spent for name, rival in tuned.items()},
         as_searched,
@@ -228,6 +247,7 @@ def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
         next(filter(None, footprints), None),
         {name: tuning.path.relative_to(folder.path).as_posix() for name, tuning in tunings.items()},
         {name: range_ends(rival) for name, rival in tuned.items()},
+        evaluations,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.workers.base import Point
 
 

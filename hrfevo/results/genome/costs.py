@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hrfevo.space.search_space import SearchSpace
+    from hrfevo.store.records import Evaluation
     from hrfevo.store.run_folder import RunFolder
-    from hrfevo.store.store import Evaluation
     from signal_model.config import Recipe
     from signal_model.model import SignalClassifier, SignalLLM
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from signal_model.config import ModelConfig, Recipe
 from signal_model.config.task import TASK_WORDS
 from signal_model.support.errors import counted

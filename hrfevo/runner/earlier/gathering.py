@@ -12,8 +12,8 @@ from hrfevo.runner.earlier.transfer import Transfer, transferred
 from hrfevo.space.genome import Genome
 from hrfevo.space.metrics import PROBED, TIMED
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import EARLIER_FILE, RunFolder
-from hrfevo.store.store import Evaluation
 from hrfevo.store.versions import changes
 from signal_model.support.errors import InputError, counted, one_line
 

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from hrfevo.pareto import Hypervolume
 from hrfevo.space.metrics import METRICS, Direction, Metric, measure
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import RunRecord
+from hrfevo.store.records import RunRecord
 from hrfevo.views.figures.style import figure, measured, metric_axis, metric_format, text
 from signal_model.support.errors import counted, listed
 

@@ -15,7 +15,7 @@ from dash.development.base_component import Component
 
 from hrfevo.results.frames import curve_frame
 from hrfevo.results.worth import yardsticks_of
-from hrfevo.store.store import Version
+from hrfevo.store.records import Version
 from hrfevo.views.dashboard.watch import Snapshot
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn

@@ -26,8 +26,9 @@ from hrfevo.results.gene_frames import (
 )
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import RunRecord, Version
 from hrfevo.store.run_folder import RUN_FILE, RunFolder, find_runs
-from hrfevo.store.store import RunRecord, Store, Version
+from hrfevo.store.store import Store
 from hrfevo.views.dashboard.attained import Course, course_of
 from hrfevo.views.figures.winners.front import front
 from hrfevo.workers.base import Point

@@ -15,7 +15,7 @@ from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters, in_own_scale
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import reason
-from hrfevo.store.store import Evaluation, RunRecord
+from hrfevo.store.records import Evaluation, RunRecord
 from hrfevo.views.export.destination import new_file
 from hrfevo.workers.base import Point
 from signal_model.support.errors import InputError

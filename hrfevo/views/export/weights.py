@@ -13,8 +13,8 @@ from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation
 from hrfevo.store.versions import changes
 from hrfevo.workers.base import INHERITED
 from hrfevo.workers.trainings import fetched

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 
 MOST_DRAWN = 3000
 

@@ -8,7 +8,7 @@ from hrfevo.results.confirmation.confirmed import Confirmation
 from hrfevo.results.history import History
 from hrfevo.space.genes import LayersGene
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import RunRecord
+from hrfevo.store.records import RunRecord
 from hrfevo.views.figures.style import measured, measurement_in_words
 from hrfevo.views.terminal.tables import duration, short_names
 from hrfevo.views.verdicts import first_choice, headline, rivals

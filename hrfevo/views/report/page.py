@@ -17,8 +17,8 @@ from hrfevo.results.history import History
 from hrfevo.results.range_ends import range_ends
 from hrfevo.results.scaling.scaling import Scaling
 from hrfevo.results.worth import worth, yardsticks_of
+from hrfevo.store.records import RunRecord
 from hrfevo.store.settings import CorpusRecord, EarlierRun
-from hrfevo.store.store import RunRecord
 from hrfevo.views.figures.gallery import gallery
 from hrfevo.views.figures.sampling import drawn_numbers
 from hrfevo.views.figures.style import page_variables

@@ -9,7 +9,7 @@ from typing import Literal
 from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.space.rivals import the
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.views.figures.style import measured
 from hrfevo.views.footprints import footprint_figures, footprint_heads, footprints_in_words
 from hrfevo.views.terminal.tables import genes_in_words, origin_in_words, timed_in_words, with_reach

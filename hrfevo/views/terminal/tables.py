@@ -21,7 +21,7 @@ from hrfevo.results.history import History
 from hrfevo.results.status import Status, times
 from hrfevo.space.metrics import measure
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.views.footprints import footprint_figures, footprint_heads
 from hrfevo.workers.base import INHERITED
 from signal_model.support.errors import counted

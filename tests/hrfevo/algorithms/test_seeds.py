@@ -34,7 +34,8 @@ from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.records import Evaluation
+from hrfevo.store.store import Store
 from hrfevo.views.dashboard.watch import Watched
 from hrfevo.views.terminal.tables import as_table
 from hrfevo.workers.base import Job, Outcome

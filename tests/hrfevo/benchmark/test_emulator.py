@@ -25,7 +25,7 @@ from hrfevo.runner.loop import Search
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.support.errors import InputError

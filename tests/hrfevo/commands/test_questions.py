@@ -30,8 +30,9 @@ from hrfevo.results.where import OPERATORS, parse_condition
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from hrfevo.views.terminal.tables import status_table
 from signal_model.model import SignalLLM
 from signal_model.support.errors import InputError

@@ -17,7 +17,7 @@ from hrfevo.results.agreement import LEAST, Agreement, agreements, in_lines, int
 from hrfevo.results.history import History
 from hrfevo.space.reading import read_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.views.figures import agreement
 from hrfevo.views.figures.style import caption_of
 from tests.conftest import answer

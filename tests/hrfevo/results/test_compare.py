@@ -79,6 +79,29 @@ def test_groups_are_tested_by_ranks(written_runs: list[Path]) -> None:
     assert any("with 3 and 3 searches p cannot be below 0.1" in note for note in notes)
 
 
+def test_equal_hypervolumes_do_not_make_p_smaller_than_the_ways_to_deal_them(written_runs: list[Path]) -> None:
+    comparison = compare(read_searches(written_runs))
+    groups = grouped(comparison)
+
+    def p_of(own: Sequence[float], other: Sequence[float]) -> float:
+        sides = [
+            replace(group, rows=tuple(replace(r, hypervolume=v) for r, v in zip(group.rows, values, strict=True)))
+            for group, values in zip(groups, (own, other), strict=True)
+        ]
+        (test,), _ = between_groups(comparison, sides)
+        return test.p
+
+    # As of searches that all found the best front; by the normal distribution 0.047.
+    assert p_of([0.8, 0.8, 0.8], [1.0, 1.0, 1.0]) == pytest.approx(2 / math.comb(6, 3))
+    assert p_of([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]) == 1.0
+    own, other = [0.7, 0.8, 0.8], [0.8, 1.0, 1.0]
+    every = own + other
+    ranks = stats.rankdata(every)
+    sums = [sum(ranks[list(c)]) for c in itertools.combinations(range(6), 3)]
+    lower = sum(one <= sum(ranks[:3]) + 1e-9 for one in sums) / len(sums)
+    assert p_of(own, other) == pytest.approx(min(1.0, 2 * lower))
+
+
 def test_groups_without_repetitions_are_not_tested(written_runs: list[Path]) -> None:
     searches = read_searches(written_runs)
     comparison = compare(searches[:3])

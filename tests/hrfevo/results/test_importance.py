@@ -10,7 +10,7 @@ from hrfevo.results.importance import gene_importances, importances_of, ranges_o
 from hrfevo.space.genome import sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from tests.conftest import SPACES
 
 

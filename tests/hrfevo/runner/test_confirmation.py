@@ -16,7 +16,7 @@ from rich.console import Console
 import hrfevo
 from hrfevo.commands.ending import exit_code
 from hrfevo.results.confirmation.attempts import attempts, stages
-from hrfevo.results.confirmation.confirmed import latest
+from hrfevo.results.confirmation.confirmed import Confirmation, latest
 from hrfevo.results.footprints import FILE, factor
 from hrfevo.results.history import History
 from hrfevo.runner import confirmation
@@ -26,13 +26,13 @@ from hrfevo.runner.machinery import Machinery
 from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.spending import spent
-from hrfevo.store.store import Evaluation
 from hrfevo.views.footprints import footprint_figures, footprints_in_words
 from hrfevo.views.verdicts import verdicts
 from signal_model.config import ModelConfig
-from tests.conftest import answer, command
+from tests.conftest import answer, command, only_run
 
 # One that no search would choose.
 FOUNDERS = """
@@ -200,6 +200,38 @@ def test_factors_of_times_do_not_hold_what_held_up_a_pass() -> None:
     assert less.low < less.mean < less.high
     assert less.mean == pytest.approx(0.5)
     assert (factor([2.0], [1.0]).low, factor([2.0], [1.0]).high) == (0, np.inf)
+
+
+def test_confirmations_of_a_search_that_has_gone_on_are_not_mixed(
+    tiny_space: Path, tmp_path: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm_two = "confirm={top: 1, seeds: 2, equal: steps}"
+    told = ("--backend", "inline", "--evaluations", 3, "--set", confirm_two)
+    answer("run", tiny_space, "--out", tmp_path / "runs", *told)
+    run = only_run(tmp_path / "runs")
+    answer("resume", run, "--evaluations", 6, "--no-confirm")
+    before = hrfevo.load(run)
+    assert any("gone on since, from 3 evaluations to 6" in line for line in before.verdicts)
+    (run / "confirmation" / "2").mkdir()  # as a process that was killed then leaves it
+    assert hrfevo.load(run).verdicts == before.verdicts
+    drawn: list[Confirmation] = []
+    monkeypatch.setattr("hrfevo.runner.products.render", lambda *told: drawn.append(told[3]) or "")
+    answer("confirm", run, "--backend", "inline")
+    after = hrfevo.load(run)
+    assert not any("gone on since" in line for line in after.verdicts)
+    # What the report is made of is known before the confirmation counts as done.
+    for found in (drawn[-1], after.confirmation):
+        assert found.tuned["transformer"].evaluations == found.searched.evaluations == 6
+        assert found.tuned_in == {"transformer": "confirmation/2/baseline"}
+    # One that has just begun, of yet another moment, has nothing of the others.
+    answer("resume", run, "--evaluations", 7, "--no-confirm")
+    third = run / "confirmation" / "3"
+    third.mkdir()
+    plan = json.loads((run / "confirmation" / "2" / "plan.json").read_text())
+    (third / "plan.json").write_text(json.dumps(plan | {"evaluations": 7}))
+    shutil.copytree(run / "confirmation" / "2" / "winners", third / "winners")
+    found = hrfevo.load(run).confirmation
+    assert (found.winner is not None, found.rivals, found.tuned, found.footprints) == (True, {}, {}, None)
 
 
 def test_a_run_that_is_being_searched_is_not_confirmed(finished: Path) -> None:

@@ -26,9 +26,9 @@ from hrfevo.runner.earlier.transfer import transferred
 from hrfevo.space.genome import express, sample
 from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation
 from signal_model.config import TrainingConfig
 from signal_model.support.errors import InputError
 from tests.conftest import answer, only_run

@@ -32,8 +32,9 @@ from hrfevo.space.genome import Genome, flat
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
 from signal_model.support.errors import InputError

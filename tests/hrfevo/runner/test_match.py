@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,17 @@ def test_at_equal_evaluations_the_rates_of_both_are_tuned(models: list[Path], tm
         assert again == best.genome
         genes.append([*best.values])
     assert genes == [["training.learning_rate"], ["training.learning_rate", "training.optimizer.learning_rate"]]
+
+
+def test_sides_that_finished_with_different_seeds_are_not_compared(models: list[Path], tmp_path: Path) -> None:
+    arguments = ("compare", *models, "--seeds", 2, "--output", tmp_path / "match", *INLINE)
+    answer(*arguments)
+    for number in (1, 2):  # as where one diverged on either side
+        with closing(sqlite3.connect(tmp_path / "match" / f"training-{number}" / "results.db")) as database, database:
+            failed = "UPDATE evaluations SET status = 'failed', reason = 'diverged', metrics = '{}' WHERE number = ?"
+            database.execute(failed, (number - 1,))
+    with pytest.raises(InputError, match="no seed has finished on both sides; name another folder and more --seeds"):
+        answer(*arguments)
 
 
 @pytest.mark.usefixtures("undrawn")

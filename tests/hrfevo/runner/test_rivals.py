@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from hrfevo.store.spending import spent
 from signal_model.config import ModelConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
-from tests.conftest import SPACES, TINY_SPACE, answer, only_run
+from tests.conftest import SPACES, TINY_SPACE, answer, command, only_run
 
 RECIPE = """
 model:
@@ -214,6 +216,30 @@ def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
     assert "waves: those that were tuned as long in" in " ".join(told.split())
     plan = json.loads((run / "confirmation" / "3" / "plan.json").read_text())
     assert plan["options"]["rivals"] == [str(recipes / "waves.yaml")], "it goes on from any folder"
+
+
+def test_a_rival_that_keeps_to_no_bound_leaves_the_others_to_be_compared(
+    tiny_space: Path, tmp_path: Path, undrawn: None
+) -> None:
+    # What attention holds of a full context is more than any model may hold.
+    terms = "{top: 1, seeds: 2, equal: steps, rivals: [transformer, gated_delta]}"
+    bounds = ("--set", f"confirm={terms}", "--set", "constraints={state_size: {max: 1000}}")
+    told = answer("run", tiny_space, "--out", tmp_path / "runs", "--backend", "inline", "--evaluations", 3, *bounds)
+    assert "no tuning of the transformer has succeeded: the winners are confirmed without one" in told
+    run = only_run(tmp_path / "runs")
+    found = hrfevo.load(run).confirmation
+    assert [*found.rivals] == ["gated_delta"]
+    assert "Beside gated_delta tuned as long" in told
+    assert [*found.as_searched] == ["gated_delta"], "of no models there is no front"
+    assert "nothing of it is done again" in answer("resume", run)
+    place = run / "confirmation" / "1"
+    (place / "done").unlink()  # and as where the winner had diverged with every seed
+    with closing(sqlite3.connect(place / "winners" / "results.db")) as database, database:
+        database.execute("UPDATE evaluations SET status = 'failed', reason = 'diverged', metrics = '{}'")
+    ended = command("hrfevo", "resume", run)
+    assert (ended.returncode, "interrupted" in ended.stdout) == (1, False), ended.stderr
+    told = "no winner could be trained again: all 2 evaluations failed, the last with: diverged"
+    assert told in " ".join(ended.stdout.split())
 
 
 def test_recipes_of_a_space_mean_the_same_from_any_folder(confirmed: Path, tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ from hrfevo.space.metrics import TIMED
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.database import sqlite_url
+from hrfevo.store.records import Evaluation
 from hrfevo.store.retrying import PatientStore
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation, Store
+from hrfevo.store.store import Store
 from hrfevo.views.dashboard.watch import Watched
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers

@@ -25,9 +25,9 @@ from hrfevo.results.history import History
 from hrfevo.space.genome import Genome, express, sample
 from hrfevo.space.reading import load_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.settings import RunSettings
-from hrfevo.store.store import Evaluation
 from hrfevo.views.figures.model.portrait import portraits
 from hrfevo.views.figures.model.wavelets import gains
 from hrfevo.views.figures.style import caption_of

@@ -13,7 +13,7 @@ from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.history import History
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.store.store import Evaluation
+from hrfevo.store.records import Evaluation
 from hrfevo.views.figures import (
     failures,
     fitness_over_generations,

@@ -17,8 +17,8 @@ from hrfevo.results.history import History
 from hrfevo.space.distributions import flat_parameters, in_own_scale
 from hrfevo.space.genome import sample
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.store.records import Evaluation
 from hrfevo.store.run_folder import RunFolder
-from hrfevo.store.store import Evaluation
 from hrfevo.views.export.tables import as_bytes, evaluations_table
 from tests.tools.exports import exported
 from tests.tools.synthetic import read
