@@ -116,11 +116,11 @@ class History(Sequence[Evaluation]):
 
     @cached_property
     def front(self) -> tuple[Evaluation, ...]:
-        """Non-dominated genomes of the top rung, `averaged`, best first objective first."""
+        """Non-dominated genomes of the top rung, `averaged`, best first objective first, of equals the next."""
         peers = list(self._peers.values())
         weights = np.array(self.space.weights)
         losses = -np.array([self._relied_on(one) for one in peers]).reshape(-1, len(weights)) * weights
-        winners = [(losses[place, 0], peers[place].genome) for place in np.flatnonzero(non_dominated(losses))]
+        winners = [(losses[place].tolist(), peers[place].genome) for place in np.flatnonzero(non_dominated(losses))]
         return tuple(self._peers[genome] for _, genome in sorted(winners))
 
     @property

@@ -292,6 +292,24 @@ def test_a_list_of_runs_names_the_best_mean(store: Store) -> None:
     assert (leader.genome, leader.value) == (best.genome, best.metrics["bits_per_byte"])
 
 
+def test_of_equals_the_next_objective_decides_for_all_who_name_the_best(store: Store) -> None:
+    """Losses of small models may be the same to the last digit, and shares of errors often are."""
+    ways = {"bits_per_byte": "minimize", "step_time": "minimize", "state_size": "minimize"}
+    space = space_of(objectives=ways, replicates=0.0)
+
+    def tied(job: Job) -> Outcome:
+        rank = int(job.genome.id[-3:], 16)  # not as whole ids are ordered
+        metrics = {"bits_per_byte": 2.0, "step_time": 1.0 + rank, "state_size": float(4096 - rank)}
+        return Outcome(job, "finished", metrics | {"train_seconds": 1.0}, ended=1.0)
+
+    searched(space, store, SimulatedWorkers(tied, 4))
+    front = History(space, tuple(store.evaluations("run"))).front
+    assert len(front) > 2
+    leader = leader_of("run", space, store)
+    assert leader is not None
+    assert leader.genome == front[0].genome == min(front, key=lambda one: one.metrics["step_time"]).genome
+
+
 def test_one_training_does_not_win_by_less_than_its_doubt() -> None:
     single, repeated = genomes(2)
     rows = [evaluation(0, single, 1.90)]
