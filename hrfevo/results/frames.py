@@ -132,10 +132,15 @@ def finished_at(frame: pd.DataFrame, rung: int | None = None) -> pd.DataFrame:
     return finished[finished["rung"] == rung].sort_values("birth", kind="stable")
 
 
-def best_of(top: pd.DataFrame, metric: str, direction: Direction) -> pd.Series:
+def best_of(top: pd.DataFrame, objectives: Objectives) -> pd.Series:
     """The evaluation that leads the front, or the rest where none of the front is among them."""
-    rising = [False, direction == "minimize", True]
-    return top.sort_values(["front", metric, "genome"], ascending=rising).iloc[0]
+    return by_objectives(top, objectives).sort_values("front", ascending=False, kind="stable").iloc[0]
+
+
+def by_objectives(frame: pd.DataFrame, objectives: Objectives) -> pd.DataFrame:
+    """Best first objective first, of equals the next, as a search names its best."""
+    rising = [direction == "minimize" for direction in objectives.values()]
+    return frame.sort_values([*objectives, "genome"], ascending=[*rising, True])
 
 
 def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:

@@ -118,9 +118,8 @@ class Run:
     @property
     def front(self) -> pd.DataFrame:
         """The rows of `scores` on the front, best first objective first."""
-        objective, direction = self.space.first_objective
-        rows = self.scores[self.scores["front"]]
-        return rows.sort_values([objective, "genome"], ascending=[direction == "minimize", True])
+        places = {one.genome: place for place, one in enumerate(self.winners)}
+        return self.scores[self.scores["front"]].sort_values("genome", key=lambda genomes: genomes.map(places))
 
     @cached_property
     def confirmed(self) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
     if top.empty:
         return "No evaluation has finished yet, so there is no score to show."
     sign = 1 if direction == "minimize" else -1
-    best = best_of(top, metric, direction)
+    best = best_of(top, space.objectives)
     score = measurement_in_words(metric, measured(metric, best[metric]), space.measure)
     seeds = f", the mean of {best['seeds']} seeds," if best["seeds"] > 1 else ""
     said = f"Best genome {best['genome']}: {score}{seeds} after {counted(best['steps'], 'training step')}"

@@ -44,7 +44,7 @@ def learning_curves(
     finished = frame[frame["status"] == "finished"]
     ends = finished.sort_values("rung", kind="stable").drop_duplicates("genome", keep="last").set_index("genome")
     known = finished[finished["number"].isin(curves["number"].unique())]
-    best = best_of(finished_at(known), metric, direction)["genome"]
+    best = best_of(finished_at(known), objectives)["genome"]
     drawn = _sample(ends[ends.index.isin(known["genome"])], best, limit)
     points = _thinned(_joined(curves, known[known["genome"].isin(drawn.index)]), len(drawn))
     # The steep beginning, which all have in common, would leave no room for the rest.

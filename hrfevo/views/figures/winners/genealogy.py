@@ -28,15 +28,15 @@ def genealogy(frame: pd.DataFrame, history: History) -> go.Figure | None:
     `frame` is `evaluation_frame(history)`. Where the best has no parents, those of the best that has; None
     if there is no such genome.
     """
-    metric, direction = history.space.first_objective
+    metric, _ = history.space.first_objective
     top = finished_at(frame)
     if top.empty:
         return None
-    best = best_of(top, metric, direction)
+    best = best_of(top, history.space.objectives)
     children = top[top["parents"].map(len) > 0]
     if children.empty:
         return None
-    winner = best_of(children, metric, direction) if len(best["parents"]) == 0 else best
+    winner = best_of(children, history.space.objectives) if len(best["parents"]) == 0 else best
     ancestors = lineage(history, winner["genome"])
     total = len(ancestors) - 1
     if total == 0:
