@@ -241,7 +241,7 @@ def _train_rival(place: _Place, told: str, history: History, winners: Sequence[E
     folder = _tuned_before(place, rival, text)
     if folder is None:
         ending, folder = place.stage(stage, parse_space(text, stage), text, settings)
-        if ending.state not in ("finished", "failed"):
+        if not ending.nothing_left:
             return ending
     tuned = History.read(folder)
     best = tuned.ranked(len(winners))

@@ -25,6 +25,11 @@ class Ending:
         return self.state == "finished"
 
     @property
+    def nothing_left(self) -> bool:
+        """Whether there is nothing left to train: all has finished, or nothing succeeds."""
+        return self.state in ("finished", "failed")
+
+    @property
     def interrupted(self) -> bool:
         """Whether somebody asked for it."""
         return self.reason == INTERRUPTED

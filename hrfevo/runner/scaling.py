@@ -284,7 +284,7 @@ def _train_all(run: RunFolder, place: Path, plan: Plan, machinery: Machinery, co
         )
         ending = run_stage(folder, machinery, console)
         # Of a model that always fails the others say all the same what they do.
-        if ending.state not in ("finished", "failed"):
+        if not ending.nothing_left:
             return ending
     return FINISHED
 

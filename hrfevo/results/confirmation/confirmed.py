@@ -230,8 +230,7 @@ def confirmation_of(folder: RunFolder, history: History) -> Confirmation:
         return Confirmation((), history.spent, cost=cost)
     # Those that the rows are of; of rivals that have none yet, the search that is under way.
     own = {name: RunFolder.open(path) for name, path in searched_in.items() if (path / RUN_FILE).is_file()}
-    known = tunings_at(places) | own
-    tunings = {name: known[name] for name in sorted(known, key=transformer_first)}
+    tunings = tunings_at(places) | own
     tuned = {name: History.read(tuning) for name, tuning in tunings.items()}
     pairs = {}
     if len(history.space.objectives) > 1:
