@@ -13,6 +13,7 @@ from signal_model.data.tokenizers import Tokenizer
 from signal_model.evaluation.scores import fixed_windows
 from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.errors import InputError
+from signal_model.support.modes import in_evaluation
 from signal_model.transforms.atrous import causal_decomposition, reach
 
 EMBEDDED = "embedded"
@@ -50,16 +51,15 @@ def activations(model: SignalLLM | SignalClassifier, windows: np.ndarray, names:
         if name != EMBEDDED and name not in modules:
             raise InputError(f"{name}: is no submodule of this model; accepted: {EMBEDDED}, {', '.join(modules)[2:]}")
         handles.append(_watch(model.blocks[0] if name == EMBEDDED else modules[name], seen[name], name == EMBEDDED))
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
+    device = next(model.parameters()).device
     try:
-        for window in torch.from_numpy(windows.astype(np.int64)):
-            model(window[None].to(device))
-            for name, outputs in seen.items():
-                kept[name] += outputs[:1] if name == EMBEDDED else outputs[-1:]
-                outputs.clear()
+        with in_evaluation(model):
+            for window in torch.from_numpy(windows.astype(np.int64)):
+                model(window[None].to(device))
+                for name, outputs in seen.items():
+                    kept[name] += outputs[:1] if name == EMBEDDED else outputs[-1:]
+                    outputs.clear()
     finally:
-        model.train(training)
         for handle in handles:
             handle.remove()
     for name, outputs in kept.items():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from signal_model.analysis.counting import Counts, OperationCounter, Row, Sum, whole_window
 from signal_model.analysis.operations import Kind
 from signal_model.model import SignalClassifier, SignalLLM
+from signal_model.support.modes import in_evaluation
 
 SPECTRAL: tuple[Kind, ...] = ("Fourier transform", "complex product", "wavelet filter")
 """What counts as a spectral operation: transforms, products of spectra, filtering by wavelets. Not: matrix
@@ -219,18 +220,14 @@ def _pass(
     backward: bool,
     timed: torch.device | None,
 ) -> Counts:
-    training = model.training
-    model.eval()  # in which constants are computed once, and those of before are forgotten
     window = whole_window(model)
     counter = OperationCounter(watched, timed)
-    try:
-        with torch.set_grad_enabled(backward), counter, _tracked(model, places, counter):
-            logits = model(window)
-            if backward:
-                trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-                torch.autograd.grad(logits, trained, torch.ones_like(logits), allow_unused=True)
-    finally:
-        model.train(training)
+    # In evaluation constants are computed once, and those of before are forgotten.
+    with in_evaluation(model), torch.set_grad_enabled(backward), counter, _tracked(model, places, counter):
+        logits = model(window)
+        if backward:
+            trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+            torch.autograd.grad(logits, trained, torch.ones_like(logits), allow_unused=True)
     return counter.counts
 
 

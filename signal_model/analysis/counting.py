@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from signal_model.analysis.operations import Kind, Work, first_tensor, name_of, work_of
 from signal_model.model import SignalClassifier, SignalLLM
 from signal_model.support.devices import wait_for
+from signal_model.support.modes import in_evaluation
 
 # Arithmetic that these modules' functions dispatch is filtering by wavelets, whatever operators it uses.
 WAVELETS = ("signal_model.transforms.atrous", "signal_model.transforms.dwt.dwt")
@@ -26,13 +27,10 @@ def flops_per_token(model: SignalLLM | SignalClassifier) -> float:
 
     Counted by operator, as torch dispatches them, by the conventions of `signal_model.analysis.operations`.
     """
-    window, training = whole_window(model), model.training
-    model.eval()  # in which constants are computed once, and those of before are forgotten
-    try:
-        with torch.no_grad(), OperationCounter() as counter:
-            model(window)
-    finally:
-        model.train(training)
+    window = whole_window(model)
+    # In evaluation constants are computed once, and those of before are forgotten.
+    with in_evaluation(model), torch.no_grad(), OperationCounter() as counter:
+        model(window)
     return float(counter.total) / model.config.context
 
 

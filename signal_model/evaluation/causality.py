@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from signal_model.model import SignalClassifier, SignalLLM
+from signal_model.support.modes import in_evaluation
 
 
 @torch.no_grad()
@@ -77,16 +78,15 @@ def _elsewhere(model: SignalLLM | SignalClassifier, given: Tensor, generator: to
 @contextmanager
 def _exact(model: SignalLLM | SignalClassifier) -> Iterator[None]:
     """A model in evaluation and in float64, where its device has that; as it was afterwards."""
-    parameter, training = next(model.parameters()), model.training
+    parameter = next(model.parameters())
     dtype = parameter.dtype
     if parameter.device.type != "mps":
         model.double()
-    model.eval()
     try:
-        yield
+        with in_evaluation(model):
+            yield
     finally:
         model.to(dtype)
-        model.train(training)
 
 
 def _relative(change: Tensor, reference: Tensor) -> float:

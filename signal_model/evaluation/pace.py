@@ -8,6 +8,7 @@ import torch
 
 from signal_model.model import SignalLLM
 from signal_model.support.devices import clock_of, undisturbed, wait_for
+from signal_model.support.modes import in_evaluation
 
 # So many tokens at most, so few at least, and no more once so many seconds are over.
 MOST_TOKENS, FEWEST_TOKENS, SECONDS = 64, 8, 0.15
@@ -31,15 +32,14 @@ def token_seconds(model: SignalLLM, context: int | None = None) -> float:
     length, device = context or model.config.context, next(model.parameters()).device
     # Tokens that differ: a state that decays towards 0 would be computed with denormal numbers.
     tokens = torch.arange(length, device=device)[None] % model.config.vocab_size
-    clock, was_training = clock_of(device), model.training
-    model.eval()
-    _, states = model.prefill(tokens[:, :-1])
-    wait_for(device)
-    begun, taken = time.perf_counter(), list[float]()
-    while len(taken) < FEWEST_TOKENS or (len(taken) < MOST_TOKENS and time.perf_counter() < begun + SECONDS):
-        started = clock()
-        model.step(tokens[:, -1], states)
+    clock = clock_of(device)
+    with in_evaluation(model):
+        _, states = model.prefill(tokens[:, :-1])
         wait_for(device)
-        taken.append(clock() - started)
-    model.train(was_training)
+        begun, taken = time.perf_counter(), list[float]()
+        while len(taken) < FEWEST_TOKENS or (len(taken) < MOST_TOKENS and time.perf_counter() < begun + SECONDS):
+            started = clock()
+            model.step(tokens[:, -1], states)
+            wait_for(device)
+            taken.append(clock() - started)
     return undisturbed(taken)

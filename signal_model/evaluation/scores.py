@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from signal_model.config.task import CONFUSED
 from signal_model.support.errors import InputError, counted
+from signal_model.support.modes import in_evaluation
 
 LN2 = math.log(2)
 # Of one batch. Logits of a large vocabulary over a long context are far larger than all else that a score needs.
@@ -167,14 +168,10 @@ def predictions(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (B, T, V), at least in float32, and the tokens (B, T) that came, batch by batch."""
     batch_size = max(1, min(MOST_WINDOWS, MOST_LOGITS // ((windows.shape[1] - 1) * vocab_size)))
-    training = model.training
-    model.eval()
-    try:
+    with in_evaluation(model):
         for start in range(0, len(windows), batch_size):
             batch = torch.from_numpy(windows[start : start + batch_size]).to(device)
             yield model(batch[:, :-1]).float(), batch[:, 1:]
-    finally:
-        model.train(training)
 
 
 @torch.no_grad()
@@ -183,16 +180,12 @@ def score_labels(
 ) -> LabelScore:
     """Loss of a classifier on batches of samples (B, T), lengths (B,) and labels (B,)."""
     nats, confusion = 0.0, np.zeros((classes, classes), np.int64)
-    training = model.training
-    model.eval()
-    try:
+    with in_evaluation(model):
         for batch in batches:
             samples, lengths, labels = (torch.from_numpy(part).to(device) for part in batch)
             logits = model(samples, lengths).float()
             nats += F.cross_entropy(logits, labels, reduction="sum").item()
             np.add.at(confusion, (batch[2], logits.argmax(-1).cpu().numpy()), 1)
-    finally:
-        model.train(training)
     return LabelScore(nats, confusion)
 
 
