@@ -73,9 +73,13 @@ if [ "${#nodes[@]}" -gt 1 ]; then
     steps+=($!)
 fi
 
+# What is told before there is a search to tell, it hears as it begins.
+told=
+trap 'told=yes' TERM INT
 hrfevo "$@" --address "$address:$port" &
 search=$!
 trap 'kill -TERM "$search" 2>/dev/null' TERM INT
+if [ -n "$told" ]; then kill -TERM "$search" 2>/dev/null || true; fi
 status=0
 wait "$search" || status=$?
 # A signal ends the wait, not the search.

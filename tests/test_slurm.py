@@ -24,9 +24,8 @@ while [[ $1 == --* ]]; do
     [[ $1 == --ntasks=* ]] && tasks=${1#*=}
     shift
 done
-pids=()
-for ((task = 0; task < tasks; task++)); do "$@" & pids+=($!); done
-trap 'kill "${pids[@]}"' TERM
+trap 'kill $(jobs -p)' TERM
+for ((task = 0; task < tasks; task++)); do "$@" & done
 wait
 wait
 """
@@ -101,6 +100,16 @@ def test_a_job_whose_time_is_over_lets_the_search_end(tmp_path: Path) -> None:
         job.send_signal(signal.SIGTERM)
         assert job.wait(30) == 130
     assert not left(tmp_path)
+
+
+def test_a_job_that_is_told_as_its_search_begins_ends_it(tmp_path: Path) -> None:
+    at_once = '#!/bin/sh\ntrap "exit 130" TERM\nkill -TERM $PPID\nwhile sleep 0.1; do :; done\n'
+    for attempt in map(str, range(5)):
+        folder = tmp_path / attempt
+        folder.mkdir()
+        with start(slurm(folder, {"ray": RAY, "hrfevo": at_once}), "run", "a space") as job:
+            assert job.wait(60) == 130
+        assert not left(folder)
 
 
 @pytest.mark.parametrize(
