@@ -82,7 +82,7 @@ def _rows_of_parquet(file: Path, column: str) -> Iterator[str]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(file)
+        table = parquet.ParquetFile(pyarrow.BufferReader(_bytes(file)) if file.suffix in COMPRESSED else file)
         if column not in table.schema_arrow.names:
             raise _without(f"path: {file}", column, table.schema_arrow.names)
         for batch in table.iter_batches(columns=[column]):

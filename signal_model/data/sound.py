@@ -107,14 +107,21 @@ def _given(corpus: RecordingsCorpusConfig, paths: Mapping[Any, str | tuple[str, 
     parts = {name: _read(in_a_tuple(paths[name]), corpus) for name in SPLITS}
     _distinct(one for recordings in parts.values() for one in recordings)  # labels agree across splits too
     seen: dict[bytes, str] = {}
-    groups: dict[str, str] = {}
     for name, recordings in parts.items():
         for one in recordings:
             if (other := seen.setdefault(one.digest, name)) != name:
                 raise InputError(f"{one.place}: the same sound is in {other} and in {name}")
-            if one.group is not None and (other := groups.setdefault(one.group, name)) != name:
-                raise InputError(f"{one.place}: the group {one.group!r} is in {other} and in {name}")
+    _require_groups_apart(parts)
     return {name: _distinct(recordings) for name, recordings in parts.items()}
+
+
+def _require_groups_apart(parts: Recordings, remedy: str = "") -> None:
+    """Raises InputError where a group, such as a speaker, is in two splits."""
+    found: dict[str, str] = {}
+    for name, recordings in parts.items():
+        for one in recordings:
+            if one.group is not None and (other := found.setdefault(one.group, name)) != name:
+                raise InputError(f"{one.place}: the group {one.group!r} is in {other} and in {name}{remedy}")
 
 
 def _of_dataset(corpus: RecordingsDatasetConfig) -> Recordings:
@@ -132,5 +139,7 @@ def _of_dataset(corpus: RecordingsDatasetConfig) -> Recordings:
         taken |= {one.digest for one in parts[name]}
         if not parts[name]:
             raise InputError(f"{what}: the {name} split holds no sound of its own")
+    if corpus.split != "recording":
+        _require_groups_apart(parts, "; `held_out` names groups of validation and test, `split: recording` lets it be")
     missing = [name for name in CARVED if name not in parts]
     return {**parts, **(_split(parts["train"], corpus, missing, what) if missing else {})}

@@ -98,6 +98,8 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
         context = question.length or subject.recipe.model.context
         sample = sample_of(text, context, stride, limit, subject.tokenizer.end_of_text)
         score, losses = _scored(subject, sample, question.by_position)
+        if not score.total.bytes:
+            raise InputError(f"tokens: the {score.total.tokens:,} asked for end texts and stand for none; ask for more")
         scores.append(score)
         total, count = score.total, len(score.clusters)
         name = f"{subject.directory}, {what}" if len(subjects) > 1 else what

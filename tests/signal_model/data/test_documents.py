@@ -27,6 +27,7 @@ FILES: dict[str, Callable[[list[str]], bytes]] = {
     "rows.jsonl.gz": lambda texts: gzip.compress(lines_of(texts)),
     "rows.jsonl.bz2": lambda texts: bz2.compress(lines_of(texts)),
     "rows.parquet": parquet_of,
+    "rows.parquet.gz": lambda texts: gzip.compress(parquet_of(texts)),
 }
 
 
@@ -69,6 +70,8 @@ def test_the_mark_that_some_editors_begin_a_file_with_is_no_json(tmp_path: Path)
         ("a.parquet", BROKEN, "a.parquet: column 'text' holds what is not UTF-8 text (invalid start byte)"),
         ("a.parquet", parquet_of(TEXTS, "texts"), "there is no column 'text' (did you mean 'texts'?); `text"),
         ("a.parquet", b"no parquet", "a.parquet: is no Parquet file"),
+        ("a.parquet.gz", gzip.compress(b"no parquet", mtime=0), "a.parquet.gz: is no Parquet file"),
+        ("a.parquet.gz", b"no archive", "a.parquet.gz: cannot be decompressed"),
         ("a.txt.gz", b"no archive", "a.txt.gz: cannot be decompressed"),
         ("a.txt.zst", b"no archive", "a.txt.zst: cannot be decompressed"),
         ("a.txt.gz", gzip.compress(b"\xff\xfe", mtime=0), "a.txt.gz: is not UTF-8 text"),

@@ -132,6 +132,14 @@ def test_columns_of_a_data_set_are_read(tmp_path: Path, folder: Path) -> None:
     assert loaded.content_hash == direct.content_hash
     with pytest.raises(InputError, match=r"column 'word' holds .*, not sound"):
         read({"dataset": str(tmp_path / "set"), "audio": "word", "rate": RATE}, tmp_path)
+    # Splits of its own that share a speaker are refused, as those of files are, unless that is what is asked for.
+    parts = {split: [*range(at, len(files), 2)] for at, split in enumerate(("train", "test"))}
+    halves = {split: datasets.Dataset.from_dict(columns).cast(features).select(rows) for split, rows in parts.items()}
+    datasets.DatasetDict(halves).save_to_disk(tmp_path / "halves")
+    own = {"dataset": str(tmp_path / "halves"), "audio": "sound", **columns_of}
+    with pytest.raises(InputError, match=r"the group 's\d' is in train and in test; `held_out` names groups"):
+        read(own, tmp_path)
+    assert read({**own, "split": "recording"}, tmp_path).classes == direct.classes
 
 
 # --- splits and labels ------------------------------------------------------------------------------

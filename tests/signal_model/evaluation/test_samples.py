@@ -187,3 +187,6 @@ def test_models_are_compared_on_the_same_tokens(tmp_path: Path, text_folder: Pat
     alone = run("evaluate", short, bpe, "--corpus", tmp_path / "held" / "0.txt")
     assert "one document is paired by windows, and these tokenizers cut it differently" in alone
     assert "stride: a window of 16 tokens predicts 1 to 16" in run("evaluate", short, "--stride", 17)
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "{chr(97 + one)}"}}\n' for one in range(26)))
+    ended = run("evaluate", short, "--corpus", tmp_path / "rows.jsonl", "--stride", 1, "--tokens", 1)
+    assert "tokens: the 1 asked for end texts and stand for none; ask for more" in ended
