@@ -12,6 +12,7 @@ from typing import Any, Literal
 import moocore
 import numpy as np
 
+from hrfevo.results.averaging import least
 from hrfevo.results.comparison.fronts import common_scale
 from hrfevo.results.confirmation.confirmed import Confirmed, latest
 from hrfevo.results.history import History
@@ -59,16 +60,18 @@ class Searched:
 
     @cached_property
     def _course(self) -> tuple[list[Spent], np.ndarray, np.ndarray]:
-        """What had been spent, genomes and objectives, smaller is better, of top-rung evaluations."""
+        """What had been spent, genomes and objectives, smaller is better, of top-rung evaluations that keep to the
+        bounds. As in the front, a step that was timed alone takes that long."""
         signs, names = -np.array(self.space.weights), list(self.space.objectives)
         at_top = {evaluation.number for evaluation in self.history.top}
         ledger, spent, genomes, points = Ledger(self.space.rungs), [], [], []
         for e in self._ended:
             ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
-            if e.number in at_top:
+            metrics = e.metrics | least(e.timings)
+            if e.number in at_top and not (e.timings and self.space.violation(metrics)):
                 spent.append(ledger.spent)
                 genomes.append(e.genome)
-                points.append([e.metrics[name] for name in names])
+                points.append([metrics[name] for name in names])
         return spent, np.array(genomes), np.array(points).reshape(-1, len(names)) * signs
 
     @property

@@ -59,6 +59,18 @@ def test_hypervolumes_are_those_of_pymoo(written_runs: list[Path]) -> None:
     assert any("only the columns of shares compare equal training" in note for note in comparison.notes)
 
 
+def test_a_step_that_was_timed_alone_takes_as_long_as_in_the_front(written_runs: list[Path]) -> None:
+    search = read_searches(written_runs[:1])[0]
+    times = {one.genome: one.metrics["step_time"] for one in search.history.front}
+    alone = {genome: ({"step_time": times[genome] / 2},) for genome in [*times][::2]}
+    history = search.history.among(replace(one, timings=alone.get(one.genome, ())) for one in search.history)
+    found = replace(search, history=history).points()
+    expected = [[-w * one.metrics[m] for m, w in zip(search.space.objectives, search.space.weights, strict=True)]
+                for one in history.front]  # fmt: skip
+    assert any(one.metrics["step_time"] < times.get(one.genome, 0) for one in history.front)
+    np.testing.assert_array_equal(found, np.unique(expected, axis=0))
+
+
 def test_groups_are_tested_by_ranks(written_runs: list[Path]) -> None:
     comparison = compare(read_searches(written_runs))
     groups = grouped(comparison)
