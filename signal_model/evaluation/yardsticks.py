@@ -125,5 +125,5 @@ def judged(score: float, scores: Yardsticks) -> str:
         return f"{how} better than knowing how frequent each token is (unigram {unigram:.4f}): nothing was learned"
     unbeaten = {name: other for name, other in scores.items() if score >= other}
     if unbeaten:
-        return f"not as good as {listed(unbeaten)}, which need no model"
+        return f"not as good as {listed(unbeaten)}, which need{'s' if len(unbeaten) == 1 else ''} no model"
     return f"better than what needs no model ({listed(scores)})"

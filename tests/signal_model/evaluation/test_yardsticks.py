@@ -85,7 +85,7 @@ def test_compression_of_text_that_was_seen_costs_next_to_nothing() -> None:
 def test_what_a_loss_is_worth_is_said() -> None:
     scores = {"unigram": 1.91, "bigram": 1.5, "lzma": 1.4}
     assert judged(1.9, scores).endswith("nothing was learned")
-    assert judged(1.45, scores) == "not as good as lzma 1.4000, which need no model"
+    assert judged(1.45, scores) == "not as good as lzma 1.4000, which needs no model"
     assert judged(1.3, scores).startswith("better than what needs no model")
     assert judged(1.3, {}) == ""
 
