@@ -18,6 +18,7 @@ from hrfevo.views.figures.style import (
     PURPLE,
     figure,
     metric_axis,
+    round_values,
     text,
     translucent,
 )
@@ -53,7 +54,8 @@ def scaling(found: Scaling) -> go.Figure | None:
             _law(fig, found, side, sizes, max(parameters), colours[side])
     for side in found.sides:
         _points(fig, found, side, colours[side])
-    losses = np.concatenate([np.asarray(trace.y, float) for trace in fig.data])
+    drawn, losses = (np.concatenate([np.asarray(trace[axis], float) for trace in fig.data]) for axis in "xy")
+    fig.update_xaxes(tickvals=round_values(drawn.min(), drawn.max()))
     fig.update_yaxes(tickvals=_ticks(losses.min(), losses.max()))
     return fig
 
