@@ -37,9 +37,9 @@ class Footprint(Config):
         return statistics.median(self.step_times)
 
     @property
-    def generation_time(self) -> float:
-        """The median."""
-        return statistics.median(self.generation_times)
+    def generation_time(self) -> float | None:
+        """The median; None of a classifier."""
+        return statistics.median(self.generation_times) if self.generation_times else None
 
 
 class Footprints(Config):

@@ -15,7 +15,7 @@ from hrfevo.results.gene_frames import gene_frame, with_genes
 from hrfevo.results.history import History
 from hrfevo.space.metrics import METRICS, TIMED, Direction, Metric
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.workers.base import Point
+from hrfevo.workers.base import TRAIN_STEPS, Point
 from signal_model.config.task import CONFUSED
 
 Objectives = Mapping[Metric, Direction]
@@ -35,6 +35,7 @@ _COLUMNS = (
     "worker",
 )
 _TIMES = ("began", "minutes", "spent")
+_STANDING = ("front", "place")
 # The least that each took when it was timed again, in milliseconds, by column.
 _ALONE = {f"alone:{name}": name for name in TIMED}
 # What records have beside metrics.
@@ -47,16 +48,19 @@ _RECORDED = (
 def evaluation_frame(history: History) -> pd.DataFrame:
     """One row per evaluation: origin, status, metrics, and a column `gene:<name>` per gene.
 
-    `began` and `minutes` are its start and end in minutes since the first submission, `spent` the seconds of training
-    that it took: for one that went on from a lower rung, only those since. `seeds` is of how many its metrics are the
-    mean: 1, but for evaluations of `History.with_means`. `front` marks the non-dominated ones of the
-    highest rung reached. Genes of layers are `gene:layers[0].<name>`, with `gene:layers` their number;
-    an interval is a pair (low, high); genes that are not active are missing.
+    `began` and `minutes` are its start and end in minutes since the first submission, `spent` the seconds of
+    training that it took: for one that went on from a lower rung, only those since. `seeds` is of how many its
+    metrics are the mean: 1, but for evaluations of `History.with_means`. `front` marks the non-dominated ones of
+    the highest rung reached, and `place` says where they stand in `History.front`, 0 for the best. Genes of layers
+    are `gene:layers[0].<name>`, with `gene:layers` their number; an interval is a pair (low, high); genes that are
+    not active are missing.
     """
     fields = (*_RECORDED, "metrics", "timings")
     frame = _measured(record_frame({name: [getattr(one, name) for one in history] for name in fields}), history.space)
     frame["seeds"] = np.array([one.seeds for one in history], "int64")
-    frame["front"] = frame["number"].isin([winner.number for winner in history.front])
+    places = {winner.number: place for place, winner in enumerate(history.front)}
+    frame["place"] = frame["number"].map(places).astype("Int64")
+    frame["front"] = frame["place"].notna()
     return with_genes(frame, gene_frame(history.space, {one.genome: one.values for one in history}))
 
 
@@ -89,7 +93,7 @@ def updated(records: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
 def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     """`evaluation_frame` of `History.with_means`, but the genes, from the records of all evaluations."""
     frame = _measured(records, space)
-    names = [*map(str, frame.columns)][len((*_COLUMNS, *_TIMES, "front")) :]
+    names = [*map(str, frame.columns)][len((*_COLUMNS, *_TIMES, *_STANDING)) :]
     metrics, alone = frame[names].to_numpy(copy=True), records[[*_ALONE]].to_numpy()
     finished, rungs = (records["status"] == "finished").to_numpy(), records["rung"].to_numpy()
     top = np.flatnonzero(finished & (rungs == rungs[finished].max(initial=0)))
@@ -109,11 +113,14 @@ def score_frame(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     broken = [place for place in timed if space.violation(_known(names, metrics[places[place]]))]
     peers = np.delete(np.arange(len(places)), broken)
     losses = doubts - metrics[np.ix_(places, objectives)] * space.weights
-    seeds, front = np.ones(len(frame), "int64"), np.zeros(len(frame), bool)
-    seeds[places], front[places[peers[non_dominated(losses[peers])]]] = found.counts, True
+    winners = peers[non_dominated(losses[peers])].tolist()
+    winners.sort(key=lambda one: (*losses[one], records["genome"].iat[places[one]]))
+    seeds, place = np.ones(len(frame), "int64"), pd.Series(pd.NA, frame.index, "Int64")
+    seeds[places] = found.counts
+    place.iloc[places[winners]] = range(len(winners))
     if len(places) < len(top) or len(timed):
         frame = frame.assign(**dict(zip(names, metrics.T, strict=True)))
-    return frame.assign(seeds=seeds, front=front)
+    return frame.assign(seeds=seeds, front=place.notna(), place=place)
 
 
 def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
@@ -133,33 +140,31 @@ def finished_at(frame: pd.DataFrame, rung: int | None = None) -> pd.DataFrame:
 
 
 def best_of(top: pd.DataFrame, objectives: Objectives) -> pd.Series:
-    """The evaluation that leads the front, or the rest where none of the front is among them."""
-    return by_objectives(top, objectives).sort_values("front", ascending=False, kind="stable").iloc[0]
-
-
-def by_objectives(frame: pd.DataFrame, objectives: Objectives) -> pd.DataFrame:
-    """Best first objective first, of equals the next, as a search names its best."""
+    """The first of the front; where none of it is among them, the best by the first objective, of equals the next."""
     rising = [direction == "minimize" for direction in objectives.values()]
-    return frame.sort_values([*objectives, "genome"], ascending=[*rising, True])
+    return top.sort_values(["place", *objectives, "genome"], ascending=[True, *rising, True]).iloc[0]
 
 
 def _measured(records: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     """The columns of `evaluation_frame` but the genes, each evaluation as it was measured and none on the front."""
     began, lasted = records["submitted"].min(), records["ended"] - records["started"]
-    # `train_seconds` counts from the first step, also where a training went on from a lower rung.
-    trained = records.get("train_seconds", lasted)
+    steps = np.array(space.rungs, "int64")[records["rung"]]
+    # `train_seconds` counts from the first step, also where a training went on from a lower rung: of them, its own.
+    own = (records[TRAIN_STEPS] / steps).fillna(1.0) if TRAIN_STEPS in records else 1.0
+    trained = own * records.get("train_seconds", lasted)
     others = sorted({*map(str, records.columns)} - {*_RECORDED, *_ALONE, *METRICS})
     of_task = [name for name, one in METRICS.items() if one.task in (None, space.task)]
     found = records.assign(
         generation=records["birth"].map(space.generation_of).astype("int64"),
-        steps=np.array(space.rungs, "int64")[records["rung"]],
+        steps=steps,
         seeds=np.ones(len(records), "int64"),
         began=(records["started"] - began) / 60,
         minutes=(records["ended"] - began) / 60,
         spent=lasted.mask(trained < lasted, trained),
         front=np.zeros(len(records), bool),
+        place=pd.Series(pd.NA, records.index, "Int64"),
     )
-    return found[[*_COLUMNS, *_TIMES, "front", *of_task, *others]]
+    return found[[*_COLUMNS, *_TIMES, *_STANDING, *of_task, *others]]
 
 
 def _known(names: Sequence[str], values: np.ndarray) -> dict[str, float]:

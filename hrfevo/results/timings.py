@@ -60,7 +60,7 @@ def to_time(history: History, without: Set[str] = frozenset()) -> list[Evaluatio
     space = history.space
     if not space.timed:
         return []
-    if begun := _due(space, [one for one in history.top if one.timings], without):
+    if begun := _due(space, [one for one in history.at_rung(None) if one.timings], without):
         return begun
     if due := _due(space, history.front, without):
         return due

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ def measure_footprints(
     """
     if (place / FILE).exists() or found.winner is None:
         return
-    from signal_model.support.devices import choose_device
+    from signal_model.support.devices import choose_device, threads
 
     space = run.space()
     try:
@@ -48,7 +47,7 @@ def measure_footprints(
     except InputError as error:
         say(f"what the models take is not measured here: {error}")
         return
-    with _threads(space.resources.cpus):
+    with threads(space.resources.cpus):
         measured = _Measured(corpus_of(run, space), chosen, say)
         for side, recipe in _recipes(run, space, found):
             measured.add(*side, recipe)
@@ -138,16 +137,3 @@ class _Measured:
             )
             for (side, genome), one in self._models.items()
         )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads as an evaluation has."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -95,16 +95,22 @@ class Search:
         self._training_seed, self._checkpoints = training_seed, checkpoints
         self._proposals: dict[int, Proposal] = {}
         self._waiting: list[Job] = []
-        self._known: dict[str, dict[str, float]] = {}
+        self._known: dict[tuple[str, int], dict[str, float]] = {}
         self._next_number = 0
         self._last_reason = ""
-        self._seconds_before = 0.0
+        self._seconds_before = self._worker_seconds_before = 0.0
         self._started = clock()
 
     @property
     def seconds(self) -> float:
         """How long the search has run, interruptions not counted."""
         return self._seconds_before + self._clock() - self._started
+
+    @property
+    def worker_use(self) -> float:
+        """Share of the time of its workers that went into evaluations, since it began or went on."""
+        total = (self.seconds - self._seconds_before) * self.workers.capacity
+        return min(1.0, (self.spent.seconds - self._worker_seconds_before) / total) if total else 0.0
 
     @property
     def spent(self) -> Spent:
@@ -146,6 +152,7 @@ class Search:
             else:
                 self._learn(_outcome(jobs.pop(evaluation.number), evaluation))
             last = event
+        self._worker_seconds_before = self.spent.seconds
         self._waiting = list(jobs.values())
         self._next_number = len(evaluations)
 
@@ -162,7 +169,8 @@ class Search:
                 self.workers.submit(job)
                 observer.submitted(job)
             # Without any worker left, as when a cluster has lost all its nodes, it waits for one to come.
-            if not self.workers.running and (self.workers.capacity or self._is_spent()):
+            is_done = self._is_spent() and not self._waiting
+            if not self.workers.running and (self.workers.capacity or is_done):
                 break
             outcome = self.workers.next_outcome()
             if outcome is None:
@@ -198,8 +206,10 @@ class Search:
         return not self.tally.finished and self._nearest.since >= FAR_TO_STOP and self._nearest.out_of_reach
 
     def _may_submit(self) -> bool:
-        has_room = self.workers.running < self.workers.capacity
-        return has_room and not self._is_barren and not self._is_far and not self._will_be_spent()
+        """Whether a job may begin. What was in flight when a search was cut off would have ended, whatever is spent."""
+        if self.workers.running >= self.workers.capacity:
+            return False
+        return bool(self._waiting) or not (self._is_barren or self._is_far or self._will_be_spent())
 
     def _is_spent(self) -> bool:
         return max(self.shares.values()) >= 1
@@ -230,7 +240,7 @@ class Search:
             kept = self._checkpoints.of(genome)
             if self.space.inherit and proposal.parents:
                 parent = self._checkpoints.of(proposal.parents[0])
-        return Job(number, proposal.genome, proposal.rung, seed, kept, parent, self._known.get(genome, {}))
+        return Job(number, proposal.genome, proposal.rung, seed, kept, parent, self._known.get((genome, seed), {}))
 
     def _learn(self, outcome: Outcome) -> None:
         proposal = self._proposals.pop(outcome.job.number)
@@ -241,14 +251,14 @@ class Search:
             self.standings.add(Individual(proposal.genome, fitness, proposal.rung))
         else:
             self.standings.ended(proposal.genome)
-        same_at_every_rung = {*self.space.probes, INHERITED} & outcome.metrics.keys()
+        job, same_at_every_rung = outcome.job, {*self.space.probes, INHERITED} & outcome.metrics.keys()
         if same_at_every_rung:
-            self._known[proposal.genome.id] = {name: outcome.metrics[name] for name in same_at_every_rung}
+            self._known[job.genome.id, job.seed] = {name: outcome.metrics[name] for name in same_at_every_rung}
         self.tally.add(outcome)
         if outcome.status == "infeasible":
             self._nearest.add(outcome)
-        self._planned.pop(outcome.job.number, None)
-        job, seconds = outcome.job, outcome.ended - outcome.started
+        self._planned.pop(job.number, None)
+        seconds = outcome.ended - outcome.started
         self._ledger.add(job.genome.id, job.seed, job.rung, outcome.status, outcome.metrics, seconds)
         self._last_reason = outcome.reason
         failure = outcome.reason.partition(":")[0] if outcome.status == "failed" else ""
@@ -258,7 +268,7 @@ class Search:
         if self._checkpoints and self.tally.finished % self.space.population == 0:
             running = {proposal.genome.id for proposal in self._proposals.values()}
             needed = (
-                self._algorithm.promotable() | running | {one.genome.id for one in self.standings.first(KEPT_WINNERS)}
+                self._algorithm.promotable() | running | {one.genome.id for one in self.standings.front[:KEPT_WINNERS]}
             )
             if self.space.inherit:
                 parents = {parent for proposal in self._proposals.values() for parent in proposal.parents}

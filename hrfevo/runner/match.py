@@ -248,17 +248,20 @@ def _agreed(
 
 
 def _slope(folder: RunFolder) -> float:
-    """By how much the training loss of a run's trainings falls as steps grow e-fold, in their second half; infinite
-    where they were too short to tell."""
+    """By how much the score of a run's trainings falls as steps grow e-fold, in their second half; infinite where they
+    were too short to tell. Curves are of the loss: a score that is another, as an error rate, falls by the same share.
+    """
     with closing(folder.open_store()) as store:
-        curves = store.curves(folder.id).values()
+        history, curves = History.read(folder, store), store.curves(folder.id).values()
+    names = (history.space.score, history.space.loss)
+    score, loss = (sum(one.metrics[name] for one in history.finished) for name in names)
     halves = [[point for point in curve if 2 * point.step >= curve[-1].step] for curve in curves if curve]
     slopes = [
         -np.polyfit([math.log(point.step) for point in half], [point.bits_per_byte for point in half], 1)[0]
         for half in halves
         if len(half) > 1
     ]
-    return max(0.0, float(np.mean(slopes))) if slopes else math.inf
+    return max(0.0, float(np.mean(slopes))) * (score / loss if loss else 0.0) if slopes else math.inf
 
 
 @dataclass(frozen=True)

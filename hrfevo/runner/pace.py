@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hrfevo.space.sections import Resources
 from signal_model.config import Recipe
 from signal_model.data.corpus import load_corpus
-from signal_model.support.devices import choose_device
+from signal_model.support.devices import choose_device, threads
 
 # Steps of both in turn, and how often; the first round warms up and does not count.
 TIMED_STEPS, ROUNDS = 5, 12
@@ -51,7 +52,15 @@ class Pace:
 
 
 def pace_of(recipes: Sequence[Recipe], device: str) -> Pace:
-    """Time a step of two recipes, which name their text, here and in turn; who is first changes from round to round."""
+    """Time a step of two recipes, which name their text, here and in turn; who is first changes from round to round.
+
+    Steps have the threads of an evaluation, as they will have when they are trained.
+    """
+    with threads(Resources().cpus):
+        return _timed_in_turn(recipes, device)
+
+
+def _timed_in_turn(recipes: Sequence[Recipe], device: str) -> Pace:
     from signal_model.model import build_model
     from signal_model.training.trainer import Trainer
 

@@ -88,13 +88,9 @@ class Standings:
 
     @property
     def front(self) -> list[Individual]:
-        """The non-dominated individuals of the highest rung reached."""
+        """The non-dominated individuals of the highest rung reached, best first objective first, of equals the next."""
         self._settle()
-        return self._front if self._again else list(self._archive)
-
-    def first(self, count: int) -> list[Individual]:
-        """The first of the front by the first objective."""
-        return sorted(self.front, key=lambda one: (-one.fitness.wvalues[0], one.genome.id))[:count]
+        return self._front if self._again else sorted(self._archive, key=_order)
 
     def _enter(self, individual: Individual) -> None:
         own = self._measured.setdefault(individual.genome, [])
@@ -103,7 +99,7 @@ class Standings:
         self._stale = self._again
         if not self._again:
             self._archive.update([individual])
-            if self._best is None or individual.fitness.wvalues[0] > self._best.fitness.wvalues[0]:
+            if self._best is None or _order(individual) < _order(self._best):
                 self._best = individual
 
     def _settle(self) -> None:
@@ -116,11 +112,16 @@ class Standings:
         scores = Scores.of([-np.array([one.wvalues for one in own]) for own in self._measured.values()])
         relied_on = scores.cautious
         genomes, weights = list(self._measured), next(iter(self._measured.values()))[0].weights
-        places = np.flatnonzero(moocore.is_nondominated(relied_on, keep_weakly=True))
-        places = places[np.argsort(relied_on[places, 0], kind="stable")]
+        places = np.flatnonzero(moocore.is_nondominated(relied_on, keep_weakly=True)).tolist()
+        places.sort(key=lambda place: (*relied_on[place], genomes[place].id))
         means = -scores.means[places] * np.array(weights)
         self._front = [
             Individual(genomes[place], Fitness(weights, mean.tolist()), self._rung)
             for place, mean in zip(places, means, strict=True)
         ]
         self._best = self._front[0]
+
+
+def _order(one: Individual) -> tuple[float | str, ...]:
+    """As `hrfevo.results.history` orders the front."""
+    return (*(-value for value in one.fitness.wvalues), one.genome.id)

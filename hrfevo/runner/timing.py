@@ -34,11 +34,7 @@ def time_leaders(
     """
     names = " and ".join(space.timed)
     told, tried, done = False, set[str](), set[str]()
-    while workers.capacity:
-        history = History.stored(space, store, run_id)
-        found = to_time(history, tried)[: MOST - len(done)]
-        if not found:
-            break
+    while found := to_time(History.stored(space, store, run_id), tried)[: MOST - len(done)]:
         if not told:
             counts = "counts" if len(space.timed) == 1 else "count"
             say(f"timing steps of {counted(len(found), 'genome')} again, alone, since {names} {counts}")
@@ -65,6 +61,8 @@ def _passes(space: SearchSpace, found: Sequence[Evaluation]) -> Iterator[Job]:
 
 
 def _outcome(workers: Workers, job: Job) -> Outcome:
+    while not workers.capacity:  # the last evaluation, or the last timing, may have ended its worker
+        workers.next_outcome()
     workers.submit(job)
     while (outcome := workers.next_outcome()) is None:
         continue  # there is room for more jobs, of which there are none

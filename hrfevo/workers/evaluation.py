@@ -40,7 +40,7 @@ from signal_model.support.plugins import VARIABLE, plugins
 from signal_model.training.checkpoints import load_training, load_weights, save_training
 from signal_model.training.probes import probe
 from signal_model.training.tasks import Task, task_of
-from signal_model.training.trainer import Diverged, Trainer, score_split, validate
+from signal_model.training.trainer import CurvePoint, Diverged, Trainer, score_split, validate
 
 # So many steps are timed where nothing else is measured; as in a training, the low quantile of them counts.
 TIMED_STEPS = 20
@@ -192,12 +192,11 @@ class TrainingEvaluator:
             metrics |= {name: value for name, value in job.known.items() if name == INHERITED}
         elif self.space.inherit:
             metrics[INHERITED] = _inherit(model, job.parent) if job.parent else 0.0
-        begun_at = trainer.step
+        # One that was lost after its training was kept finds that at its own rung: it has cost what it took.
+        begun_at = min(trainer.step, self.space.rungs[job.rung - 1]) if job.rung else 0
+        known.curve += [_point(point) for point in trainer.curve if point.step > begun_at]
         try:
-            training = trainer.run(
-                lambda point: known.curve.append(Point(point.step, point.seconds, point.bits_per_byte)),
-                until=self.space.rungs[job.rung],
-            )
+            training = trainer.run(lambda point: known.curve.append(_point(point)), until=self.space.rungs[job.rung])
         finally:  # a training that diverges has cost what it took
             metrics[TRAIN_STEPS] = trainer.step - begun_at
         known.note = self._keep(job, trainer, recipe)
@@ -233,7 +232,7 @@ class TrainingEvaluator:
         return probe(name, recipe.model, recipe.training, device, self.space.probe_steps)  # type: ignore[arg-type]
 
     def _continues(self, job: Job, trainer: Trainer, recipe: Recipe) -> bool:
-        """Set `trainer` to where the rung below ended; False if that is not known here."""
+        """Set `trainer` to what is kept, which ended at the rung below; False if that is not known here."""
         if job.checkpoint is None or job.rung == 0:
             return False
         # A missing or damaged checkpoint costs time, not truth: the training then begins at its first step.
@@ -257,6 +256,10 @@ class TrainingEvaluator:
                 then = "" if job.rung + 1 == len(self.space.rungs) else ", its next rung will begin at the first step"
                 return f"the training was not kept{then}: {one_line(error)}"
         return ""
+
+
+def _point(point: CurvePoint) -> Point:
+    return Point(point.step, point.seconds, point.bits_per_byte)
 
 
 def _inherit(model: SignalLLM, parent: str) -> float:

@@ -39,7 +39,7 @@ def enforced(limits: Limits) -> Iterator[None]:
         yield
         return
     over: list[str] = []
-    done = threading.Event()
+    has_ended, done = False, threading.Event()
     began, process, main = time.monotonic(), psutil.Process(), threading.get_ident()
 
     def watch() -> None:
@@ -53,7 +53,7 @@ def enforced(limits: Limits) -> Iterator[None]:
                 done.wait(AGAIN)  # what strikes inside a callback of a library is lost
 
     def strike(_: int, __: FrameType | None) -> None:
-        if not done.is_set():
+        if not has_ended:
             raise OverLimit(over[0])
 
     before = signal.signal(signal.SIGUSR1, strike)
@@ -62,6 +62,7 @@ def enforced(limits: Limits) -> Iterator[None]:
     try:
         yield
     finally:
+        has_ended = True  # by no call, in which it could strike and leave its watcher and handler behind
         done.set()
         watcher.join()
         signal.signal(signal.SIGUSR1, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -120,14 +120,13 @@ class RayWorkers:
             if self.running < self.capacity and self._has_grown:
                 self._has_grown = False
                 return None
+            if (late := self._overdue()) is not None:
+                return late
             done = self._wait()
-            if done is None:
-                if (late := self._overdue()) is not None:
-                    return late
-            elif done in self._starting:
+            if done in self._starting:
                 if not self._welcome(done):
                     self._tell_whether_paused()
-            elif (outcome := self._collect(done)) is not None:
+            elif done is not None and (outcome := self._collect(done)) is not None:
                 return outcome
 
     def close(self) -> None:
@@ -165,8 +164,12 @@ class RayWorkers:
         if not pending:
             time.sleep(LOOK)
             return None
+        return self._first_of(pending, LOOK)
+
+    def _first_of(self, pending: Sequence[Any], patience: float) -> Any | None:
+        """One that is ready, within so many seconds."""
         with self._asking():
-            done, _ = self._ray.wait(pending, num_returns=1, timeout=LOOK)
+            done, _ = self._ray.wait(pending, num_returns=1, timeout=patience)
         return done[0] if done else None
 
     def _welcome(self, started: Any) -> str:
@@ -227,9 +230,10 @@ class RayWorkers:
         return None
 
     def _overdue(self) -> Outcome | None:
+        """One whose time is over and that has not answered, however many others do meanwhile; it ends."""
         now = time.monotonic()
         for reference, task in self._running.items():
-            if now > task.deadline:
+            if now > task.deadline and self._first_of([reference], LOOK) is None:
                 del self._running[reference]
                 self._retire(task.place)
                 return _lost(task, f"hung: no answer {GRACE:g} s after the limit of {counted(self._minutes, 'minute')}")

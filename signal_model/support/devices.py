@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Literal
 
@@ -42,6 +42,17 @@ def prepare(name: str, threads: int | None) -> torch.device:
     """`choose_device`, and so many threads on the CPU; unless given, no more than this process has processors."""
     torch.set_num_threads(threads or min(torch.get_num_threads(), permitted_processors().count))
     return choose_device(name)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads on the CPU while this is entered."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _available(device: torch.device) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,6 +17,7 @@ from hrfevo.space.genome import Genome
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome
+from signal_model.config.task import CONFUSED
 from signal_model.support.console import say
 from signal_model.support.errors import one_line
 
@@ -101,11 +103,17 @@ class LogObserver:
             for count, outcome in enumerate(iter(self._waiting.get, None), 1):
                 series = self._course.after(outcome)
                 if outcome.job.number not in known:
-                    self._logger.evaluation(outcome)
+                    self._logger.evaluation(_without_confusions(outcome))
                     self._logger.course(count, series, outcome.ended)
             self._logger.close(self._interrupted)
         except Exception as error:
             go_without(self._name, failure(error), self._console)
+
+
+def _without_confusions(outcome: Outcome) -> Outcome:
+    """Without what a classifier took for what: it has a table of its own, and names that MLflow refuses."""
+    metrics = {name: value for name, value in outcome.metrics.items() if CONFUSED not in name}
+    return replace(outcome, metrics=metrics)
 
 
 def failure(error: Exception) -> str:

@@ -55,12 +55,6 @@ def seconds_left(search: Search) -> float | None:
     return search.seconds * max(0.0, 1 / max(shares) - 1) if shares else None
 
 
-def worker_use(search: Search) -> float:
-    """Share of the workers' time spent on evaluations that have ended."""
-    total = search.seconds * search.workers.capacity
-    return min(1.0, search.spent.seconds / total) if total else 0.0
-
-
 def clock(seconds: float | None) -> str:
     """Seconds as m:ss or h:mm:ss."""
     if seconds is None or not math.isfinite(seconds):
@@ -178,7 +172,7 @@ class _Board:
         spent = search.spent
         trained = trained_in_words(spent.steps, spent.steps / self._space.rungs[-1], spent.training_seconds)
         table.add_row("training", trained)
-        table.add_row("workers", f"{search.workers.capacity}, {worker_use(search):.0%} in use")
+        table.add_row("workers", f"{search.workers.capacity}, {search.worker_use:.0%} in use")
         table.add_row("time", f"{clock(search.seconds)} so far{_left(search)}")
         return Group(self._bar, table)
 

@@ -8,7 +8,6 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from hrfevo.results.frames import by_objectives
 from hrfevo.results.worth import worth_of, yardsticks_of
 from hrfevo.views.dashboard.attained import attainment
 from hrfevo.views.dashboard.card import genome_button
@@ -83,7 +82,7 @@ def _front(run: str, snapshot: Snapshot, screen: Screen) -> list[Component]:
     if snapshot.front is None:
         return []
     frame, (metric, _) = snapshot.frame, snapshot.space.first_objective
-    leaders = by_objectives(frame[frame["front"]], snapshot.space.objectives).head(LISTED)
+    leaders = frame[frame["front"]].sort_values("place").head(LISTED)
     buttons = [
         genome_button(run, genome, "front", f" {measured(metric, score)}")
         for genome, score in zip(leaders["genome"], leaders[metric], strict=True)

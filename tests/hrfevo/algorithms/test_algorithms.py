@@ -383,3 +383,14 @@ def test_founders_are_tried_first_and_once_and_learned_from(name: str) -> None:
     assert [p.genome for p in proposals[:3]] == founders
     assert {p.operator for p in proposals[:3]} == {"founder"}
     assert len({p.genome for p in proposals}) == 15
+
+
+def test_of_equals_by_the_first_objective_the_next_decides_who_is_best() -> None:
+    """As in the results of a run: whoever is shown as the best is dominated by nobody."""
+    values = np.array([[1.0, 9.0], [1.0, 5.0], [1.0, 5.0], [3.0, 1.0]])
+    for order in itertools.permutations(individuals(values)):
+        standings = Standings(population=99)
+        for one in order:
+            standings.add(one)
+        assert [one.fitness.values for one in standings.front] == [(1.0, 5.0), (1.0, 5.0), (3.0, 1.0)]
+        assert standings.best is standings.front[0]

@@ -25,6 +25,7 @@ from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.base import Scale
 from hrfevo.benchmark.simulation import Trace
 from hrfevo.results.averaging import averaged
+from hrfevo.results.frames import best_of, evaluation_frame, finished_at
 from hrfevo.results.history import History
 from hrfevo.results.overview import leader_of
 from hrfevo.runner.loop import Search
@@ -38,6 +39,7 @@ from hrfevo.store.records import Evaluation
 from hrfevo.store.store import Store
 from hrfevo.views.dashboard.watch import Watched
 from hrfevo.views.terminal.tables import as_table
+from hrfevo.views.words import summary
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.inline import InlineWorkers
@@ -367,8 +369,9 @@ def test_standings_rank_as_the_results_do(seed: int, count: int) -> None:
         values = [rows[-1].metrics[name] for name in space.objectives]
         standings.add(Individual(genome, Fitness(space.weights, values), 1))
         expected = History(space, tuple(rows)).front
-        assert sorted(one.genome.id for one in standings.front) == sorted(e.genome for e in expected)
+        assert [one.genome.id for one in standings.front] == [e.genome for e in expected]
         assert standings.best is not None
+        assert standings.best.genome.id == expected[0].genome
         found = {one.genome.id: one.fitness.values for one in standings.front}
         for e in expected:
             assert found[e.genome] == pytest.approx([e.metrics[name] for name in space.objectives])
@@ -440,3 +443,18 @@ def test_a_mean_of_four_is_four_measurements_to_the_process() -> None:
 def test_fresh_seeds_of_inherited_weights_are_refused() -> None:
     with pytest.raises(InputError, match=r"replicates: .*inherit"):
         parse_space(SPACE + "inherit: true\n", "seeds")
+
+
+def test_figures_and_sentences_name_the_best_that_the_results_name() -> None:
+    """Of a front the first by what can be relied on, not the one whose single training was the luckiest."""
+    space, (lucky, good, other) = space_of(), genomes(3)
+    scores = [(lucky, 2.0, 8.0), *((good, score, 9.0) for score in (2.02, 1.95, 2.09, 2.02)), (other, 3.0, 1.0)]
+    rows = [evaluation(number, genome, score, seed=number) for number, (genome, score, _) in enumerate(scores)]
+    for row, (_, _, size) in zip(rows, scores, strict=True):
+        row.metrics["parameters"] = size
+    history = History(space, tuple(rows))
+    order = [one.genome for one in history.front]
+    frame = evaluation_frame(history.with_means)
+    assert best_of(finished_at(frame), space.objectives)["genome"] == order[0]
+    assert frame[frame["front"]].sort_values("place")["genome"].tolist() == order
+    assert summary(frame, space).startswith(f"Best genome {order[0]}")

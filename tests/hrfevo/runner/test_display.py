@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from hrfevo.results.status import failures_in_words
+from hrfevo.runner.loop import Search
 from hrfevo.runner.observers.display import PlainDisplay, _left, make_display
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.store import Store
+from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
+from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.support.console import library_console
 from tests.tools.evaluators import Scripted
-from tests.tools.searches import search
+from tests.tools.searches import QUIET, search
 
 
 def test_lines_say_after_how_many_steps_and_what_failed(space: SearchSpace, store: Store) -> None:
@@ -74,3 +78,26 @@ def test_in_a_notebook_one_output_is_drawn_again_and_elsewhere_nothing_moves_the
     assert [how for how, _ in drawn] == ["display"] + ["update"] * (2 * one.tally.finished + 1)
     assert f"{one.tally.finished} finished" in drawn[-1][1]
     assert not any("\x1b" in text for _, text in drawn)
+
+
+def test_workers_of_a_search_that_goes_on_are_in_use_by_what_they_do_themselves(
+    space: SearchSpace, store: Store
+) -> None:
+    """One worker, then four, none of which waits for anything."""
+
+    def evaluate(job: Job) -> Outcome:
+        return Outcome(job, "finished", {"bits_per_byte": 1.0, "parameters": 1.0}, ended=10.0)
+
+    def at_the_fifth(one: Search) -> None:
+        if one.tally.finished % 5 == 0:
+            raise SystemExit
+
+    uses = []
+    for count in (1, 4):
+        workers = SimulatedWorkers(evaluate, count)
+        one = search(space, workers, store, "run", algorithm="random", clock=workers.clock)
+        one.replay(store.evaluations("run"), store.run("run").seconds)
+        with pytest.raises(SystemExit):
+            one.run(QUIET, partial(at_the_fifth, one))
+        uses.append(one.worker_use)
+    assert uses == [1.0, 5 / 8], "at the fifth of two rounds of four"

@@ -37,6 +37,7 @@ from hrfevo.store.run_folder import RunFolder
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.inline import InlineWorkers
+from signal_model.evaluation.scores import LabelScore
 from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE, assert_one_clear_line, command
 from tests.tools.evaluators import Scripted
@@ -332,3 +333,21 @@ def test_a_server_that_is_away_is_not_waited_for_long(answers: str, monkeypatch:
             mlflow_logger.check(f"http://127.0.0.1:{port}")
     assert time.monotonic() - began < 20
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_what_is_logged_of_a_classifier_has_names_that_every_logger_takes(space: SearchSpace) -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    class Strict(Scribe):
+        def evaluation(self, outcome: Outcome) -> None:
+            for name in outcome.metrics:
+                _validate_metric_name(name)
+            super().evaluation(outcome)
+
+    score = LabelScore(3.0, np.array([[2, 1], [0, 3]]))
+    metrics = score.metrics | {f"test_{name}": v for name, v in score.details(["high", "low"]).items()}
+    scribe, said = Strict(), io.StringIO()
+    done = Outcome(Job(0, Genome({}), 0, 1), "failed", metrics)
+    with LogObserver("strict", scribe, space, [done], Console(file=said)):
+        pass
+    assert (scribe.numbers, said.getvalue()) == ([0], "")

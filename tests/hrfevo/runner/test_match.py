@@ -12,17 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
+from hrfevo.algorithms.base import Proposal
 from hrfevo.results.confirmation.confirmed import Confirmed
 from hrfevo.runner import match
 from hrfevo.runner.match import Match, Side, of_one_size, on_one_text
 from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of
 from hrfevo.runner.terms import TERMS_FILE, Terms
+from hrfevo.space.genome import Genome
+from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.settings import CONFIRMATION, RunSettings
+from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.model import build_model, count_parameters
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
+from signal_model.training.trainer import Trainer
 from tests.conftest import answer, command, only_run
 
 ATTENTION = {"mixer": {"kind": "attention", "heads": 4}, "feedforward": {"kind": "mlp", "expansion": 2}}
@@ -248,3 +255,47 @@ def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: li
     (elsewhere := tmp_path / "elsewhere.yaml").write_text(models[0].read_text().replace("path:", "dataset:"))
     with pytest.raises(InputError, match="is about another text than"):
         on_one_text((Side.read(str(models[0])), Side.read(str(elsewhere))))
+
+
+def test_steps_are_timed_with_the_threads_that_trainings_have(
+    models: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, step, before = set(), Trainer._take_step, torch.get_num_threads()
+
+    def watched(trainer: Trainer) -> None:
+        seen.add(torch.get_num_threads())
+        step(trainer)
+
+    monkeypatch.setattr(Trainer, "_take_step", watched)
+    monkeypatch.setattr("hrfevo.runner.pace.ROUNDS", 2)
+    sides = on_one_text((Side.read(str(models[0])), Side.read(str(models[1]))))
+    torch.set_num_threads(2)
+    try:
+        pace_of([side.recipe for side in sides], "cpu")
+        assert (seen, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_doubt_about_the_pace_of_classifiers_is_in_the_unit_of_their_score(tmp_path: Path) -> None:
+    """Curves are in bits per label, falling by 0.4 for each e-fold of steps; what is compared is the share wrong."""
+    text = to_yaml(
+        {
+            "name": "side",
+            "task": "classification",
+            "corpus": {"audio": "*.wav", "rate": 8000, "names": "{label}_*"},
+            "model": {"classes": 3, "context": 900, "front_end": {"kind": "strided", "stride": 20, "taps": 40}},
+            "genes": {"training.learning_rate": {"type": "choice", "values": [0.01]}},
+            "rungs": [100],
+            "budget": {"evaluations": 1},
+        }
+    )
+    settings = RunSettings.new(text, seed=0, algorithm=CONFIRMATION, corpus={})
+    folder = RunFolder.create(tmp_path, parse_space(text, "side"), text, settings, name="side")
+    curve = tuple(Point(step, 1.0, 3 - 0.4 * math.log(step)) for step in (10, 60, 80, 100))
+    job = Job(0, Genome({"training.learning_rate": 0.01}), 0, 1)
+    with closing(folder.open_store(create=True)) as store:
+        folder.begin(store)
+        store.submitted(folder.id, job, Proposal(job.genome, "confirmation"))
+        store.record(folder.id, Outcome(job, "finished", {"bits_per_label": 0.8, "error_rate": 0.2}, curve=curve), 1.0)
+    assert match._slope(folder) == pytest.approx(0.1)

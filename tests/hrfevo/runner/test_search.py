@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hrfevo.algorithms.given import FixedList
 from hrfevo.results.status import failures_in_words
-from hrfevo.runner.loop import FAR_TO_STOP, NothingSucceeds
+from hrfevo.runner.loop import FAR_TO_STOP, NothingSucceeds, Search
 from hrfevo.runner.nearest import Nearest
 from hrfevo.space.genome import sample
 from hrfevo.space.search_space import SearchSpace
@@ -191,3 +192,16 @@ def test_a_search_that_has_a_feasible_genome_is_not_ended_for_being_far(
 ) -> None:
     monkeypatch.setattr("hrfevo.runner.loop.FAR_TO_STOP", 4)
     assert search(space, InlineWorkers(Scripted("infeasible")), store, "run").run(QUIET).startswith("budget spent")
+
+
+def test_a_probe_is_measured_once_for_each_seed(space: SearchSpace, store: Store) -> None:
+    """It is trained with the seed: what one seed gave is nothing that another has measured."""
+    probed = space.model_copy(update={"objectives": {"bits_per_byte": "minimize", "memorization": "maximize"}})
+    genome, known = sample(space, np.random.default_rng(0)), []
+
+    def evaluate(job: Job) -> Outcome:
+        known.append(dict(job.known))
+        return Outcome(job, "finished", {"bits_per_byte": 2.0, "memorization": job.seed / 9})
+
+    Search("run", probed, FixedList([genome], [1, 2, 3]), InlineWorkers(evaluate), store, 1).run(QUIET)
+    assert known == [{}, {}, {}]

@@ -81,6 +81,7 @@ def test_a_search_for_classifiers_ends_with_what_they_take_for_what(folder: Path
     found = hrfevo.load(place)
     assert {name for e in found.history.finished for name in ("error_rate", "bits_per_label")} <= {*found.scores}
     assert not {"bits_per_byte", "state_size", "in_context_recall"} & {*found.scores}
+    assert found.footprints["generation_time"].isna().all()
     rows = found.confirmation.rows
     assert {one.rival for one in rows if one.origin == "baseline"} == {"transformer", "convolution"}
     for one in rows:

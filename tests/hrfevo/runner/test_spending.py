@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hrfevo.store.store import Store
 from hrfevo.workers.base import TRAIN_STEPS, Job, Outcome
 from hrfevo.workers.evaluation import TrainingEvaluator
 from hrfevo.workers.inline import InlineWorkers
+from hrfevo.workers.simulated import SimulatedWorkers
 from signal_model.data.corpus import load_corpus
 from signal_model.training.trainer import Trainer
 from tests.conftest import PowerCut, answer, command, only_run
@@ -174,3 +176,34 @@ def test_the_budget_is_told_and_extended_on_the_command_line(tiny_space: Path, t
     more = ("resume", run, "--trainings", 5, "--backend", "inline")
     assert command("hrfevo", *more, environment={UNDRAWN: "1"}).returncode == 0
     assert json.loads(answer("status", run, "--format", "json"))["steps"] == 15
+
+
+def test_what_was_in_flight_ends_though_the_budget_was_spent_as_the_search_was_cut_off(
+    space: SearchSpace, tmp_path: Path
+) -> None:
+    """Two workers, one minute: at every place where it can be cut off."""
+    space = space.model_copy(update={"budget": Budget(minutes=1)})
+
+    def evaluate(job: Job) -> Outcome:
+        return replace(Priced()(job), ended=25.0 if job.number % 2 else 35.0)
+
+    def one(store: Store) -> Search:
+        workers = SimulatedWorkers(evaluate, 2)
+        algorithm = make_algorithm("evolution", space, np.random.SeedSequence(0))
+        return Search("run", space, algorithm, workers, store, 7, clock=workers.clock)
+
+    for cut in range(1, 5):
+        store = Store(sqlite_url(tmp_path / f"{cut}.db"))
+        store.create_run("run", "run", {})
+        ends = iter(range(1, cut + 1))
+
+        def check(ends: Iterator[int] = ends, cut: int = cut) -> None:
+            if next(ends) == cut:
+                raise SystemExit
+
+        with pytest.raises(SystemExit):
+            one(store).run(QUIET, check)
+        resumed = one(store)
+        resumed.replay(store.evaluations("run"), store.run("run").seconds)
+        assert resumed.run(QUIET) == "budget spent: 1 minute"
+        assert "running" not in {e.status for e in store.evaluations("run")}

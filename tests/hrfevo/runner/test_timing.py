@@ -289,3 +289,31 @@ def test_everybody_who_asks_hears_the_time_alone(tiny_space: Path, tmp_path: Pat
     with closing(Watched(run, None)) as watched:
         frame = watched.snapshot().frame
         assert frame[frame["front"]].set_index("genome")[[*TIMED]].to_dict("index") == alone
+
+
+def test_a_genome_of_several_seeds_is_timed_as_often_as_others_where_that_was_cut_off(store: Store) -> None:
+    space, evaluations = trained([(1, 4.0, 1.0), (2, 3.0, 1.0)])
+    again = replace(evaluations[0], number=2, seed=99)
+    begun = [replace(e, timings=({"step_time": 3.0},)) for e in (*evaluations, again)]
+    assert numbers(to_time(History(space, tuple(begun)))) == [0, 1]
+
+
+class Successor(InlineWorkers):
+    """One worker that ends with every evaluation; the next is up when somebody waits for it."""
+
+    capacity = 0
+
+    def next_outcome(self) -> Outcome | None:
+        if not self.capacity:
+            self.capacity = 1
+            return None
+        outcome = super().next_outcome()
+        self.capacity = 0
+        return outcome
+
+
+def test_a_worker_that_has_just_ended_leaves_nobody_untimed(store: Store) -> None:
+    space, machine = space_of(), Machine()
+    searched(space, store, machine)
+    time_leaders("run", space, store, PatientStore(store, print), Successor(machine), print)
+    assert all(len(one.timings) == 3 for one in History(space, tuple(store.evaluations("run"))).front)

@@ -152,6 +152,9 @@ def test_progress_counts_each_second_of_training_once(embeddings: SearchSpace) -
     promoted = replace(evaluations[0], metrics=evaluations[0].metrics | {"train_seconds": 99.0})
     frame = evaluation_frame(History(embeddings, (promoted, *evaluations[1:])))
     assert frame.loc[0, "spent"] == 30, "no more than the worker was there"
+    higher = replace(promoted, rung=1, metrics=promoted.metrics | {"train_seconds": 24.0, "train_steps": 40})
+    longer = History(embeddings.model_copy(update={"rungs": [20, 60]}), (higher,))
+    assert evaluation_frame(longer)["spent"].tolist() == [16.0], "that of its own steps"
     figure = progress(frame, embeddings.objectives)
     assert figure is not None
     spent = frame["spent"].sum()

@@ -420,3 +420,18 @@ def test_a_busy_head_is_asked_again(failures: int) -> None:
             with pytest.raises(InputError, match=f"does not let us in .*{SLOW_HEAD}"):
                 join(Stand(), address)
     assert len(asked) == JOIN_ATTEMPTS
+
+
+def test_a_limit_that_strikes_as_an_evaluation_ends_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, watching = signal.getsignal(signal.SIGUSR1), threading.active_count()
+    end = threading.Event.set
+
+    def struck(event: threading.Event) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        end(event)
+
+    with enforced(Limits(minutes=1)):
+        monkeypatch.setattr(threading.Event, "set", struck)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGUSR1) == before
+    assert threading.active_count() == watching

@@ -25,10 +25,11 @@ from signal_model.training.trainer import Trainer
 from tests.conftest import command, only_run
 from tests.tools.searches import QUIET, search, statuses
 
+LAYER = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
+
 
 def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
-    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
-    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [LAYER]})
     evaluator = TrainingEvaluator(space, load_corpus(space.corpus, space.tokenizer), "cpu")
     outcome = evaluator(Job(0, genome, 0, 7))
     assert outcome.status == "finished"
@@ -41,8 +42,7 @@ def test_an_evaluation_measures_what_it_says(space: SearchSpace) -> None:
 
 
 def test_a_promoted_genome_goes_on_from_its_checkpoint_to_the_same_score(space: SearchSpace, tmp_path: Path) -> None:
-    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
-    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [LAYER]})
     long = space.model_copy(update={"rungs": [7, 50]})
     evaluator = TrainingEvaluator(long, load_corpus(space.corpus, space.tokenizer), "cpu")
     kept = tmp_path / "checkpoints" / "one"
@@ -105,8 +105,7 @@ def test_a_search_with_inheritance_marks_every_result_and_its_confirmation_has_n
 
 
 def test_constraints_stop_a_genome_before_it_is_trained(space: SearchSpace) -> None:
-    layer = {"mixer.kind": "harmonic", "feedforward.expansion": 1.0}
-    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [layer]})
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [LAYER]})
     corpus = load_corpus(space.corpus, space.tokenizer)
     bounded = space.model_copy(update={"constraints": {"parameters": Bounds(max=100)}})
     outcome = TrainingEvaluator(bounded, corpus, "cpu")(Job(0, genome, 0, 7))
@@ -192,3 +191,19 @@ def test_what_a_worker_lacks_is_nobodys_failure(
 
     with pytest.raises(ImportError, match="no module implements Orphan"):
         registry.build(Orphan(kind="orphan"), None)  # type: ignore[arg-type]
+
+
+def test_who_was_lost_after_its_training_was_kept_is_the_evaluation_that_it_would_have_been(
+    space: SearchSpace, tmp_path: Path
+) -> None:
+    """As where a kill came while it was scored: what it trained is there, and is its own."""
+    genome = Genome({"training.learning_rate": 0.01, "embedding.kind": "standard", "layers": [LAYER]})
+    long = space.model_copy(update={"rungs": [2, 6]})
+    evaluator = TrainingEvaluator(long, load_corpus(space.corpus, space.tokenizer), "cpu")
+    kept = str(tmp_path / "one")
+    evaluator(Job(0, genome, 0, 7, kept))
+    first, again = (evaluator(Job(1, genome, 1, 7, kept)) for _ in range(2))
+    assert first.metrics["train_steps"] == again.metrics["train_steps"] == 4
+    assert [point.step for point in first.curve] == [3, 4, 5, 6]
+    assert first.curve == again.curve
+    assert first.metrics["bits_per_byte"] == again.metrics["bits_per_byte"]

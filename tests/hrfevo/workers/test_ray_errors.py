@@ -26,7 +26,7 @@ from hrfevo.runner.loop import Search
 from hrfevo.space.budget import Budget
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
-from hrfevo.space.sections import Resources
+from hrfevo.space.sections import Limits, Resources
 from hrfevo.workers import cluster, ray_workers
 from hrfevo.workers.base import OUT_OF_MEMORY, Job, Outcome, Unfit, WorkersLost
 from hrfevo.workers.ray_workers import ATTEMPTS, RayWorkers
@@ -138,11 +138,16 @@ class Play:
         self.said: list[str] = []
         self.pauses: list[str] = []
 
-    def run(self, fails: Callable[[str, Job | None, int], Exception | None], evaluator: Fake | None = None) -> StandIn:
+    def run(
+        self,
+        fails: Callable[[str, Job | None, int], Exception | None],
+        evaluator: Fake | None = None,
+        limits: Limits | None = None,
+    ) -> StandIn:
         fake = StandIn(fails)
         self._monkeypatch.setitem(sys.modules, "ray", fake)
-        self._outcomes: dict[int, Outcome] = {}
-        workers = RayWorkers(evaluator or Fake(), Resources(gpus=0), WORKERS, say=self.said.append)
+        self.outcomes: dict[int, Outcome] = {}
+        workers = RayWorkers(evaluator or Fake(), Resources(gpus=0), WORKERS, None, limits, self.said.append)
         workers.pausing = self.pauses.append
         algorithm = make_algorithm("random", self._space, np.random.SeedSequence(0))
         try:
@@ -155,15 +160,15 @@ class Play:
         """Nothing."""
 
     def record(self, run_id: str, outcome: Outcome, seconds: float) -> bool:
-        assert outcome.job.number not in self._outcomes
-        self._outcomes[outcome.job.number] = outcome
+        assert outcome.job.number not in self.outcomes
+        self.outcomes[outcome.job.number] = outcome
         return True
 
     @property
     def endings(self) -> dict[int, tuple[str, str]]:
         """Status and reason of those that did not finish."""
-        assert sorted(self._outcomes) == list(range(BUDGET))
-        return {number: (o.status, o.reason) for number, o in self._outcomes.items() if o.status != "finished"}
+        assert sorted(self.outcomes) == list(range(BUDGET))
+        return {number: (o.status, o.reason) for number, o in self.outcomes.items() if o.status != "finished"}
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +348,18 @@ def test_a_worker_whose_device_is_broken_ends_and_others_do_its_job(play: Play) 
     assert list(play.endings) == [4]
     assert play.endings[4][1].endswith("device-side assert triggered")
     assert fake.started == WORKERS + 1 + ATTEMPTS
+
+
+def test_a_worker_that_hangs_is_ended_while_others_answer(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is busy always has an answer to take: it looks at who has none all the same."""
+
+    def wait(self: StandIn, pending: list[Call], **_: Any) -> tuple[list[Call], list[Call]]:
+        ready = [call for call in pending if not (call.job and call.job.number == 0)]
+        return ready[:1], [call for call in pending if call not in ready[:1]]
+
+    monkeypatch.setattr(StandIn, "wait", wait)
+    monkeypatch.setattr(ray_workers, "GRACE", -1.0)
+    fake = play.run(lambda *_: None, limits=Limits(minutes=0.01))
+    assert play.endings == {0: ("failed", "hung: no answer -1 s after the limit of 0.01 minutes")}
+    assert list(play.outcomes)[-1] != 0
+    assert fake.killed == fake.started

@@ -98,7 +98,7 @@ def test_every_column_of_a_table_reads_back_as_the_store_has_it(evaluations: lis
 
 
 # Columns that are made from others.
-DERIVED = {"began", "minutes", "spent", "front", "generation", "seeds"}
+DERIVED = {"began", "minutes", "spent", "front", "place", "generation", "seeds"}
 
 
 def assert_holds(read: pd.DataFrame, evaluations: list[Evaluation]) -> None:
