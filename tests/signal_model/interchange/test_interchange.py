@@ -338,21 +338,32 @@ except signal_model.support.errors.InputError as error:
 # --- stock programs -------------------------------------------------------------------------------
 
 STOCK = """
-import sys
+import os, sys
+import transformers.modeling_utils  # what both would import
 from transformers import AutoModelForCausalLM, AutoTokenizer
-assert "signal_model" not in sys.modules
-folder, saved = sys.argv[1:]
-try:
-    AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
-    raise AssertionError
-except ValueError:
-    pass  # no code is run that nobody asked for
-model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
-tokenizer = AutoTokenizer.from_pretrained(folder)
-tokens = tokenizer(["one", "and two"], return_tensors="pt", padding=True)
-print(model(**tokens).logits[1].double().sum().item(), model.config.max_position_embeddings)
-model.save_pretrained(saved)
-tokenizer.save_pretrained(saved)
+
+def use(folder, saved):
+    assert "signal_model" not in sys.modules
+    try:
+        AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
+        raise AssertionError
+    except ValueError:
+        pass  # no code is run that nobody asked for
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokens = tokenizer(["one", "and two"], return_tensors="pt", padding=True)
+    print(model(**tokens).logits[1].double().sum().item(), model.config.max_position_embeddings, flush=True)
+    model.save_pretrained(saved)
+    tokenizer.save_pretrained(saved)
+
+places = sys.argv[1:]
+for folder, saved in zip(places, places[1:]):
+    child = os.fork()  # two programs, of which neither has loaded what the other did
+    if not child:
+        use(folder, saved)
+        break
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
 """
 
 
@@ -360,14 +371,14 @@ def test_a_program_that_knows_of_no_signal_model_loads_an_export_and_what_it_sav
     built, _ = exported(tmp_path, {"layers": ALL_MIXERS})
     environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
     expected = built(torch.tensor([list(b"and two")]))[0].double().sum().item()
-    for folder, saved in (("hub", "saved"), ("saved", "again")):
-        places = [tmp_path / folder, tmp_path / saved]
-        result = subprocess.run([sys.executable, "-c", STOCK, *places], capture_output=True, text=True, env=environment)
-        assert result.returncode == 0, result.stderr
-        score, context = result.stdout.split()
+    places = [tmp_path / name for name in ("hub", "saved", "again")]
+    result = subprocess.run([sys.executable, "-c", STOCK, *places], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    for said, saved in zip(result.stdout.splitlines(), places[1:], strict=True):
+        score, context = said.split()
         assert float(score) == pytest.approx(expected, abs=1e-3)
         assert int(context) == 64
-        assert {path.name for path in (tmp_path / saved).iterdir()} == FILES
+        assert {path.name for path in saved.iterdir()} == FILES
     to_transformers(tmp_path / "checkpoint", tmp_path / "plain", code=False)
     assert "auto_map" not in json.loads((tmp_path / "plain" / "config.json").read_text())
     assert {path.name for path in (tmp_path / "plain").iterdir()} == FILES - {"modeling_signal_llm.py"}
