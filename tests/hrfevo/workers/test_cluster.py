@@ -276,8 +276,8 @@ def test_a_search_whose_cluster_vanishes_stops_and_goes_on_elsewhere(
     # Until it is given up, its worker works on. Nobody reads the report.
     sooner = "from hrfevo.runner import products\nfrom hrfevo.workers import cluster\ncluster.ABSENCE = 8.0\n"
     undrawn = "products.PICTURED, products.render = 0, lambda *_: ''\n"
-    started = f"import sys\nfrom hrfevo.cli import main\nsys.argv = {arguments!r}\nmain()"
-    command_line = [sys.executable, "-c", sooner + undrawn + started]
+    asked = f"import sys\nfrom hrfevo.cli import main\nsys.argv = {arguments!r}\nmain()"
+    command_line = [sys.executable, "-c", sooner + undrawn + asked]
     with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
