@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from typer import Typer
-from typer.testing import CliRunner
+from typer import Typer, testing
+from typer.main import get_command
 
 from hrfevo.cli import app
 from hrfevo.runner.loop import Search
@@ -31,6 +32,9 @@ from tests.tools.synthetic import LAYERS, write_run
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# A runner makes all commands anew for each that it runs, which takes longer than many of them do.
+testing._get_command = cache(get_command)
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))
@@ -203,7 +207,7 @@ def command(
 
 def answer(*arguments: object, of: Typer = app) -> str:
     """What a command prints; its InputError is raised."""
-    result = CliRunner().invoke(of, [*map(str, arguments)])
+    result = testing.CliRunner().invoke(of, [*map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -35,7 +35,7 @@ from hrfevo.runner.products import leave_products
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.unconfirmed import left_to_confirm
 from hrfevo.space.budget import Spent
-from hrfevo.space.reading import parse_space
+from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.rivals import is_recipe, name_of, the
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.sections import Confirm
@@ -111,7 +111,8 @@ class _Place:
             "seeds": [int(number) for number in fresh],
             "directory": source.settings.directory,
         }
-        return self.stage(name, parse_space(text, "space", overrides), text, settings)[0]
+        # Its genes were tried when the search of them began.
+        return self.stage(name, read_space(text, "space", overrides), text, settings)[0]
 
 
 def confirm_what_is_left(run: RunFolder, wanted: bool, machinery: Machinery, console: Console) -> Ending:

@@ -167,6 +167,7 @@ def test_a_run_is_read_once_and_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_notebook_answers_its_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cells, one after the other, as a kernel runs them."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+# What axe-core asks of colours.
+COLOURS = ("color-contrast", "link-in-text-block")
 
 # Pairs of texts whose boxes share more than a pixel both ways.
 OVERLAPS = """selector => {
@@ -24,10 +27,13 @@ FITTING = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(plot
   .every(plot => [...plot.querySelectorAll('.main-svg')].every(svg => svg.clientWidth <= plot.clientWidth + 1))"""
 
 
-def serious(page: Page) -> list[str]:
-    """What axe-core holds for serious or worse on a desk and on a phone, each with the width and the first place."""
+def serious(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """What axe-core holds for serious or worse on a desk and on a phone, each with the width and the first place.
+
+    By some of its `rules`, or by all: of a page that differs from one already seen in colours alone, by `COLOURS`.
+    """
     page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-    return [f"{width} pixels: {one}" for width in widths(page) for one in _serious(page)]
+    return [f"{width} pixels: {one}" for width in widths(page) for one in _serious(page, rules)]
 
 
 def widths(page: Page) -> Iterator[int]:
@@ -38,8 +44,9 @@ def widths(page: Page) -> Iterator[int]:
         yield width
 
 
-def _serious(page: Page) -> list[str]:
-    found: list[dict[str, Any]] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+def _serious(page: Page, rules: Sequence[str]) -> list[str]:
+    asked = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
+    found: list[dict[str, Any]] = page.evaluate("asked => axe.run(document, asked)", asked)["violations"]
     return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
 
 

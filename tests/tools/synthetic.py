@@ -164,34 +164,35 @@ def write_run(
     folder.begin(opened)
     genomes: list[Genome] = []
     waiting: list[Genome] = []
-    for number in range(count):
-        if waiting and number % 4 == 3:
-            proposal = Proposal(waiting.pop(0), "promotion", (), len(space.rungs) - 1)
-        else:
-            some = [genomes[int(i)].id for i in random.integers(0, len(genomes), 2)] if len(genomes) > 7 else []
-            how = ("random", "mutation", "crossover")[len(set(some))]
-            proposal = Proposal(sample(space, random), how, tuple(dict.fromkeys(some)))
-            genomes.append(proposal.genome)
-        job = Job(number, proposal.genome, proposal.rung, 7)
-        opened.submitted(folder.id, job, proposal)
-        if number == count - 1:
-            continue
-        began = 1.7e9 + 10 * number
-        metrics = {"parameters": float(random.integers(50_000, 90_000)), "state_size": 64.0}
-        times = {"started": began, "ended": began + float(random.uniform(1, 5)), "worker": "w:1", "device": "cpu"}
-        if random.random() < 0.1:
-            outcome = Outcome(job, "failed", metrics, "diverged: loss is nan", **times)
-        else:
-            score = round(float(2.5 - 0.3 * proposal.rung + random.exponential(0.2)), 2)  # rounded: ties happen
-            metrics |= {
-                "bits_per_byte": score,
-                "step_time": round(float(random.uniform(5, 9)), 1),
-                "train_seconds": 1.0,
-            }
-            outcome = Outcome(job, "finished", metrics, curve=(Point(5, 0.1, 3.0), Point(20, 0.4, 2.5)), **times)
-            if not proposal.rung:
-                waiting.append(proposal.genome)
-        opened.record(folder.id, outcome, 5.0 * number)
+    with opened.writing():  # as searches do; else each evaluation would wait for the disk
+        for number in range(count):
+            if waiting and number % 4 == 3:
+                proposal = Proposal(waiting.pop(0), "promotion", (), len(space.rungs) - 1)
+            else:
+                some = [genomes[int(i)].id for i in random.integers(0, len(genomes), 2)] if len(genomes) > 7 else []
+                how = ("random", "mutation", "crossover")[len(set(some))]
+                proposal = Proposal(sample(space, random), how, tuple(dict.fromkeys(some)))
+                genomes.append(proposal.genome)
+            job = Job(number, proposal.genome, proposal.rung, 7)
+            opened.submitted(folder.id, job, proposal)
+            if number == count - 1:
+                continue
+            began = 1.7e9 + 10 * number
+            metrics = {"parameters": float(random.integers(50_000, 90_000)), "state_size": 64.0}
+            times = {"started": began, "ended": began + float(random.uniform(1, 5)), "worker": "w:1", "device": "cpu"}
+            if random.random() < 0.1:
+                outcome = Outcome(job, "failed", metrics, "diverged: loss is nan", **times)
+            else:
+                score = round(float(2.5 - 0.3 * proposal.rung + random.exponential(0.2)), 2)  # rounded: ties happen
+                metrics |= {
+                    "bits_per_byte": score,
+                    "step_time": round(float(random.uniform(5, 9)), 1),
+                    "train_seconds": 1.0,
+                }
+                outcome = Outcome(job, "finished", metrics, curve=(Point(5, 0.1, 3.0), Point(20, 0.4, 2.5)), **times)
+                if not proposal.rung:
+                    waiting.append(proposal.genome)
+            opened.record(folder.id, outcome, 5.0 * number)
     opened.set_state(folder.id, "finished", "budget spent")
     opened.close()
     return folder.path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_type_hints
 
+import numpy as np
 import pytest
 import typer
 
 import hrfevo
 from hrfevo.cli import app
+from hrfevo.results import fanova, importance
 from hrfevo.store.run_folder import RunFolder
 from signal_model.support.errors import InputError
 from tests.conftest import ROOT, TINY_SPACE, answer, command, only_run
@@ -151,6 +154,21 @@ def commands_of(group: typer.Typer) -> list[Callable[..., object]]:
     return own + [
         one for part in group.registered_groups if part.typer_instance for one in commands_of(part.typer_instance)
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forests_grow_once() -> Iterator[None]:
+    """All formats print the same shares of the same evaluations, and those of most kinds are the same."""
+    shares: dict[bytes, np.ndarray] = {}
+
+    def explained(*asked: object) -> np.ndarray:
+        if (key := pickle.dumps(asked)) not in shares:
+            shares[key] = fanova.explained(*asked)  # type: ignore[arg-type]
+        return shares[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "explained", explained)
+        yield
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -117,6 +117,7 @@ def test_no_transformer_of_the_baseline_is_smaller_than_the_smallest(path: Path)
     assert smallest_of(space) <= min(sizes)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_winners_that_no_transformer_is_as_small_as_are_confirmed_without_one(tiny_space: Path, tmp_path: Path) -> None:
     options = ["--set", "constraints={parameters: {max: 5670}}", "--set", "confirm={top: 1, seeds: 1}"]
     result = command(

@@ -12,10 +12,11 @@ from hrfevo.store.run_folder import RunFolder
 from tests.conftest import ROOT, command
 
 # Shorter trainings of the shipped space; the genomes, the corpus and the loop are those of the main job.
-SHORTER = ("--set", "rungs=[10]", "--set", "training.batch_size=4", "--set", "training.validation_tokens=4096")
+SHORTER = ("--set", "rungs=[5]", "--set", "training.batch_size=4", "--set", "training.validation_tokens=4096")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_search_finds_better_embeddings_than_it_began_with(tmp_path: Path) -> None:
     space = ROOT / "search_spaces" / "embeddings.yaml"
     result = command("hrfevo", "run", space, "--out", tmp_path, "--synchronous", "--no-confirm", *SHORTER, timeout=900)

@@ -12,7 +12,7 @@ from hrfevo.space.sections import Resources
 from hrfevo.store.store import Store
 from hrfevo.workers.base import Unfit
 from hrfevo.workers.inline import InlineWorkers
-from tests.conftest import command, only_run
+from tests.conftest import answer, command, only_run
 from tests.tools.evaluators import Scripted
 from tests.tools.searches import QUIET, search, statuses
 
@@ -48,12 +48,6 @@ def test_what_a_ray_worker_lacks_stops_the_search_and_waits_for_its_return(space
     assert statuses(store) == ["finished"] * 10
 
 
-def best(run: Path) -> str:
-    result = command("hrfevo", "best", run, "--format", "json")
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_workers(
     tiny_space: Path, tmp_path: Path
@@ -68,9 +62,9 @@ def test_the_same_seed_gives_the_same_search_inline_and_with_any_number_of_ray_w
         asked = ("run", tiny_space, "--out", out, "--seed", 4, "--synchronous", *options)
         result = command("hrfevo", *asked, new=index == 1)
         assert result.returncode == 0, result.stderr + result.stdout
-        outputs.append(best(only_run(out)))
+        outputs.append(answer("best", only_run(out), "--format", "json"))
     assert len(json.loads(outputs[0])) >= 4
     assert outputs[0] == outputs[1] == outputs[2] == outputs[3]
     other = tmp_path / "other"
     command("hrfevo", "run", tiny_space, "--out", other, "--seed", 5, "--synchronous", "--backend", "inline")
-    assert best(only_run(other)) != outputs[0]
+    assert answer("best", only_run(other), "--format", "json") != outputs[0]

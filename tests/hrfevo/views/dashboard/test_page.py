@@ -13,11 +13,14 @@ from hrfevo.algorithms.base import Proposal
 from hrfevo.space.genome import Genome, sample
 from hrfevo.workers.base import Job
 from signal_model.config import Recipe
+from signal_model.support.style import INK, Mode
 from tests.conftest import command
 from tests.tools.dashboards import Search, dashboard
-from tests.tools.seen import serious
+from tests.tools.seen import COLOURS, serious
 
 ATTACK = "<script>alert(1)</script>"
+# For searches that do not go on: each look takes processor time, of the page and of its server.
+CALM = ("--refresh", "2")
 
 
 def of_the_page(message: Any) -> bool:
@@ -84,27 +87,36 @@ def test_all_figures_and_the_table_are_drawn_on_every_screen(browser: Any, tmp_p
     for seed, name in enumerate(("a", "b")):
         Search(tmp_path, name, seed).go_on(40)
     phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-    with dashboard(tmp_path) as address:
-        for options in ({}, phone, {"color_scheme": "dark"}):
+    with dashboard(tmp_path, *CALM) as address:
+        screens: list[tuple[dict[str, Any], list[Mode]]] = [({}, ["light", "dark"]), (phone, ["light"])]
+        for options, schemes in screens:
             with page(browser, address, **options) as shown:
                 shown.locator(".run").wait_for()
                 for box in shown.locator(".runs input").all():
                     box.set_checked(True)
-                shown.locator(".run").nth(1).wait_for()
-                shown.locator("figure:has-text('Hypervolume') .scatterlayer .trace").nth(1).wait_for()
-                ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
-                assert (ground == "rgb(255, 255, 255)") == (options.get("color_scheme") != "dark")
-                shown.get_by_text("All figures").click()
-                shown.get_by_text("Values of the genes").nth(1).wait_for()
-                plots = shown.locator(".js-plotly-plot")
-                shown.wait_for_function(
-                    "[...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))"
-                )
-                assert plots.count() >= 10
-                assert shown.evaluate("[...document.querySelectorAll('.js-plotly-plot')].every(p => p.data.length)")
-                shown.get_by_text("Table", exact=True).click()
-                shown.locator(".ag-center-cols-container .ag-row").nth(9).wait_for()
-                assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                for scheme in schemes:
+                    shown.emulate_media(color_scheme=scheme)
+                    shown.get_by_text("Progress", exact=True).click()
+                    assert_all_is_drawn(shown, scheme)
+
+
+def assert_all_is_drawn(shown: Any, scheme: Mode) -> None:
+    """Of two runs, with figures and page in the colours of the scheme."""
+    shown.locator(".run").nth(1).wait_for()
+    shown.locator("figure:has-text('Hypervolume') .scatterlayer .trace").nth(1).wait_for()
+    ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    shown.get_by_text("All figures").click()
+    shown.get_by_text("Values of the genes").nth(1).wait_for()
+    plots = shown.locator(".js-plotly-plot")
+    shown.wait_for_function("[...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))")
+    assert plots.count() >= 10
+    assert shown.evaluate("[...document.querySelectorAll('.js-plotly-plot')].every(p => p.data.length)")
+    inks = shown.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map(p => p._fullLayout.font.color)")
+    assert {*inks} == {INK[scheme]["ink"]}
+    shown.get_by_text("Table", exact=True).click()
+    shown.locator(".ag-center-cols-container .ag-row").nth(9).wait_for()
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_click_shows_the_genome_and_its_recipe_can_be_had(browser: Any, tmp_path: Path) -> None:
@@ -189,7 +201,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     search.go_on(20)
     search.submit()
     search.end("failed", "diverged: loss is nan")
-    with search.folder.locked(), dashboard(folder) as address:
+    with search.folder.locked(), dashboard(folder, *CALM) as address:
         yield address
 
 
@@ -197,18 +209,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_nothing_serious_stands_in_the_way_of_keyboards_and_screen_readers(
     browser: Any, served: str, scheme: str
 ) -> None:
+    rules = COLOURS if scheme == "dark" else ()
     with page(browser, served, color_scheme=scheme) as shown:
         shown.locator(".run .main-svg").first.wait_for()
-        assert serious(shown) == []
+        assert serious(shown, rules) == []
         shown.locator(".run .genome").first.click()
         shown.get_by_text("Measurements").wait_for()
-        assert serious(shown) == []
+        assert serious(shown, rules) == []
         shown.keyboard.press("Escape")
         shown.locator("aside").wait_for(state="hidden")
         for tab, drawn in (("All figures", ".plot .main-svg"), ("Table", ".ag-center-cols-container .ag-row")):
             shown.get_by_text(tab, exact=True).click()
             shown.locator(drawn).first.wait_for()
-            assert serious(shown) == []
+            assert serious(shown, rules) == []
 
 
 def test_the_focus_stays_through_news_and_the_card_is_a_dialog(browser: Any, tmp_path: Path) -> None:
