@@ -28,6 +28,8 @@ class Block(nn.Module):
         super().__init__()
         self.filter_bank = build_filter_bank(layer.filter_bank, config)
         self.filter_bank_norm = None if self.filter_bank is None else nn.RMSNorm(config.width)
+        # Tensors of its state, which stand last in that of the block.
+        self._of_bank = 0 if self.filter_bank is None else len(self.filter_bank.start(0))
         self.mixer_norm = nn.RMSNorm(config.width)
         self.mixer = build_mixer(layer.mixer, config)
         self.feedforward_norm = nn.RMSNorm(config.width)
@@ -60,8 +62,9 @@ class Block(nn.Module):
         """One position: (B, D) and the state → (B, D) and the next state."""
         bank: State = []
         if self.filter_bank is not None and self.filter_bank_norm is not None:
-            *state, past = state
-            filtered, bank = self.filter_bank.step(self.filter_bank_norm(x), [past])
+            of_mixer = len(state) - self._of_bank
+            state, bank = state[:of_mixer], state[of_mixer:]
+            filtered, bank = self.filter_bank.step(self.filter_bank_norm(x), bank)
             x = x + filtered
         mixed, state = self.mixer.step(self.mixer_norm(x), state)
         x = x + mixed

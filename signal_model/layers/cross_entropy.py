@@ -65,7 +65,7 @@ class _LinearCrossEntropy(Fast):
         assert for_features is not None
         assert for_weight is not None
         scale = gradients[0] / len(targets)
-        return for_features * scale.to(weight.dtype), (for_weight * scale).to(weight.dtype), None
+        return for_features * scale, (for_weight * scale).to(weight.dtype), None
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -124,8 +124,9 @@ def probe(task: Probe, model: ModelConfig, training: TrainingConfig, device: tor
 
     The model keeps all but its vocabulary, the training its optimiser, rates and seed; sequences have `LENGTH` tokens,
     or the context where that is shorter, and those of `compression` all that it asks. Raises InputError for a context
-    in which a task has no question.
+    in which a task has no question, and for a model that is no causal language model: it would hear the answers.
     """
+    model.require_language_model("be probed")
     if model.context < (shortest := SHORTEST.get(task, 0)):
         raise InputError(f"{task}: asks for a context of at least {shortest} tokens, got {model.context}")
     small = model.model_copy(update={"vocab_size": VOCABULARY})

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signal_model.config import FilterBankConfig, HarmonicConfig, MixerConfig, ModelConfig
+from signal_model.evaluation.causality import disagreement_of_forms
 from signal_model.layers.embeddings import (
     HybridEmbedding,
     SpectralEmbedding,
@@ -370,3 +371,34 @@ def test_constants_follow_their_parameters() -> None:
         copied.log_decay.mul_(2)
         assert not torch.equal(copied.current_constants()[0], mixer.current_constants()[0])
     assert mixer.current_constants() is not mixer.current_constants()  # differentiable, so made anew
+
+
+@pytest.mark.parametrize("settings_", [*MIXERS, *FILTER_BANKS], ids=str)
+def test_nothing_gives_nothing_and_a_state_keeps_its_type(settings_: dict[str, object]) -> None:
+    """No rows or no positions are let through, also backwards; and what half precision sums up is kept in float32."""
+    config = ModelConfig(width=8, context=100)
+    mixer = build_filter_bank(FilterBankConfig.parse(settings_), config) if settings_ in FILTER_BANKS else None
+    mixer = mixer or build_mixer(MixerConfig.parse(settings_), config)
+    for shape in ((0, 5, 8), (2, 0, 8)):
+        x = torch.zeros(shape, requires_grad=True)
+        output = mixer(x)
+        output.sum().backward()
+        assert output.shape == shape
+        assert all(p.grad is None or not p.grad.any() for p in mixer.parameters())
+    x = torch.randn(2, 8)
+    _, none_yet = mixer.prefill(x[:, None][:, :0])
+    assert all(map(torch.equal, none_yet, mixer.start(2)))
+    for dtype in (torch.bfloat16, torch.float64):
+        mixer, x = mixer.to(dtype), x.to(dtype)
+        states = mixer.start(2), mixer.step(x, mixer.start(2))[1], mixer.prefill(x[:, None])[1]
+        assert len({tuple(tensor.dtype for tensor in state) for state in states}) == 1
+
+
+def test_a_filter_bank_may_keep_any_number_of_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bank of somebody's own: here a mixer that keeps two."""
+    monkeypatch.setattr("signal_model.model.build_filter_bank", lambda _, model: build_mixer(HarmonicConfig(), model))
+    model = build_model(ModelConfig(width=8, context=16, layers=[{}]), 0)  # type: ignore[list-item]
+    assert disagreement_of_forms(model, 9) < 1e-9
+    tokens = torch.randint(256, (1, 9))
+    _, states = model.prefill(tokens[:, :8])
+    torch.testing.assert_close(model.step(tokens[:, 8], states)[0], model(tokens)[:, 8])
