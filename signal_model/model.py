@@ -320,7 +320,7 @@ def build_model(config: ModelConfig, seed: int) -> SignalLLM | Any:
         True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # and not those of other devices
         return SignalLLM(config) if config.classes is None else SignalClassifier(config)
 
 

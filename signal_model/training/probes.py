@@ -134,7 +134,7 @@ def probe(task: Probe, model: ModelConfig, training: TrainingConfig, device: tor
     settings = training.model_copy(update={"steps": steps, "batch_size": BATCH, "accumulation": 1})
     base = build_model(small, training.seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+        torch.default_generator.manual_seed(training.seed)
         learner: nn.Module = _Compressor(base) if task == "compression" else base
     learner.to(device).train()
     optimizers = build_optimizers(base, settings)

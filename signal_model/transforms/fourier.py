@@ -153,7 +153,7 @@ class _TripleConvolution(Fast):
 
 
 def _blocks(signal: Tensor, size: int) -> list[tuple[slice, slice]]:
-    """Rows of the batch and channels that are transformed together: all there are, except for a large tensor on a CPU."""
+    """Rows of the batch and channels that are transformed together: all, except for a large tensor on a CPU."""
     batch, _, width = signal.shape
     if not signal.numel():  # which libraries of transforms refuse
         return []

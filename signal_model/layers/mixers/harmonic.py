@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from signal_model.config import HarmonicConfig, ModelConfig
 from signal_model.layers.convolution import ShortConvolution, gated_depthwise, latest
+from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.mixers.base import Mixer, State
 from signal_model.layers.mixers.gated_state import wide
 from signal_model.layers.registry import implements
@@ -22,7 +23,7 @@ from signal_model.transforms.harmonics import damped_harmonics, spaced
 
 
 @implements(HarmonicConfig)
-class HarmonicMixer(Mixer):
+class HarmonicMixer(WithFrequencies, Mixer):
     """y = W_o (q ⊙ (h * (k ⊙ v))) with h_c(t) = Σ_i g_i e^{-λ_i t} (α_ci cos ω_i t + β_ci sin ω_i t).
 
     The H heads have B pairs (λ, ω) each, shared by the head's channels; α and β are per channel, so
