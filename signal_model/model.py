@@ -271,8 +271,8 @@ class SignalClassifier(Backbone):
         samples = samples.to(self.norm.weight.dtype)
         if lengths is None:
             return self._through(self.front_end(samples))
-        heard = self._present(lengths, samples.shape[1]).to(samples.dtype)
-        frames = self.front_end(samples * heard[..., 0], heard)
+        heard = self._present(lengths, samples.shape[1])
+        frames = self.front_end(samples.where(heard[..., 0], 0), heard.to(samples.dtype))
         # In a causal model what comes behind the end does not matter before it.
         present = None if self.causal else self._present(lengths, frames.shape[1], self.front_end.stride)
         return self._through(frames, None if present is None else present.to(samples.dtype))
