@@ -210,6 +210,7 @@ class SignalLLM(TokenBackbone):
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
         """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
+        Targets of -100 do not count.
 
         The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
         """

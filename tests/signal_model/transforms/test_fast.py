@@ -32,6 +32,7 @@ CASES: list[tuple[type[Fast], list[Shape], tuple[Any, ...]]] = [
     (_Decomposition, [(2, 13, 3), None], (zero_phase(lowpass("db2")), 2, 3)),
     (_Decomposition, [(2, 13, 3), PRESENT], (zero_phase(lowpass("haar")), 3, 1)),
     (_LinearCrossEntropy, [(7, 3), (5, 3), ANSWERS], (True,)),
+    (_LinearCrossEntropy, [(7, 3), (5, 3), ANSWERS.where(ANSWERS != 2, -100)], (True,)),
 ]
 NAMES = [f"{kernel.__name__}-{index}" for index, (kernel, _, _) in enumerate(CASES)]
 every_case = pytest.mark.parametrize(("kernel", "shapes", "constants"), CASES, ids=NAMES)
