@@ -53,9 +53,8 @@ class _LinearCrossEntropy(Fast):
             if for_features is not None and for_weight is not None:
                 # Of logits: their probabilities, less one at the answer.
                 surplus = logarithms.exp_()
-                surplus.scatter_add_(
-                    1, answers[:, None].clamp(min=0), surplus.new_full((1, 1), -1.0).expand(len(answers), 1)
-                )
+                places = answers[:, None].clamp(min=0)
+                surplus.scatter_add_(1, places, surplus.new_full((1, 1), -1.0).expand_as(places))
                 surplus = surplus.to(weight.dtype)
                 torch.mm(surplus, weight, out=for_features[start : start + rows])
                 if for_weight.dtype == weight.dtype:
@@ -72,6 +71,7 @@ class _LinearCrossEntropy(Fast):
         for_features, for_weight, count = kept
         assert for_features is not None
         assert for_weight is not None
+        assert count is not None
         scale = gradients[0] / count
         return for_features * scale, (for_weight * scale).to(weight.dtype), None
 

@@ -19,7 +19,8 @@ class Fast(Function):
 
     `run(*inputs)` takes the fast form where values and first derivatives are wanted. All else goes by the plain one,
     which is made of ordinary operations: second derivatives, `vmap` and `grad` of `torch.func`, `torch.compile`, which
-    finds a fast form of its own, and `torch.export`. There are no forward-mode derivatives. Inputs are tensors, or None, and then constants.
+    finds a fast form of its own, and `torch.export`. Forward-mode derivatives are refused by torch. Inputs are tensors,
+    or None, and then constants.
     """
 
     @staticmethod
