@@ -28,6 +28,8 @@ class Block(nn.Module):
         super().__init__()
         self.filter_bank = build_filter_bank(layer.filter_bank, config)
         self.filter_bank_norm = None if self.filter_bank is None else nn.RMSNorm(config.width)
+        # Tensors of its state, which stand last in that of the block.
+        self._of_bank = 0 if self.filter_bank is None else len(self.filter_bank.start(0))
         self.mixer_norm = nn.RMSNorm(config.width)
         self.mixer = build_mixer(layer.mixer, config)
         self.feedforward_norm = nn.RMSNorm(config.width)
@@ -60,8 +62,9 @@ class Block(nn.Module):
         """One position: (B, D) and the state → (B, D) and the next state."""
         bank: State = []
         if self.filter_bank is not None and self.filter_bank_norm is not None:
-            *state, past = state
-            filtered, bank = self.filter_bank.step(self.filter_bank_norm(x), [past])
+            of_mixer = len(state) - self._of_bank
+            state, bank = state[:of_mixer], state[of_mixer:]
+            filtered, bank = self.filter_bank.step(self.filter_bank_norm(x), bank)
             x = x + filtered
         mixed, state = self.mixer.step(self.mixer_norm(x), state)
         x = x + mixed
@@ -207,6 +210,7 @@ class SignalLLM(TokenBackbone):
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None) -> Tensor:
         """(B, T) of token numbers → logits (B, T, V) or, with targets (B, T), their mean nats, a scalar.
+        Targets of -100 do not count.
 
         The logits of a batch, far larger than all else where the vocabulary is large, are then never held at once.
         """
@@ -268,8 +272,8 @@ class SignalClassifier(Backbone):
         samples = samples.to(self.norm.weight.dtype)
         if lengths is None:
             return self._through(self.front_end(samples))
-        heard = self._present(lengths, samples.shape[1]).to(samples.dtype)
-        frames = self.front_end(samples * heard[..., 0], heard)
+        heard = self._present(lengths, samples.shape[1])
+        frames = self.front_end(samples.where(heard[..., 0], 0), heard.to(samples.dtype))
         # In a causal model what comes behind the end does not matter before it.
         present = None if self.causal else self._present(lengths, frames.shape[1], self.front_end.stride)
         return self._through(frames, None if present is None else present.to(samples.dtype))
@@ -317,7 +321,7 @@ def build_model(config: ModelConfig, seed: int) -> SignalLLM | Any:
         True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # and not those of other devices
         return SignalLLM(config) if config.classes is None else SignalClassifier(config)
 
 

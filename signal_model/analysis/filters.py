@@ -181,7 +181,10 @@ def channel_filter_frame(model: SignalLLM | SignalClassifier) -> pd.DataFrame:
     for layer, block in enumerate(model.blocks):
         feedforward = block.get_submodule("feedforward")
         if isinstance(feedforward, SpectralFeedForward):
-            weight = torch.view_as_complex(feedforward.filter.double().cpu().contiguous())
+            weight = torch.view_as_complex(feedforward.filter.double().cpu().contiguous()).clone()
+            # Of the constant and, for even widths, of the highest frequency a real signal has no imaginary part.
+            ends = [0] if model.config.width % 2 else [0, -1]
+            weight.imag[ends] = 0
             columns = {
                 "layer": layer,
                 "cycles": np.arange(len(weight)),

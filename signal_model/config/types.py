@@ -32,15 +32,17 @@ def _known_wavelet(name: str) -> str:
 
 
 def ordered(pair: Interval) -> Interval:
-    # Bounds that float32, in which models compute, tells from zero and from infinity.
-    if not 1e-30 <= pair[0] < pair[1] <= 1e30:
+    if not 0 < pair[0] < pair[1]:
         raise ValueError(f"{list(pair)} is not a range [low, high] with 0 < low < high")
+    # Bounds that float32, in which models compute, tells from zero and from infinity.
+    if not (pair[0] >= 1e-30 and pair[1] <= 1e30):
+        raise ValueError(f"{list(pair)} is not a range between 1e-30 and 1e30")
     return pair
 
 
 def below_nyquist(pair: Interval) -> Interval:
     if pair[1] > 0.5:
-        raise ValueError(f"at most 0.5 cycles per token, got {pair[1]:g}")
+        raise ValueError(f"at most 0.5 cycles per token or sample, got {pair[1]:g}")
     return pair
 
 

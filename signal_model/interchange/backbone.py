@@ -14,6 +14,7 @@ from transformers.utils import can_return_tuple
 from signal_model.interchange.cache import SignalLLMCache
 from signal_model.interchange.config import SignalLLMConfig
 from signal_model.interchange.places import Turned, check_places, padding_of, require
+from signal_model.layers.frequencies import FREQUENCIES
 from signal_model.model import Block, TokenBackbone
 from signal_model.support.errors import InputError
 
@@ -28,6 +29,7 @@ class SignalLLMPreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _input_embed_layer = "embedding"
     _no_split_modules = ("SignalLLMModel",)
+    _keep_in_fp32_modules_strict = FREQUENCIES
     _is_stateful = True  # so that speculative decoding, which takes tokens back, is refused
 
     def post_init(self) -> None:

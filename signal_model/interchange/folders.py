@@ -23,7 +23,7 @@ from signal_model.data.tokenizers import (
     tokenizer_from_json,
 )
 from signal_model.interchange.config import AUTO_MAP, IMPORT, MODULE, SignalLLMConfig
-from signal_model.model import SignalLLM
+from signal_model.model import build_model
 from signal_model.support.errors import InputError, one_line
 from signal_model.support.files import explain, make_folder, read_text, write_atomically, write_json
 from signal_model.training.checkpoints import load_checkpoint, load_figures, save_checkpoint
@@ -95,7 +95,7 @@ def from_transformers(folder: Path, output: Path) -> None:
         raise explain(error, f"{folder / CONFIG}: recipe") from None
     tokenizer = _read_tokenizer(folder / TOKENIZER)
     weights, figures = _read_weights(folder)
-    model = SignalLLM(recipe.model)
+    model = build_model(recipe.model, recipe.training.seed)
     try:
         model.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, strict=True)
     except RuntimeError as error:

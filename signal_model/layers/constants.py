@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 
 class WithConstants(nn.Module):
@@ -34,8 +35,11 @@ class WithConstants(nn.Module):
         if torch.compiler.is_compiling() or torch.is_grad_enabled() or self.training:
             return self.constants()
         sources = [source for source in self.sources() if source is not None]
-        # Stand-ins of parameters, as `torch.func` has them, have no identity to know them by; autocast changes values.
-        known = all(type(source) is nn.Parameter and not source.is_inference() for source in sources)
+        # Stand-ins of parameters, as `torch.func` has them, have no identity to know them by; what parametrizations
+        # compute of others has none either; autocast changes values.
+        known = not is_parametrized(self) and all(
+            type(source) is nn.Parameter and not source.is_inference() for source in sources
+        )
         if not known or torch.is_autocast_enabled(sources[0].device.type):
             return self.constants()
         now = [(source, source._version, source.data_ptr()) for source in sources]

@@ -147,7 +147,7 @@ class _GatedDepthwise(Fast):
 def _spans(x: Tensor) -> list[slice]:
     """Parts of the sequence that are worked on one after another: one, except for a large tensor on a CPU."""
     batch, length, channels = x.shape
-    step = max(1, SPAN // (batch * channels)) if x.device.type == "cpu" else length
+    step = max(1, SPAN // max(1, batch * channels) if x.device.type == "cpu" else length)
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]
 
 

@@ -13,12 +13,14 @@ from signal_model.transforms.fast import Fast, Kept, Tensors
 # Logits that are held at once, on a CPU as many as stay in its cache; and the least rows, for products to be fast.
 AT_ONCE = {"cpu": (2**18, 128)}
 AT_ONCE_ELSEWHERE = (2**27, 2048)
+# A target that does not count, as everywhere in torch.
+IGNORED = -100
 
 
 def linear_cross_entropy(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Mean nats of `targets` (N,) under logits `features` (N, K) · `weight` (V, K)ᵀ: a scalar, at least in float32.
 
-    Under autocast the products are of its precision, as those of a linear layer.
+    Targets of -100 do not count. Under autocast the products are of its precision, as those of a linear layer.
     """
     device = features.device.type
     if torch.is_autocast_enabled(device):
@@ -36,36 +38,42 @@ class _LinearCrossEntropy(Fast):
 
     @staticmethod
     def fast(features: Tensor, weight: Tensor, targets: Tensor, differentiate: bool) -> tuple[Tensors, Kept]:
-        count = len(targets)
+        left_out = (targets == IGNORED)[:, None]
+        count = (~left_out).sum()
+        features = features.masked_fill(left_out, 0)
         total = _wide(features.new_zeros(()))
         for_features = torch.empty_like(features) if differentiate else None
         for_weight = _wide(torch.zeros_like(weight)) if differentiate else None
         most, least = AT_ONCE.get(features.device.type, AT_ONCE_ELSEWHERE)
         rows = max(least, most // len(weight))
-        for start in range(0, count, rows):
+        for start in range(0, len(targets), rows):
             chunk, answers = features[start : start + rows], targets[start : start + rows]
             logarithms = F.log_softmax(_wide(chunk @ weight.T), -1)
             total = total + F.nll_loss(logarithms, answers, reduction="sum")
             if for_features is not None and for_weight is not None:
                 # Of logits: their probabilities, less one at the answer.
                 surplus = logarithms.exp_()
-                surplus.scatter_add_(1, answers[:, None], surplus.new_full((1, 1), -1.0).expand(len(answers), 1))
+                places = answers[:, None].clamp(min=0)
+                surplus.scatter_add_(1, places, surplus.new_full((1, 1), -1.0).expand_as(places))
                 surplus = surplus.to(weight.dtype)
                 torch.mm(surplus, weight, out=for_features[start : start + rows])
                 if for_weight.dtype == weight.dtype:
                     for_weight.addmm_(surplus.T, chunk)
                 else:
                     for_weight += surplus.T @ chunk
-        return (total / count,), (for_features, for_weight)
+        if for_features is not None:
+            for_features.masked_fill_(left_out, 0)
+        return (total / count,), (for_features, for_weight, count)
 
     @staticmethod
     def gradient(inputs: tuple[Any, ...], kept: Kept, gradients: Tensors) -> Kept:
-        _, weight, targets, _ = inputs
-        for_features, for_weight = kept
+        _, weight, _, _ = inputs
+        for_features, for_weight, count = kept
         assert for_features is not None
         assert for_weight is not None
-        scale = gradients[0] / len(targets)
-        return for_features * scale.to(weight.dtype), (for_weight * scale).to(weight.dtype), None
+        assert count is not None
+        scale = gradients[0] / count
+        return for_features * scale, (for_weight * scale).to(weight.dtype), None
 
 
 def _wide(tensor: Tensor) -> Tensor:

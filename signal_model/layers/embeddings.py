@@ -24,6 +24,7 @@ from signal_model.config import (
     StandardEmbeddingConfig,
 )
 from signal_model.layers.constants import WithConstants
+from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import channel_basis, spaced
 
@@ -86,7 +87,7 @@ class FactoredEmbedding(Embedding):
 
 
 @implements(SpectralEmbeddingConfig)
-class SpectralEmbedding(FactoredEmbedding):
+class SpectralEmbedding(WithFrequencies, FactoredEmbedding):
     """E(v)_d = Σ_i a_i(v) sin(2π f_i τ_d + φ_i(v)), τ a grid over the D channels.
 
     Kept as coefficients of sine (a cos φ) and cosine (a sin φ): 2·B per token.
@@ -103,7 +104,9 @@ class SpectralEmbedding(FactoredEmbedding):
     def basis(self) -> Tensor:
         # Learnable frequencies may be frozen; those of a fixed basis never move.
         fixed = self.fixed_basis
-        return fixed if isinstance(fixed, Tensor) else channel_basis(self.frequencies, self.width)
+        if isinstance(fixed, Tensor):
+            return fixed
+        return channel_basis(self.frequencies, self.width).to(self.coefficients.dtype)
 
     @property
     def amplitudes(self) -> Tensor:

@@ -65,8 +65,8 @@ class FilterBank(Mixer):
         length, reach = x.shape[1], self.reach
         if torch.compiler.is_compiling():
             return self._tap_by_tap(x)
-        block = min(BLOCK, length)
-        missing = -length % block
+        block = max(1, min(BLOCK, length))
+        missing = max(1, -(-length // block)) * block - length
         weights = self.weights(F.pad(x, (0, 0, 0, missing)))
         lags = weights @ self.responses().flip(1)  # (B, T, reach + 1), the oldest first
         # Row t of a block starts at column t: rows read back as one shorter than they were written shift by one each.

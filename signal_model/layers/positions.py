@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from signal_model.config import ModelConfig, NoPositionsConfig, PositionsConfig, SignalPositionsConfig
+from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import spaced
 
@@ -34,7 +35,7 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 @implements(SignalPositionsConfig)
-class SignalPositions(nn.Module):
+class SignalPositions(WithFrequencies):
     """P(t) = Σ_i (α_i sin ω_i t + β_i cos ω_i t), with coefficients α_i, β_i in D channels.
 
     The sinusoids of Vaswani et al. (2017, section 3.5) with the frequencies and their weight in

@@ -124,8 +124,9 @@ def probe(task: Probe, model: ModelConfig, training: TrainingConfig, device: tor
 
     The model keeps all but its vocabulary, the training its optimiser, rates and seed; sequences have `LENGTH` tokens,
     or the context where that is shorter, and those of `compression` all that it asks. Raises InputError for a context
-    in which a task has no question.
+    in which a task has no question, and for a model that is no causal language model: it would hear the answers.
     """
+    model.require_language_model("be probed")
     if model.context < (shortest := SHORTEST.get(task, 0)):
         raise InputError(f"{task}: asks for a context of at least {shortest} tokens, got {model.context}")
     small = model.model_copy(update={"vocab_size": VOCABULARY})
@@ -133,7 +134,7 @@ def probe(task: Probe, model: ModelConfig, training: TrainingConfig, device: tor
     settings = training.model_copy(update={"steps": steps, "batch_size": BATCH, "accumulation": 1})
     base = build_model(small, training.seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+        torch.default_generator.manual_seed(training.seed)
         learner: nn.Module = _Compressor(base) if task == "compression" else base
     learner.to(device).train()
     optimizers = build_optimizers(base, settings)

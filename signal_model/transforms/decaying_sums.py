@@ -57,9 +57,10 @@ def in_chunks(*parts: Tensor) -> tuple[Tensor, ...]:
     length = parts[0].shape[2]
     if torch.compiler.is_compiling():
         return tuple(part.unflatten(2, (-1, length)) for part in parts)
-    chunk = min(CHUNK, length)
+    chunk = max(1, min(CHUNK, length))
+    missing = max(1, -(-length // chunk)) * chunk - length
     # Keys, rates and angles of zero neither add, nor decay, nor turn.
-    padded = (F.pad(part, (0, 0) * (part.ndim - 3) + (0, -length % chunk)) for part in parts)
+    padded = (F.pad(part, (0, 0) * (part.ndim - 3) + (0, missing)) for part in parts)
     return tuple(part.unflatten(2, (-1, chunk)) for part in padded)
 
 

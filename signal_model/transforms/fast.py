@@ -18,8 +18,9 @@ class Fast(Function):
     """Base of functions with a fast form, `fast` and `gradient`, beside a plain one that computes the same.
 
     `run(*inputs)` takes the fast form where values and first derivatives are wanted. All else goes by the plain one,
-    which is made of ordinary operations: second derivatives, the transforms of `torch.func`, `torch.compile`, which
-    finds a fast form of its own, and `torch.export`. Inputs are tensors, or None, and then constants.
+    which is made of ordinary operations: second derivatives, `vmap` and `grad` of `torch.func`, `torch.compile`, which
+    finds a fast form of its own, and `torch.export`. Forward-mode derivatives are refused by torch. Inputs are tensors,
+    or None, and then constants.
     """
 
     @staticmethod

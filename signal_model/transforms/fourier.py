@@ -155,6 +155,8 @@ class _TripleConvolution(Fast):
 def _blocks(signal: Tensor, size: int) -> list[tuple[slice, slice]]:
     """Rows of the batch and channels that are transformed together: all, except for a large tensor on a CPU."""
     batch, _, width = signal.shape
+    if not signal.numel():  # which libraries of transforms refuse
+        return []
     if signal.device.type != "cpu" or batch * width * size <= BLOCK:
         return [(slice(batch), slice(width))]
     rows = max(1, BLOCK // (width * size))

@@ -54,7 +54,7 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
         if chunks > 1:
             x = x.view(batch, chunks, size, width)
             result += _from_earlier_chunks(x, decay, frequency, coefficients, basis).reshape(result.shape)
-        return result.view(batch, -1, width)[:, :length].to(dtype)
+        return result.reshape(batch, chunks * size, width)[:, :length].to(dtype)
 
 
 def two_sided_harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coefficients: Tensor) -> Tensor:

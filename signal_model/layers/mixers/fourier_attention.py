@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from signal_model.config import FourierAttentionConfig, ModelConfig
 from signal_model.layers.mixers.base import Mixer, State
+from signal_model.layers.mixers.gated_state import wide
 from signal_model.layers.registry import implements
 from signal_model.transforms.fourier import pair_convolution, triple_convolution
 from signal_model.transforms.harmonics import spaced
@@ -43,17 +44,17 @@ class FourierAttention(Mixer):
         return output, [queries, keys, values, pair_convolution(queries, keys)]
 
     def start(self, batch: int) -> State:
-        empty = self.output.weight.new_zeros(batch, 0, self.output.in_features)
+        empty = wide(self.output.weight.new_zeros(batch, 0, self.output.in_features))
         return [empty, empty, empty, empty]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         gate, query, key, value = self._parts(x)
         damping, size = (self._per_channel(values[-1]) for values in self._envelope(state[0].shape[1] + 1))
         full = damping.dtype
-        queries = torch.cat([state[0].to(full), (query.to(full) * damping)[:, None]], dim=1)
-        keys = torch.cat([state[1].to(full), (key.to(full) * damping)[:, None]], dim=1)
-        values = torch.cat([state[2].to(full), value.to(full)[:, None]], dim=1)
-        kernel = torch.cat([state[3].to(full), (queries * keys.flip(1)).sum(1, keepdim=True)], dim=1)
+        queries = torch.cat([state[0], (query.to(full) * damping)[:, None]], dim=1)
+        keys = torch.cat([state[1], (key.to(full) * damping)[:, None]], dim=1)
+        values = torch.cat([state[2], value.to(full)[:, None]], dim=1)
+        kernel = torch.cat([state[3], (queries * keys.flip(1)).sum(1, keepdim=True)], dim=1)
         triple = (kernel * values.flip(1)).sum(1)
         return self._finish(gate, triple / size), [queries, keys, values, kernel]
 
@@ -76,7 +77,7 @@ class FourierAttention(Mixer):
 
     def _envelope(self, length: int) -> tuple[Tensor, Tensor]:
         """e^{-λt} and N(t), both (T, H), at least in float32."""
-        log_decay = self.log_decay.float() if self.log_decay.dtype.itemsize < 4 else self.log_decay
+        log_decay = wide(self.log_decay)
         time = torch.arange(length, device=log_decay.device, dtype=log_decay.dtype)[:, None]
         damping = torch.exp(-time * log_decay.exp())
         size = ((time + 1) * damping.square()).cumsum(0).sqrt()

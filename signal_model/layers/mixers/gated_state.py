@@ -49,7 +49,8 @@ class GatedStateMixer(Mixer):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         projected, gate = self._projected(x)
         filtered, past = self.short.step(projected, state[0])
-        read, following = self.read_next(filtered, x, state[1])
+        with torch.autocast(x.device.type, enabled=False):
+            read, following = self.read_next(filtered, x, state[1])
         return self._finish(gate, read), [past, following]
 
     def split(self, filtered: Tensor) -> list[Tensor]:

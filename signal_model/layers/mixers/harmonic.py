@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from signal_model.config import HarmonicConfig, ModelConfig
 from signal_model.layers.convolution import ShortConvolution, gated_depthwise, latest
+from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.mixers.base import Mixer, State
+from signal_model.layers.mixers.gated_state import wide
 from signal_model.layers.registry import implements
 from signal_model.transforms.harmonic_convolution import (
     harmonic_convolution,
@@ -21,7 +23,7 @@ from signal_model.transforms.harmonics import damped_harmonics, spaced
 
 
 @implements(HarmonicConfig)
-class HarmonicMixer(Mixer):
+class HarmonicMixer(WithFrequencies, Mixer):
     """y = W_o (q ⊙ (h * (k ⊙ v))) with h_c(t) = Σ_i g_i e^{-λ_i t} (α_ci cos ω_i t + β_ci sin ω_i t).
 
     The H heads have B pairs (λ, ω) each, shared by the head's channels; α and β are per channel, so
@@ -66,7 +68,7 @@ class HarmonicMixer(Mixer):
         projected = self.project(x)
         output, update = self._convolve(projected)
         sums = harmonic_sums(update, *self._rates()).unflatten(2, (2, -1)).permute(0, 1, 4, 2, 3).flatten(3)
-        return output, [latest(projected, self.short.past), sums.to(self.log_decay.dtype)]
+        return output, [latest(projected, self.short.past), sums]
 
     def constants(self) -> tuple[Tensor, ...]:
         """Cosine and sine of one token's turn, both (H, 1, B), damped, and the gains (H, C, 2B)."""
@@ -77,7 +79,7 @@ class HarmonicMixer(Mixer):
     def start(self, batch: int) -> State:
         heads, channels, bases = self.coefficients.shape
         # Real parts, then imaginary parts, of each harmonic's sum.
-        return [self.short.start(batch), self.log_decay.new_zeros(batch, heads, channels, bases)]
+        return [self.short.start(batch), wide(self.log_decay.new_zeros(batch, heads, channels, bases))]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         projected, past = self.short.step(self.project(x), state[0])
@@ -104,11 +106,7 @@ class HarmonicMixer(Mixer):
 
     def _rates(self) -> tuple[Tensor, Tensor]:
         """λ and ω, (H, B): in half precision neighbouring slow harmonics would fall together."""
-        decay: Tensor = self.log_decay
-        frequency: Tensor = self.log_frequency
-        if decay.dtype in (torch.bfloat16, torch.float16):
-            decay, frequency = decay.float(), frequency.float()
-        return decay.exp(), frequency.exp()
+        return wide(self.log_decay).exp(), wide(self.log_frequency).exp()
 
     def _gains(self, decay: Tensor) -> Tensor:
         """Coefficients with g_i multiplied in, (H, C, 2B), or (H, C, 4B) of two sides."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signal_model.config import ModelConfig, SelectiveConfig
+from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head, wide
 from signal_model.layers.registry import implements
 from signal_model.transforms.harmonics import spaced
@@ -19,7 +20,7 @@ INITIAL_SELECTION = 0.1
 
 
 @implements(SelectiveConfig)
-class SelectiveMixer(GatedStateMixer):
+class SelectiveMixer(WithFrequencies, GatedStateMixer):
     """y = W_o (silu(gate) ⊙ rms(z)), z_t = S_tᵀ q_t, S_t = e^{-a_t} R(-θ_t) S_{t-1} + g_t k_t v_tᵀ, per head.
 
     q = rms(W_q x) + b_q and k = rms(W_k x) + b_k have K pairs, which R(-θ) turns. A token chooses the pace

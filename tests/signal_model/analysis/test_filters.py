@@ -67,6 +67,10 @@ def test_channel_filters_do_what_they_say() -> None:
     filtered = torch.fft.irfft(torch.fft.rfft(angle.cos()) * weight, n=16)
     torch.testing.assert_close(filtered, row["gain"] * (angle + row["phase"]).cos(), check_dtype=False)
     assert row["mixing"] == pytest.approx(0.5)
+    for cycles in (0, 8):  # where a signal has no phase that could turn
+        signal = (2 * math.pi * cycles * torch.arange(16) / 16).cos()
+        filtered = torch.fft.irfft(torch.fft.rfft(signal) * weight, n=16)
+        assert float(filtered.norm() / signal.norm()) == pytest.approx(frame["gain"][cycles])
 
 
 def test_models_without_filters_have_empty_frames() -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from signal_model.config import ModelConfig, Recipe, TrainingConfig
+from signal_model.config import HarmonicConfig, ModelConfig, Recipe, TrainingConfig
 from signal_model.support.errors import InputError
 from signal_model.support.files import parse_document, to_yaml, write_atomically
 from tests.signal_model.evaluation.test_causality import EMBEDDINGS, FEEDFORWARDS, MIXERS
@@ -169,3 +169,17 @@ def test_parts_that_do_not_fit_the_model_say_so(layer: dict[str, object], messag
 def test_training_settings_that_do_not_fit_each_other_say_so(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TrainingConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "message"),
+    [
+        ([0.2, 0.1], r"\[0\.2, 0\.1\] is not a range \[low, high\] with 0 < low < high"),
+        ([0, 0.1], "with 0 < low < high"),
+        ([1e-31, 0.1], "is not a range between 1e-30 and 1e30"),
+        ([0.1, 0.6], "at most 0.5 cycles per token or sample, got 0.6"),
+    ],
+)
+def test_ranges_that_are_refused_are_so_for_what_is_said(frequencies: list[float], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        HarmonicConfig.model_validate({"frequencies": frequencies})

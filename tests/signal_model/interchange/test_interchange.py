@@ -205,7 +205,9 @@ def test_bfloat16_is_kept(tmp_path: Path) -> None:
     assert torch.equal(half(tokens(2, 7)).logits, built(tokens(2, 7)))
     half.save_pretrained(tmp_path / "half")
     (tmp_path / "half" / "tokenizer.json").write_text((tmp_path / "hub" / "tokenizer.json").read_text())
+    before = torch.get_rng_state()
     from_transformers(tmp_path / "half", tmp_path / "back")
+    assert torch.equal(torch.get_rng_state(), before)
     back = load_checkpoint(tmp_path / "back", CPU)[0].state_dict()
     assert all(torch.equal(back[name], weight.float()) for name, weight in built.state_dict().items())
 

@@ -13,8 +13,10 @@ import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils import parametrize
 
 from signal_model.config import FilterBankConfig, HarmonicConfig, MixerConfig, ModelConfig
+from signal_model.evaluation.causality import disagreement_of_forms
 from signal_model.layers.embeddings import (
     HybridEmbedding,
     SpectralEmbedding,
@@ -316,12 +318,17 @@ def test_harmonics_start_where_the_config_says() -> None:
     )
 
 
-def test_initialisation_leaves_the_global_generator_alone_and_depends_on_the_seed_only() -> None:
+def test_initialisation_leaves_global_generators_alone_and_depends_on_the_seed_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     config = ModelConfig(width=16)
-    torch.manual_seed(5)
+    others: list[int] = []  # of GPUs, which are seeded as soon as there are any
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", others.append)
+    torch.default_generator.manual_seed(5)
     expected = torch.rand(3)
-    torch.manual_seed(5)
+    torch.default_generator.manual_seed(5)
     first = build_model(config, 1)
+    assert not others
     assert torch.equal(torch.rand(3), expected)
     again, other = build_model(config, 1), build_model(config, 2)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
@@ -369,4 +376,72 @@ def test_constants_follow_their_parameters() -> None:
         copied = copy.deepcopy(mixer)
         copied.log_decay.mul_(2)
         assert not torch.equal(copied.current_constants()[0], mixer.current_constants()[0])
+        parametrize.register_parametrization(mixer, "log_decay", torch.nn.ReLU())
+        mixer.current_constants()
+        mixer.parametrizations.log_decay.original.add_(0.1)  # type: ignore[union-attr,operator]
+        check()
     assert mixer.current_constants() is not mixer.current_constants()  # differentiable, so made anew
+
+
+@pytest.mark.parametrize("settings_", [*MIXERS, *FILTER_BANKS], ids=str)
+def test_nothing_gives_nothing_and_a_state_keeps_its_type(settings_: dict[str, object]) -> None:
+    """No rows or no positions are let through, also backwards; and what half precision sums up is kept in float32."""
+    config = ModelConfig(width=8, context=100)
+    mixer = build_filter_bank(FilterBankConfig.parse(settings_), config) if settings_ in FILTER_BANKS else None
+    mixer = mixer or build_mixer(MixerConfig.parse(settings_), config)
+    for shape in ((0, 5, 8), (2, 0, 8)):
+        x = torch.zeros(shape, requires_grad=True)
+        output = mixer(x)
+        output.sum().backward()
+        assert output.shape == shape
+        assert all(p.grad is None or not p.grad.any() for p in mixer.parameters())
+    x = torch.randn(2, 8)
+    _, none_yet = mixer.prefill(x[:, None][:, :0])
+    assert all(map(torch.equal, none_yet, mixer.start(2)))
+    for dtype in (torch.bfloat16, torch.float64):
+        mixer, x = mixer.to(dtype), x.to(dtype)
+        states = mixer.start(2), mixer.step(x, mixer.start(2))[1], mixer.prefill(x[:, None])[1]
+        assert len({tuple(tensor.dtype for tensor in state) for state in states}) == 1
+
+
+def test_a_filter_bank_may_keep_any_number_of_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bank of somebody's own: here a mixer that keeps two."""
+    monkeypatch.setattr("signal_model.model.build_filter_bank", lambda _, model: build_mixer(HarmonicConfig(), model))
+    model = build_model(ModelConfig(width=8, context=16, layers=[{}]), 0)  # type: ignore[list-item]
+    assert disagreement_of_forms(model, 9) < 1e-9
+    tokens = torch.randint(256, (1, 9))
+    _, states = model.prefill(tokens[:, :8])
+    torch.testing.assert_close(model.step(tokens[:, 8], states)[0], model(tokens)[:, 8])
+
+
+@pytest.mark.parametrize(
+    "settings_",
+    [
+        {"layers": [{"mixer": {"kind": "harmonic", "timescales": [256, 1024]}}]},
+        {"layers": [{"mixer": {"kind": "selective"}}]},
+        {"layers": [{"mixer": {"kind": "convolution"}}], "positions": {"kind": "signal"}},
+        {
+            "layers": [{"mixer": {"kind": "convolution"}}],
+            "embedding": {"kind": "spectral", "frequencies": [0.5, 16], "learnable_frequencies": True},
+        },
+    ],
+    ids=str,
+)
+def test_frequencies_are_not_rounded_where_weights_are(settings_: dict[str, object]) -> None:
+    """An error of 0.4 % would be one of a radian after forty turns."""
+    config = ModelConfig.model_validate({"width": 32, "context": 400} | settings_)
+    model, tokens = build_model(config, 0), torch.randint(256, (1, 400))
+    model(tokens, tokens).backward()
+    kept = {name: one.clone() for name, one in model.named_parameters() if name.endswith(("frequencies", "frequency"))}
+    if model.positions is not None:
+        model.positions.coefficients.data *= 20
+    half = copy.deepcopy(model).double().bfloat16()
+    with torch.no_grad():
+        expected = model.hidden(tokens)
+        assert (half.hidden(tokens) - expected).norm() < 0.02 * expected.norm()
+    assert kept
+    for name, one in kept.items():
+        found = half.get_parameter(name)
+        assert torch.equal(found, one)
+        assert found.grad is None or found.grad.dtype == found.dtype
+    half(tokens, tokens).backward()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signal_model.config import ModelConfig, SelectiveConfig
-from signal_model.layers.mixers import build_mixer
+from signal_model.layers.mixers import Mixer, build_mixer
 from signal_model.layers.mixers.selective import SelectiveMixer
 from signal_model.transforms import decaying_sums
 from signal_model.transforms.harmonics import damped_harmonics
@@ -106,3 +106,14 @@ def test_settings_are_parameters_there_or_not() -> None:
     torch.testing.assert_close(1 / rates[0].flatten(), torch.tensor([4.0, 256.0]))
     cycles = rates[1] / (2 * math.pi)
     torch.testing.assert_close(cycles[0, 0, 0, [0, -1]], torch.tensor([0.001, 0.5]))
+
+
+def test_under_autocast_one_token_at_a_time_is_as_exact_as_all_at_once() -> None:
+    """Rounded angles would add up."""
+    torch.manual_seed(0)
+    mixer, x = mixer_of(timescales=(64, 1024)), torch.randn(2, 200, 8)
+    with torch.no_grad():
+        exact = mixer(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            whole, steps = mixer(x), Mixer.prefill(mixer, x)[0]
+    assert (steps - exact).norm() < 1.5 * (whole - exact).norm()

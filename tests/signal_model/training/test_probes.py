@@ -69,3 +69,9 @@ def test_probes_tell_architectures_apart() -> None:
     assert recall[0] > recall[1] + 0.4
     assert probe("memorization", blind, training, device, steps=100) > 0.9
     assert probe("memorization", blind, training, device, steps=1) < 0.5
+
+
+@pytest.mark.parametrize("task", PROBES)
+def test_a_model_that_hears_the_answers_is_not_asked(task: Probe) -> None:
+    with pytest.raises(InputError, match=r"^model\.causal: false: .* cannot be probed$"):
+        probe(task, ModelConfig(causal=False), TrainingConfig(), CPU, steps=1)

@@ -135,3 +135,12 @@ def test_half_precision_is_computed_in_float32(cut: None) -> None:
     assert torch.equal(
         causal_convolution(low, torch.ones(6, 9)), causal_convolution(low.float(), torch.ones(6, 9)).bfloat16()
     )
+
+
+def test_a_stack_is_each_of_it_where_sequences_are_cut() -> None:
+    """By `torch.func`, at lengths of one chunk and of several."""
+    for length in (512, 513, 1100):
+        stacked = [tensor.detach() for tensor in harmonics(length, dtype=torch.float32)]
+        together = torch.vmap(harmonic)(*(torch.stack([tensor, tensor / 2]) for tensor in stacked))
+        for index, expected in enumerate((harmonic(*stacked), harmonic(*(tensor / 2 for tensor in stacked)))):
+            torch.testing.assert_close(together[index], expected, rtol=1e-3, atol=1e-4)

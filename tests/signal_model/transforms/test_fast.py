@@ -32,6 +32,7 @@ CASES: list[tuple[type[Fast], list[Shape], tuple[Any, ...]]] = [
     (_Decomposition, [(2, 13, 3), None], (zero_phase(lowpass("db2")), 2, 3)),
     (_Decomposition, [(2, 13, 3), PRESENT], (zero_phase(lowpass("haar")), 3, 1)),
     (_LinearCrossEntropy, [(7, 3), (5, 3), ANSWERS], (True,)),
+    (_LinearCrossEntropy, [(7, 3), (5, 3), ANSWERS.where(ANSWERS != 2, -100)], (True,)),
 ]
 NAMES = [f"{kernel.__name__}-{index}" for index, (kernel, _, _) in enumerate(CASES)]
 every_case = pytest.mark.parametrize(("kernel", "shapes", "constants"), CASES, ids=NAMES)
@@ -123,3 +124,12 @@ def test_loss_in_low_precision_is_that_of_its_logits(cut: None) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-2, rtol=2e-2)
     with torch.no_grad():
         torch.testing.assert_close(linear_cross_entropy(features, weight, ANSWERS), ours, atol=1e-2, rtol=1e-2)
+
+
+def test_gradients_of_the_loss_in_bfloat16_are_not_scaled() -> None:
+    """A mean over 7 divides by 7, which bfloat16 does not hold."""
+    features, weight = (torch.randn(size, dtype=torch.bfloat16, requires_grad=True) for size in ((7, 512), (5, 512)))
+    (ours,) = torch.autograd.grad(linear_cross_entropy(features / 32, weight, ANSWERS), features)
+    logits = torch.nn.functional.linear((features / 32).double(), weight.double())
+    (exact,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, ANSWERS), features)
+    assert float((ours.double() * exact).sum() / exact.double().square().sum()) == pytest.approx(1, abs=6e-4)
