@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signal_model.transforms.fast import Fast, Kept, Tensors
+from signal_model.transforms.precision import wide
 
 # Logits that are held at once, on a CPU as many as stay in its cache; and the least rows, for products to be fast.
 AT_ONCE = {"cpu": (2**18, 128)}
@@ -34,21 +35,21 @@ class _LinearCrossEntropy(Fast):
 
     @staticmethod
     def plain(features: Tensor, weight: Tensor, targets: Tensor, differentiate: bool) -> Tensors:
-        return (F.cross_entropy(_wide(F.linear(features, weight)), targets),)
+        return (F.cross_entropy(wide(F.linear(features, weight)), targets),)
 
     @staticmethod
     def fast(features: Tensor, weight: Tensor, targets: Tensor, differentiate: bool) -> tuple[Tensors, Kept]:
         left_out = (targets == IGNORED)[:, None]
         count = (~left_out).sum()
         features = features.masked_fill(left_out, 0)
-        total = _wide(features.new_zeros(()))
+        total = wide(features.new_zeros(()))
         for_features = torch.empty_like(features) if differentiate else None
-        for_weight = _wide(torch.zeros_like(weight)) if differentiate else None
+        for_weight = wide(torch.zeros_like(weight)) if differentiate else None
         most, least = AT_ONCE.get(features.device.type, AT_ONCE_ELSEWHERE)
         rows = max(least, most // len(weight))
         for start in range(0, len(targets), rows):
             chunk, answers = features[start : start + rows], targets[start : start + rows]
-            logarithms = F.log_softmax(_wide(chunk @ weight.T), -1)
+            logarithms = F.log_softmax(wide(chunk @ weight.T), -1)
             total = total + F.nll_loss(logarithms, answers, reduction="sum")
             if for_features is not None and for_weight is not None:
                 # Of logits: their probabilities, less one at the answer.
@@ -74,8 +75,3 @@ class _LinearCrossEntropy(Fast):
         assert count is not None
         scale = gradients[0] / count
         return for_features * scale, (for_weight * scale).to(weight.dtype), None
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """At least in float32."""
-    return tensor.float() if tensor.dtype.itemsize < 4 else tensor

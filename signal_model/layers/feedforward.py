@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from signal_model.config import FeedForwardConfig, MLPConfig, ModelConfig, SpectralFeedForwardConfig
 from signal_model.layers.registry import build, implements
+from signal_model.transforms.precision import wide
 
 
 @implements(MLPConfig)
@@ -57,9 +58,7 @@ class SpectralFeedForward(nn.Module):
         return torch.sigmoid(self.mixing_logit)
 
     def forward(self, x: Tensor) -> Tensor:
-        half = x.dtype in (torch.bfloat16, torch.float16)
-        signal, weight = (x.float(), self.filter.float()) if half else (x, self.filter)
-        spectrum = torch.fft.rfft(signal, norm="ortho") * torch.view_as_complex(weight)
+        spectrum = torch.fft.rfft(wide(x), norm="ortho") * torch.view_as_complex(wide(self.filter))
         filtered = torch.fft.irfft(spectrum, n=x.shape[-1], norm="ortho")
         plain: Tensor = self.mlp(x)
         return torch.lerp(plain, filtered.to(plain.dtype), self.mixing.to(plain.dtype))

@@ -11,6 +11,7 @@ from signal_model.config import ModelConfig, NoPositionsConfig, PositionsConfig,
 from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.registry import build, implements
 from signal_model.transforms.harmonics import spaced
+from signal_model.transforms.precision import wide
 
 # Small beside the embedding, which enters at unit mean square.
 INITIAL_SCALE = 0.02
@@ -52,7 +53,7 @@ class SignalPositions(WithFrequencies):
     def forward(self, positions: Tensor) -> Tensor:
         """Positions (T,) → (T, D)."""
         # Half precision would round both the positions and their angles.
-        frequencies = self.frequencies.float() if self.frequencies.dtype.itemsize < 4 else self.frequencies
+        frequencies = wide(self.frequencies)
         angle = positions.to(frequencies.dtype)[:, None] * frequencies
         signal = torch.cat([angle.sin(), angle.cos()], dim=-1)
         return signal.to(self.coefficients.dtype) @ self.coefficients

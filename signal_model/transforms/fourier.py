@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signal_model.transforms.fast import Fast, Kept, Tensors
+from signal_model.transforms.precision import wide
 
 # Numbers, after padding, that a CPU transforms at a time: 2 MB in float32. What is worked on then stays in the
 # cache, and its memory is used again; for whole sequences a CPU mostly waits for memory, 4 times as long in all.
@@ -42,8 +43,8 @@ def two_sided_convolution(signal: Tensor, kernel: Tensor, ahead: int) -> Tensor:
         >>> two_sided_convolution(signal, torch.tensor([[5.0, 3.0, 1.0]]), ahead=1).flatten().round().tolist()
         [3.0, 1.0, 10.0, 6.0]
     """
-    wide = signal.float() if signal.dtype in (torch.bfloat16, torch.float16) else signal
-    return _Convolution.run(wide, kernel.to(wide.dtype), ahead)[0].to(signal.dtype)
+    full = wide(signal)
+    return _Convolution.run(full, kernel.to(full.dtype), ahead)[0].to(signal.dtype)
 
 
 class _Convolution(Fast):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from signal_model.transforms.fourier import causal_convolution, two_sided_convolution
 from signal_model.transforms.harmonics import damped_harmonics
+from signal_model.transforms.precision import wide
 
 # Where to cut. Transforms slow down slowly with the length of a chunk and gain nothing below this one; a sequence
 # of up to two of these is not worth cutting.
@@ -40,7 +41,7 @@ def harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Tensor, coeff
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):
-        x = signal.float() if dtype in (torch.bfloat16, torch.float16) else signal
+        x = wide(signal)
         batch, length, width = x.shape
         chunks = chunk_count(length, decay.shape[1])
         size = -(-length // chunks)
@@ -65,7 +66,7 @@ def two_sided_harmonic_convolution(signal: Tensor, decay: Tensor, frequency: Ten
     """
     dtype = signal.dtype
     with torch.autocast(signal.device.type, enabled=False):
-        x = signal.float() if dtype in (torch.bfloat16, torch.float16) else signal
+        x = wide(signal)
         kernel = two_sided_kernel(decay, frequency, coefficients, x.shape[1])
         return two_sided_convolution(x, kernel, ahead=x.shape[1] - 1).to(dtype)
 

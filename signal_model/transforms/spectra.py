@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from signal_model.transforms.precision import wide
+
 
 def spectral_roughness(vectors: Tensor) -> Tensor:
     """Mean squared frequency of vectors (..., D) along the channels, weighted by power: a scalar in [0, 1].
@@ -16,7 +18,7 @@ def spectral_roughness(vectors: Tensor) -> Tensor:
         >>> spectral_roughness(torch.ones(1, 8)).item(), spectral_roughness(torch.tensor([[1.0, -1.0] * 4])).item()
         (0.0, 1.0)
     """
-    full = vectors.float() if vectors.dtype.itemsize < 4 else vectors
+    full = wide(vectors)
     width = full.shape[-1]
     spectrum = torch.fft.rfft(full)
     # All but the constant and, for an even width, the last frequency stand for two of the whole spectrum.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from signal_model.layers.mixers.gated_state import wide
+from signal_model.transforms.precision import wide
 
 # Drawn from these before training, the paces evenly on a logarithmic scale (Dao & Gu 2024, Mamba-2): decay times from
 # less than one token to a thousand.

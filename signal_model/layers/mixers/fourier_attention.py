@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from signal_model.config import FourierAttentionConfig, ModelConfig
 from signal_model.layers.mixers.base import Mixer, State
-from signal_model.layers.mixers.gated_state import wide
 from signal_model.layers.registry import implements
 from signal_model.transforms.fourier import pair_convolution, triple_convolution
 from signal_model.transforms.harmonics import spaced
+from signal_model.transforms.precision import wide
 
 
 @implements(FourierAttentionConfig)

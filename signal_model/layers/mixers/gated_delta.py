@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from signal_model.config import GatedDeltaConfig, ModelConfig
 from signal_model.layers.mixers.decays import PacedDecays
-from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head, wide
+from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head
 from signal_model.layers.registry import implements
 from signal_model.transforms.gated_delta import gated_delta_sums
+from signal_model.transforms.precision import wide
 
 
 @implements(GatedDeltaConfig)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from signal_model.layers.convolution import ShortConvolution, latest
 from signal_model.layers.mixers.base import Mixer, State
+from signal_model.transforms.precision import wide
 
 
 class GatedStateMixer(Mixer):
@@ -75,11 +76,6 @@ class GatedStateMixer(Mixer):
         normed = F.rms_norm(read, read.shape[-1:]).flatten(-2)
         result: Tensor = self.output(F.silu(gate) * normed.to(gate.dtype))
         return result
-
-
-def wide(tensor: Tensor) -> Tensor:
-    """At least in float32: sums over a long past and small rates need it."""
-    return tensor.float() if tensor.dtype.itemsize < 4 else tensor
 
 
 def by_head(*parts: Tensor) -> tuple[Tensor, ...]:

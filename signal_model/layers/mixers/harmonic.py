@@ -11,7 +11,6 @@ from signal_model.config import HarmonicConfig, ModelConfig
 from signal_model.layers.convolution import ShortConvolution, gated_depthwise, latest
 from signal_model.layers.frequencies import WithFrequencies
 from signal_model.layers.mixers.base import Mixer, State
-from signal_model.layers.mixers.gated_state import wide
 from signal_model.layers.registry import implements
 from signal_model.transforms.harmonic_convolution import (
     harmonic_convolution,
@@ -20,6 +19,7 @@ from signal_model.transforms.harmonic_convolution import (
     two_sided_kernel,
 )
 from signal_model.transforms.harmonics import damped_harmonics, spaced
+from signal_model.transforms.precision import wide
 
 
 @implements(HarmonicConfig)

@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from signal_model.config import ModelConfig, SelectiveConfig
 from signal_model.layers.frequencies import WithFrequencies
-from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head, wide
+from signal_model.layers.mixers.gated_state import GatedStateMixer, by_head
 from signal_model.layers.registry import implements
 from signal_model.transforms.harmonics import spaced
+from signal_model.transforms.precision import wide
 from signal_model.transforms.selective import selective_sums, turn
 
 # Rates begin near those of the config: chosen freely from the start, they train to nothing.

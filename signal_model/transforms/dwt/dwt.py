@@ -24,6 +24,7 @@ from torch import Tensor
 from signal_model.support.errors import InputError, closest
 from signal_model.transforms.dwt.extension import MODES, Mode, Rule
 from signal_model.transforms.dwt.filter_bank import Bank, Level, Levels, analyse, level_of, synthesise
+from signal_model.transforms.precision import wide
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -187,7 +188,7 @@ def _checked(values: Any, name: str) -> Tensor:
         raise InputError(f"{name}: dtype {values.dtype} is not one of {', '.join(map(str, DTYPES))}")
     if values.dim() == 0 or values.shape[-1] == 0:
         raise InputError(f"{name}: shape {tuple(values.shape)} has no samples along its last axis")
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    return wide(values)
 
 
 def _described(band: Tensor) -> str:
