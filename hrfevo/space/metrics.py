@@ -95,6 +95,14 @@ RECORDED: Mapping[str, Measure] = {
     "train_tokens": Measure("tokens trained on", format=_COUNT),
     "inherited": Measure("inherited from the parent", "share of parameters"),
 }
+# What tables have in columns beside all these: no objective may be called alike.
+COLUMNS = frozenset(
+    (
+        *("number", "genome", "status", "reason", "detail", "rung", "steps", "seed", "seeds", "timings", "metrics"),
+        *("birth", "generation", "operator", "parents", "genes", "front", "place", "began", "minutes", "spent"),
+        *("worker", "device", "submitted", "started", "ended", "submitted_event", "ended_event", "run", "id"),
+    )
+)
 
 # What a clock says is said again, alone, of whoever leads by it; see `hrfevo.results.timings`.
 TIMED = ("step_time", "generation_time")
@@ -110,8 +118,8 @@ def objective(name: str, measure: Measure) -> Callable[[_F], _F]:
     """Decorator of a function that measures a `Candidate`: objectives and constraints may then name it.
 
     It is called where a space asks for it, after training if the measure is of what is `trained`, else before.
-    Raises ValueError for a name that is none or that another function has; one that is defined again, as in a
-    notebook, takes the place of the former.
+    Raises ValueError for a name that is none, that another function has or that tables use for something else; one
+    that is defined again, as in a notebook, takes the place of the former.
     """
 
     def register(function: _F) -> _F:
@@ -121,6 +129,8 @@ def objective(name: str, measure: Measure) -> Callable[[_F], _F]:
         is_again = there is not None and _home(there) == _home(function)
         if (name in METRICS or name in RECORDED) and not is_again:
             raise ValueError(f"objective {name!r} is there already; give it another name")
+        if name in COLUMNS:
+            raise ValueError(f"objective {name!r}: tables of results have another column of this name; give it another")
         METRICS[name], ADDED[name] = measure, function
         note_definition(function.__module__)
         return function

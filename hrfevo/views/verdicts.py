@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from hrfevo.results.comparison.paired import MOST_SEEDS, Difference
@@ -166,9 +167,11 @@ def over_founder(winner: Confirmed, founder: Confirmed) -> str:
         return f"{told}."
     errors = -found.mean / found.error
     says = "at least" if errors >= ERRORS_OVER_FOUNDER else "less than"
+    # Cut, not rounded: 2.96 is less than 3.
+    size, which = math.floor(10 * abs(errors)) / 10, "better" if errors > 0 else "worse"
     return (
-        f"{told}. It is {errors:.1f} standard errors of the paired difference better on validation, {says} the "
-        f"{ERRORS_OVER_FOUNDER:g} that are asked of a search."
+        f"{told}. It is {size:.1f} standard errors of the paired difference {which} on validation, {says} the "
+        f"{ERRORS_OVER_FOUNDER:g}{'' if errors > 0 else ' better'} that are asked of a search."
     )
 
 

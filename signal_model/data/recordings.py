@@ -201,8 +201,10 @@ def read_rows(rows: Any, column: str, corpus: RecordingsConfig, place: str) -> I
 
 
 def _cell(rows: Any, row: dict[str, Any], column: str | None) -> str | None:
-    """What a row says in a column, a class by its name."""
+    """What a row says in a column, a class by its name; of no class are -1, as `datasets` has it, and null."""
     if column is None or row[column] is None:
         return None
-    name = getattr(rows.features[column], "int2str", str)
-    return str(name(row[column]))
+    name = getattr(rows.features[column], "int2str", None)
+    if name is None:
+        return str(row[column])
+    return None if row[column] == -1 else str(name(row[column]))

@@ -18,14 +18,20 @@ from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.random import RandomSearch
 from hrfevo.algorithms.registry import _ADDED, ALGORITHMS, check_algorithm, make_algorithm
 from hrfevo.algorithms.successive_halving import SuccessiveHalving
-from hrfevo.space.metrics import ADDED, METRICS
+from hrfevo.results.history import History
+from hrfevo.space.metrics import ADDED, COLUMNS, METRICS, RECORDED
 from hrfevo.space.reading import parse_space
+from hrfevo.space.search_space import SearchSpace
+from hrfevo.views.export.studies import _attributes
+from hrfevo.views.export.tables import evaluations_table
+from hrfevo.views.terminal.tables import record
 from hrfevo.workers.added import Candidate
 from hrfevo.workers.base import Job, Outcome
 from hrfevo.workers.evaluation import TrainingEvaluator
 from signal_model.data.corpus import load_corpus
 from signal_model.support.errors import InputError
 from tests.conftest import TINY_SPACE
+from tests.tools.synthetic import search
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +158,8 @@ def test_names_are_taken_once_and_taken_again_by_what_is_defined_again() -> None
             Measure("odd", **odd)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected small letters"):
         define("Mine!", "odd")
+    with pytest.raises(ValueError, match="objective 'steps': tables of results have another column of this name"):
+        define("steps", "odd")
     with pytest.raises(ValueError, match="objective 'mine' is there already"):
         objective("mine", Measure("another's"))(lambda candidate: 0.0)
     with pytest.raises(ValueError, match="algorithm 'tpe' is there already"):
@@ -185,3 +193,16 @@ def test_an_algorithm_that_knows_no_rungs_gets_successive_halving() -> None:
     assert {proposal.rung for proposal in asked("mine")} == {0, 1}
     with pytest.raises(InputError, match=r"accepted: evolution, .*, cmaes, mine, rungs"):
         check_algorithm("--algorithm", "min", space)
+
+
+def test_no_column_of_a_table_is_taken_for_an_objective(embeddings: SearchSpace) -> None:
+    """Whatever tables have beside metrics and genes is in the list of names that are refused."""
+    _, space, evaluations, _ = search(embeddings, 12)
+    history = History(space, tuple(replace(one, seeds=2, timings=({"step_time": 1.0},)) for one in evaluations))
+    metrics = {*METRICS, *RECORDED, *(name for one in history for name in one.metrics)}
+    columns = {
+        *evaluations_table(history),
+        *(name for one in history for name in record(space, one)),
+        *_attributes(space, history[0]),
+    }
+    assert {name for name in columns - metrics if not name.startswith("gene:")} <= COLUMNS

@@ -49,10 +49,10 @@ budget: {evaluations: 500}
 class Search:
     """A search that never was, written into a real store: random genomes, random scores."""
 
-    def __init__(self, parent: Path, name: str = "tiny", seed: int = 0) -> None:
-        self.space = parse_space(SPACE, "tiny.yaml")
-        start = RunSettings.new(SPACE, seed=0, algorithm="random", corpus={"name": "python"})
-        self.folder = RunFolder.create(parent, self.space, SPACE, start, None, name)
+    def __init__(self, parent: Path, name: str = "tiny", seed: int = 0, space: str = SPACE) -> None:
+        self.space = parse_space(space, "tiny.yaml")
+        start = RunSettings.new(space, seed=0, algorithm="random", corpus={"name": "python"})
+        self.folder = RunFolder.create(parent, self.space, space, start, None, name)
         self.store = self.folder.open_store(create=True)
         self.folder.begin(self.store)
         self.running: list[Job] = []

@@ -90,14 +90,19 @@ def columns_of(snapshots: Mapping[str, Snapshot]) -> list[dict[str, Any]]:
     numbers |= {name: ",.4~g" for name, numeric in genes.items() if numeric}
     seeds = ["seeds"] if any((snapshot.frame["seeds"] > 1).any() for snapshot in snapshots.values()) else []
     order = [*FIRST, *seeds, *(name for name, measured in metrics.items() if measured), *genes, *LAST]
-    return [_column(name, numbers.get(name)) | named.get(name, {}) for name in order]
+    # A loss is told per byte of text and per sample of sound.
+    told = {
+        name: " or ".join(dict.fromkeys(snapshot.space.measure(name).heading for snapshot in snapshots.values()))
+        for name in metrics
+    }
+    return [_column(name, numbers.get(name), (TIMES | told).get(name, "")) | named.get(name, {}) for name in order]
 
 
-def _column(name: str, form: str | None) -> dict[str, Any]:
+def _column(name: str, form: str | None, words: str) -> dict[str, Any]:
     column: dict[str, Any] = {
         "field": name,
         "headerName": name.removeprefix(GENE),
-        "headerTooltip": (METRICS[name].heading if name in METRICS else TIMES.get(name)) or name.removeprefix(GENE),
+        "headerTooltip": words or name.removeprefix(GENE),
         "filter": "agNumberColumnFilter" if form else "agTextColumnFilter",
         "filterParams": {
             "filterOptions": [*(NUMBER_FILTERS if form else TEXT_FILTERS), "blank", "notBlank"],

@@ -219,11 +219,18 @@ def span_of_time(seconds: float) -> tuple[str, float]:
 
 
 def round_values(low: float, high: float) -> list[float]:
-    """Three to eight or so round numbers between two ends, evenly by ratio."""
+    """Three to eight or so round numbers between two ends, evenly by ratio; where these are too near one another for
+    two of them, four of as few digits as tell them apart."""
+    if low == high:
+        return [float(low)]
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
         values = [float(f"{step * 10.0**decade:.3g}") for decade in decades for step in steps]
         values = [value for value in values if low * 0.999 <= value <= high * 1.001]
         if len(values) >= 3:
             break
+    if len(values) < 2:
+        apart = np.geomspace(low, high, 4)
+        told = ([float(f"{value:.{digits}g}") for value in apart] for digits in range(2, 16))
+        values = next((some for some in told if len({*some}) == len(some)), [float(low)])
     return values

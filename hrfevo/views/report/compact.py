@@ -57,7 +57,10 @@ def _free(axis: dict[str, Any]) -> dict[str, Any]:
 
 
 def packed(value: Any) -> Any:
-    """The same with numbers as plotly.js's typed arrays: seven digits are more than a screen can show."""
+    """The same with numbers as plotly.js's typed arrays: seven digits are more than a screen can show.
+
+    Counts are told to the last digit.
+    """
     if isinstance(value, dict):
         return {key: packed(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -65,7 +68,7 @@ def packed(value: Any) -> Any:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "if" or value.size == 0:
         return value.tolist() if isinstance(value, np.ndarray) else value
     if value.dtype.kind == "f":
-        kind = "f4"
+        kind = "f8" if ((np.abs(value) > 2**24) & (value == np.rint(value))).any() else "f4"
     else:
         largest = int(np.abs(value).max())
         kind = "i1" if largest < 2**7 else "i2" if largest < 2**15 else "i4" if largest < 2**31 else "f8"

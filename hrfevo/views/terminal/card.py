@@ -121,8 +121,9 @@ def _pictures(card: Card) -> dict[str, str]:
 
 
 def _confirmed(found: Confirmed, rivals: Mapping[str, Confirmed]) -> str:
+    spread = f" ± {found.spread:.4f}" if len(found.validation) > 1 else ""
     said = (
-        f"validation {found.mean:.4f} ± {found.spread:.4f}, test {found.test_mean:.4f} {found.unit}, "
+        f"validation {found.mean:.4f}{spread}, test {found.test_mean:.4f} {found.unit}, "
         f"{len(found.validation)} × {counted(found.steps, 'step')}"
     )
     compared = {name: found.less(rival) for name, rival in rivals.items()}

@@ -247,7 +247,8 @@ def status_table(status: Status) -> Table:
 
 def number(value: float) -> str:
     """Whole and large numbers with separators, others to five digits."""
-    return f"{value:,.0f}" if float(value).is_integer() or 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
+    # From where five digits round to six.
+    return f"{value:,.0f}" if float(value).is_integer() or 99_999.5 <= abs(value) < 1e15 else f"{value:.5g}"
 
 
 def genes_in_words(values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hrfevo.algorithms.breeding.individual import Fitness
 from hrfevo.results.frames import curve_frame, evaluation_frame
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.history import History
+from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.records import Evaluation
 from hrfevo.views.figures import (
@@ -27,9 +28,9 @@ from hrfevo.views.figures import (
     timeline,
 )
 from hrfevo.views.figures.gallery import Figures
-from hrfevo.views.figures.style import caption_of
+from hrfevo.views.figures.style import caption_of, round_values
 from hrfevo.views.figures.winners.tree import tree
-from tests.tools.synthetic import search
+from tests.tools.synthetic import LAYERS, search
 
 
 def trace(figure: Any, name: str) -> Any:
@@ -313,3 +314,41 @@ def test_a_figure_that_a_run_lacks_is_said_with_those_that_it_has() -> None:
     assert str(error.value) == f"figure 'fronts': the run has no such figure (did you mean 'front'?); {accepted}"
     with pytest.raises(KeyError, match="the run has too few evaluations for any"):
         Figures()["front"]
+
+
+def test_the_best_is_drawn_however_large_the_front(layers: SearchSpace) -> None:
+    _, _, evaluations, curves = search(layers, 100)
+    frame = evaluation_frame(History(layers, tuple(evaluations)))
+    assert frame["front"].sum() > 3
+    figure = learning_curves(curve_frame(curves), frame, layers.objectives, limit=3)
+    best = frame.loc[frame["place"] == 0, "genome"].item()
+    assert {*trace(figure, f"best: {best}").customdata} == {best}
+
+
+def test_a_caption_says_where_values_are_left_out(layers: SearchSpace) -> None:
+    """A gene of layers has several values in each genome."""
+    deep = parse_space(LAYERS.replace("min: 1\n    max: 3", "min: 3\n    max: 4"), "deep.yaml")
+    for space, all_are_drawn in ((layers, True), (deep, False)):
+        _, _, evaluations, _ = search(space, 180)
+        figure = gene_values(evaluation_frame(History(space, tuple(evaluations))), space, ["mixer.kind of every layer"])
+        genomes = {e.genome: e.values["layers"] for e in evaluations}
+        assert (sum(len(dots.x) for dots in figure.data) == sum(map(len, genomes.values()))) == all_are_drawn
+        assert ("400 dots" in caption_of(figure)) != all_are_drawn
+
+
+def test_outside_a_picture_is_what_lies_beyond_the_axes_that_are_drawn(layers: SearchSpace) -> None:
+    _, _, evaluations, _ = search(layers, 60)
+    slow = next(e for e in evaluations if e.status == "finished" and e.rung == 0)
+    changed = [replace(e, metrics=e.metrics | {"step_time": 900.0}) if e is slow else e for e in evaluations]
+    frame = evaluation_frame(History(layers, tuple(changed)))
+    frame["bits_per_byte"] = frame["bits_per_byte"].where(frame["bits_per_byte"].isna(), 2.0)
+    assert "are outside the picture" in caption_of(front(frame, layers.objectives))
+    assert "outside" not in caption_of(front(frame, layers.objectives, x="parameters"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(61_000, 64_000), (1.01e6, 1.02e6), (1e-3, 1.2e-3), (2.5, 2.5), (1, 1e6)])
+def test_a_logarithmic_axis_has_ticks_however_little_it_spans(low: float, high: float) -> None:
+    ticks = round_values(low, high)
+    assert len({*ticks}) == len(ticks) >= (1 if low == high else 2)
+    room = (high - low) / 6
+    assert all(low - room <= tick <= high + room for tick in ticks)

@@ -11,7 +11,9 @@ from scipy import stats
 from hrfevo.results.comparison.paired import Difference, difference
 from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.range_ends import RangeEnd
-from hrfevo.views.verdicts import headline, rivals, size_beside
+from hrfevo.views.terminal.card import _confirmed
+from hrfevo.views.terminal.tables import number
+from hrfevo.views.verdicts import headline, over_founder, rivals, size_beside
 
 
 def side(origin: str, losses: list[float], parameters: int = 1000, **changes: object) -> Confirmed:
@@ -108,3 +110,27 @@ def test_a_rival_that_was_tuned_to_a_limit_may_be_treated_unfairly() -> None:
     told = said(BETTER, WORSE, range_ends={"transformer": [end]})
     assert "Tuning the transformer ended at a limit: training.learning_rate is at its upper end (0.02) in 5 of" in told
     assert "limit" not in said(BETTER, WORSE)
+
+
+def test_standard_errors_over_the_founder_are_neither_rounded_to_what_is_asked_nor_negative() -> None:
+    founder = side("founder", [2.0, 2.0, 2.0])
+    founder = replace(founder, genome="cc", is_founder=True)
+    for shift, told in (
+        (-2.96, "It is 2.9 standard errors of the paired difference better on validation, less than the 3 that"),
+        (-3.0001, "It is 3.0 standard errors of the paired difference better on validation, at least the 3 that"),
+        (4.56, "It is 4.5 standard errors of the paired difference worse on validation, less than the 3 better that"),
+    ):
+        # Their standard error is 1/√3 of their standard deviation.
+        winner = side("search", [2 + shift / 3**0.5 + noise for noise in (-1.0, 0.0, 1.0)])
+        assert told in over_founder(winner, founder)
+
+
+def test_one_seed_has_no_spread_on_a_card() -> None:
+    facts = [" ± " in _confirmed(side("search", losses), {}) for losses in ([2.0], [2.0, 2.1])]
+    assert facts == [False, True]
+
+
+def test_numbers_of_five_digits_are_never_written_as_powers() -> None:
+    assert [number(value) for value in (99_999.4, 99_999.5, -99_999.7, 123_456.7, 0.123456)] == [
+        "99999", "100,000", "-100,000", "123,457", "0.12346",
+    ]  # fmt: skip

@@ -132,6 +132,10 @@ def test_columns_of_a_data_set_are_read(tmp_path: Path, folder: Path) -> None:
     assert loaded.content_hash == direct.content_hash
     with pytest.raises(InputError, match=r"column 'word' holds .*, not sound"):
         read({"dataset": str(tmp_path / "set"), "audio": "word", "rate": RATE}, tmp_path)
+    unknown = columns | {"word": [-1, *columns["word"][1:]]}  # of no class, as `datasets` has it
+    datasets.Dataset.from_dict(unknown).cast(features).save_to_disk(tmp_path / "unknown")
+    with pytest.raises(InputError, match=r"row 0: has no label, as others have"):
+        read({"dataset": str(tmp_path / "unknown"), "audio": "sound", **columns_of}, tmp_path)
     # Splits of its own that share a speaker are refused, as those of files are, unless that is what is asked for.
     parts = {split: [*range(at, len(files), 2)] for at, split in enumerate(("train", "test"))}
     halves = {split: datasets.Dataset.from_dict(columns).cast(features).select(rows) for split, rows in parts.items()}

@@ -71,7 +71,7 @@ def learning_curves(
 
 def _sample(ends: pd.DataFrame, best: str, limit: int) -> pd.DataFrame:
     """The best, the front, and an even sample of the rest, as many of each rung."""
-    kept = ends[ends["front"] | (ends.index == best)].head(limit)
+    kept = pd.concat([ends.loc[[best]], ends[ends["front"] & (ends.index != best)]]).head(limit)
     parts = [kept]
     rungs = sorted(ends["rung"].unique(), reverse=True)
     for place, rung in enumerate(rungs):

@@ -85,9 +85,12 @@ def gene_values(
     genomes = frame[needed].sort_values(["rung", "number"]).drop_duplicates("genome").sort_values("birth")
     genomes = genomes.assign(front=genomes["genome"].isin(winners))
     scored = genomes.loc[genomes["status"] == "finished", metric]
-    sample = (
-        "" if len(genomes) <= MOST_BANDS else f"; at most {MOST_DOTS} dots or {MOST_BANDS} bands of a gene are drawn"
-    )
+    some, is_whole = [], True
+    for panel in drawn:
+        every = _values(panel, genomes, metric)
+        some.append(_thinned(every, panel.gene))
+        is_whole &= len(some[-1]) == len(every)
+    sample = "" if is_whole else f"; of a gene {MOST_DOTS} dots or {MOST_BANDS} bands are drawn, and all on the front"
     fig = figure(
         "Values of the genes",
         "Where dots gather, the search has settled. The more a colour stands out, the better the score after "
@@ -96,7 +99,7 @@ def gene_values(
         showlegend=False,
     )
     grid = small_multiples(fig, [panel.name for panel in drawn], columns)
-    for index, panel in enumerate(drawn):
+    for index, (panel, values) in enumerate(zip(drawn, some, strict=True)):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         grid.update_xaxes(
             range=padded(-0.5, genomes["birth"].max() + 0.5, share=0.01),
@@ -105,7 +108,6 @@ def gene_values(
             **place,
         )
         grid.update_yaxes(**gene_axis(panel.gene), **place)
-        values = _values(panel, genomes, metric)
         if isinstance(panel.gene, IntervalGene):
             _draw_bands(grid, values, metric, direction, place)
         else:
@@ -114,12 +116,16 @@ def gene_values(
 
 
 def _values(panel: Panel, genomes: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A row per value, the front last and so on top; `score` is missing where there is none."""
+    """A row per value; `score` is missing where there is none."""
     score = genomes[metric].where(genomes["status"] == "finished")
     known = genomes[["birth", "front"]].assign(score=score)
     values = pd.concat([known.assign(value=genomes[name].astype(object)) for name in panel.columns])
-    values = values[values["value"].notna()]
-    limit = MOST_BANDS if isinstance(panel.gene, IntervalGene) else MOST_DOTS
+    return values[values["value"].notna()]
+
+
+def _thinned(values: pd.DataFrame, gene: BaseGene) -> pd.DataFrame:
+    """Not too many of them, the front last and so on top."""
+    limit = MOST_BANDS if isinstance(gene, IntervalGene) else MOST_DOTS
     if len(values) > limit:
         kept = values["front"].to_numpy(copy=True)
         kept[np.linspace(0, len(values) - 1, limit).astype(int)] = True

@@ -29,9 +29,7 @@ def evenly(count: int, most: int) -> np.ndarray:
 
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis with a few round numbers on it, also where it spans less than a decade."""
-    ticks = round_values(low, high) if high > low else [low]
-    if len(ticks) < 2 and high > low:
-        ticks = [float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)]
+    ticks = round_values(low, high)
     return {
         "type": "log",
         "range": padded(low, high, log=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from hrfevo.views.figures.style import (
     text,
 )
 from hrfevo.views.terminal.tables import short_names
-from signal_model.config.task import LOSSES
 from signal_model.support.errors import counted
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
@@ -56,12 +56,13 @@ def front(
     others = finished[~finished["front"]]
     told = others[drawn(frame).reindex(others.index)]
     rungs = sorted(finished["rung"].unique())
+    axes = {name: front_axis(frame, objectives, name, measures) for name in (across, metric)}
     fig = figure(
         front_title(across, metric),
-        _caption(finished, top, len(winners), objectives)
+        _caption(finished, top, objectives, axes)
         + ("" if len(told) == len(others) else f" Of the others {len(told):,} of {len(others):,} are drawn."),
-        xaxis=front_axis(frame, objectives, across, measures),
-        yaxis=front_axis(frame, objectives, metric, measures),
+        xaxis=axes[across],
+        yaxis=axes[metric],
     )
     for rung in rungs:
         data = told[told["rung"] == rung]
@@ -126,7 +127,11 @@ def front_axis(
     return metric_axis(metric, objectives.get(metric), measures) | kind
 
 
-def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives: Objectives) -> str:
+def _caption(
+    finished: pd.DataFrame, top: pd.DataFrame, objectives: Objectives, axes: Mapping[Metric, Mapping[str, Any]]
+) -> str:
+    """Who is on the front, and how many are beyond these axes."""
+    winners = int(top["front"].sum())
     peers = f"{counted(len(top), 'evaluation')} of {counted(top['steps'].iloc[0], 'step')}" if len(top) else "none"
     if len(objectives) == 1:
         kept = f"The best of {peers} stands out"
@@ -134,9 +139,9 @@ def _caption(finished: pd.DataFrame, top: pd.DataFrame, winners: int, objectives
         kept = f"{winners} of {peers} {'is' if winners == 1 else 'are'} on the front: no other is better in one "
         kept += f"of the {len(objectives)} objectives without being worse in another"
     outside = pd.Series(False, index=finished.index)
-    for metric in filter(lambda name: METRICS[name].trained, {*objectives, *LOSSES & {*finished.columns}}):
-        ends = front_axis(finished, objectives, metric)["range"]
-        outside |= (finished[metric] < ends[0]) | (finished[metric] > ends[1])
+    for metric in filter(lambda name: METRICS[name].trained, axes):
+        low, high = axes[metric]["range"]
+        outside |= (finished[metric] < low) | (finished[metric] > high)
     hidden = f"{outside.sum():,} of all {len(finished):,}, the worst, are outside the picture"
     return f"{kept} ({hidden})." if outside.any() else f"{kept}."
 

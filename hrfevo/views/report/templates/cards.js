@@ -28,12 +28,16 @@
     return made;
   }
 
+  // As Python writes it; in full by a format of a plugin's that says nothing of digits.
   function written(form, value) {
     if (value === null || value === undefined) { return '–'; }
-    var parts = /\.(\d)([fg])/.exec(form), digits = Number(parts[1]);
-    var options = parts[2] === 'f'
-      ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : { maximumSignificantDigits: digits };
-    return value.toLocaleString('en-US', options);
+    var parts = /\.(\d+)([efg%])$/.exec(form);
+    if (!parts) { return value.toLocaleString('en-US', { maximumSignificantDigits: 6 }); }
+    var digits = Number(parts[1]);
+    if (parts[2] === 'e') { return value.toExponential(digits); }
+    return value.toLocaleString('en-US', parts[2] === 'g' ? { maximumSignificantDigits: digits || 1 } : {
+      style: parts[2] === '%' ? 'percent' : 'decimal', minimumFractionDigits: digits, maximumFractionDigits: digits
+    });
   }
 
   function shown(value) {

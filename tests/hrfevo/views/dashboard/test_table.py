@@ -11,7 +11,7 @@ import pytest
 from hrfevo.views.dashboard.table import columns_of, rows_of
 from hrfevo.views.dashboard.watch import Runs
 from signal_model.support.errors import InputError
-from tests.tools.dashboards import Search
+from tests.tools.dashboards import SPACE, Search
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,20 @@ def test_genes_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
         rows_of({"tiny": runs.snapshot("tiny")}, {"endRow": 3})
     with pytest.raises(InputError, match="is damaged"):
         runs.snapshot("tiny")
+
+
+def test_a_loss_is_headed_by_what_the_corpus_is_counted_in(tmp_path: Path) -> None:
+    """Of sound it is bits per sample, and where runs of both are shown, both are said."""
+    found = {}
+    for name, corpus in (("text", "corpus: python"), ("sound", "corpus: chirps")):
+        search = Search(tmp_path, name, space=SPACE.replace("corpus: python", corpus))
+        search.go_on(2)
+        found[name] = search.snapshot()
+    for chosen, told in (
+        (["text"], "validation loss, bits per byte"),
+        (["sound"], "validation loss, bits per sample"),
+        (["text", "sound"], "validation loss, bits per byte or validation loss, bits per sample"),
+    ):
+        columns = {column["field"]: column for column in columns_of({name: found[name] for name in chosen})}
+        assert columns["bits_per_byte"]["headerTooltip"] == told
+        assert columns["began"]["headerTooltip"] == "start, minutes since the search began"

@@ -13,6 +13,7 @@ from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.genome.recipe import recipe_of
 from hrfevo.results.history import History
+from hrfevo.space.metrics import METRICS, Measure
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.model.portrait import portraits
 from hrfevo.views.report.page import render
@@ -263,3 +264,18 @@ def test_texts_from_data_are_shown_as_texts(opened: Any) -> None:
     assert page.locator("text", has_text="<b>x</b>").count() > 0
     assert page.locator("main b b, main a:not([rel=tooltip]), [style*='font-weight: bold']").count() == 0
     assert page.locator("script").count() == 5
+
+
+def test_a_card_writes_numbers_as_their_measure_says(
+    opened: Any, eighty: Searched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of plugins' objectives, too, whose formats may be any of Python's."""
+    forms = {"": "1,234.5", ".1%": "123,450.0%", ".2e": "1.23e+3", ".4g": "1,235", ",.2f": "1,234.50"}
+    for place, form in enumerate(forms):
+        monkeypatch.setitem(METRICS, f"extra_{place}", Measure(f"extra {place}", format=form))
+    extra = {f"extra_{place}": 1234.5 for place in range(len(forms))}
+    run, space, evaluations, curves = eighty
+    page = opened(rendered(run, space, [replace(e, metrics=e.metrics | extra) for e in evaluations], curves))
+    page.locator("button[data-genome]").first.click()
+    rows = page.locator("#card .measured tr").all_inner_texts()
+    assert [row.split("\t")[1] for row in rows if row.startswith("extra")] == [*forms.values()]

@@ -100,3 +100,9 @@ def test_what_is_said_of_all_stays_true_where_some_are_drawn(layers: SearchSpace
             assert found == 1 + sum(e.metrics["bits_per_byte"] < one.metrics["bits_per_byte"] for e in peers)
     for genome, children in zip(part["genomes"]["id"], part["genomes"]["children"], strict=True):
         assert children == len({e.genome for e in evaluations if genome in e.parents})
+
+
+def test_counts_are_packed_to_the_last_digit() -> None:
+    counts = np.array([123_456_789.0, np.nan, 7.0])
+    assert unpacked(packed(counts)) == pytest.approx(counts, rel=0, nan_ok=True)
+    assert packed(np.array([2.123456789, 16_777_216.0]))["dtype"] == "f4"
