@@ -17,9 +17,9 @@ from hrfevo.space.genes import (
     UnitGene,
     Value,
     is_numeric,
-    place_of,
 )
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.values import place_of
 
 if TYPE_CHECKING:
     import optuna

@@ -281,7 +281,7 @@ class ChoiceGene(BaseGene):
     def all_values(self) -> Sequence[Value]:
         return self.values
 
-    _distinct = field_validator("values")(lambda values: distinct(values))
+    _distinct = field_validator("values")(distinct)
 
     def sample(self, generator: np.random.Generator) -> Value:
         return self.values[int(generator.integers(len(self.values)))]
