@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.emulator import Emulator
-from hrfevo.benchmark.survey import Survey, read_survey, refuse_unknowable, survey_schema
-from hrfevo.benchmark.table import about_of, load_table, read_parquet
+from hrfevo.benchmark.survey import Survey, read_survey, survey_schema
+from hrfevo.benchmark.table import about_of, load_table, read_parquet, refuse_unknowable
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
 from signal_model.support.errors import InputError

@@ -11,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from hrfevo.benchmark.ensemble import Kernels
-from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED
-from hrfevo.space.genome import Genome
-from hrfevo.space.metrics import ADDED, PROBED
+from hrfevo.benchmark.table import ABOUT, BY_RUNG, FIXED, refuse_unknowable
+from hrfevo.space.genome import Genome, express
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.records import Evaluation
 from signal_model.support.errors import InputError, counted
@@ -34,12 +33,6 @@ def survey_schema() -> pa.Schema:
     )
 
 
-def refuse_unknowable(place: str, space: SearchSpace) -> None:
-    """Raise InputError, naming the `place` of a space, where it asks for what no emulator can know."""
-    if others := [*space.probes, *space.added]:
-        raise InputError(f"{place}: {others[0]} cannot be emulated; none of {', '.join((*PROBED, *ADDED))} can")
-
-
 def survey_of_run(
     space: SearchSpace,
     evaluations: Sequence[Evaluation],
@@ -51,10 +44,6 @@ def survey_of_run(
     `step_times` are those that were measured again, by genome.
     Raises InputError if what it measured cannot be emulated, or is too little.
     """
-    if space.inherit:
-        raise InputError(
-            "space: inherit: an emulator knows genomes, not whose weights they began with; accepted: false"
-        )
     refuse_unknowable("space", space)
     trainings: dict[tuple[str, int], list[Evaluation]] = {}
     for evaluation in evaluations:
@@ -153,16 +142,25 @@ def read_survey(table: pa.Table, space: SearchSpace) -> Survey:
         float(np.median(seconds_best)) if seconds_best else 0.0,
         _overheads([row for seeds in whole.values() for row in seeds], space.rungs),
         float(np.median(refused)) if refused else 0.0,
-        [_failure(row) for row in trained if row["reason"].startswith("failed")],
+        [_failure(space, row) for row in trained if row["reason"].startswith("failed")],
         len(repeated),
         len(trained),
         json.loads(table.schema.metadata[ABOUT]).get("kernels"),
     )
 
 
-def _failure(row: dict[str, Any]) -> Failure:
-    reason = row["reason"].partition(": ")[2]
-    return Failure(Genome(json.loads(row["genome"])), row["parameters"] or 0.0, len(row["bits_per_byte"]), reason)
+def _failure(space: SearchSpace, row: dict[str, Any]) -> Failure:
+    genome, reason = Genome(json.loads(row["genome"])), row["reason"].partition(": ")[2]
+    # A worker that died has not told what it had counted.
+    parameters = row["parameters"] or parameters_of(space, genome)
+    return Failure(genome, parameters, len(row["bits_per_byte"]), reason)
+
+
+def parameters_of(space: SearchSpace, genome: Genome) -> int:
+    """Of the untrained model of a genome."""
+    from signal_model.model import build_model, count_parameters
+
+    return count_parameters(build_model(express(space, genome, seed=0).model, 0))
 
 
 def _deviations(values: np.ndarray) -> np.ndarray:

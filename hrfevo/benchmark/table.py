@@ -16,6 +16,7 @@ from hrfevo.benchmark.base import Scale, Station
 from hrfevo.space.genome import Genome, all_genomes
 from hrfevo.space.reading import parse_space
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.sections import Bounds
 from hrfevo.store.records import Evaluation
 from hrfevo.workers.base import Point
 from signal_model.support.errors import InputError, one_line
@@ -50,14 +51,26 @@ class Table:
     def scale(self) -> Scale:
         """Of all genomes of the table: each objective from its best to its worst value."""
         finished = [s[-1] for s in self.stations.values() if s[-1].status == "finished"]
+        if not finished:
+            raise InputError("table: no genome of it came to the last rung within the bounds; accepted: wider bounds")
         points = np.array([[s.metrics[name] for name in self.space.objectives] for s in finished])
         points = -points * np.array(self.space.weights)
-        full = float(np.mean([sum(s.seconds for s in stations) for stations in self.stations.values()]))
+        trained = [stations for stations in self.stations.values() if stations[-1].status != "infeasible"]
+        full = float(np.mean([sum(s.seconds for s in stations) for stations in trained]))
         return Scale(points, points.min(axis=0), points.max(axis=0), full)
 
 
 def _whole(stations: Sequence[Station]) -> Station:
     return replace(stations[-1], seconds=sum(station.seconds for station in stations))
+
+
+def refuse_unknowable(place: str, space: SearchSpace) -> None:
+    """Raise InputError, naming the `place` of a space, where it asks for what no benchmark keeps."""
+    if space.inherit:
+        raise InputError(f"{place}: inherit: a benchmark knows no weights that others begin with; accepted: false")
+    known = [*BY_RUNG[:2], *FIXED]
+    if others := [name for name in (*space.objectives, *space.constraints) if name not in known]:
+        raise InputError(f"{place}: no benchmark knows of {others[0]}; accepted: {', '.join(known)}")
 
 
 def table_of_run(
@@ -93,7 +106,10 @@ def save_table(table: pa.Table, path: Path) -> None:
 
 
 def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
-    """Read a table. Raises InputError if it is none, or `overrides` make its space one it does not hold."""
+    """Read a table, and keep to the bounds of its space.
+
+    Raises InputError if it is none, or `overrides` make its space one it does not hold.
+    """
     raw = read_parquet(path)
     about = about_of(raw, path)
     if raw.schema.names != _schema().names:
@@ -105,7 +121,11 @@ def load_table(path: Path, overrides: Sequence[str] = ()) -> Table:
     if missing:
         raise InputError(f"{path}: rungs: has no measurements after {missing} steps; accepted: {full.rungs}")
     chosen = [full.rungs.index(steps) for steps in space.rungs]
-    stations = {Genome(json.loads(row["genome"])).id: _stations(row, chosen) for row in raw.to_pylist()}
+    refuse_unknowable(str(path), space)
+    rows = raw.to_pylist()
+    if any(row["reason"].startswith("infeasible") for row in rows):
+        _refuse_wider(f"{path}: constraints", full.constraints, space.constraints)
+    stations = {Genome(json.loads(row["genome"])).id: _bounded(space, _stations(row, chosen)) for row in rows}
     if any(genome.id not in stations for genome in all_genomes(space)):
         raise InputError(f"{path}: does not hold all genomes of its space")
     return Table(space, stations, about)
@@ -169,3 +189,29 @@ def _stations(row: dict[str, Any], chosen: Sequence[int]) -> list[Station]:
             stations.append(Station(status, reason, fixed, spent))
         below = rung
     return stations
+
+
+def _bounded(space: SearchSpace, stations: list[Station]) -> list[Station]:
+    """As a search within the bounds finds them: who is beyond one untrained takes no time, others those they took."""
+    untrained = {name: value for name, value in stations[0].metrics.items() if name in FIXED}
+    if stations[0].status != "infeasible" and (beyond := space.violation(untrained)):
+        return [Station("infeasible", beyond, untrained, 0.0)] * len(stations)
+    return [
+        replace(station, status="infeasible", reason=beyond)
+        if station.status == "finished" and (beyond := space.violation(station.metrics))
+        else station
+        for station in stations
+    ]
+
+
+def _refuse_wider(place: str, made: Mapping[str, Bounds], wanted: Mapping[str, Bounds]) -> None:
+    """Raise InputError for bounds beyond those that genomes were refused by: nothing else was measured of these."""
+    for name, bounds in made.items():
+        lowest, highest = (-np.inf, np.inf) if name not in wanted else _ends(wanted[name])
+        low, high = _ends(bounds)
+        if lowest < low or highest > high:
+            raise InputError(f"{place}: {name}: was measured within bounds alone; accepted: {bounds.words}")
+
+
+def _ends(bounds: Bounds) -> tuple[float, float]:
+    return -np.inf if bounds.min is None else bounds.min, np.inf if bounds.max is None else bounds.max

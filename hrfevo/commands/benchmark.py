@@ -34,8 +34,8 @@ def build(
     genomes: Annotated[
         int | None, typer.Option(min=1, help="About so many instead of every one: for an emulator of a large space")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the run folder")] = Path("runs"),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run folder; runs unless given")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Everything random comes from it; 0 unless given")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Evaluations at once")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
@@ -64,11 +64,16 @@ def build(
     if not output.absolute().parent.is_dir():
         raise InputError(f"{output}: no such folder: {output.absolute().parent}")
     if source.is_dir():
+        given = {"--genomes": genomes, "--out": out, "--seed": seed, "--workers": workers, "--address": address}
+        for option, value in {**given, "--set": set_ or None}.items():
+            if value is not None:
+                raise InputError(f"{option}: is of trainings, and those of {source} are made; leave it out")
         folder = RunFolder.open(source)
         if folder.settings.algorithm not in (GRID, SURVEY):
             raise InputError(f"{source}: is not a run of `hrfevo benchmark build`")
     else:
-        folder = _train(source, genomes, out, seed, list(set_ or []), Machinery("ray", workers, address, device))
+        machinery = Machinery("ray", workers, address, device)
+        folder = _train(source, genomes, out or Path("runs"), seed or 0, list(set_ or []), machinery)
     store = folder.open_store()
     about: dict[str, Any] = {"space": folder.space_text()}
     about |= {key: value for key, value in folder.settings.to_dict().items() if key in ("set", "seed", "corpus")}
@@ -120,18 +125,23 @@ def run_command(
     from hrfevo.benchmark.summary import markdown, summarise
 
     names, targets = algorithms.split(","), references.split(",")
-    for name in [*names, *targets]:
-        bare = name.removesuffix(FULL)
-        if bare not in registry.algorithms():
-            raise registry.unknown("--algorithms", bare)
+    for option, told in (("--algorithms", names), ("--references", targets)):
+        for name in told:
+            if (bare := name.removesuffix(FULL)) not in registry.algorithms():
+                raise registry.unknown(option, bare)
     if measure not in ("hypervolume", "regret"):
         raise InputError(f"--measure {measure}: accepted: hypervolume, regret")
     try:
-        counts = [int(count) for count in workers.split(",")]
+        counts = [*dict.fromkeys(int(count) for count in workers.split(","))]
     except ValueError:
         raise InputError(f"--workers {workers}: whole numbers with commas") from None
     if not all(0 < count <= 100_000 for count in counts):
         raise InputError(f"--workers {workers}: from 1 to 100,000")
+    for option, value in (("--trainings", trainings), ("--spread", spread)):
+        if not math.isfinite(value):
+            raise InputError(f"{option} {value}: expected a finite number")
+    if figure is not None and not figure.absolute().parent.is_dir():
+        raise InputError(f"--figure {figure}: no such folder: {figure.absolute().parent}")
     overrides = list(set_ or [])
     if measure == "regret":
         first, direction = next(iter(check_benchmark(benchmark, overrides).objectives.items()))
@@ -190,12 +200,14 @@ def _train(
 ) -> RunFolder:
     from hrfevo.algorithms.registry import GRID, SURVEY
     from hrfevo.algorithms.survey import EACH
+    from hrfevo.benchmark.table import refuse_unknowable
     from hrfevo.runner.start import Asked, start
     from hrfevo.space.reading import load_space, space_size
 
     loaded, _ = load_space(space, overrides)
     if loaded.task != "language_modelling":
         raise InputError(f"{space}: task: benchmarks are of language modelling, and its task is {loaded.task}")
+    refuse_unknowable(str(space), loaded)  # what no file could hold is said before it is trained, not after
     size = space_size(loaded)
     if genomes is None and (size.continuous or size.discrete > MOST_IN_TABLE):
         raise InputError(

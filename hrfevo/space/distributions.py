@@ -19,6 +19,7 @@ from hrfevo.space.genes import (
     is_numeric,
 )
 from hrfevo.space.search_space import SearchSpace
+from hrfevo.space.values import place_of
 
 if TYPE_CHECKING:
     import optuna
@@ -42,7 +43,7 @@ def in_own_scale(name: str, gene: UnitGene, value: Value) -> Iterator[tuple[str,
 
     if isinstance(gene, OrderedGene):
         choices = gene.values if is_numeric(gene) else labels(gene)
-        yield name, choices[gene.values.index(value)], CategoricalDistribution(choices)
+        yield name, choices[place_of(value, gene.values)], CategoricalDistribution(choices)
     elif isinstance(gene, IntGene):
         yield name, value, IntDistribution(gene.low, gene.high, gene.log)
     else:
@@ -86,7 +87,7 @@ def _flatten(
                 _flatten(gene.genes, layer, f"{where}[{index}].", coordinates, parameters, distributions)
         elif isinstance(gene, ChoiceGene):
             names = labels(gene)
-            parameters[where] = names[gene.values.index(values[name])]
+            parameters[where] = names[place_of(values[name], gene.values)]
             distributions[where] = CategoricalDistribution(names)
         else:
             assert isinstance(gene, UnitGene)

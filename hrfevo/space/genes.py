@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested
+from hrfevo.space.values import as_float, contains, distinct, place_of, spelled_as_one_of
 from signal_model.config import LayerConfig
 from signal_model.support.errors import InputError, closest, counted
 from signal_model.support.settings import Config, words
@@ -58,6 +59,10 @@ class BaseGene(Config):
     @abstractmethod
     def admits(self, value: Value) -> bool:
         """Whether `value` is one this gene may take, in canonical form."""
+
+    @abstractmethod
+    def spelled(self, value: Value) -> Value:
+        """The value as this gene writes it, such as 1.0 where people write 1; what it may not take stays as it is."""
 
     @abstractmethod
     def extremes(self) -> list[Value]:
@@ -117,6 +122,9 @@ class FloatGene(UnitGene):
     def admits(self, value: Value) -> bool:
         return isinstance(value, float) and self.low <= value <= self.high
 
+    def spelled(self, value: Value) -> Value:
+        return as_float(value)
+
     def extremes(self) -> list[Value]:
         return [self.low, self.high]
 
@@ -157,6 +165,9 @@ class IntGene(UnitGene):
 
     def admits(self, value: Value) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
+    def spelled(self, value: Value) -> Value:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def extremes(self) -> list[Value]:
         return [self.low, self.high]
@@ -205,6 +216,9 @@ class IntervalGene(UnitGene):
             and self.low <= value[0] < value[1] <= self.high
         )
 
+    def spelled(self, value: Value) -> Value:
+        return [as_float(end) for end in value] if isinstance(value, list) else value
+
     def extremes(self) -> list[Value]:
         return [self.from_unit([0, 0]), self.from_unit([0, 1]), self.from_unit([1, 1])]
 
@@ -226,22 +240,25 @@ class OrderedGene(UnitGene):
     def all_values(self) -> Sequence[Value]:
         return self.values
 
-    _distinct = field_validator("values")(lambda values: _distinct(values))
+    _distinct = field_validator("values")(distinct)
 
     def from_unit(self, unit: Sequence[float]) -> Value:
         return self.values[min(int(max(unit[0], 0.0) * len(self.values)), len(self.values) - 1)]
 
     def to_unit(self, value: Value) -> list[float]:
-        return [(self.values.index(value) + 0.5) / len(self.values)]
+        return [(place_of(value, self.values) + 0.5) / len(self.values)]
 
     def neighbour(self, value: Value, step: int) -> Value:
         """One place up or down the list; the other way at an end."""
-        at = self.values.index(value)
+        at = place_of(value, self.values)
         moved = at + step if 0 <= at + step < len(self.values) else at - step
         return self.values[min(max(moved, 0), len(self.values) - 1)]
 
     def admits(self, value: Value) -> bool:
-        return _contains(self.values, value)
+        return contains(self.values, value)
+
+    def spelled(self, value: Value) -> Value:
+        return spelled_as_one_of(self.values, value)
 
     def extremes(self) -> list[Value]:
         return list(self.values)
@@ -264,13 +281,16 @@ class ChoiceGene(BaseGene):
     def all_values(self) -> Sequence[Value]:
         return self.values
 
-    _distinct = field_validator("values")(lambda values: _distinct(values))
+    _distinct = field_validator("values")(distinct)
 
     def sample(self, generator: np.random.Generator) -> Value:
         return self.values[int(generator.integers(len(self.values)))]
 
     def admits(self, value: Value) -> bool:
-        return _contains(self.values, value)
+        return contains(self.values, value)
+
+    def spelled(self, value: Value) -> Value:
+        return spelled_as_one_of(self.values, value)
 
     def extremes(self) -> list[Value]:
         return list(self.values)
@@ -308,9 +328,12 @@ def _of_type(*kinds: type[BaseGene]) -> BeforeValidator:
 def _stepped(gene: FloatGene | IntGene) -> OrderedGene:
     """The multiples of a step from `low` on, as the list that they are."""
     assert gene.step is not None
-    count = math.floor((gene.high - gene.low) / gene.step * (1 + 1e-9)) + 1 if gene.step > 0 else 0
+    count = 0
+    if gene.step > 0:
+        count = math.floor(min((gene.high - gene.low) / gene.step, MOST_STEPS) * (1 + 1e-9)) + 1
     if gene.log or not 1 < count <= MOST_STEPS:
-        problem = "goes with log: false" if gene.log else f"takes it through {counted(max(0, count), 'value')}"
+        through = f"more than {MOST_STEPS:,} values" if count > MOST_STEPS else counted(count, "value")
+        problem = "goes with log: false" if gene.log else f"takes it through {through}"
         message = f"{problem}; accepted: a step of which 2 to {MOST_STEPS:,} lie between low and high, without log"
         raise PydanticCustomError("misfit", "{message}", {"place": ("step",), "message": message})
     values = [gene.low + place * gene.step for place in range(count)]
@@ -360,6 +383,9 @@ class LayersGene(BaseGene):
     def admits(self, value: Value) -> bool:
         return isinstance(value, list) and self.min <= len(value) <= self.max
 
+    def spelled(self, value: Value) -> Value:
+        return value
+
     def extremes(self) -> list[Value]:
         raise TypeError("layers are tried gene by gene; see hrfevo.space.search_space")
 
@@ -397,19 +423,6 @@ def _check_range(gene: _G, low: float, high: float, log: bool) -> _G:
         raise ValueError(f"low must be below high, got low {low:g} and high {high:g}")
     if log and low <= 0:
         raise ValueError(f"a logarithmic range starts above 0, got low {low:g}")
+    if not math.isfinite(high / low if log else high - low):
+        raise ValueError(f"low {low:g} and high {high:g} are too far apart for floating-point numbers")
     return gene
-
-
-def _distinct(values: list[Value]) -> list[Value]:
-    if len({(type(value), _hashable(value)) for value in values}) < len(values):
-        raise ValueError(f"{values} names a value twice")
-    return values
-
-
-def _hashable(value: Value) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
-
-
-def _contains(values: Sequence[Value], value: Value) -> bool:
-    # 1 == True == 1.0 in Python, but they are different settings
-    return any(type(value) is type(other) and value == other for other in values)

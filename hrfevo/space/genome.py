@@ -139,7 +139,7 @@ def flat(values: Mapping[str, Value]) -> Values:
 
 
 def canonical(space: SearchSpace, values: Mapping[str, Value]) -> Genome:
-    """The genome with exactly these values.
+    """The genome with exactly these values, each as its gene writes it.
 
     Raises ValueError for a value that is missing, not admitted, or of a gene that is not active.
 
@@ -161,7 +161,7 @@ def _canonical(genes: Mapping[str, Any], values: Mapping[str, Value], place: str
     def choose(name: str, gene: BaseGene) -> Value:
         if name not in values:
             raise ValueError(f"genome: {place}{name} is active and has no value; accepted: {gene.domain}")
-        value = values[name]
+        value = gene.spelled(values[name])
         if not gene.admits(value):
             several = isinstance(gene, LayersGene) and isinstance(value, list)
             told = counted(len(value), "layer") if several else repr(value)

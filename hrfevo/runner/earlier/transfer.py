@@ -61,7 +61,7 @@ def _filled(genes: Mapping[str, Any], known: Mapping[str, Value], settings: Mapp
             layers = settings["layers"]
             own = known.get(name, [{}] * len(layers))
             return [_filled(gene.genes, one, layer) for one, layer in zip(own, layers, strict=True)]
-        return _spelled(gene, known[name] if name in known else _setting(settings, name))
+        return known[name] if name in known else _setting(settings, name)
 
     return resolve(genes, choose)
 
@@ -72,12 +72,6 @@ def _setting(settings: Any, name: str) -> Value:
             raise ValueError(f"genome: {name} is active here, and no setting of its model")
         settings = settings[part]
     return settings
-
-
-def _spelled(gene: BaseGene, value: Value) -> Value:
-    """A value as the gene writes it: 2 where a setting is 2.0."""
-    same = (v for v in getattr(gene, "values", ()) if v == value and isinstance(v, bool) == isinstance(value, bool))
-    return next(same, value)
 
 
 def _place(gene: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.comparison import Case, Comparison, median_interval, seconds_to
 from hrfevo.benchmark.simulation import Trace, simulate
 from hrfevo.benchmark.summary import markdown, summarise
-from hrfevo.benchmark.table import Station, Table, load_table
+from hrfevo.benchmark.table import ABOUT, Station, Table, about_of, load_table, read_parquet, save_table
 from hrfevo.runner.loop import KEPT_WINNERS
 from hrfevo.space.genome import Genome, all_genomes
 from hrfevo.space.reading import parse_space, space_size
@@ -88,14 +90,42 @@ def test_a_table_holds_what_was_measured(built: Path) -> None:
     assert shorter.at(genome, 0).seconds == pytest.approx(sum(s.seconds for s in table.stations[genome.id]))
 
 
+def test_a_table_keeps_to_the_bounds_that_are_asked_for(built: Path, tmp_path: Path) -> None:
+    table = load_table(built)
+    parameters = {genome: stations[0].metrics["parameters"] for genome, stations in table.stations.items()}
+    losses = {genome: stations[-1].metrics["bits_per_byte"] for genome, stations in table.stations.items()}
+    size, loss = np.median([*parameters.values()]), np.median([*losses.values()])
+    bounds = f"constraints={{parameters: {{max: {size}}}, bits_per_byte: {{max: {loss}}}}}"
+    bounded = load_table(built, ["rungs=[4]", bounds])
+    for genome, (station,) in bounded.stations.items():
+        is_large = parameters[genome] > size
+        assert (station.status == "infeasible") == (is_large or losses[genome] > loss)
+        trained = sum(one.seconds for one in table.stations[genome])
+        assert station.seconds == (0.0 if is_large else pytest.approx(trained))
+    assert (bounded.scale().points.max(axis=0) <= [loss, size]).all()
+    with pytest.raises(InputError, match="accepted: wider bounds"):
+        load_table(built, ["constraints.parameters.max=1"]).scale()
+
+    raw, narrow = read_parquet(built), tmp_path / "narrow.parquet"
+    about = about_of(raw, built) | {"set": ["constraints.parameters.max=9000"]}
+    refused = {"reason": "infeasible: parameters above 9,000", "bits_per_byte": [], "step_time": []}
+    rows = pa.Table.from_pylist([raw.to_pylist()[0] | refused, *raw.to_pylist()[1:]], schema=raw.schema)
+    save_table(rows.replace_schema_metadata({ABOUT: json.dumps(about)}), narrow)
+    load_table(narrow, ["constraints.parameters.max=8000"])
+    for wider in ("constraints={}", "constraints.parameters.max=9001"):
+        with pytest.raises(InputError, match=r"constraints: parameters: was measured within .* at most 9,000"):
+            load_table(narrow, [wider])
+
+
 def test_the_command_compares_algorithms_and_draws_curves(built: Path, tmp_path: Path) -> None:
     page = tmp_path / "curves.html"
     result = command(
         "hrfevo", "benchmark", "run", built, "--algorithms", "evolution,random:full", "--references", "random:full",
-        "--seeds", 3, "--workers", "1,3", "--trainings", 10, "--figure", page, "--processes", 1,
+        "--seeds", 3, "--workers", "1,3,1", "--trainings", 10, "--figure", page, "--processes", 1,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert sum(line.startswith(("| evolution ", "| random:full ")) for line in result.stdout.splitlines()) == 4
+    assert "12 of 12 searches" in result.stderr  # none is there twice, which would make intervals too narrow
     assert "share of the table" in page.read_text()
 
 
@@ -104,6 +134,12 @@ def test_the_command_compares_algorithms_and_draws_curves(built: Path, tmp_path:
     [
         (("run", "nothing.parquet"), "nothing.parquet: cannot be read as a Parquet file"),
         (("run", "TABLE", "--algorithms", "evolutoin"), "did you mean 'evolution'"),
+        (("run", "TABLE", "--references", "tep"), "--references tep: no such algorithm (did you mean 'tpe'?)"),
+        (("run", "TABLE", "--trainings", "inf"), "--trainings inf: expected a finite number"),
+        (("run", "TABLE", "--figure", "no/such/page.html"), "no such folder"),
+        (("run", "TABLE", "--set", "objectives={compression: maximize}"), "no benchmark knows of compression"),
+        (("build", "SPACE", "--output", "t.parquet", "--set", "inherit=true"), "inherit: a benchmark knows no weights"),
+        (("build", "RUN", "--output", "t.parquet", "--genomes", "9"), "--genomes: is of trainings, and those of"),
         (("run", "TABLE", "--measure", "speed"), "--measure speed: accepted: hypervolume, regret"),
         (("run", "TABLE", "--workers", "two"), "--workers two: whole numbers with commas"),
         (("run", "TABLE", "--workers", "0"), "--workers 0: from 1"),
@@ -119,11 +155,10 @@ def test_the_command_compares_algorithms_and_draws_curves(built: Path, tmp_path:
 def test_mistakes_are_told_in_a_line(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
-    import pyarrow as pa
-
     monkeypatch.chdir(tmp_path)
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
-    places = {"TABLE": str(built), "SPACE": str(built.parent / "small.yaml")}
+    (run,) = (built.parent / "runs").iterdir()
+    places = {"TABLE": str(built), "SPACE": str(built.parent / "small.yaml"), "RUN": str(run)}
     result = command("hrfevo", "benchmark", *(places.get(a, a) for a in arguments))
     assert result.returncode == 2
     assert message in result.stderr

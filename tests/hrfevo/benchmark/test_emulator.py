@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from hrfevo.benchmark.attainment import Yardstick
 from hrfevo.benchmark.base import Station
 from hrfevo.benchmark.comparison import Case, Comparison
 from hrfevo.benchmark.emulator import Emulator
+from hrfevo.benchmark.fates import Fates
 from hrfevo.benchmark.loading import load_benchmark
 from hrfevo.benchmark.quality import judged
 from hrfevo.benchmark.simulation import simulate
-from hrfevo.benchmark.survey import survey_of_run
+from hrfevo.benchmark.survey import parameters_of, read_survey, survey_of_run
 from hrfevo.benchmark.table import about_of, read_parquet, save_table
 from hrfevo.runner.loop import Search
 from hrfevo.space.genome import Genome, sample
@@ -237,7 +239,11 @@ def test_algorithms_are_compared_on_an_emulator_as_on_a_table(survey_file: Path)
     [
         ("rungs=[4]", "has no measurements after [4] steps; accepted: [3, 9, 27]"),
         ("genes.width.values=[8, 16]", "are not those of its survey"),
-        ("objectives={compression: maximize}", "compression cannot be emulated"),
+        (
+            "objectives={compression: maximize}",
+            "no benchmark knows of compression; accepted: bits_per_byte",
+        ),
+        ("inherit=true", "inherit: a benchmark knows no weights"),
     ],
 )
 def test_what_an_emulator_does_not_know_is_said(survey_file: Path, override: str, message: str) -> None:
@@ -255,6 +261,17 @@ def test_bounds_that_nothing_keeps_to_are_said(emulator: Emulator) -> None:
 def test_too_little_makes_no_emulator() -> None:
     with pytest.raises(InputError, match="an emulator needs"):
         survey_of_run(SPACE, surveyed(20), {})
+
+
+def test_a_worker_that_died_before_it_counted_parameters_is_learned_from_too() -> None:
+    evaluations = surveyed(200)
+    parameters = {e.genome: parameters_of(SPACE, Genome(e.values)) for e in evaluations}
+    died = [replace(e, status="failed", metrics={}, reason="died: killed") for e in evaluations if e.seed == 7][:12]
+    rest = [e for e in evaluations if e.genome not in {one.genome for one in died}]
+    survey = read_survey(survey_of_run(SPACE, [*died, *rest], {}), SPACE)
+    told = {failure.genome.id: failure.parameters for failure in survey.failures if failure.reason == "died: killed"}
+    assert told == {e.genome: parameters[e.genome] for e in died}
+    assert 0 < Fates(survey)._probability(Genome(died[0].values), told[died[0].genome]) < 1
 
 
 # --- trainings that are lost ---------------------------------------------------------------------

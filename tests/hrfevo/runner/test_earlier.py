@@ -23,7 +23,7 @@ from hrfevo.results.genome.lineage import lineage
 from hrfevo.results.history import History
 from hrfevo.runner.earlier.gathering import Here, gather
 from hrfevo.runner.earlier.transfer import transferred
-from hrfevo.space.genome import express, sample
+from hrfevo.space.genome import canonical, express, sample
 from hrfevo.space.reading import parse_space, read_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.records import Evaluation
@@ -400,3 +400,13 @@ def test_runs_of_before_are_read(run: Path) -> None:
     assert (founder.genome.values, founder.rung, founder.operator) == (values, 0, "founder")
     assert read_earlier(old).origins == {founder.genome.id: "from old"}
     assert read_earlier(folder) == Earlier()
+
+
+def test_a_whole_number_of_one_run_is_the_number_of_another() -> None:
+    text = "{name: n, model: {width: 32}, rungs: [5], budget: {minutes: 1}, genes: {training.weight_decay: GENE}}"
+    whole = read_space(text.replace("GENE", "{type: ordered, values: [0, 1]}"), "whole.yaml")
+    real = read_space(text.replace("GENE", "{type: float, low: 0, high: 2}"), "real.yaml")
+    for earlier, value, later, told in ((whole, 1, real, "1.0"), (real, 1.0, whole, "1")):
+        found = transferred(earlier, canonical(earlier, {"training.weight_decay": value}), later)
+        assert found.genome.text == f'{{"training.weight_decay":{told}}}'
+        assert found.difference == ""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntervalGene, IntGene, LayersGene, OrderedGene, UnitGene
 from hrfevo.space.genome import Genome, canonical, express, resolve, sample
-from hrfevo.space.reading import load_space
+from hrfevo.space.reading import load_space, parse_space
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.space.trials import trials
 from signal_model.config import ModelConfig, Recipe
@@ -66,7 +66,7 @@ def test_genes_admit_what_they_make_and_know_the_way_back(gene: BaseGene, seed: 
         if isinstance(decoded, float | list):
             np.testing.assert_allclose(again, decoded, rtol=1e-4)
         else:
-            assert again == decoded
+            assert (again, type(again)) == (decoded, type(decoded))
 
 
 SCALARS = st.sampled_from([0, 1, 0.0, 1.0, True, False, "1", "", None])
@@ -111,6 +111,33 @@ def test_canonical_refuses_what_is_missing_idle_or_out_of_range() -> None:
         canonical(space, rates | {"embedding.kind": "standard", "embedding.bases": 8})
     with pytest.raises(ValueError, match=r"embedding\.kind cannot be 'spectrum'; accepted: standard, spectral"):
         canonical(space, rates | {"embedding.kind": "spectrum"})
+
+
+NUMBERS = """
+name: numbers
+model: {width: 32, context: 16, embedding: {kind: spectral}}
+genes:
+  training.weight_decay: {type: float, low: 0, high: 2}
+  embedding.bases: {type: int, low: 2, high: 8}
+  embedding.frequencies: {type: interval, low: 1, high: 8}
+  training.batch_size: {type: ordered, values: [2, 4]}
+  training.warmup: {type: choice, values: [0.0, 0.5]}
+founders: {mine: FOUNDER}
+rungs: [10]
+budget: {minutes: 1}
+"""
+
+
+def test_a_number_is_the_same_genome_however_people_write_it() -> None:
+    written: dict[str, Any] = {"training.weight_decay": 1, "embedding.bases": 4.0, "embedding.frequencies": [2, 4.0]}
+    written |= {"training.batch_size": 2.0, "training.warmup": 0}
+    space = parse_space(NUMBERS.replace("FOUNDER", json.dumps(written)), "numbers.yaml")
+    found = canonical(space, space.founders["mine"])
+    assert json.dumps([*found.values.values()]) == "[1.0, 4, [2.0, 4.0], 2, 0.0]"
+    assert found.id == canonical(space, found.values).id
+    for name, wrong in (("training.weight_decay", True), ("embedding.bases", 4.5), ("training.warmup", False)):
+        with pytest.raises(ValueError, match=f"{name} cannot be {wrong}"):
+            canonical(space, {**written, name: wrong})
 
 
 # --- no dead genes --------------------------------------------------------------------------------

@@ -116,8 +116,11 @@ def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: str, says
         ("rungs:", "objectives: {compression: minimize}\nrungs:", "the worst would win; accepted: maximize"),
         ("name: small", f"name: {'a' * 300}", "up to 100 letters, digits, - and _, a letter or digit first; got one"),
         (RATE, "&rate {type: float, low: 1e-3, high: 3e-2}\n  training.weight_decay: *rate", "aliases (*name)"),
-        (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "takes it through 1,000,000,002 values"),
+        (RATE, "{type: float, low: 1, high: 2, step: 1e-9}", "takes it through more than 1,000 values"),
         (RATE, "{type: float, low: 1, high: 2, step: -1}", "takes it through 0 values; accepted: a step of"),
+        (RATE, "{type: float, low: 0, high: 1.7e308, step: 1e-9}", "takes it through more than 1,000 values"),
+        (RATE, "{type: float, low: -1.7e308, high: 1.7e308}", "are too far apart for floating-point numbers"),
+        (RATE, "{type: float, low: 1e-300, high: 1e300, log: true}", "are too far apart for floating-point numbers"),
         (RATE, "{type: float, low: 1, high: 2, step: 0.5, log: true}", "learning_rate.step: goes with log: false"),
         # A part is of no kind: the gene is at fault that is of the part, not the first line.
         (RATE, f"{RATE}\n  training.optimizer.momentum: {{type: float, low: 0.1, high: 0.2}}",
