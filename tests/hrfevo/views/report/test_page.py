@@ -99,7 +99,7 @@ def test_headline_says_by_how_much_the_winner_beats_the_baseline() -> None:
     assert f"on validation 0.3000 better (95 % interval {-high:.4f} to {-low:.4f}, 3 seeds)" in said
     assert "on the test split, which chose nothing, no difference seen, +0.0333 (95 % interval" in said
     founder = replace(baseline, origin="founder", is_founder=True)
-    assert "52.0 standard errors of the paired difference better on validation, at least the 3" in won(
+    assert "51.9 standard errors of the paired difference better on validation, at least the 3" in won(
         Confirmation((winner, founder))
     )
     assert "the one seed that both have, so nothing is known of its doubt" in won(
