@@ -53,8 +53,8 @@ def averaged(objectives: Iterable[Metric], evaluations: Sequence[Evaluation]) ->
     for evaluation in evaluations:
         firsts.setdefault(evaluation.genome, evaluation)
     if len(firsts) == len(evaluations) or any(evaluation.seeds > 1 for evaluation in evaluations):
-        return [_alone(one) for one in firsts.values()]
-    return [_alone(one) for one in _means([*objectives], evaluations)]
+        return [with_times(one) for one in firsts.values()]
+    return [with_times(one) for one in _means([*objectives], evaluations)]
 
 
 def _means(objectives: Sequence[Metric], evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -78,8 +78,8 @@ def _changed(metrics: dict[str, float], means: dict[str, float]) -> dict[str, fl
     return {name: value if value == means[name] else means[name] for name, value in metrics.items()}
 
 
-def _alone(evaluation: Evaluation) -> Evaluation:
-    """With what was timed alone, where anything was."""
+def with_times(evaluation: Evaluation) -> Evaluation:
+    """With the times that count: those alone, where anything was timed alone."""
     if not evaluation.timings:
         return evaluation
     alone = least(evaluation.timings)

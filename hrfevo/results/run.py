@@ -118,8 +118,7 @@ class Run:
     @property
     def front(self) -> pd.DataFrame:
         """The rows of `scores` on the front, best first objective first."""
-        places = {one.genome: place for place, one in enumerate(self.winners)}
-        return self.scores[self.scores["front"]].sort_values("genome", key=lambda genomes: genomes.map(places))
+        return self.scores[self.scores["front"]].sort_values("place")
 
     @cached_property
     def confirmed(self) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import moocore
 import numpy as np
 
-from hrfevo.results.averaging import least
+from hrfevo.results.averaging import with_times
 from hrfevo.results.comparison.fronts import common_scale
 from hrfevo.results.confirmation.confirmed import Confirmed, latest
 from hrfevo.results.history import History
@@ -67,8 +67,10 @@ class Searched:
         ledger, spent, genomes, points = Ledger(self.space.rungs), [], [], []
         for e in self._ended:
             ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
-            metrics = e.metrics | least(e.timings)
-            if e.number in at_top and not (e.timings and self.space.violation(metrics)):
+            if e.number not in at_top:
+                continue
+            metrics = with_times(e).metrics
+            if not (e.timings and self.space.violation(metrics)):
                 spent.append(ledger.spent)
                 genomes.append(e.genome)
                 points.append([metrics[name] for name in names])
