@@ -1,7 +1,6 @@
 """The kinds of gene: what values each may take, and how it is written as numbers between 0 and 1.
 
-The one place that knows about logarithms, rounding and ranges. Variation and samplers work on unit
-coordinates in [0, 1] or on positions in a list and come back through the gene.
+Variation and samplers work on unit coordinates in [0, 1] or on positions in a list and come back through the gene.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
@@ -18,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from hrfevo.space.conditions import in_order
 from hrfevo.space.fixed import nested
+from hrfevo.space.ranges import between, check_range, rounded, scaled, unscaled
 from hrfevo.space.values import as_float, contains, distinct, place_of, spelled_as_one_of
 from signal_model.config import LayerConfig
 from signal_model.support.errors import InputError, closest, counted
@@ -26,17 +26,9 @@ from signal_model.support.settings import Config, words
 # What a gene's value may be; JSON all the way down, so that a genome is its own canonical form.
 Value = Any
 
-DIGITS = 6
 # A step that takes a gene through more values than these is no step but a continuum.
 MOST_STEPS = 1000
 STEP = "Only multiples of it from `low` on, as an ordered gene"
-
-_G = TypeVar("_G", bound="BaseGene")
-
-
-def rounded(value: float) -> float:
-    """To six significant digits: what is stored, shown and trained is the same number."""
-    return float(f"{value:.{DIGITS}g}")
 
 
 class BaseGene(Config):
@@ -111,13 +103,14 @@ class FloatGene(UnitGene):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        return _check_range(self, self.low, self.high, self.log)
+        check_range(self.low, self.high, self.log)
+        return self
 
     def from_unit(self, unit: Sequence[float]) -> float:
-        return _scaled(unit[0], self.low, self.high, self.log)
+        return scaled(unit[0], self.low, self.high, self.log)
 
     def to_unit(self, value: Value) -> list[float]:
-        return [_unscaled(value, self.low, self.high, self.log)]
+        return [unscaled(value, self.low, self.high, self.log)]
 
     def admits(self, value: Value) -> bool:
         return isinstance(value, float) and self.low <= value <= self.high
@@ -148,15 +141,16 @@ class IntGene(UnitGene):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        return _check_range(self, self.low, self.high, self.log)
+        check_range(self.low, self.high, self.log)
+        return self
 
     def from_unit(self, unit: Sequence[float]) -> int:
         # Each number owns the half step to either side, so that the ends are as likely as the rest.
-        value = round(_between(unit[0], self.low - 0.5, self.high + 0.5, self.log))
+        value = round(between(unit[0], self.low - 0.5, self.high + 0.5, self.log))
         return min(max(value, self.low), self.high)
 
     def to_unit(self, value: Value) -> list[float]:
-        return [_unscaled(value, self.low - 0.5, self.high + 0.5, self.log)]
+        return [unscaled(value, self.low - 0.5, self.high + 0.5, self.log)]
 
     def neighbour(self, value: Value, step: int) -> int:
         """One up or down; the other way at an end."""
@@ -196,17 +190,18 @@ class IntervalGene(UnitGene):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        return _check_range(self, self.low, self.high, self.log)
+        check_range(self.low, self.high, self.log)
+        return self
 
     def from_unit(self, unit: Sequence[float]) -> list[float]:
         first, second = sorted(min(max(u, 0.0), 1.0) for u in unit)
         if second - first < self.gap:
             first = min(max((first + second - self.gap) / 2, 0.0), 1 - self.gap)
             second = first + self.gap
-        return [_scaled(u, self.low, self.high, self.log) for u in (first, second)]
+        return [scaled(u, self.low, self.high, self.log) for u in (first, second)]
 
     def to_unit(self, value: Value) -> list[float]:
-        return [_unscaled(v, self.low, self.high, self.log) for v in value]
+        return [unscaled(v, self.low, self.high, self.log) for v in value]
 
     def admits(self, value: Value) -> bool:
         return (
@@ -402,27 +397,3 @@ Gene = Annotated[
     FloatGene | IntGene | IntervalGene | OrderedGene | ChoiceGene | LayersGene,
     _of_type(FloatGene, IntGene, IntervalGene, OrderedGene, ChoiceGene, LayersGene),
 ]
-
-
-def _between(unit: float, low: float, high: float, log: bool) -> float:
-    unit = min(max(unit, 0.0), 1.0)
-    return float(low * (high / low) ** unit if log else low + (high - low) * unit)
-
-
-def _scaled(unit: float, low: float, high: float, log: bool) -> float:
-    return min(max(rounded(_between(unit, low, high, log)), low), high)
-
-
-def _unscaled(value: float, low: float, high: float, log: bool) -> float:
-    unit = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
-    return min(max(unit, 0.0), 1.0)
-
-
-def _check_range(gene: _G, low: float, high: float, log: bool) -> _G:
-    if not low < high:
-        raise ValueError(f"low must be below high, got low {low:g} and high {high:g}")
-    if log and low <= 0:
-        raise ValueError(f"a logarithmic range starts above 0, got low {low:g}")
-    if not math.isfinite(high / low if log else high - low):
-        raise ValueError(f"low {low:g} and high {high:g} are too far apart for floating-point numbers")
-    return gene

@@ -10,7 +10,8 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, Value, rounded
+from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, Value
+from hrfevo.space.ranges import rounded
 
 # Whole numbers and steps of more values than these are a continuum that is rounded.
 MAX_VALUES = 2**20

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hrfevo.results.history import History
-from hrfevo.space.genes import rounded
 from hrfevo.space.metrics import METRICS, RECORDED
+from hrfevo.space.ranges import rounded
 from hrfevo.views.figures.style import metric_format
 from hrfevo.views.terminal.tables import short_names
 from hrfevo.workers.base import Point

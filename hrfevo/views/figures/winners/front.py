@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 
 from hrfevo.results.frames import Objectives, finished_at
 from hrfevo.results.gene_frames import GENE, gene_columns
-from hrfevo.space.genes import rounded
 from hrfevo.space.metrics import METRICS, Measures, Metric, measure
+from hrfevo.space.ranges import rounded
 from hrfevo.views.figures.sampling import drawn
 from hrfevo.views.figures.style import (
     BEST,
