@@ -13,7 +13,8 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
 - rates (only if asked for): the regret when genes of training are those of the survey's best genome, beside a search.
-- ablation (only if asked for): the default algorithm without one of its parts; the target is its own.
+- ablation (only if asked for): the default algorithm without one of its parts; the target is its own. Differences are
+  paired by seed.
 - replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
   that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
 
@@ -35,7 +36,7 @@ from pathlib import Path
 import numpy as np
 from common import end, machine, print_table
 from kept import Kept
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, wilcoxon
 from variants import VARIANTS
 
 from hrfevo.algorithms.base import KNOWN, Algorithm, Proposal, Result
@@ -166,15 +167,27 @@ def replicates(options: argparse.Namespace) -> list[str]:
     return []
 
 
-def _mean(values: np.ndarray) -> str:
-    return f"{values.mean():.4f} ± {values.std(ddof=1) / np.sqrt(len(values)):.4f}"
+def _mean(values: np.ndarray, form: str = ".4f") -> str:
+    return f"{values.mean():{form}} ± {values.std(ddof=1) / np.sqrt(len(values)):.4f}"
 
 
 def ablation(options: argparse.Namespace) -> list[str]:
     """What each part of the algorithm earns; no bar."""
-    print(f"\nAblation, validation bits per byte, {options.trainings:g} full trainings:\n")
-    names = ["evolution", *VARIANTS]
-    print(markdown(summarise(simulated(options, names, WORKERS, (LOSS,)), "regret", ["evolution"]), "regret"))
+    print(f"\nAblation, regret in validation bits per byte, {options.trainings:g} full trainings:\n")
+    names = options.variants.split(",")
+    scores = simulated(options, ["evolution", *names], WORKERS, (LOSS,))
+    print(markdown(summarise(scores, "regret", ["evolution"]), "regret"))
+    print("\nIts regret less that of evolution with as many workers and the same seed, mean ± standard error:\n")
+    finals = {score.case: float(score.regret.at(np.array([score.seconds]))[0]) for score in scores}
+    rows = []
+    for name in names:
+        by_workers = [
+            np.array([finals[Case(name, w, s)] - finals[Case("evolution", w, s)] for s in range(options.seeds)])
+            for w in WORKERS
+        ]
+        every = np.concatenate(by_workers)
+        rows.append((name, *(_mean(one, "+.4f") for one in (*by_workers, every)), f"{wilcoxon(every).pvalue:.3f}"))
+    print_table(["variant", *(f"{w} workers" for w in WORKERS), "all", "p (Wilcoxon)"], rows)
     return []
 
 
@@ -237,6 +250,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int)
     parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
     parser.add_argument("--peers", default=",".join(PEERS), help="of them gp:full thinks for minutes a search")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="of the ablation")
     parser.add_argument("--parts", default=",".join(USUAL))
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()

@@ -84,7 +84,7 @@ SCRIPTS = {file.name for file in (ROOT / "benchmarks").glob("*.py") if "__main__
         ("docs/space.md", "What is better", OWN_METRICS),
         ("docs/space.md", "", {*shipped_spaces()}),
         ("docs/export.md", "A figure for a paper", FIGURES),
-        ("docs/benchmarks.md", "", SCRIPTS),
+        ("docs/benchmarks/index.md", "", SCRIPTS),
     ],
 )
 def test_a_list_is_complete(page: str, heading: str, names: set[str]) -> None:

@@ -16,7 +16,7 @@ from signal_model.layers.positions import rotary_angles, rotary_frequencies, rot
 from signal_model.layers.registry import implements
 
 # Largest logit before training, whatever the size of a head. Of 5, 10 and 20, and √(head size) which is what no scale
-# comes to, 10 trains best; see docs/benchmarks.md.
+# comes to, 10 trains best; see docs/benchmarks/parts.md.
 INITIAL_LOGIT = 10.0
 # Up to here, cutting a sequence into blocks costs more than the pairs that it saves.
 SHORT = 128

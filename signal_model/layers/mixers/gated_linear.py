@@ -20,7 +20,7 @@ class GatedLinearMixer(GatedStateMixer):
     that is written strongly also lets the past decay. That is the state-space model of Mamba-2 (Dao & Gu 2024,
     arXiv 2405.21060), whose factor Δ differs by A, which the norm takes away. Each head has queries and keys of its
     own, and gate and norm are those of gated linear attention (Yang et al. 2023, arXiv 2312.06635). Like that, and
-    unlike Mamba-2, it adds no v_t to z_t: with it layers learn to recall more slowly, see docs/benchmarks.md.
+    unlike Mamba-2, it adds no v_t to z_t: with it layers learn to recall more slowly, see docs/benchmarks/parts.md.
     """
 
     def __init__(self, config: GatedLinearConfig, model: ModelConfig) -> None:
