@@ -149,6 +149,13 @@ def report(results: Results) -> list[str]:
         elif share > bar:
             missed.append(f"{share:.2f} of the loss of {words}; the bar is {bar:g}")
     print_table(["beside", "share", "bar", "problems"], rows)
+    if changed := [name for name in VARIANTS if any(results.losses(table, name, AT[-1]) for table in results.tables)]:
+        print(f"\nLoss of {OURS} with a part changed, as a share of its own with the same seed:\n")
+        ablation = []
+        for name in changed:
+            early, (late, p, tables, pairs) = results.paired(name, OURS, AT[1]), results.paired(name, OURS)
+            ablation.append([name, f"{early[0]:.2f}", f"{late:.2f}", f"{p:.2g}", tables, pairs])
+        print_table(["variant", f"at {AT[1]}", f"at {AT[-1]}", "p (Wilcoxon)", "problems", "pairs"], ablation)
     worse = results.worse(OURS, [*PEERS])
     print("\nSignificantly worse: " + ("nowhere" if not worse else ""))
     for sentence in worse:

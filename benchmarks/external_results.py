@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, wilcoxon
 
 AT = (50, 100, 150, 200)
 """After so many evaluations losses are kept."""
@@ -111,6 +111,20 @@ class Results:
                 best = min(max(self.median(table, peer, at), LEAST_LOSS) for peer in known)
                 logs.append(np.log(max(self.median(table, ours, at), LEAST_LOSS) / best))
         return float(np.exp(np.mean(logs))) if logs else float("nan"), len(logs)
+
+    def paired(self, changed: str, ours: str, at: int = AT[-1]) -> tuple[float, float, int, int]:
+        """A variant's loss over ours of the same seed: geometric mean over tables of those over seeds; p of Wilcoxon's
+        signed-rank test over all pairs; how many tables and pairs."""
+        by_table = []
+        for scores in self._scores.values():
+            own = {score.case.seed: score.losses[AT.index(at)] for score in scores.get(ours, ())}
+            found = {score.case.seed: score.losses[AT.index(at)] for score in scores.get(changed, ())}
+            pairs = [(max(found[seed], LEAST_LOSS), max(own[seed], LEAST_LOSS)) for seed in found if seed in own]
+            if pairs:
+                by_table.append([np.log(loss / other) for loss, other in pairs])
+        logs = [log for table in by_table for log in table]
+        p = float(wilcoxon(logs).pvalue) if any(logs) else 1.0
+        return float(np.exp(np.mean([np.mean(table) for table in by_table]))), p, len(by_table), len(logs)
 
     def worse(self, ours: str, peers: Sequence[str]) -> list[str]:
         """Where we are significantly worse than a peer, in words.

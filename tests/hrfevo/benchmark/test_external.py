@@ -226,6 +226,12 @@ def test_the_share_of_a_peers_loss_ends_where_noise_begins() -> None:
     assert results(ours=1e-6, peer=1e-5).ratio("ours", ["peer"]) == (1.0, 1)
 
 
+def test_a_variant_is_compared_with_the_same_seeds() -> None:
+    found = results(ours=0.02, double=0.04, same=0.02)
+    assert found.paired("double", "ours") == (pytest.approx(2), pytest.approx(2 / 2**10), 1, 10)
+    assert found.paired("same", "ours") == (1.0, 1.0, 1, 10)
+
+
 def test_worse_is_what_a_corrected_test_says() -> None:
     found = results(ours=0.02, better=0.01, alike=0.02, worse=0.04)
     assert [line.split(" (")[0] for line in found.worse("ours", ["better", "alike", "worse"])] == [
