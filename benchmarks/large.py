@@ -13,8 +13,8 @@ how well), scattered as seeds were seen to scatter; what counts as attained is w
   bars are 0.8 for the loss, and 0.95 for every objective that is not computed outright.
 - lost: promotions whose training had been dropped, with 1, 16 and 64 workers. The bar is none.
 - rates (only if asked for): the regret when genes of training are those of the survey's best genome, beside a search.
-- ablation (only if asked for): the default algorithm without one of its parts; the target is its own. Differences are
-  paired by seed.
+- ablation, ablation_of_fronts (only if asked for): the default algorithm without one of its parts, for the loss alone
+  and for all objectives; the target is its own. Differences are paired by seed.
 - replicates: what the genome is worth that a search names at its end, beside the best that it has trained and the score
   that it names, when a share of the training goes to leaders again with fresh seeds. No bar; only in `--parts`.
 
@@ -45,7 +45,7 @@ from hrfevo.algorithms.registry import make_algorithm
 from hrfevo.benchmark.base import Benchmark
 from hrfevo.benchmark.comparison import Case, Comparison, Score
 from hrfevo.benchmark.loading import load_benchmark, load_survey
-from hrfevo.benchmark.summary import markdown, summarise
+from hrfevo.benchmark.summary import Measure, markdown, summarise
 from hrfevo.space.genome import Genome, sample
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
@@ -172,13 +172,22 @@ def _mean(values: np.ndarray, form: str = ".4f") -> str:
 
 
 def ablation(options: argparse.Namespace) -> list[str]:
-    """What each part of the algorithm earns; no bar."""
-    print(f"\nAblation, regret in validation bits per byte, {options.trainings:g} full trainings:\n")
+    """What each part of the algorithm earns for the loss alone; no bar."""
+    return _ablation(options, "regret", (LOSS,))
+
+
+def ablation_of_fronts(options: argparse.Namespace) -> list[str]:
+    """What each part earns for all objectives; no bar."""
+    return _ablation(options, "hypervolume", ())
+
+
+def _ablation(options: argparse.Namespace, measure: Measure, overrides: tuple[str, ...]) -> list[str]:
+    print(f"\nAblation, {measure}, {options.trainings:g} full trainings:\n")
     names = options.variants.split(",")
-    scores = simulated(options, ["evolution", *names], WORKERS, (LOSS,))
-    print(markdown(summarise(scores, "regret", ["evolution"]), "regret"))
-    print("\nIts regret less that of evolution with as many workers and the same seed, mean ± standard error:\n")
-    finals = {score.case: float(score.regret.at(np.array([score.seconds]))[0]) for score in scores}
+    scores = simulated(options, ["evolution", *names], WORKERS, overrides)
+    print(markdown(summarise(scores, measure, ["evolution"]), measure))
+    print(f"\nIts {measure} less that of evolution with as many workers and the same seed, mean ± standard error:\n")
+    finals = {score.case: float(getattr(score, measure).at(np.array([score.seconds]))[0]) for score in scores}
     rows = []
     for name in names:
         by_workers = [
@@ -237,7 +246,7 @@ def rates(options: argparse.Namespace) -> list[str]:
     return []
 
 
-PARTS = {part.__name__: part for part in (effort, surrogate, lost, replicates, ablation, rates)}
+PARTS = {part.__name__: part for part in (effort, surrogate, lost, replicates, ablation, ablation_of_fronts, rates)}
 # Those that have a bar.
 USUAL = ("effort", "surrogate", "lost")
 

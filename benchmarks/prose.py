@@ -52,7 +52,7 @@ def gains(asked: argparse.Namespace, name: str, corpus: str) -> list[np.ndarray]
         Side(kind, Recipe.model_validate(recipe(mixer, corpus, asked.steps))) for kind, mixer in MIXERS.items()
     )
     terms = Terms("evaluations", asked.steps, asked.seeds, asked.evaluations)
-    found = play((harmonic, attention), terms, asked.output / name, Machinery(workers=asked.workers), new_console())
+    found = play((harmonic, attention), terms, asked.output / name, Machinery(asked.backend), new_console())
     if isinstance(found, Ending):
         sys.exit(f"{asked.output / name}: {found.state}; the same command goes on with it")
     first, second = found.sides
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--evaluations", type=int, default=6, help="trainings that tune each model on each text")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--workers", type=int)
+    parser.add_argument("--backend", choices=("ray", "inline"), default="ray")
     asked = parser.parse_args()
     code, prose = gains(asked, "code", "python"), gains(asked, "prose", str(asked.prose.resolve()))
     print(f"\n{machine('torch')}; {asked.steps} steps, {asked.seeds} seeds\n")

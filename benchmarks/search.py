@@ -46,7 +46,7 @@ HYPERVOLUME = ("evolution", "tpe:full", "nsga2:full", "random", "genetic", "regu
 REGRET = ("evolution", "tpe:full", "random", "genetic", "regularized:full", "random:full")
 HYPERVOLUME_PEERS = ("evolution", "tpe:full", "nsga2:full", MOASHA)
 REGRET_PEERS = ("evolution", "tpe:full", HYPERBAND)
-ABLATION = ("evolution", "evolution:full", "genetic", *VARIANTS)
+ABLATION = ("evolution", "evolution:full", "genetic")
 
 
 FACTORIES = (
@@ -108,6 +108,7 @@ def main() -> int:
     parser.add_argument("--peer-trainings", type=float, default=64, help="the same beside peers (%(default)s)")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--scores", type=Path, help="file that keeps what was simulated, for a later call to go on")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="of the ablation")
     parser.add_argument("--parts", default="hypervolume,regret,use,ablation,peers")
     parser.add_argument("--no-check", action="store_true")
     options = parser.parse_args()
@@ -141,7 +142,8 @@ def main() -> int:
             missed.append(f"workers are in use {use:.1%} of the time; the bar is {LEAST_USE:.0%}")
     if "ablation" in parts:
         print(f"\nAblation, hypervolume, {whole:g} full trainings:\n")
-        compare(ABLATION, "hypervolume", hypervolume_targets, options, trainings=whole, workers=(1, 16))
+        names = (*ABLATION, *options.variants.split(","))
+        compare(names, "hypervolume", hypervolume_targets, options, trainings=whole, workers=(1, 16))
     return end(missed, not options.no_check)
 
 
