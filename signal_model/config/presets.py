@@ -41,7 +41,7 @@ def _transformer(width: int, layers: int, heads: int) -> dict[str, Any]:
 
 
 def _of_the_search() -> dict[str, Any]:
-    """Confirmed best of `search_spaces/mixers.yaml` on tinyshakespeare; the command stands in docs/benchmarks/models.md."""
+    """Confirmed best of `search_spaces/mixers.yaml` on tinyshakespeare: see docs/benchmarks/models.md."""
     mixer = {"kind": "harmonic", "frequencies": [0.002, 0.5], "timescales": [1.0, 64.0], "short_convolution": 4}
     layer = {"mixer": mixer, "feedforward": {"kind": "mlp", "expansion": 2.5, "activation": "relu2"}}
     return {"vocab_size": 256, "context": 64, "width": 128, "layers": [layer] * 5}

@@ -11,7 +11,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, Value
-from hrfevo.space.ranges import rounded
+from hrfevo.space.ranges import between, rounded, unscaled
 
 # Whole numbers and steps of more values than these are a continuum that is rounded.
 MAX_VALUES = 2**20
@@ -47,9 +47,7 @@ class Parameter:
             return int(internal)
         low, high = distribution.low, distribution.high
         if self._step is None:
-            value = min(max(internal, low), high)
-            place = math.log(value / low) / math.log(high / low) if distribution.log else (value - low) / (high - low)
-            return rounded(place)
+            return rounded(unscaled(min(max(internal, low), high), low, high, distribution.log))
         if distribution.log:
             return int(min(max(round(internal), low), high))
         return min(max(round((internal - low) / self._step), 0), self._steps)
@@ -61,7 +59,7 @@ class Parameter:
             return float(value)
         low, high = distribution.low, distribution.high
         if self._step is None:
-            internal = low * (high / low) ** value if distribution.log else low + (high - low) * value
+            internal = between(value, low, high, distribution.log)
             if distribution.step is not None:
                 internal = low + round((internal - low) / distribution.step) * distribution.step
             return float(min(max(internal, low), high))
