@@ -81,8 +81,8 @@ class Evolution:
         # One: workers have the others, and what is proposed does not depend on how many there are.
         self._threads = ThreadpoolController()
         self._learned = self._heard = 0
-        self._counted = np.empty(0, int)
-        self._attained: np.ndarray | None = None
+        self._counted, self._on_the_way = np.empty(0, int), np.empty(0, int)
+        self._attained: tuple[np.ndarray, np.ndarray] | None = None
         self.population = Population(space, generator)
 
     def ask(self) -> Proposal | None:
@@ -136,6 +136,7 @@ class Evolution:
             self._surrogate.fit(archive.rows()[measured], archive.values[measured], archive.counts[measured])
             self._learned = self._heard
             self._counted, self._attained = archive.finished, None
+            self._on_the_way = np.setdiff1d(np.flatnonzero(measured), self._counted)
             self._retire()
 
     def _expected(self, vectors: np.ndarray) -> np.ndarray:
@@ -233,13 +234,11 @@ class Evolution:
         pending = Pending(archive.vectors(training), archive.training_to[training])
         ended = archive.vectors(np.setdiff1d(archive.finished, self._counted))
         if self._attained is None:
-            self._attained = self._expected(archive.vectors(self._counted))
-        points = np.concatenate([self._attained, self._expected(np.concatenate([ended, pending.vectors]))])
-        if len(points):
-            target = Target.beyond(points)
-        else:
-            target = Target.beyond(self._expected(archive.vectors(np.flatnonzero(archive.rungs >= 0))), empty=True)
-        return _View(self._surrogate.expecting(pending), target)
+            counted, on_the_way = (self._expected(archive.vectors(some)) for some in (self._counted, self._on_the_way))
+            self._attained = counted, on_the_way
+        counted, on_the_way = self._attained
+        points = np.concatenate([counted, self._expected(np.concatenate([ended, pending.vectors]))])
+        return _View(self._surrogate.expecting(pending), Target.beyond(points, on_the_way))
 
     def _appraised(self, view: _View, waiting: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """What each is expected to add to the front if it succeeds, by what its training to each rung would tell, per

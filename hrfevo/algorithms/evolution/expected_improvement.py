@@ -121,18 +121,21 @@ class Target:
     """Of the box from the best of each objective to the reference."""
 
     @classmethod
-    def beyond(cls, points: np.ndarray, empty: bool = False) -> Target:
-        """Of points (n, objectives), or of none of them, only that they say what there is to expect, if `empty`.
+    def beyond(cls, points: np.ndarray, others: np.ndarray) -> Target:
+        """Of points (n, objectives), of which there may be none; others (m, objectives) only say what there is to
+        expect.
 
-        The reference is as far beyond the worst of the front as `REFERENCE_MARGIN` says, but no farther than the worst
-        of all. A near one forgets the ends of the front; one far away, as the worst random genomes are, makes the ends
-        all that counts.
+        The reference is as far beyond the worst of the front of all as `REFERENCE_MARGIN` says, but no farther than the
+        worst of all. A near one forgets the ends of the front, and for ever what lies beyond the ends that it has so
+        far; one far away, as the worst random genomes are, makes the ends all that counts.
         """
-        front = points[moocore.is_nondominated(points)]
+        known = np.concatenate([points, others])
+        front = known[moocore.is_nondominated(known)]
         low, high = front.min(axis=0), front.max(axis=0)
-        worst = np.minimum(high + REFERENCE_MARGIN * (high - low), points.max(axis=0))
+        worst = np.minimum(high + REFERENCE_MARGIN * (high - low), known.max(axis=0))
         scale = Hypervolume.between(low, worst)
-        return cls(Boxes.beyond(front[:0] if empty else front, scale.reference), scale.box)
+        own = points[moocore.is_nondominated(points)] if len(points) else points
+        return cls(Boxes.beyond(own, scale.reference), scale.box)
 
     def improvement(self, beliefs: Beliefs) -> np.ndarray:
         """Expected growth of the hypervolume by each of N points, as a share of that of the box, (N,)."""
