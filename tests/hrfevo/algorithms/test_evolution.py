@@ -19,11 +19,14 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from hrfevo.algorithms.base import Proposal, Result
 from hrfevo.algorithms.evolution.encoding import Encoding
 from hrfevo.algorithms.evolution.evolution import MAX_WAITING
-from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes
+from hrfevo.algorithms.evolution.expected_improvement import Beliefs, Boxes, Target
 from hrfevo.algorithms.evolution.gaussian_process import GaussianProcess, Kernel, fit, log_posterior
 from hrfevo.algorithms.evolution.ladder import Ladder
 from hrfevo.algorithms.evolution.surrogate import Pending, Surrogate
 from hrfevo.algorithms.registry import make_algorithm
+from hrfevo.benchmark.attainment import Yardstick
+from hrfevo.benchmark.loading import load_benchmark
+from hrfevo.benchmark.simulation import simulate
 from hrfevo.space.budget import Budget
 from hrfevo.space.genome import Genome, canonical, sample
 from hrfevo.space.reading import load_space, read_space
@@ -162,6 +165,26 @@ def test_expected_improvement_is_the_mean_over_draws(objectives: int) -> None:
     drawn = np.array([boxes.improvement(one) for one in known])
     error = 5 * drawn.std(axis=1) / np.sqrt(40_000)
     assert (np.abs(boxes.improvement(Beliefs(means, deviations, origins)) - drawn.mean(axis=1)) < error + 1e-9).all()
+
+
+def test_a_front_is_extended_to_what_waits_at_lower_rungs() -> None:
+    """A small model alone is at the last rung; a better one, ten times as large, is not out of sight."""
+    small, waiting = np.array([[3.0, 1.0]]), np.array([[2.0, 10.0], [3.5, 0.9]])
+    large = Beliefs(np.array([[2.1, 9.5]]), np.full((1, 2), 0.01), np.full(2, np.nan))
+    assert Target.beyond(small, waiting).improvement(large)[0] > 0.01
+    assert Target.beyond(np.empty((0, 2)), waiting).improvement(large)[0] > 0.01
+    # What nothing is known of counts little farther than the front reaches.
+    assert Target.beyond(np.vstack([small, [2.5, 2.0]]), np.empty((0, 2))).improvement(large)[0] == 0
+
+
+def test_a_search_looks_beyond_the_largest_that_it_has_trained_in_full() -> None:
+    """On the table, with one worker: the widest models have the lowest losses, and are promoted last."""
+    table = load_benchmark(ROOT / "benchmarks" / "tabular.parquet")
+    yardstick = Yardstick(table)
+    algorithm = make_algorithm("evolution", table.space, np.random.SeedSequence([0, 1]), False)
+    seconds = 40 * yardstick.full_training
+    found = yardstick.hypervolume(simulate(table, algorithm, workers=1, seconds=seconds))
+    assert found.at(np.array([seconds]))[0] > 0.95
 
 
 # --- the surrogate -------------------------------------------------------------------------------
