@@ -239,6 +239,9 @@ def test_tokenizers_are_the_same(kind: str, tokenizer: BPETokenizer, tmp_path: P
         assert fast.decode(some) == ours.decode(some)
 
     check()
+    if kind == "letters":
+        with pytest.raises(Exception, match="no token for a byte of the text"):
+            fast("abcd")
     fast.pad_token = fast.eos_token
     assert fast(["abc", "a"], padding=True)["attention_mask"][1][0] == 0  # on the left
     fast.save_pretrained(tmp_path / "hub")  # with the padding of the last call in it
