@@ -68,7 +68,8 @@ def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
         ) from None
     try:
         with soundfile.SoundFile(source) as sound:
-            samples = sound.read(dtype="float64", always_2d=True)
+            # Of some encodings of telephony, in which nobody can go back, it has to be said how many.
+            samples = sound.read(sound.frames, dtype="float64", always_2d=True)
             expected, own, told = sound.frames, sound.samplerate, sound.extra_info
     except (soundfile.SoundFileError, TypeError) as error:  # bare samples, by their suffix, have no rate
         raise InputError(f"{place}: is no sound, or is damaged: {one_line(error)}") from None

@@ -20,6 +20,7 @@ from signal_model.data.chirps import KINDS, chirps
 from signal_model.data.content import read_content
 from signal_model.data.corpus import Corpus, load_corpus
 from signal_model.data.mulaw import LEVELS, MuLaw, mulaw_decode, mulaw_encode
+from signal_model.data.recordings import read_sound
 from signal_model.data.sound import sound_splits, whole_sound
 from signal_model.data.splits import carve
 from signal_model.support.errors import InputError
@@ -93,6 +94,12 @@ def test_any_width_number_of_channels_and_container_is_the_same_sound(tmp_path: 
     for file in tmp_path.iterdir():
         (one,) = tokens_of(file)
         codes[file.name] = one
+    for subtype in ("GSM610", "G721_32"):  # lossy, and in whole blocks
+        soundfile.write(tmp_path / f"{subtype}.wav", heard, RATE, subtype=subtype)
+        with (tmp_path / f"{subtype}.wav").open("rb") as opened:
+            spoken = read_sound(opened, subtype, RATE)
+        assert len(heard) <= len(spoken) < 2 * len(heard)
+        assert np.corrcoef(spoken[: len(heard)], heard)[0, 1] > 0.95
     exact = MuLaw(RATE).encode(heard).astype(int)
     for name, found in codes.items():
         assert np.abs(found.astype(int) - exact).max() <= 1, name
