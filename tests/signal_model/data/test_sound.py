@@ -274,6 +274,12 @@ TWO = sound(1)[None].repeat(2, axis=0)
         (_arrays(waves=np.array([{}], object)), {}, r"bad.npz: is no npz file of plain arrays"),
         (_arrays(wave=TWO), {}, r"bad.npz: has no array 'waves' \(did you mean 'wave'\?\); there is wave"),
         (_arrays(waves=TWO[0], lengths=[5]), {}, r"bad.npz: waves must have one axis, of as many samples as lengths"),
+        (_arrays(waves=TWO[0], lengths=[-5, 805]), {}, r"bad.npz: waves must have one axis, of as many samples"),
+        (
+            _arrays(waves=np.stack([sound(1), sound(2)]), word=[1.0, np.nan]),
+            {"label": "word"},
+            r"bad.npz\[1\]: has no label, as others have",
+        ),
         (_arrays(waves=TWO, who=[1]), {"group": "who"}, r"bad.npz: who has the shape \(1,\) for 2 recordings"),
         (_arrays(waves=9 * TWO), {}, r"bad.npz\[0\]: samples must be in \[-1, 1\], got -[\d.]+ to [\d.]+"),
         (_arrays(waves=TWO * np.nan), {}, r"bad.npz\[0\]: samples must be in \[-1, 1\], got nan to nan"),
