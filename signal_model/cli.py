@@ -260,6 +260,7 @@ def analyze(
     from signal_model.analysis.report import as_text, component_table, headline, kind_table, write
     from signal_model.config import Recipe, TokenizerConfig
     from signal_model.config.presets import PRESETS
+    from signal_model.config.sound import SoundConfig
     from signal_model.data.tokenizers import ByteTokenizer, Vocabulary, of_text
     from signal_model.model import build_model, count_parameters
     from signal_model.support.devices import prepare
@@ -278,6 +279,8 @@ def analyze(
         about = f"untrained, seed {recipe.training.seed}"
     windows = None
     if text is not None:
+        if recipe.model.classes is not None or isinstance(recipe.corpus, SoundConfig):
+            raise InputError(f"--text: {model} is a model of sound, not of text")
         if tokenizer is None or tokenizer.vocab_size > recipe.model.vocab_size:
             raise InputError(f"--text: {model} has no tokenizer that fits it; give a folder that `train` wrote")
         windows = text_windows(read_text(text), of_text(tokenizer, model), recipe.model.context, str(text))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import wave
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from signal_model.support.files import write_atomically
 
 MU = 255
 
@@ -86,9 +89,11 @@ class MuLaw:
 
 
 def write_wav(file: Path, samples: np.ndarray, rate: int) -> None:
-    """Write samples (n,) in [-1, 1] as a wav file of one channel of 16 bits."""
-    with wave.open(str(file), "wb") as out:
+    """Write samples (n,) in [-1, 1] as a wav file of one channel of 16 bits, atomically."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)
         out.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    write_atomically(file, content.getvalue())

@@ -68,7 +68,8 @@ def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
         ) from None
     try:
         with soundfile.SoundFile(source) as sound:
-            samples = sound.read(dtype="float64", always_2d=True)
+            # Of some encodings of telephony, in which nobody can go back, it has to be said how many.
+            samples = sound.read(sound.frames, dtype="float64", always_2d=True)
             expected, own, told = sound.frames, sound.samplerate, sound.extra_info
     except (soundfile.SoundFileError, TypeError) as error:  # bare samples, by their suffix, have no rate
         raise InputError(f"{place}: is no sound, or is damaged: {one_line(error)}") from None
@@ -121,7 +122,8 @@ def _of_arrays(file: Path, place: str, corpus: RecordingsCorpusConfig, told: dic
         recordings = list(waves)
     else:
         lengths = _array(arrays, LENGTHS, place)
-        if waves.ndim != 1 or lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.sum() != len(waves):
+        whole = waves.ndim == lengths.ndim == 1 and lengths.dtype.kind in "iu" and lengths.sum() == len(waves)
+        if not whole or (lengths < 0).any():
             raise InputError(
                 f"{place}: {WAVES} must have one axis, of as many samples as {LENGTHS} says together, or a row for "
                 f"each recording; it has the shape {waves.shape}"
@@ -139,7 +141,7 @@ def _of_arrays(file: Path, place: str, corpus: RecordingsCorpusConfig, told: dic
         where = f"{place}[{index}]"
         if not len(recording):
             raise InputError(f"{where}: is empty: it has no sample")
-        own_words = {key: str(values[index]) for key, values in known.items()}
+        own_words = {key: _word(values[index]) for key, values in known.items()}
         yield Recording(_tokens(recording, where, own, corpus.rate), where, **told, **own_words)
 
 
@@ -160,6 +162,11 @@ def _rate(arrays: dict[str, np.ndarray], place: str, expected: int) -> int:
 def _words(values: np.ndarray) -> np.ndarray:
     """Labels or groups; those that are kept as bytes are text."""
     return np.char.decode(values, "utf-8", "backslashreplace") if values.dtype.kind == "S" else values
+
+
+def _word(value: Any) -> str | None:
+    """A label or group; of what is missing, null or by the custom of tables NaN, there is none."""
+    return None if value is None or value != value else str(value)
 
 
 def _tokens(samples: np.ndarray, place: str, own: int, rate: int) -> np.ndarray:
@@ -201,10 +208,9 @@ def read_rows(rows: Any, column: str, corpus: RecordingsConfig, place: str) -> I
 
 
 def _cell(rows: Any, row: dict[str, Any], column: str | None) -> str | None:
-    """What a row says in a column, a class by its name; of no class are -1, as `datasets` has it, and null."""
-    if column is None or row[column] is None:
-        return None
-    name = getattr(rows.features[column], "int2str", None)
-    if name is None:
-        return str(row[column])
-    return None if row[column] == -1 else str(name(row[column]))
+    """What a row says in a column, a class by its name; of no class is -1, as `datasets` has it."""
+    value = None if column is None else row[column]
+    name = None if column is None else getattr(rows.features[column], "int2str", None)
+    if name is None or value is None:
+        return _word(value)
+    return None if value == -1 else str(name(value))

@@ -23,14 +23,20 @@ def in_a_tuple(paths: str | tuple[str, ...]) -> tuple[str, ...]:
 def files_at(given: str, key: str) -> list[Path]:
     """The files that a path or glob stands for, in order; of a folder those at any depth that are not hidden.
 
-    Links to folders are not followed. Raises InputError, naming the `key` of the path, if there is none.
+    Links to folders are not followed. Raises InputError, naming the `key` of the path, if there is none, and for a link
+    whose file is not there, as of data that has been listed and not yet fetched.
     """
     path = expanded(given)
     if path.is_dir():
-        found = list(files_under(path, lambda name: name.startswith(".")))
+        matches = files_under(path, lambda name: name.startswith("."))
     else:
-        matches = [path] if path.exists() else map(Path, glob.glob(str(path), recursive=True))
-        found = [match for match in matches if match.is_file()]
+        matches = iter([path]) if path.exists() else map(Path, glob.iglob(str(path), recursive=True))
+    found = []
+    for match in matches:
+        if match.is_file():
+            found.append(match)
+        elif match.is_symlink() and not match.exists():
+            raise InputError(f"{key}: {match}: is a link to {os.readlink(match)}, which is not there")
     if not found:
         where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
         problem = "holds no file" if path.is_dir() else f"no such file, and as a glob it matches none{where}"
@@ -57,15 +63,14 @@ def require_all_splits(paths: Mapping[Any, Any], key: str) -> None:
 
 
 def files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path]:
-    """Files at any depth, except where the name of the file or of a folder on the way is left out."""
+    """Whatever is no folder, at any depth, except where its name or that of a folder on the way is left out."""
 
     def fail(error: OSError) -> None:
         raise error
 
     for folder, folders, names in os.walk(root, onerror=fail):
         folders[:] = [name for name in folders if not is_left_out(name)]
-        files = (Path(folder) / name for name in names if not is_left_out(name))
-        yield from (file for file in files if file.is_file())
+        yield from (Path(folder) / name for name in names if not is_left_out(name))
 
 
 def loaded_rows(corpus: LoadedConfig, what: str) -> dict[str, Any]:

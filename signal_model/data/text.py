@@ -69,7 +69,7 @@ def python_splits() -> dict[str, Documents]:
     others = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "_bundled"}
     texts = []
     for file in files_under(root, lambda n: n in others or n.startswith(("config-", "_sysconfigdata"))):
-        if file.suffix in (".py", ".txt", ".rst"):
+        if file.suffix in (".py", ".txt", ".rst") and file.is_file():
             try:
                 texts.append(file.read_bytes().decode())
             except UnicodeDecodeError:

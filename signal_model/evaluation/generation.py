@@ -46,8 +46,8 @@ def generate(
 
     The prompt is read at once, by the parallel form; then every token costs one step of the recurrent form: the state
     of harmonic and wavelet mixers does not grow with length; attention keeps all keys and values. A temperature of 0
-    takes the likeliest token each time. Raises InputError for an empty prompt, settings out of range, or a
-    model that is not causal.
+    takes the likeliest token each time. Raises InputError for an empty prompt, tokens or settings out of
+    range, or a model that is not causal.
 
     Examples:
         >>> from signal_model import ModelConfig, build_model
@@ -59,6 +59,8 @@ def generate(
     model.model_config.require_language_model("generate")
     if not len(prompt):
         raise InputError("prompt: must hold at least one token")
+    if strange := [token for token in prompt if not 0 <= token < model.config.vocab_size]:
+        raise InputError(f"prompt: a token is a number from 0 to {model.config.vocab_size - 1}, got {strange[0]}")
     if not 0 <= temperature < math.inf:
         raise InputError(f"temperature: a number of at least 0, got {temperature}")
     if top_k is not None and top_k < 1:

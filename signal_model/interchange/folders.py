@@ -33,6 +33,9 @@ TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
 FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, MODULE)
 PREFIX = "model."
+# What bytes outside of an alphabet are to become. There is no such token, so `tokenizers` raises an error that names
+# it; were none asked for, they would be left out in silence.
+NO_TOKEN = "no token for a byte of the text"
 EXACT = (torch.float32, torch.bfloat16, torch.float16)  # what float32, in which checkpoints are read, holds exactly
 
 
@@ -111,12 +114,12 @@ def _make_folder(output: Path, source: Path) -> None:
 
 
 def _byte_level_json(ours: ByteTokenizer) -> str:
-    """A `ByteTokenizer` as one of `tokenizers`: byte-level BPE that merges nothing. It leaves out what ours refuses."""
+    """A `ByteTokenizer` as one of `tokenizers`: byte-level BPE that merges nothing. It refuses what ours does."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     character = {byte: written for written, byte in byte_of_character().items()}
     number = {character[byte]: token for token, byte in enumerate(ours.alphabet, start=1)}
-    tokenizer = Tokenizer(models.BPE(vocab={END_OF_TEXT: ours.end_of_text, **number}, merges=[]))
+    tokenizer = Tokenizer(models.BPE({END_OF_TEXT: ours.end_of_text, **number}, merges=[], unk_token=NO_TOKEN))
     tokenizer.normalizer = normalizers.Replace("\0", "\ufffd")
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -142,8 +145,10 @@ def _read_tokenizer(path: Path) -> ByteTokenizer | BPETokenizer:
     last = data.get("post_processor")
     if isinstance(last, dict) and last.get("special_tokens") == {}:
         data["post_processor"] = None
-    if (ours := _bytes_of(data)) is not None and data == json.loads(_byte_level_json(ours)):
-        return ours
+    if (ours := _bytes_of(data)) is not None:
+        data["model"]["unk_token"] = data["model"].get("unk_token") or NO_TOKEN  # exports once had none
+        if data == json.loads(_byte_level_json(ours)):
+            return ours
     return of_text(tokenizer_from_json(json.dumps(data), str(path)), str(path))
 
 

@@ -98,7 +98,9 @@ class SignalLLMForCausalLM(SignalLLMPreTrainedModel, GenerationMixin):
         if labels is not None or shift_labels is not None:
             if shift_labels is None and labels is not None:
                 shift_labels = F.pad(labels, (0, 1), value=-100)[:, 1:].contiguous()
-            padding = padding_of(attention_mask, *hidden.shape[:2])
+            # With a cache the mask covers what that holds too, and has been found to be without padding.
+            cached = output.past_key_values is not None
+            padding = None if cached else padding_of(attention_mask, *hidden.shape[:2])
             if padding is not None:
                 assert shift_labels is not None
                 shift_labels, num_items_in_batch = _without_padding(shift_labels, padding, num_items_in_batch)

@@ -124,7 +124,8 @@ class _Screen(io.FileIO):
 
 
 def _prepare_streams() -> None:
-    """What was closed by who started us (`>&-`) leads nowhere; a terminal without Unicode shows question marks."""
+    """What was closed by who started us (`>&-`) leads nowhere; a terminal without Unicode shows question marks. What
+    comes in is UTF-8, as in files, or an error."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:  # so that no other file gets its number, too
@@ -132,8 +133,10 @@ def _prepare_streams() -> None:
         elif mode == "w" and stream.isatty():
             binary = io.BufferedWriter(_Screen(stream.fileno(), mode, closefd=False))
             setattr(sys, name, io.TextIOWrapper(binary, stream.encoding, "replace", line_buffering=True))
-        elif isinstance(stream, io.TextIOWrapper):
+        elif isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(errors="replace")
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="strict")
 
 
 def is_watched() -> bool:

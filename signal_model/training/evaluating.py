@@ -116,9 +116,10 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
             raise InputError("one document is paired by windows, and these tokenizers cut it differently")
         found = paired_difference(score, scores[0])
         low, high = found.interval
+        how_sure = f"95 % interval {low:+.4f} to {high:+.4f}, paired over {found.clusters:,} {sample.clustered_by}s"
         yield (
             f"{subject.directory} − {subjects[0].directory}: {found.difference:+.4f} bits per {subject.tokenizer.unit} "
-            f"(95 % interval {low:+.4f} to {high:+.4f}, paired over {found.clusters:,} {sample.clustered_by}s)"
+            f"({how_sure if found.clusters > 1 else 'of one window, which says nothing of others'})"
         )
 
 

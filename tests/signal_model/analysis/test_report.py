@@ -83,15 +83,21 @@ def test_a_browser_draws_every_figure_without_complaint(written: tuple[Path, str
         (["MODEL", "--text", "/nowhere.txt"], "/nowhere.txt: no such file"),
         (["MODEL", "--text", "SHORT"], "fewer than the 65 of one window"),
         (["SMALL", "--text", "SHORT"], "has no tokenizer that fits it"),
+        (["CLASSES", "--text", "SHORT"], "is a model of sound, not of text"),
+        (["SOUND", "--text", "SHORT"], "is a model of sound, not of text"),
         (["MODEL", "--output", "SHORT"], "cannot be made a folder"),
     ],
 )
 def test_mistakes_get_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text(json.dumps(MIXED))
     (tmp_path / "small.yaml").write_text(json.dumps(MIXED | {"vocab_size": 17}))
-    (tmp_path / "short.txt").write_text("short")
+    heard = {"width": 8, "context": 40, "classes": 3, "front_end": {"kind": "strided", "stride": 8}}
+    (tmp_path / "classes.yaml").write_text(json.dumps({"task": "classification", "model": heard}))
+    (tmp_path / "sound.yaml").write_text("{corpus: chirps, model: {width: 8, context: 4}}")
+    (tmp_path / "short.txt").write_text("short" * 10)
     (tmp_path / "empty").mkdir()
     names = {"MODEL": "model.yaml", "SMALL": "small.yaml", "SHORT": "short.txt", "EMPTY": "empty"}
+    names |= {"CLASSES": "classes.yaml", "SOUND": "sound.yaml"}
     result = command("signal-model", "analyze", *(tmp_path / names[a] if a in names else a for a in arguments))
     assert result.returncode == 2, (result.stdout, result.stderr)
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr

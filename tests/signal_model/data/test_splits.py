@@ -124,6 +124,8 @@ NOTHING = "no such file, and as a glob it matches none"
         ("hollow", "file", "path: hollow: holds no file"),
         ("empty", "file", "path: empty: there is no text"),
         ("few", "file", r"path: few: too few .* \(2\); .*train, validation and test.*split: position"),
+        ("linked", "file", "path: linked/1.txt: is a link to /nowhere, which is not there"),
+        ("linked/*.txt", "file", "path: linked/1.txt: is a link to /nowhere, which is not there"),
         ("few", "position", "path: few: `split: position` cuts one document, and here are 2 .*; use `split: file`"),
         (
             "rows.jsonl",
@@ -157,6 +159,8 @@ def test_files_that_cannot_be_used(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "few", ["one", "two", "two"])
     write(tmp_path / "empty", ["", "\n"])
+    write(tmp_path / "linked", ["one"])
+    (tmp_path / "linked" / "1.txt").symlink_to("/nowhere")
     (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "row {row}"}}\n' for row in range(3)))
     write(tmp_path / "hollow" / ".git", ["x"])
     write(tmp_path, ["x" * 50 + " " * 50], "blank.txt")

@@ -178,6 +178,8 @@ def test_models_are_compared_on_the_same_tokens(tmp_path: Path, text_folder: Pat
     assert told
     assert float(told[1]) == pytest.approx(scores[1] - scores[0], abs=1e-4)
     assert float(told[2]) < float(told[1]) < float(told[3])
+    single = run("evaluate", short, long, "--tokens", 16).splitlines()[-1]
+    assert re.search(r": [+-][\d.]+ bits per byte \(of one window, which says nothing of others\)$", single)
     assert "models of different tokenizers are asked the same only of files" in run("evaluate", short, bpe)
     for number in range(3):
         (tmp_path / "held").mkdir(exist_ok=True)

@@ -179,8 +179,9 @@ def test_generation_follows_the_parallel_form(trained: tuple[SignalLLM, Recipe])
     assert logits[len(prompt) - 1 :].argmax(-1).tolist() == produced
     assert list(generate(model, prompt, 20, seed=3)) == list(generate(model, prompt, 20, seed=3))
     assert list(generate(model, prompt, 20, seed=3)) != list(generate(model, prompt, 20, seed=4))
-    with pytest.raises(InputError, match="prompt"):
-        next(generate(model, [], 1))
+    for nothing, message in (([], "must hold at least one token"), ([104, 256], "0 to 255, got 256"), ([-1], "got -1")):
+        with pytest.raises(InputError, match=f"^prompt: .*{message}"):
+            generate(model, nothing, 1)
 
 
 def test_generation_stops_at_the_token_told_and_at_logits_that_are_none(trained: tuple[SignalLLM, Recipe]) -> None:

@@ -141,6 +141,11 @@ def test_a_cache_gives_the_logits_of_the_whole(mixed: tuple[SignalLLM, SignalLLM
         second = loaded(
             inputs[:, 5:], past_key_values=first.past_key_values, attention_mask=torch.ones(3, 12), logits_to_keep=2
         )
+        past = loaded(inputs[:, :5], use_cache=True).past_key_values
+        told = {"past_key_values": past, "attention_mask": torch.ones(3, 12), "labels": inputs[:, 5:]}
+        loss = loaded(inputs[:, 5:], **told).loss
+    expected = F.cross_entropy(whole[:, 5:-1].flatten(0, 1), inputs[:, 6:].flatten())
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=3e-4)
     # A beginning alone is transformed by itself, and so are the states it leaves; products of spectra round relative to
     # the largest of all positions.
     torch.testing.assert_close(first.logits, whole[:, :5], rtol=1e-3, atol=3e-4)
@@ -234,6 +239,9 @@ def test_tokenizers_are_the_same(kind: str, tokenizer: BPETokenizer, tmp_path: P
         assert fast.decode(some) == ours.decode(some)
 
     check()
+    if kind == "letters":
+        with pytest.raises(Exception, match="no token for a byte of the text"):
+            fast("abcd")
     fast.pad_token = fast.eos_token
     assert fast(["abc", "a"], padding=True)["attention_mask"][1][0] == 0  # on the left
     fast.save_pretrained(tmp_path / "hub")  # with the padding of the last call in it

@@ -91,6 +91,19 @@ def test_streams_may_be_closed(closed: str, written_run: Path) -> None:
     assert bool(result.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_what_comes_in_and_is_no_text_is_refused(locale: str) -> None:
+    asked = [sys.executable, "-m", "signal_model.cli", "coherence", "-"]
+    text = "Das Café ist offen. Das Café ist schön. Das Café war zu. Der Mann ging fort."
+    environment = {**os.environ, "LC_ALL": locale}
+    told = [
+        subprocess.run(asked, input=text.encode(code), capture_output=True, env=environment)
+        for code in ("utf-8", "latin-1")
+    ]
+    assert [one.returncode for one in told] == [0, 2]
+    assert told[1].stderr.startswith(b"error: -: 'utf-8' codec can't decode byte 0xe9 in position 7")
+
+
 def test_names_that_are_no_text_are_refused_before_anything_is_made(
     tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
