@@ -40,6 +40,14 @@ def test_what_has_no_pairs_or_one_claims_nothing() -> None:
     same = difference({1: 2.0, 2: 3.0}, {1: 2.0, 2: 3.0})
     assert same is not None
     assert same.words() == "no difference seen, +0.0000 (95 % interval +0.0000 to +0.0000, 2 seeds)"
+    # Error rates of 100 recordings: one more was right each time, which rounding takes for differences that scatter.
+    steps = difference({1: 0.07, 2: 0.11, 3: 0.14}, {1: 0.08, 2: 0.12, 3: 0.15})
+    assert steps is not None
+    assert not steps.seen
+    assert steps.words() == (
+        "no difference seen, -0.0100 (3 seeds with equal differences, so nothing is known of its doubt)"
+    )
+    assert (with_reach(steps), steps.seeds_to_see()) == ("-0.0100", None)
     worse = difference({1: 2.0, 2: 3.1}, {1: 1.0, 2: 2.0})
     assert worse is not None
     assert worse.words().startswith("1.0500 worse (95 %")
