@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,8 +113,7 @@ def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any,
         raise InputError(f"compare: takes two models, got {len(sides)}")
     console = new_console()
     console.stderr = format_ is not Format.table  # what programs read stands alone on standard output
-    place = output or Path("runs") / f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
-    found = play((Side.read(sides[0]), Side.read(sides[1])), terms, place, machinery, console)
+    found = play((Side.read(sides[0]), Side.read(sides[1])), terms, output, machinery, console)
     if isinstance(found, Ending):
         raise typer.Exit(exit_code(found))
     _print_match(found, format_)

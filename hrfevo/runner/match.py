@@ -29,7 +29,7 @@ from hrfevo.runner.recipe_space import of_one, space_of, without
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.terms import Agreed, Terms
 from hrfevo.space.reading import parse_space
-from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.run_folder import RUN_FILE, RunFolder, locked, stamped_folder
 from hrfevo.store.settings import CONFIRMATION, CorpusRecord
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
@@ -118,16 +118,38 @@ class Match:
         return f"{self.names[found.mean > 0]} is better at equal {self.terms.equal}"
 
 
-def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console) -> Match | Ending:
+def play(
+    sides: tuple[Side, Side], terms: Terms, place: Path | None, machinery: Machinery, console: Console
+) -> Match | Ending:
     """Train both sides in the folder `place`, or go on where that was cut off; how it ended where it is again.
 
-    Raises InputError for sides that cannot be compared.
+    Without a place it is a new folder in `runs`. Raises InputError for sides that cannot be compared, and where another
+    process compares in that folder.
     """
     sides = on_one_text(sides)
     names = distinct(sides[0].name, sides[1].name)
     if terms.equal == "parameters":
         sides = of_one_size(sides)
     models = [_space_of(replace(side, name=""), 1) for side in sides]
+    if place is None:
+        place = stamped_folder(Path("runs"), "compare")
+    else:
+        RunFolder.refuse_unwritable(place, "--output")
+        place.mkdir(parents=True, exist_ok=True)
+    with locked(place, "compared"):
+        return _played(sides, names, models, terms, place, machinery, console)
+
+
+def _played(
+    sides: tuple[Side, Side],
+    names: tuple[str, str],
+    models: list[dict[str, Any]],
+    terms: Terms,
+    place: Path,
+    machinery: Machinery,
+    console: Console,
+) -> Match | Ending:
+    """`play` in a folder that nobody else compares in, of sides that can be compared."""
     agreed = _agreed(sides, models, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
@@ -234,7 +256,6 @@ def _agreed(
         "seed": terms.seed,
         "models": models,
     }
-    RunFolder.refuse_unwritable(place)
     if (agreed := Agreed.kept_in(place, told)) is not None:
         return agreed
     pace = None

@@ -23,7 +23,7 @@ from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of
 from hrfevo.runner.terms import TERMS_FILE, Terms
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
-from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.run_folder import RunFolder, locked
 from hrfevo.store.settings import CONFIRMATION, RunSettings
 from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.model import build_model, count_parameters
@@ -154,7 +154,7 @@ def test_one_that_was_killed_before_its_folders_were_runs_takes_them_over(models
     assert (place / "training-2" / "own.txt").read_text() == "kept"
     (place / "training-2").rename(tmp_path / "away")
     assert "at equal steps" in answer(*arguments)
-    assert sorted(path.name for path in place.iterdir()) == [TERMS_FILE, "training-1", "training-2"]
+    assert sorted(path.name for path in place.iterdir()) == [".lock-compared", TERMS_FILE, "training-1", "training-2"]
 
 
 def test_at_equal_seconds_each_is_trained_for_as_long(
@@ -236,6 +236,21 @@ def test_genomes_of_runs_are_sides_too(models: list[Path], tiny_space: Path, tmp
     found = compared(f"{run}:{other}", run, "--seeds", 2, "--output", tmp_path / "match")
     assert [row["model"] for row in found["rows"]] == [f"{run.name}:{other}", f"{run.name}:{best}"]
     assert np.isfinite(found["differences"]["test"]["mean"])
+
+
+def test_two_comparisons_of_one_moment_have_a_folder_each_and_one_folder_has_one_at_a_time(
+    models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda *_: "20261128-120000")
+    for _ in range(2):
+        answer("compare", *models, "--seeds", 2, *INLINE)
+    places = sorted((tmp_path / "runs").iterdir())
+    assert [place.name for place in places] == ["compare-20261128-120000", "compare-20261128-120000-2"]
+    before = losses(places[0], 2)
+    with locked(places[0], "compared"), pytest.raises(InputError, match="is being compared; wait until"):
+        answer("compare", *models, "--seeds", 2, "--output", places[0], *INLINE)
+    assert losses(places[0], 2) == before
 
 
 def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: list[Path], tmp_path: Path) -> None:
