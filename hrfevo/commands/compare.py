@@ -13,9 +13,9 @@ from hrfevo.commands.ending import exit_code
 from hrfevo.commands.options import (
     AddressOption,
     BackendOption,
-    DeviceOption,
     Format,
     FormatOption,
+    RunDeviceOption,
     StoreOption,
     WorkersOption,
     print_rows,
@@ -63,7 +63,7 @@ def compare(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = "auto",
+    device: RunDeviceOption = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
     plugin: PluginOption = None,
@@ -75,7 +75,10 @@ def compare(
 
     Models: both are trained with the same seeds, and their losses paired by seed.
     """
-    given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
+    given = {
+        **{"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output},
+        **{"--workers": workers, "--backend": backend, "--address": address, "--device": device},
+    }
     if not all(map(_is_run, sides)):
         from hrfevo.runner.machinery import Machinery
         from hrfevo.runner.terms import Terms
@@ -89,15 +92,15 @@ def compare(
             sides,
             terms,
             output,
-            Machinery("ray" if backend is None else backend.value, workers, address, device),
+            Machinery("ray" if backend is None else backend.value, workers, address, device or "auto"),
             format_,
         )
         return
+    if equal is Equal.parameters:
+        raise InputError("--equal parameters: is for models; of searches accepted: seconds, steps, evaluations")
     for option, value in given.items():
         if value is not None:
             raise InputError(f"{option} {value}: is for models; {sides[0]} is a run; its best genome is {sides[0]}:")
-    if equal is Equal.parameters:
-        raise InputError("--equal parameters: is for models; of searches accepted: seconds, steps, evaluations")
     _searches(list(map(Path, sides)), equal.value if equal else "seconds", group, format_, store)
 
 

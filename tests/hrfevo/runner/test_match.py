@@ -261,6 +261,7 @@ def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: li
         ((*models, "--evaluations", 3), "--evaluations 3: goes with --equal evaluations"),
         ((*models, "--group"), "--group is for runs"),
         ((*written_runs[:2], "--steps", 3), "--steps 3: is for models"),
+        (written_runs[:2], "--backend inline: is for models"),
         ((*written_runs[:2], "--equal", "parameters"), "--equal parameters: is for models"),
         ((models[0], f"{run}:zzz"), "no genome of this run"),
         ((models[0], tmp_path / "nothing.yaml"), "nothing.yaml"),
