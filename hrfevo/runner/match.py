@@ -82,16 +82,21 @@ class Match:
     """Whether both are one recipe."""
 
     def difference(self, split: Literal["validation", "test"]) -> Difference:
-        """Of the losses in bits per byte. At equal seconds its interval holds the doubt about the pace, too: what the
+        """Of the scores. At equal seconds its interval holds the doubt about the pace, too: what the
         second would have lost or gained with the fewest and the most steps that may be as long."""
         found = self.sides[0].less(self.sides[1], split)
         assert found is not None
+        lost, gained = self._by_pace
+        return replace(found, low=found.low - lost, high=found.high + gained)
+
+    @property
+    def _by_pace(self) -> tuple[float, float]:
+        """What the second would have lost with the fewest steps that may be as long, and gained with the most."""
         if self.pace is None:
-            return found
+            return 0.0, 0.0
         # In e-folds of steps; without any there is no doubt, however steep the loss is.
         fewer, more = (abs(math.log(end / self.pace.ratio)) for end in (self.pace.low, self.pace.high))
-        lost, gained = (self.slope * doubt if doubt else 0.0 for doubt in (fewer, more))
-        return replace(found, low=found.low - lost, high=found.high + gained)
+        return self.slope * fewer if fewer else 0.0, self.slope * more if more else 0.0
 
     @property
     def notes(self) -> list[str]:
@@ -101,8 +106,14 @@ class Match:
             notes.append("Both are the same recipe, so nothing but their names differs.")
         if self.pace is not None:
             notes.append(f"Equal seconds: {self.pace.words}. Intervals hold this doubt, too.")
-        found = self.difference("validation")
-        if not found.seen and (count := found.seeds_to_see()):
+        found, (lost, gained) = self.difference("validation"), self._by_pace
+        # What the pace may be the reason of, no seeds show.
+        left = abs(found.mean) - (lost if found.mean > 0 else gained)
+        if found.seen or not found.mean:
+            return notes
+        if left <= 0:
+            notes.append("The doubt about the pace is as large as the difference: more seeds do not decide it.")
+        elif count := replace(found, mean=left).seeds_to_see():
             notes.append(
                 f"To decide it: about {counted(count, 'seed')} would show such a difference on validation in four of "
                 f"five comparisons (--seeds {count})."

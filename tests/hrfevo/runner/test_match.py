@@ -132,6 +132,22 @@ def test_equals_at_equal_seconds_are_called_better_in_at_most_5_of_100(ratio: fl
     assert (naive > 0.1 * trials) == (ratio > 1), "the doubt is what keeps it honest"
 
 
+def test_seeds_are_advised_that_decide_beside_the_doubt_about_the_pace() -> None:
+    """Five are there: by these alone four would be enough, of which the pace knows nothing."""
+    pace, noise = Pace((1.0, 1.0), (1.5, 1.8, *[2.0] * 7, 2.2, 2.5)), np.array([-0.01, 0.0, 0.012, -0.004, 0.002])
+    sides = [
+        Confirmed("g", "search", {}, 1, 9, tuple(range(5)), tuple(losses), tuple(losses))
+        for losses in (np.full(5, 2.0), 2.02 + noise)
+    ]
+    for slope, says in ((0.15, "about 18 seeds would"), (0.5, "is as large as the difference")):
+        found = Match(("a", "b"), (sides[0], sides[1]), (1.0, 1.0), (1, 1), Terms("seconds"), pace, slope)
+        assert "no difference seen" in found.verdict
+        assert says in found.notes[-1]
+    effect = (0.02 - 0.15 * math.log(2.2 / 2)) / noise.std(ddof=1)
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect * n**0.5) for n in (17, 18)]
+    assert power[0] < 0.8 <= power[1]
+
+
 def test_a_pace_is_doubted_as_much_as_it_scatters() -> None:
     """Of 11 rounds all but the extremes hold the median in 98.8 %, by the binomial distribution."""
     assert stats.binom.cdf(LEFT_OUT, ROUNDS - 1, 0.5) * 2 == pytest.approx(1 - 0.988, abs=1e-3)
