@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,7 +141,7 @@ def _print_match(found: Match, format_: Format) -> None:
     ]
     splits = {"validation": found.difference("validation"), "test": found.difference("test")}
     if format_ is Format.json:
-        differences = {split: vars(one) | {"seen": one.seen} for split, one in splits.items()}
+        differences = {split: _in_json(vars(one)) | {"seen": one.seen} for split, one in splits.items()}
         told = {"verdict": found.verdict, "differences": differences, "rows": rows, "notes": found.notes}
         print(json.dumps(told, indent=2))
         return
@@ -150,6 +152,11 @@ def _print_match(found: Match, format_: Format) -> None:
     for note in found.notes:
         typer.echo(note, err=format_ is Format.csv)
     typer.echo(found.verdict, err=format_ is Format.csv)
+
+
+def _in_json(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """Without those that are infinite, as the ends of an interval that nobody knows: JSON has none."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def _searches(folders: list[Path], unit: str, group: bool, format_: Format, store: str | None) -> None:

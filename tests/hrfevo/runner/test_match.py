@@ -53,7 +53,7 @@ def models(tmp_path: Path, text_folder: Path) -> list[Path]:
 def compared(*arguments: object) -> dict[str, Any]:
     result = command("hrfevo", "compare", *arguments, *INLINE, "--format", "json")
     assert result.returncode == 0, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout, parse_constant=pytest.fail)
     return found
 
 
@@ -237,6 +237,14 @@ def test_sides_that_finished_with_different_seeds_are_not_compared(models: list[
             database.execute(failed, (number - 1,))
     with pytest.raises(InputError, match="no seed has finished on both sides; name another folder and more --seeds"):
         answer(*arguments)
+
+
+def test_what_is_not_known_of_one_seed_is_null_in_json(models: list[Path], tmp_path: Path) -> None:
+    compared(*models, "--seeds", 2, "--output", tmp_path / "match")
+    with closing(sqlite3.connect(tmp_path / "match" / "training-1" / "results.db")) as database, database:
+        database.execute("UPDATE evaluations SET status = 'failed', metrics = '{}' WHERE number = 0")
+    told = compared(*models, "--seeds", 2, "--output", tmp_path / "match")["differences"]["test"]
+    assert (told["low"], told["high"], told["error"], told["pairs"]) == (None, None, None, 1)
 
 
 @pytest.mark.usefixtures("undrawn")
