@@ -252,7 +252,7 @@ class RunFolder:
 
 @contextmanager
 def locked(path: Path, what: str = "") -> Iterator[None]:
-    """Only one process at a time makes `what` of a folder, without a word a search. Raises InputError if another does."""
+    """Only one process at a time makes `what` of a folder, else a search. Raises InputError if another does."""
     with open(path / f"{LOCK_FILE}{what and '-'}{what}", "a") as file:
         # Whoever only asks whether it is locked holds it for a moment, too.
         for patience in range(LOCK_ATTEMPTS, -1, -1):
@@ -275,7 +275,7 @@ def locked(path: Path, what: str = "") -> Iterator[None]:
 
 
 def stamped_folder(parent: Path, name: str) -> Path:
-    """A new folder NAME-TIMESTAMP, of several in one second with a number. Raises InputError where it cannot be made."""
+    """A new folder NAME-TIMESTAMP, with a number where that is taken. Raises InputError where none can be made."""
     stamped = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     tried = (_new_folder(parent, f"{stamped}{f'-{attempt}' if attempt > 1 else ''}") for attempt in range(1, 101))
     path = next(filter(None, tried), None)
