@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import math
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +15,9 @@ from hrfevo.commands.ending import exit_code
 from hrfevo.commands.options import (
     AddressOption,
     BackendOption,
-    DeviceOption,
     Format,
     FormatOption,
+    RunDeviceOption,
     StoreOption,
     WorkersOption,
     print_rows,
@@ -64,7 +65,7 @@ def compare(
     workers: WorkersOption = None,
     backend: BackendOption = None,
     address: AddressOption = None,
-    device: DeviceOption = "auto",
+    device: RunDeviceOption = None,
     format_: FormatOption = Format.table,
     store: StoreOption = None,
     plugin: PluginOption = None,
@@ -76,7 +77,10 @@ def compare(
 
     Models: both are trained with the same seeds, and their losses paired by seed.
     """
-    given = {"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output}
+    given = {
+        **{"--steps": steps, "--seeds": seeds, "--evaluations": evaluations, "--output": output},
+        **{"--workers": workers, "--backend": backend, "--address": address, "--device": device},
+    }
     if not all(map(_is_run, sides)):
         from hrfevo.runner.machinery import Machinery
         from hrfevo.runner.terms import Terms
@@ -90,15 +94,15 @@ def compare(
             sides,
             terms,
             output,
-            Machinery("ray" if backend is None else backend.value, workers, address, device),
+            Machinery("ray" if backend is None else backend.value, workers, address, device or "auto"),
             format_,
         )
         return
+    if equal is Equal.parameters:
+        raise InputError("--equal parameters: is for models; of searches accepted: seconds, steps, evaluations")
     for option, value in given.items():
         if value is not None:
             raise InputError(f"{option} {value}: is for models; {sides[0]} is a run; its best genome is {sides[0]}:")
-    if equal is Equal.parameters:
-        raise InputError("--equal parameters: is for models; of searches accepted: seconds, steps, evaluations")
     _searches(list(map(Path, sides)), equal.value if equal else "seconds", group, format_, store)
 
 
@@ -114,8 +118,7 @@ def _models(sides: list[str], terms: Terms, output: Path | None, machinery: Any,
         raise InputError(f"compare: takes two models, got {len(sides)}")
     console = new_console()
     console.stderr = format_ is not Format.table  # what programs read stands alone on standard output
-    place = output or Path("runs") / f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
-    found = play((Side.read(sides[0]), Side.read(sides[1])), terms, place, machinery, console)
+    found = play((Side.read(sides[0]), Side.read(sides[1])), terms, output, machinery, console)
     if isinstance(found, Ending):
         raise typer.Exit(exit_code(found))
     _print_match(found, format_)
@@ -138,7 +141,7 @@ def _print_match(found: Match, format_: Format) -> None:
     ]
     splits = {"validation": found.difference("validation"), "test": found.difference("test")}
     if format_ is Format.json:
-        differences = {split: vars(one) | {"seen": one.seen} for split, one in splits.items()}
+        differences = {split: _in_json(vars(one)) | {"seen": one.seen} for split, one in splits.items()}
         told = {"verdict": found.verdict, "differences": differences, "rows": rows, "notes": found.notes}
         print(json.dumps(told, indent=2))
         return
@@ -149,6 +152,11 @@ def _print_match(found: Match, format_: Format) -> None:
     for note in found.notes:
         typer.echo(note, err=format_ is Format.csv)
     typer.echo(found.verdict, err=format_ is Format.csv)
+
+
+def _in_json(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """Without those that are infinite, as the ends of an interval that nobody knows: JSON has none."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def _searches(folders: list[Path], unit: str, group: bool, format_: Format, store: str | None) -> None:

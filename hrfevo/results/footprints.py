@@ -69,7 +69,7 @@ class Footprints(Config):
 class Factor:
     """How many times as much one takes as another: the geometric mean over passes, with its 95 % interval.
 
-    `low` and `high` are 0 and ∞ for one pass, of which nothing is known but itself.
+    `low` and `high` are 0 and ∞ where nothing is known of its doubt, as for one pass.
     """
 
     mean: float

@@ -54,16 +54,26 @@ class Forecast:
 
 def forecast(history: History) -> Forecast | None:
     """Of a search by its first objective at its last rung; None where nothing had come to it after a quarter of the
-    training."""
+    training.
+
+    A genome counts from its first training there, by the mean of all its seeds and the times that count, if it leads by
+    what can be relied on: what one lucky training seemed to gain was never gained.
+    """
     objective, direction = history.space.first_objective
     sign = -1.0 if direction == "maximize" else 1.0
-    rungs = history.space.rungs
-    ledger, spent, losses = Ledger(rungs), list[int](), list[float]()
+    rungs, broken = history.space.rungs, history.space.violation
+    scores = {
+        one.number: (sign * one.metrics[objective], one.doubts.get(objective, 0.0))
+        for one in history.at_rung(len(rungs) - 1)
+        if not (one.timings and broken(one.metrics))
+    }
+    ledger, spent, losses, leads = Ledger(rungs), list[int](), list[float](), math.inf
     for e in sorted((e for e in history if e.ended_event is not None), key=lambda e: e.ended_event or 0):
         ledger.add(e.genome, e.seed, e.rung, e.status, e.metrics, e.seconds)
-        counts = e.status == "finished" and e.rung == len(rungs) - 1
         spent.append(ledger.spent.steps)
-        losses.append(sign * e.metrics[objective] if counts else math.inf)
+        mean, doubt = scores.get(e.number, (math.inf, 0.0))
+        losses.append(mean if mean + doubt < leads else math.inf)
+        leads = min(leads, mean + doubt)
     if (gains := doublings(spent, losses)) is None:
         return None
     return Forecast(history.space.measure(objective), spent[-1], rungs[-1], *gains)

@@ -122,7 +122,7 @@ class Run:
 
     @cached_property
     def confirmed(self) -> pd.DataFrame:
-        """One row per confirmed genome and seed, best mean first, in bits per byte.
+        """One row per confirmed genome and seed, best mean first, in the unit of the score.
 
         `origin` is search, founder or baseline, `rival` which one of these last, such as transformer, and `place` the
         one that its own search gave it, 0 for the first.
@@ -151,9 +151,10 @@ class Run:
     def differences(self) -> pd.DataFrame:
         """What its verdicts are said of: the winner's loss less a rival's, paired by seed, a row per rival and split.
 
-        In bits per byte, less than 0 where the winner is better; `low` and `high` are the ends of the 95 % interval,
-        infinite for one seed. Of its `seeds`, `seen` were there before more were added; 0 where none were. `kind` is
-        transformer or another rival's name, or founder. No row where they have no seed in common.
+        In the unit of the score, less than 0 where the winner is better; `low` and `high` are the ends of the 95 %
+        interval, infinite for one seed, and where all differ by the same. Of its `seeds`, `seen` were there before more
+        were added; 0 where none were. `kind` is transformer or another rival's name, or founder. No row where they have
+        no seed in common.
         """
         import pandas as pd
 

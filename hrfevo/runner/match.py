@@ -29,7 +29,7 @@ from hrfevo.runner.recipe_space import of_one, space_of, without
 from hrfevo.runner.stages import new_stage, run_stage
 from hrfevo.runner.terms import Agreed, Terms
 from hrfevo.space.reading import parse_space
-from hrfevo.store.run_folder import RUN_FILE, RunFolder
+from hrfevo.store.run_folder import RUN_FILE, RunFolder, locked, stamped_folder
 from hrfevo.store.settings import CONFIRMATION, CorpusRecord
 from signal_model.config import ModelConfig, PythonCorpusConfig, Recipe
 from signal_model.config.training import MuonConfig
@@ -82,16 +82,21 @@ class Match:
     """Whether both are one recipe."""
 
     def difference(self, split: Literal["validation", "test"]) -> Difference:
-        """Of the losses in bits per byte. At equal seconds its interval holds the doubt about the pace, too: what the
+        """Of the scores. At equal seconds its interval holds the doubt about the pace, too: what the
         second would have lost or gained with the fewest and the most steps that may be as long."""
         found = self.sides[0].less(self.sides[1], split)
         assert found is not None
+        lost, gained = self._by_pace
+        return replace(found, low=found.low - lost, high=found.high + gained)
+
+    @property
+    def _by_pace(self) -> tuple[float, float]:
+        """What the second would have lost with the fewest steps that may be as long, and gained with the most."""
         if self.pace is None:
-            return found
+            return 0.0, 0.0
         # In e-folds of steps; without any there is no doubt, however steep the loss is.
         fewer, more = (abs(math.log(end / self.pace.ratio)) for end in (self.pace.low, self.pace.high))
-        lost, gained = (self.slope * doubt if doubt else 0.0 for doubt in (fewer, more))
-        return replace(found, low=found.low - lost, high=found.high + gained)
+        return self.slope * fewer if fewer else 0.0, self.slope * more if more else 0.0
 
     @property
     def notes(self) -> list[str]:
@@ -101,8 +106,14 @@ class Match:
             notes.append("Both are the same recipe, so nothing but their names differs.")
         if self.pace is not None:
             notes.append(f"Equal seconds: {self.pace.words}. Intervals hold this doubt, too.")
-        found = self.difference("validation")
-        if not found.seen and (count := found.seeds_to_see()):
+        found, (lost, gained) = self.difference("validation"), self._by_pace
+        # What the pace may be the reason of, no seeds show.
+        left = abs(found.mean) - (lost if found.mean > 0 else gained)
+        if found.seen or not found.mean:
+            return notes
+        if left <= 0:
+            notes.append("The doubt about the pace is as large as the difference: more seeds do not decide it.")
+        elif count := replace(found, mean=left).seeds_to_see():
             notes.append(
                 f"To decide it: about {counted(count, 'seed')} would show such a difference on validation in four of "
                 f"five comparisons (--seeds {count})."
@@ -118,16 +129,38 @@ class Match:
         return f"{self.names[found.mean > 0]} is better at equal {self.terms.equal}"
 
 
-def play(sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console) -> Match | Ending:
+def play(
+    sides: tuple[Side, Side], terms: Terms, place: Path | None, machinery: Machinery, console: Console
+) -> Match | Ending:
     """Train both sides in the folder `place`, or go on where that was cut off; how it ended where it is again.
 
-    Raises InputError for sides that cannot be compared.
+    Without a place it is a new folder in `runs`. Raises InputError for sides that cannot be compared, and where another
+    process compares in that folder.
     """
     sides = on_one_text(sides)
     names = distinct(sides[0].name, sides[1].name)
     if terms.equal == "parameters":
         sides = of_one_size(sides)
     models = [_space_of(replace(side, name=""), 1) for side in sides]
+    if place is None:
+        place = stamped_folder(Path("runs"), "compare")
+    else:
+        RunFolder.refuse_unwritable(place, "--output")
+        place.mkdir(parents=True, exist_ok=True)
+    with locked(place, "compared"):
+        return _played(sides, names, models, terms, place, machinery, console)
+
+
+def _played(
+    sides: tuple[Side, Side],
+    names: tuple[str, str],
+    models: list[dict[str, Any]],
+    terms: Terms,
+    place: Path,
+    machinery: Machinery,
+    console: Console,
+) -> Match | Ending:
+    """`play` in a folder that nobody else compares in, of sides that can be compared."""
     agreed = _agreed(sides, models, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
@@ -234,7 +267,6 @@ def _agreed(
         "seed": terms.seed,
         "models": models,
     }
-    RunFolder.refuse_unwritable(place)
     if (agreed := Agreed.kept_in(place, told)) is not None:
         return agreed
     pace = None

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,23 +65,11 @@ class RunFolder:
         settings = settings.changed(store=_written(store))
         if earlier is not None:
             settings = settings.changed(earlier_hash=hash_of(earlier))
-        stamped = f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        for attempt in range(100):
-            path = parent / (name or f"{stamped}{f'-{attempt + 1}' if attempt else ''}")
-            try:
-                path.mkdir(parents=True)
-                break
-            except FileExistsError:
-                if not parent.is_dir():
-                    raise InputError(f"--out {parent}: is not a folder") from None
-                if name and _is_unfinished(path):
-                    break
-                if name:
-                    raise InputError(f"{path}: is there, and is no run; move it away to have one made anew") from None
-            except OSError as error:
-                raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
-        else:
-            raise InputError(f"--out {parent}: cannot make a new folder there")
+        path = _new_folder(parent, name) if name else stamped_folder(parent, space.name)
+        if path is None:
+            path = parent / str(name)
+            if not _is_unfinished(path):
+                raise InputError(f"{path}: is there, and is no run; move it away to have one made anew")
         try:
             write_atomically(path / SPACE_FILE, text)
             if earlier is not None:
@@ -93,13 +81,13 @@ class RunFolder:
         return cls(path, settings)
 
     @staticmethod
-    def refuse_unwritable(parent: Path) -> None:
+    def refuse_unwritable(parent: Path, option: str = "--out") -> None:
         """Raise InputError if no run folder can be made in `parent`, before much is done that would be in vain."""
         there = next(place for place in (parent.absolute(), *parent.absolute().parents) if place.exists())
         if not there.is_dir():
-            raise InputError(f"--out {parent}: {there} is not a folder")
+            raise InputError(f"{option} {parent}: {there} is not a folder")
         if not os.access(there, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise InputError(f"--out {parent}: {there} may not be written to")
+            raise InputError(f"{option} {parent}: {there} may not be written to")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -177,31 +165,12 @@ class RunFolder:
         write_json(self.path / RUN_FILE, changed.settings.to_dict())
         return changed
 
-    @contextmanager
-    def locked(self, what: str = "") -> Iterator[None]:
+    def locked(self, what: str = "") -> AbstractContextManager[None]:
         """Only one search at a time writes to a run, and `what` is made of it once at a time: `scaled`, `confirmed`.
 
         Raises InputError if another process does.
         """
-        with open(self.path / f"{LOCK_FILE}{what and '-'}{what}", "a") as file:
-            # Whoever only asks whether it is locked holds it for a moment, too.
-            for patience in range(LOCK_ATTEMPTS, -1, -1):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if not patience:
-                        held = "another hrfevo is running this search"
-                        being = f"is being {what}; wait until that has ended, or stop it"
-                        raise InputError(f"{self.path}: {being if what else held}") from None
-                    time.sleep(0.1)
-                except OSError as error:
-                    if error.errno not in NO_LOCKS:
-                        raise
-                    # Without locks two searches might write to one run.
-                    problem = f"its file system locks no files ({error.strerror})"
-                    raise InputError(f"{self.path}: {problem}; choose a folder on another one") from None
-            yield
+        return locked(self.path, what)
 
     @property
     def in_hand(self) -> bool:
@@ -279,6 +248,54 @@ class RunFolder:
         """The run as its store knows it, or as crashed."""
         run = store.run(self.id)
         return replace(run, state=self.state(run.state))
+
+
+@contextmanager
+def locked(path: Path, what: str = "") -> Iterator[None]:
+    """Only one process at a time makes `what` of a folder, else a search. Raises InputError if another does."""
+    with open(path / f"{LOCK_FILE}{what and '-'}{what}", "a") as file:
+        # Whoever only asks whether it is locked holds it for a moment, too.
+        for patience in range(LOCK_ATTEMPTS, -1, -1):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not patience:
+                    held = "another hrfevo is running this search"
+                    being = f"is being {what}; wait until that has ended, or stop it"
+                    raise InputError(f"{path}: {being if what else held}") from None
+                time.sleep(0.1)
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                # Without locks two searches might write to one run.
+                problem = f"its file system locks no files ({error.strerror})"
+                raise InputError(f"{path}: {problem}; choose a folder on another one") from None
+        yield
+
+
+def stamped_folder(parent: Path, name: str) -> Path:
+    """A new folder NAME-TIMESTAMP, with a number where that is taken. Raises InputError where none can be made."""
+    stamped = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    tried = (_new_folder(parent, f"{stamped}{f'-{attempt}' if attempt > 1 else ''}") for attempt in range(1, 101))
+    path = next(filter(None, tried), None)
+    if path is None:
+        raise InputError(f"--out {parent}: cannot make a new folder there")
+    return path
+
+
+def _new_folder(parent: Path, name: str) -> Path | None:
+    """None where there is one of this name. Raises InputError where none can be made."""
+    path = parent / name
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not parent.is_dir():
+            raise InputError(f"--out {parent}: is not a folder") from None
+        return None
+    except OSError as error:
+        raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
+    return path
 
 
 def _is_unfinished(path: Path) -> bool:

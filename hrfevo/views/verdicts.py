@@ -144,6 +144,8 @@ def how_to_decide(less: Difference | None) -> str:
         return ""
     if less.pairs < 2:
         return "One seed decides nothing: `hrfevo confirm RUN --seeds 5` adds five."
+    if not less.is_known:
+        return "Equal differences do not say how much seeds scatter: `hrfevo confirm RUN --seeds 5` adds five."
     count = less.seeds_to_see()
     if count is None:
         apart = max(abs(less.low), abs(less.high))
@@ -163,7 +165,7 @@ def over_founder(winner: Confirmed, founder: Confirmed) -> str:
         return "It is the best of the genomes that the search began with: nothing that was found is chosen before it."
     told = f"Beside the best founder, {founder.genome} ({_scores(founder)}): {beside(winner, founder)}"
     found = winner.less(founder)
-    if found is None or found.pairs < 2 or not found.error:
+    if found is None or not found.is_known or not found.error:
         return f"{told}."
     errors = -found.mean / found.error
     says = "at least" if errors >= ERRORS_OVER_FOUNDER else "less than"

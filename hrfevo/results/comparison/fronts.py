@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrfevo.pareto import Hypervolume, dominated_share
+from hrfevo.pareto import Hypervolume, dominated_share, non_dominated
 from hrfevo.results.comparison.paired import Difference, difference
 from signal_model.support.errors import counted
 
@@ -60,10 +60,11 @@ class FrontPair:
 
 
 def front_pair(first: np.ndarray, second: np.ndarray) -> FrontPair:
-    """Of two arrays (n, objectives), smaller is better."""
+    """Of two arrays (n, objectives), smaller is better; of points that others of their side dominate none counts."""
     scale = common_scale([first, second])
     volumes = (scale.of(first), scale.of(second)) if scale else None
-    return FrontPair(_sizes(first, second), volumes, (dominated_share(first, second), dominated_share(second, first)))
+    own, other = (np.unique(side[non_dominated(side)], axis=0) for side in (first, second))
+    return FrontPair((len(own), len(other)), volumes, (dominated_share(own, other), dominated_share(other, own)))
 
 
 def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]) -> FrontPair | None:
@@ -81,11 +82,3 @@ def front_pair_by_seed(first: Mapping[int, np.ndarray], second: Mapping[int, np.
         return pair
     volumes = [{seed: scale.of(side[seed]) for seed in seeds} for side in (first, second)]
     return replace(pair, difference=difference(*volumes))
-
-
-def _sizes(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
-    """Points of each that are on its front."""
-    import moocore
-
-    sizes = [len(np.unique(moocore.filter_dominated(one), axis=0)) if len(one) else 0 for one in (first, second)]
-    return sizes[0], sizes[1]

@@ -15,14 +15,17 @@ from signal_model.support.errors import counted
 CONFIDENCE = 0.95
 # Seeds are enough that show a difference, where it is there, in this share of tries; more than these nobody trains.
 POWER, MOST_SEEDS = 0.8, 200
+# Differences that are no further apart, as shares of the scores, are equal but for rounding.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Difference:
     """The first side less the second, the mean over `pairs` of trainings with one seed.
 
-    `low` and `high` are the ends of the 95 % interval of Student's t for paired samples, -∞ and ∞ for one pair, of
-    which nothing is known but itself; `error` is the standard error of the mean.
+    `low` and `high` are the ends of the 95 % interval of Student's t for paired samples; `error` is the standard error
+    of the mean. They are -∞, ∞ and ∞ where nothing is known of the scatter: of one pair, and of pairs that all differ
+    by the same, as error rates do, which are counts of few.
     """
 
     mean: float
@@ -32,6 +35,11 @@ class Difference:
     pairs: int
     unpaired: int = 0
     """Seeds that one side alone has: they count in its mean, not here."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the pairs say how much they scatter."""
+        return math.isfinite(self.error)
 
     @property
     def seen(self) -> bool:
@@ -44,7 +52,7 @@ class Difference:
 
         By the power of Student's t for paired samples, from the noncentral distribution.
         """
-        if self.pairs < 2 or not self.mean or not self.error:
+        if not self.is_known or not self.mean or not self.error:
             return None
         from scipy.stats import nct, t
 
@@ -58,8 +66,9 @@ class Difference:
     @property
     def interval(self) -> str:
         """`95 % interval +0.0120 to +0.0602, 5 seeds`."""
-        if self.pairs < 2:
-            return f"{self.seeds}, so nothing is known of its doubt"
+        if not self.is_known:
+            alike = "" if self.pairs == 1 else " with equal differences"
+            return f"{self.seeds}{alike}, so nothing is known of its doubt"
         return self._between(f"{self.low:+.4f}", f"{self.high:+.4f}")
 
     def words(self, lower_is_better: bool = True) -> str:
@@ -87,13 +96,16 @@ def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Diffe
 
     What a seed does to both alike, as a hard order of the text, is no part of it.
     """
-    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    both = [seed for seed in first if seed in second]
+    differences = [first[seed] - second[seed] for seed in both]
     if not differences:
         return None
     mean, pairs = statistics.fmean(differences), len(differences)
     unpaired = len(first.keys() ^ second.keys())
-    if pairs == 1:
-        return Difference(mean, -math.inf, math.inf, math.inf, 1, unpaired)
+    largest = max(abs(side[seed]) for side in (first, second) for seed in both)
+    # That a few seeds have all differed by one step of a score is no proof that the next would.
+    if pairs == 1 or (any(differences) and max(differences) - min(differences) <= ROUNDING * largest):
+        return Difference(mean, -math.inf, math.inf, math.inf, pairs, unpaired)
     from scipy.stats import t
 
     error = statistics.stdev(differences) / math.sqrt(pairs)

@@ -175,14 +175,14 @@ def origin_in_words(one: Confirmed) -> str:
 
 
 def with_reach(found: Difference | None) -> str:
-    """`+0.0668 ± 0.0123`, half of the interval's width; without it for one pair, empty for none.
+    """`+0.0668 ± 0.0123`, half of the interval's width; without it where that is not known, empty for none.
 
     Over fewer seeds than the means beside it are of, it says of how many: `+0.0668 ± 0.0123 (2 seeds)`.
     """
     if found is None:
         return ""
     fewer = f" ({counted(found.pairs, 'seed')})" if found.unpaired else ""
-    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.pairs > 1 else "") + fewer
+    return f"{found.mean:+.4f}" + (f" ± {found.high - found.mean:.4f}" if found.is_known else "") + fewer
 
 
 def duration(seconds: float) -> str:

@@ -57,3 +57,20 @@ def test_a_forecast_is_of_the_last_rung_by_all_training_and_in_either_direction(
     assert (mirrored.before, mirrored.last) == pytest.approx((found.before, found.last))
     assert forecast(history.among(evaluations[:2])) is None, "nothing has come to the last rung"
     assert "none better since" in replace(found, before=0.0, last=0.0).words
+
+
+def test_what_a_lucky_seed_seemed_to_gain_is_no_gain() -> None:
+    """The last to come is best by far, until its second seed says that it is as good as others."""
+    space = parse_space(SPACE, "space.yaml").model_copy(update={"rungs": (60,)})
+    drawn = search(space, 9)[2]
+    known = drawn[0].metrics
+    scores = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 3.0]
+    ended = [
+        replace(e, number=n, status="finished", rung=0, ended_event=n, metrics=known | {"bits_per_byte": score})
+        for n, (e, score) in enumerate(zip([*drawn[:7], drawn[6]], scores, strict=True))
+    ]
+    ended[7] = replace(ended[7], seed=ended[6].seed + 1)
+    lucky, told = (forecast(History(space, tuple(ended[:count]))) for count in (7, 8))
+    assert lucky is not None
+    assert told is not None
+    assert (lucky.most, told.most) == (1.0, 0.0)

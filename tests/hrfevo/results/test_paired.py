@@ -9,7 +9,7 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from scipy import stats
 
-from hrfevo.pareto import dominated_share
+from hrfevo.pareto import dominated_share, non_dominated
 from hrfevo.results.comparison.fronts import front_pair, front_pair_by_seed
 from hrfevo.results.comparison.paired import difference
 from hrfevo.views.terminal.tables import with_reach
@@ -40,6 +40,14 @@ def test_what_has_no_pairs_or_one_claims_nothing() -> None:
     same = difference({1: 2.0, 2: 3.0}, {1: 2.0, 2: 3.0})
     assert same is not None
     assert same.words() == "no difference seen, +0.0000 (95 % interval +0.0000 to +0.0000, 2 seeds)"
+    # Error rates of 100 recordings: one more was right each time, which rounding takes for differences that scatter.
+    steps = difference({1: 0.07, 2: 0.11, 3: 0.14}, {1: 0.08, 2: 0.12, 3: 0.15})
+    assert steps is not None
+    assert not steps.seen
+    assert steps.words() == (
+        "no difference seen, -0.0100 (3 seeds with equal differences, so nothing is known of its doubt)"
+    )
+    assert (with_reach(steps), steps.seeds_to_see()) == ("-0.0100", None)
     worse = difference({1: 2.0, 2: 3.1}, {1: 1.0, 2: 2.0})
     assert worse is not None
     assert worse.words().startswith("1.0500 worse (95 %")
@@ -68,7 +76,9 @@ def test_a_front_beside_a_front_is_measured_as_by_pymoo() -> None:
     volumes = [volume((points - low) / (high - low)) for points in (first, second, both)]
     found = front_pair(first, second)
     assert found.hypervolumes == pytest.approx((volumes[0] / volumes[2], volumes[1] / volumes[2]))
-    for points, by, share in ((first, second, found.dominated[0]), (second, first, found.dominated[1])):
+    fronts = [side[non_dominated(side)] for side in (first, second)]
+    assert found.points == (len(fronts[0]), len(fronts[1])) != (9, 7), "what its own side dominates is no point of it"
+    for points, by, share in ((*fronts, found.dominated[0]), (*fronts[::-1], found.dominated[1])):
         beaten = [any(all(b <= p) and any(b < p) for b in by) for p in points]
         assert share == pytest.approx(np.mean(beaten))
     assert dominated_share(first, first[:0]) == 0.0

@@ -23,7 +23,7 @@ from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of
 from hrfevo.runner.terms import TERMS_FILE, Terms
 from hrfevo.space.genome import Genome
 from hrfevo.space.reading import parse_space
-from hrfevo.store.run_folder import RunFolder
+from hrfevo.store.run_folder import RunFolder, locked
 from hrfevo.store.settings import CONFIRMATION, RunSettings
 from hrfevo.workers.base import Job, Outcome, Point
 from signal_model.model import build_model, count_parameters
@@ -53,7 +53,7 @@ def models(tmp_path: Path, text_folder: Path) -> list[Path]:
 def compared(*arguments: object) -> dict[str, Any]:
     result = command("hrfevo", "compare", *arguments, *INLINE, "--format", "json")
     assert result.returncode == 0, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout, parse_constant=pytest.fail)
     return found
 
 
@@ -132,6 +132,22 @@ def test_equals_at_equal_seconds_are_called_better_in_at_most_5_of_100(ratio: fl
     assert (naive > 0.1 * trials) == (ratio > 1), "the doubt is what keeps it honest"
 
 
+def test_seeds_are_advised_that_decide_beside_the_doubt_about_the_pace() -> None:
+    """Five are there: by these alone four would be enough, of which the pace knows nothing."""
+    pace, noise = Pace((1.0, 1.0), (1.5, 1.8, *[2.0] * 7, 2.2, 2.5)), np.array([-0.01, 0.0, 0.012, -0.004, 0.002])
+    sides = [
+        Confirmed("g", "search", {}, 1, 9, tuple(range(5)), tuple(losses), tuple(losses))
+        for losses in (np.full(5, 2.0), 2.02 + noise)
+    ]
+    for slope, says in ((0.15, "about 18 seeds would"), (0.5, "is as large as the difference")):
+        found = Match(("a", "b"), (sides[0], sides[1]), (1.0, 1.0), (1, 1), Terms("seconds"), pace, slope)
+        assert "no difference seen" in found.verdict
+        assert says in found.notes[-1]
+    effect = (0.02 - 0.15 * math.log(2.2 / 2)) / noise.std(ddof=1)
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect * n**0.5) for n in (17, 18)]
+    assert power[0] < 0.8 <= power[1]
+
+
 def test_a_pace_is_doubted_as_much_as_it_scatters() -> None:
     """Of 11 rounds all but the extremes hold the median in 98.8 %, by the binomial distribution."""
     assert stats.binom.cdf(LEFT_OUT, ROUNDS - 1, 0.5) * 2 == pytest.approx(1 - 0.988, abs=1e-3)
@@ -154,7 +170,7 @@ def test_one_that_was_killed_before_its_folders_were_runs_takes_them_over(models
     assert (place / "training-2" / "own.txt").read_text() == "kept"
     (place / "training-2").rename(tmp_path / "away")
     assert "at equal steps" in answer(*arguments)
-    assert sorted(path.name for path in place.iterdir()) == [TERMS_FILE, "training-1", "training-2"]
+    assert sorted(path.name for path in place.iterdir()) == [".lock-compared", TERMS_FILE, "training-1", "training-2"]
 
 
 def test_at_equal_seconds_each_is_trained_for_as_long(
@@ -223,6 +239,14 @@ def test_sides_that_finished_with_different_seeds_are_not_compared(models: list[
         answer(*arguments)
 
 
+def test_what_is_not_known_of_one_seed_is_null_in_json(models: list[Path], tmp_path: Path) -> None:
+    compared(*models, "--seeds", 2, "--output", tmp_path / "match")
+    with closing(sqlite3.connect(tmp_path / "match" / "training-1" / "results.db")) as database, database:
+        database.execute("UPDATE evaluations SET status = 'failed', metrics = '{}' WHERE number = 0")
+    told = compared(*models, "--seeds", 2, "--output", tmp_path / "match")["differences"]["test"]
+    assert (told["low"], told["high"], told["error"], told["pairs"]) == (None, None, None, 1)
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_genomes_of_runs_are_sides_too(models: list[Path], tiny_space: Path, tmp_path: Path) -> None:
     assert command("hrfevo", "run", tiny_space, "--out", tmp_path / "runs", *INLINE, "--evaluations", 3).returncode == 0
@@ -238,6 +262,21 @@ def test_genomes_of_runs_are_sides_too(models: list[Path], tiny_space: Path, tmp
     assert np.isfinite(found["differences"]["test"]["mean"])
 
 
+def test_two_comparisons_of_one_moment_have_a_folder_each_and_one_folder_has_one_at_a_time(
+    models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda *_: "20261128-120000")
+    for _ in range(2):
+        answer("compare", *models, "--seeds", 2, *INLINE)
+    places = sorted((tmp_path / "runs").iterdir())
+    assert [place.name for place in places] == ["compare-20261128-120000", "compare-20261128-120000-2"]
+    before = losses(places[0], 2)
+    with locked(places[0], "compared"), pytest.raises(InputError, match="is being compared; wait until"):
+        answer("compare", *models, "--seeds", 2, "--output", places[0], *INLINE)
+    assert losses(places[0], 2) == before
+
+
 def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: list[Path], tmp_path: Path) -> None:
     run = written_runs[0]
     for arguments, says in (
@@ -246,6 +285,7 @@ def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: li
         ((*models, "--evaluations", 3), "--evaluations 3: goes with --equal evaluations"),
         ((*models, "--group"), "--group is for runs"),
         ((*written_runs[:2], "--steps", 3), "--steps 3: is for models"),
+        (written_runs[:2], "--backend inline: is for models"),
         ((*written_runs[:2], "--equal", "parameters"), "--equal parameters: is for models"),
         ((models[0], f"{run}:zzz"), "no genome of this run"),
         ((models[0], tmp_path / "nothing.yaml"), "nothing.yaml"),

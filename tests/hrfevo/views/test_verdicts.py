@@ -54,6 +54,7 @@ def test_a_difference_that_was_not_seen_says_how_many_seeds_would_show_it() -> N
     assert f"`hrfevo confirm RUN --seeds {count}`" in said(BETTER, close)
     assert "To decide it" not in said(BETTER, WORSE)
     assert "`hrfevo confirm RUN --seeds 5` adds five" in said(side("search", [2.0]), side("baseline", [2.1]))
+    assert "Equal differences do not say how much" in said(side("search", [0.07, 0.11]), side("baseline", [0.08, 0.12]))
     assert "would take more than 200 seeds" in said(BETTER, side("baseline", [2.0, 2.0, 2.0299]))
 
 
