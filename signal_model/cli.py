@@ -144,6 +144,8 @@ def evaluate(
     chosen = prepare(device, threads)
     subjects = [opened(directory, chosen) for directory in directories]
     subjects = [replace(one, recipe=one.recipe.with_options(corpus)) for one in subjects]
+    if corpus is not None:
+        subjects = [replace(one, corpus_hash=None) for one in subjects]
     files = corpus if split is None and tokens is None else None
     for line in answers(subjects, Question(split, files, tokens, length, stride, by_position)):
         print(line)
