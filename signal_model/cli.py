@@ -370,8 +370,10 @@ def _make_folder(output: Path) -> None:
 
 
 def _refuse_model_in(output: Path, overwrite: bool) -> None:
-    if (output / "model.safetensors").exists() and not overwrite:
-        raise InputError(f"{output}: holds a model; name another folder or add --overwrite")
+    # Also one in several files, one whose training is unfinished, and one in files of other libraries.
+    there = next((file.name for kind in ("*.safetensors*", "config.json") for file in output.glob(kind)), None)
+    if there is not None and not overwrite:
+        raise InputError(f"{output}: holds a model ({there}); name another folder or add --overwrite")
 
 
 def main() -> None:
