@@ -144,6 +144,8 @@ def evaluate(
     chosen = prepare(device, threads)
     subjects = [opened(directory, chosen) for directory in directories]
     subjects = [replace(one, recipe=one.recipe.with_options(corpus)) for one in subjects]
+    if corpus is not None:
+        subjects = [replace(one, corpus_hash=None) for one in subjects]
     files = corpus if split is None and tokens is None else None
     for line in answers(subjects, Question(split, files, tokens, length, stride, by_position)):
         print(line)
@@ -368,8 +370,10 @@ def _make_folder(output: Path) -> None:
 
 
 def _refuse_model_in(output: Path, overwrite: bool) -> None:
-    if (output / "model.safetensors").exists() and not overwrite:
-        raise InputError(f"{output}: holds a model; name another folder or add --overwrite")
+    # Also one in several files, one whose training is unfinished, and one in files of other libraries.
+    there = next((file.name for kind in ("*.safetensors*", "config.json") for file in output.glob(kind)), None)
+    if there is not None and not overwrite:
+        raise InputError(f"{output}: holds a model ({there}); name another folder or add --overwrite")
 
 
 def main() -> None:

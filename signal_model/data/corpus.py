@@ -101,7 +101,7 @@ def load_corpus(
     cache cannot be used.
     """
     content = read_content(corpus)
-    content_hash = hash_of(f"format {FORMAT}", content.digest, tokenizer.model_dump_json(), *content.terms(tokenizer))
+    content_hash = _content_hash(content, tokenizer)
     folder = (cache or cache_directory()) / content_hash
     if (found := _open(folder, tokenizer)) is None:
         found = _build(folder, content, tokenizer, say)
@@ -109,13 +109,17 @@ def load_corpus(
     return Corpus(content.name, content_hash, read, **splits, classes=classes, labels=labels)
 
 
-def split_tokens(corpus: CorpusConfig, split: str, tokenizer: Vocabulary) -> tuple[str, np.ndarray]:
-    """The name of a corpus and one of its splits in tokens of any tokenizer; nothing is kept in the cache.
+def split_tokens(
+    corpus: CorpusConfig, split: str, tokenizer: Vocabulary, settings: TokenizerConfig
+) -> tuple[str, str, np.ndarray]:
+    """The name of a corpus, its `content_hash` with the tokenizer's settings, and one of its splits in tokens of any
+    tokenizer; nothing is kept in the cache.
 
     Raises InputError when the documents cannot be used, or are not of the tokenizer's kind.
     """
     content = read_content(corpus)
-    return content.name, np.concatenate([*content.encoded(split, tokenizer)])
+    tokens = np.concatenate([*content.encoded(split, tokenizer)])
+    return content.name, _content_hash(content, settings), tokens
 
 
 def whole_corpus(corpus: OnDiskConfig, tokenizer: Vocabulary, classes: Sequence[str]) -> Corpus:
@@ -141,6 +145,10 @@ def whole_tokens(corpus: OnDiskConfig, tokenizer: Vocabulary) -> np.ndarray:
     """
     end = np.array([tokenizer.end_of_text], token_dtype(tokenizer.vocab_size))
     return np.concatenate([end, *whole_content(corpus).encoded("test", tokenizer)])
+
+
+def _content_hash(content: Content, settings: TokenizerConfig) -> str:
+    return hash_of(f"format {FORMAT}", content.digest, settings.model_dump_json(), *content.terms(settings))
 
 
 def _open(folder: Path, tokenizer: TokenizerConfig) -> Entry | None:

@@ -48,6 +48,8 @@ class Subject:
     recipe: Recipe
     tokenizer: Vocabulary
     device: torch.device
+    corpus_hash: str | None
+    """`content_hash` of what it was trained on, where it is scored on a split of that; else None."""
 
 
 def opened(directory: Path, device: torch.device) -> Subject:
@@ -56,7 +58,7 @@ def opened(directory: Path, device: torch.device) -> Subject:
     violation = causality_violation(model, recipe.model.context)
     if wrong := causality_fault(model, violation, device):
         raise InputError(f"{directory}: {wrong}; its loss means nothing")
-    return Subject(directory, model, recipe, tokenizer, device)
+    return Subject(directory, model, recipe, tokenizer, device, load_figures(directory).get("corpus_hash"))
 
 
 def answers(subjects: Sequence[Subject], question: Question) -> Iterator[str]:
@@ -89,12 +91,13 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
     stride = question.stride or min(question.length or one.recipe.model.context for one in subjects)
     limit = None if is_whole else question.tokens or subjects[0].recipe.training.validation_tokens
     scores = []
-    texts: dict[str, tuple[str, np.ndarray]] = {}
+    texts: dict[str, tuple[str, str | None, np.ndarray]] = {}
     for subject in subjects:
         words = subject.tokenizer.to_json()
         if words not in texts:
             texts[words] = _text(subject, question)
-        what, text = texts[words]
+        what, content_hash, text = texts[words]
+        _require_unchanged(subject, content_hash)
         context = question.length or subject.recipe.model.context
         sample = sample_of(text, context, stride, limit, subject.tokenizer.end_of_text)
         score, losses = _scored(subject, sample, question.by_position)
@@ -123,14 +126,23 @@ def _of_tokens(subjects: Sequence[Subject], question: Question) -> Iterator[str]
         )
 
 
-def _text(subject: Subject, question: Question) -> tuple[str, np.ndarray]:
-    """What a model is asked, in words and in its tokens."""
+def _text(subject: Subject, question: Question) -> tuple[str, str | None, np.ndarray]:
+    """What a model is asked, in words, of which corpus if it is a split of one, and in its tokens."""
     recipe, tokenizer = subject.recipe, subject.tokenizer
     assert recipe.corpus is not None
     if question.files is not None and isinstance(recipe.corpus, OnDiskConfig):
-        return f"all of {question.files}", whole_tokens(recipe.corpus, tokenizer)
-    name, text = split_tokens(recipe.corpus, question.split or "validation", tokenizer)
-    return f"{question.split or 'validation'} of {name}", text
+        return f"all of {question.files}", None, whole_tokens(recipe.corpus, tokenizer)
+    name, content_hash, text = split_tokens(recipe.corpus, question.split or "validation", tokenizer, recipe.tokenizer)
+    return f"{question.split or 'validation'} of {name}", content_hash, text
+
+
+def _require_unchanged(subject: Subject, content_hash: str | None) -> None:
+    """Documents are dealt out anew where some have changed, perhaps from training to a split that is to be unknown."""
+    if subject.corpus_hash not in (None, content_hash):
+        raise InputError(
+            f"{subject.directory}: its corpus is not what it was when the model was trained, which may have read what "
+            "is now held out; say by --corpus what to score it on"
+        )
 
 
 def _scored(subject: Subject, sample: Sample, by_position: bool) -> tuple[ClusteredScore, np.ndarray | None]:
@@ -166,6 +178,7 @@ def _of_labels(subject: Subject, question: Question) -> Iterator[str]:
         corpus = whole_corpus(recipe.corpus, subject.tokenizer, classes)
     else:
         corpus = load_corpus(recipe.corpus, recipe.tokenizer)
+        _require_unchanged(subject, corpus.content_hash)
         what = f"{split} of {corpus.name}"
         _same(corpus.classes, classes, subject.directory)
     score = score_split(model, corpus, split, recipe.training, device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from signal_model.model import SignalLLM, build_model
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import load_checkpoint, save_checkpoint
 from signal_model.training.trainer import run_recipe
+from tests.conftest import assert_one_clear_line, command
 from tests.tools.models import CPU, HYBRID
 
 
@@ -135,6 +137,21 @@ def test_a_model_is_scored_on_the_whole_of_another_text_in_its_own_tokens(
     assert int(found[3].replace(",", "")) == len(tokens) - 1
     split = ["--corpus", text_folder, "--split", "test"]
     assert run("evaluate", tmp_path / "model", *split, *options).startswith("test of files ")
+
+
+def test_a_corpus_that_has_changed_since_is_not_taken_for_held_out(tmp_path: Path, text_folder: Path) -> None:
+    """A split is dealt out by what documents say: a model may have read what is in validation now."""
+    texts = shutil.copytree(text_folder, tmp_path / "texts")
+    (tmp_path / "model.yaml").write_text("{width: 16, context: 32, layers: [{mixer: {kind: harmonic}}]}")
+    made = command("signal-model", "train", tmp_path / "model.yaml", "--corpus", texts, "--steps", 2,
+                   "--output", tmp_path / "model")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert command("signal-model", "evaluate", tmp_path / "model").stdout.startswith("validation of files ")
+    with (texts / "ast.txt").open("a") as file:
+        file.write("# A line more.\n")
+    assert_one_clear_line(command("signal-model", "evaluate", tmp_path / "model"), "its corpus is not what it was when")
+    named = command("signal-model", "evaluate", tmp_path / "model", "--corpus", texts, "--split", "test")
+    assert named.stdout.startswith("test of files ")
 
 
 # --- checkpoint and generation --------------------------------------------------------------------

@@ -24,6 +24,7 @@ from signal_model.interchange import SignalLLMConfig, SignalLLMForCausalLM, from
 from signal_model.model import SignalLLM, build_model
 from signal_model.support.errors import InputError
 from signal_model.training.checkpoints import load_checkpoint, load_figures, save_checkpoint
+from tests.conftest import assert_one_clear_line, command
 from tests.signal_model.evaluation.test_causality import EMBEDDINGS, MIXERS
 
 CPU = torch.device("cpu")
@@ -316,6 +317,18 @@ def test_folders_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> 
             read(write, tmp_path / "file")
     with pytest.raises(InputError, match="is no checkpoint"):
         to_transformers(tmp_path, out)
+
+
+@pytest.mark.parametrize("there", ["model-00001-of-00002.safetensors", "training.safetensors", "config.json"])
+def test_a_model_that_is_there_is_replaced_by_request_alone(there: str, tmp_path: Path) -> None:
+    exported(tmp_path, {"layers": [{}]})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / there).write_text("of another model")
+    for asked in (("export", tmp_path / "checkpoint"), ("import", tmp_path / "hub")):
+        refused = command("signal-model", *asked, "--output", tmp_path / "out")
+        assert_one_clear_line(refused, f"out: holds a model ({there}); name another folder or add --overwrite")
+        assert [file.name for file in (tmp_path / "out").iterdir()] == [there]
+    assert command("signal-model", *asked, "--output", tmp_path / "out", "--overwrite").returncode == 0
 
 
 def test_a_fresh_model_is_drawn_as_ours_is() -> None:
