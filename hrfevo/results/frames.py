@@ -130,13 +130,14 @@ def curve_frame(curves: Mapping[int, Sequence[Point]]) -> pd.DataFrame:
 
 
 def finished_at(frame: pd.DataFrame, rung: int | None = None) -> pd.DataFrame:
-    """The finished evaluations of a rung, by default of the highest reached, in order of birth.
+    """The finished genomes of a rung, by default of the highest reached, in order of birth.
 
-    Scores from different rungs are never compared with one another.
+    Scores from different rungs are never compared with one another. Of a genome with several seeds it is the first
+    evaluation, which has the means in frames that have any: no other seed, lucky or not, stands beside these.
     """
     finished = frame[frame["status"] == "finished"]
     rung = finished["rung"].max() if rung is None else rung
-    return finished[finished["rung"] == rung].sort_values("birth", kind="stable")
+    return finished[finished["rung"] == rung].drop_duplicates("genome").sort_values("birth", kind="stable")
 
 
 def best_of(top: pd.DataFrame, objectives: Objectives) -> pd.Series:

@@ -71,7 +71,7 @@ def summary(frame: pd.DataFrame, space: SearchSpace) -> str:
         return f"{said}. It is the only one that has finished there, so there is nothing to compare it with."
     if len(first) < 2:
         return f"{said}. Too few of the first generation were trained that far to say what the search has gained."
-    everyone = (frame["generation"] == 0) & (frame["rung"] == 0) & (frame["status"] == "finished")
+    everyone = finished_at(frame, 0)["generation"] == 0
     who = "the median of the first generation"
     if len(first) < everyone.sum():
         who = f"the median of the {len(first)} of the first generation that were trained as far"

@@ -68,8 +68,8 @@ class Snapshot:
 
     @property
     def losses(self) -> list[float]:
-        """All at the highest rung reached, by the score of the task."""
-        return list(finished_at(self.records)[self.space.score].dropna())
+        """Of all genomes at the highest rung reached, by the score of the task, means over seeds."""
+        return list(finished_at(self.frame)[self.space.score].dropna())
 
     @cached_property
     def course(self) -> Course | None:

@@ -458,3 +458,6 @@ def test_figures_and_sentences_name_the_best_that_the_results_name() -> None:
     assert best_of(finished_at(frame), space.objectives)["genome"] == order[0]
     assert frame[frame["front"]].sort_values("place")["genome"].tolist() == order
     assert summary(frame, space).startswith(f"Best genome {order[0]}")
+    assert finished_at(frame)["bits_per_byte"].tolist() == pytest.approx([2.0, 2.02, 3.0]), "no seed stands beside them"
+    alone = history.among(one for one in rows if one.genome == good.id)
+    assert "It is the only one that has finished there" in summary(evaluation_frame(alone.with_means), space)

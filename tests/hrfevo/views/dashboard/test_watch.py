@@ -55,7 +55,7 @@ def test_what_is_read_bit_by_bit_is_what_is_there(actions: list[str], seed: int)
                     assert column.isna().all()
                     continue
                 assert_series_equal(column, expected[name])
-            assert sorted(found.losses) == sorted(e.metrics["bits_per_byte"] for e in history.top)
+            assert sorted(found.losses) == sorted(e.metrics["bits_per_byte"] for e in history.at_rung(None))
             assert_same_course(found.course, history)
             assert runs.snapshot("tiny") is found
 
