@@ -172,6 +172,10 @@ def show(
     from hrfevo.store.run_folder import RunFolder
     from hrfevo.views.terminal import tables
 
+    if html is not None and format_ is not Format.table:
+        raise InputError(f"--format {format_.value}: --html {html} is a page; leave one of the two out")
+    if model and format_ is Format.csv:
+        raise InputError("--model: has no place in a row of --format csv; accepted with it: table, json")
     if html is not None and html.exists() and not overwrite:
         raise InputError(f"{html}: exists; name another file or add --overwrite")
     run = RunFolder.open(folder)

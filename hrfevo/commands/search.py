@@ -32,6 +32,7 @@ from signal_model.support.console import PluginOption, new_console
 
 if TYPE_CHECKING:
     from hrfevo.runner.machinery import Machinery
+    from hrfevo.space.search_space import SearchSpace
     from hrfevo.store.run_folder import RunFolder
 
 app = typer.Typer()
@@ -79,6 +80,7 @@ def run_command(
     budget = _budget(evaluations, trainings, minutes, training_minutes)
     overrides = [*(set_ or []), *overriding(budget)]
     loaded, text = load_space(space, overrides)
+    _require_winners(loaded, confirm)
 
     from hrfevo.runner.start import Asked, start
     from hrfevo.store.run_folder import RunFolder
@@ -114,14 +116,12 @@ def resume(
     """Continue a run that was stopped or killed, as it was started; what had finished is not repeated."""
     from hrfevo.runner.start import resume as continue_run
     from hrfevo.store.run_folder import RunFolder
-    from signal_model.support.errors import InputError
 
     run = RunFolder.open(folder)
 
     started = run.started.changed(**place_given(backend, workers, address, device, log), confirm=confirm)
     machinery = machinery_of(started, store, storage, corpus)
-    if confirm and not run.space().confirm.top:
-        raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
+    _require_winners(run.space(), confirm)
     budget, console = _budget(evaluations, trainings, minutes, training_minutes), new_console()
     ending, run = continue_run(folder, budget, machinery, console, started.confirm)
     code = leave(ending, run, machinery.store, console)
@@ -177,6 +177,14 @@ def confirm_command(
     started = run.started.changed(**place_given(backend, workers, address, device, log))
     ending = confirm(run, options, machinery_of(started, store, storage, corpus), new_console())
     raise typer.Exit(exit_code(ending))
+
+
+def _require_winners(space: SearchSpace, confirm: bool | None) -> None:
+    """Raise InputError where a confirmation is asked for, and the space has none."""
+    from signal_model.support.errors import InputError
+
+    if confirm and not space.confirm.top:
+        raise InputError("--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number of winners, --top")
 
 
 def _budget(

@@ -59,7 +59,10 @@ def read_recordings(file: Path, corpus: RecordingsCorpusConfig) -> Iterator[Reco
 
 
 def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
-    """The samples of a sound file at a rate: (n,) float64 in [-1, 1]. Raises InputError, naming the place."""
+    """The samples of a sound file at a rate: (n,) float64 in [-1, 1]. Raises InputError, naming the place.
+
+    Files of floats must keep to that, as arrays must. What a lossy codec decodes may be a little beyond.
+    """
     try:
         import soundfile
     except (ImportError, OSError) as error:  # without its package, or without libsndfile
@@ -70,7 +73,7 @@ def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
         with soundfile.SoundFile(source) as sound:
             # Of some encodings of telephony, in which nobody can go back, it has to be said how many.
             samples = sound.read(sound.frames, dtype="float64", always_2d=True)
-            expected, own, told = sound.frames, sound.samplerate, sound.extra_info
+            expected, own, told, kind = sound.frames, sound.samplerate, sound.extra_info, sound.subtype
     except (soundfile.SoundFileError, TypeError) as error:  # bare samples, by their suffix, have no rate
         raise InputError(f"{place}: is no sound, or is damaged: {one_line(error)}") from None
     sizes = re.search(r"data : (\d+) \(should be (\d+)\)", told)
@@ -80,6 +83,8 @@ def read_sound(source: IO[bytes], place: str, rate: int) -> np.ndarray:
         raise InputError(f"{place}: is empty: it has no sample")
     if not np.isfinite(samples).all():
         raise InputError(f"{place}: some samples are no finite numbers")
+    if kind in ("FLOAT", "DOUBLE"):
+        _require_in_range(samples, place)
     return resampled(samples.mean(axis=1), own, rate)
 
 
@@ -183,9 +188,14 @@ def _tokens(samples: np.ndarray, place: str, own: int, rate: int) -> np.ndarray:
         raise InputError(
             f"{place}: {WAVES} are of type {samples.dtype}; accepted: uint8 (μ-law), int8, int16, int32, float"
         )
-    if not np.abs(values).max() <= 1.001:  # nor is one that is no number
-        raise InputError(f"{place}: samples must be in [-1, 1], got {values.min():.4g} to {values.max():.4g}")
+    _require_in_range(values, place)
     return MuLaw.tokens(mulaw_encode(resampled(values, own, rate)))
+
+
+def _require_in_range(samples: np.ndarray, place: str) -> None:
+    """Raises InputError for samples beyond ±1, which would all be cut to that, and for what is no number."""
+    if not np.abs(samples).max() <= 1.001:
+        raise InputError(f"{place}: samples must be in [-1, 1], got {samples.min():.4g} to {samples.max():.4g}")
 
 
 def read_rows(rows: Any, column: str, corpus: RecordingsConfig, place: str) -> Iterator[Recording]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -17,13 +19,17 @@ from signal_model.support.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.segment import Segment
     from rich.table import Table
+    from rich.text import Text
 
 
 # A disk that is full or closed to us is no defect of the program.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 # By these a process is asked to end: Ctrl-C, `kill`, a terminal that was closed.
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Characters that move a terminal's cursor, colour it or ring its bell, but for line breaks and tabs.
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Output for nobody's screen, and the least width of text that is folded on one, columns.
 _PAGE_WIDTH, _LEAST_TEXT = 113, 16
 
@@ -162,6 +168,15 @@ def library_console() -> Console:
     from rich.console import Console
 
     class Told(Console):
+        # Names of classes, runs and files may hold what a terminal would obey: it is shown. Of cells before they are
+        # measured, so that none is cut.
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(_shown(text), **options)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=_shown(segment.text))
+
         def on_broken_pipe(self) -> None:
             # The reader of our output has gone: an error like others, which a search can end with.
             raise BrokenPipeError
@@ -172,6 +187,11 @@ def library_console() -> Console:
     colours: Literal["standard"] | None = "standard" if os.environ.get("FORCE_COLOR") else None
     # In a notebook, too, a line is text: as HTML, which Rich makes of it there, each would be an output of its own.
     return Told(width=_PAGE_WIDTH, force_terminal=False, force_jupyter=False, color_system=colours)
+
+
+def _shown(text: str) -> str:
+    """Text with what a terminal would obey written out, such as `\\x1b`."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_table(console: Console, table: Table) -> None:

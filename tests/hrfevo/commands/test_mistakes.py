@@ -80,6 +80,7 @@ def test_a_bad_space_is_one_line_of_run_and_of_validate(
         (["run", "SPACE", "--address", "nonsense"], "expected auto, HOST:PORT or ray://HOST:PORT"),
         (["run", "SPACE", "--algorithm", "evolutoin"], "did you mean 'evolution'?"),
         (["run", "SPACE", "--device", "cpu:9"], "cpu:9 is not available on this machine"),
+        (["run", "SPACE", "--confirm"], "--confirm: confirm.top of the space is 0; `hrfevo confirm` takes a number"),
         (["run", "SPACE", "--storage", ""], "--storage: is empty; accepted: a path or a URL"),
         (["run", "SPACE", "--backend", "inline", "--workers", 3], "--backend inline: runs one evaluation at a time"),
         (["run", "SPACE", "--device", "gpu"], "'gpu' is no device; accepted: auto, cuda, cuda:N, mps, cpu"),

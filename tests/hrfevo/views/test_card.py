@@ -436,6 +436,12 @@ def test_show_says_it_in_every_form(run: Path, read: Read, tmp_path: Path) -> No
     refused = command("hrfevo", "show", run, card.genome, "--html", page)
     assert refused.returncode == 2
     assert "exists; name another file or add --overwrite" in refused.stderr
+    for options, says in (
+        (("--html", tmp_path / "other.html", "--format", "json"), "--format json: --html"),
+        (("--model", "--format", "csv"), "--model: has no place in a row"),
+    ):
+        assert says in command("hrfevo", "show", run, card.genome, *options).stderr
+    assert not (tmp_path / "other.html").exists()
 
 
 def test_a_genome_without_a_model_is_one_line_and_leaves_no_page(run: Path, read: Read, tmp_path: Path) -> None:

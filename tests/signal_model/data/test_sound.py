@@ -265,6 +265,7 @@ TWO = sound(1)[None].repeat(2, axis=0)
         (_cut("bad.wav", 0.001), {}, r"bad.wav: is no sound, or is damaged"),
         (_cut("bad.flac", 0.5), {}, r"bad.flac: is no sound, or is damaged"),
         (_write("bad.wav", sound(1) * np.nan, subtype="FLOAT"), {}, r"bad.wav: some samples are no finite numbers"),
+        (_write("bad.wav", 9 * sound(1), subtype="FLOAT"), {}, r"bad.wav: samples must be in \[-1, 1\], got -\d"),
         (_write("word.wav", sound(1)), {"names": "{label}_*"}, r"word.wav: its name is not like '\{label\}_\*'"),
         (_write("0_1.wav", sound(1)), {"label": "digits"}, r"'digits' is an array of npz files"),
         (_bytes("bad.npz", b"PK\3\4 no archive"), {}, r"bad.npz: is no npz file of plain arrays, or is damaged"),

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
-from signal_model.support.console import print_table
+from signal_model.support.console import library_console, print_table, say
 from tests.conftest import answer, command, only_run
 from tests.tools.forks import Forked
 
@@ -122,6 +124,14 @@ def test_names_that_are_no_text_are_refused_before_anything_is_made(
 def test_what_a_terminal_would_obey_is_shown() -> None:
     result = command("hrfevo", "status", "a\n\x1b[31mb ü")
     assert (result.returncode, result.stderr) == (2, "error: a\\n\\x1b[31mb ü: no such run folder\n")
+    console, table = library_console(), Table("class", box=None)
+    table.add_row("a\x1b[31mred\x1b]0;title\x07 ü\xa0")
+    with console.capture() as captured:
+        print_table(console, table)
+        say(console, "x\x1b[2Jy\tz")
+        console.print(Tree(Text("\x9bleaf")))
+    assert "a\\x1b[31mred\\x1b]0;title\\x07 ü\xa0 \nx\\x1b[2Jy" in captured.get()
+    assert captured.get().endswith("\\x9bleaf\n")
 
 
 def test_a_folder_that_is_gone_is_said(tiny_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
