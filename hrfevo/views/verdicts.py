@@ -84,7 +84,8 @@ def rivals(found: Confirmation) -> Iterator[str]:
 
 
 def in_general(found: Confirmation) -> Iterator[str]:
-    """Front beside front, what was spent on either side, and which score is flattered."""
+    """Whose trainings failed, front beside front, what was spent on either side, and which score is flattered."""
+    yield from _failures(found)
     for pair in found.fronts.values():
         yield f"Trained again, {pair.words}."
     for name, pair in found.as_searched.items():
@@ -194,6 +195,18 @@ def efforts(found: Confirmation) -> str:
 def one_of(rival: str) -> str:
     """`a transformer`, `gated_delta`."""
     return f"a {rival}" if rival == TRANSFORMER else rival
+
+
+def _failures(found: Confirmation) -> Iterator[str]:
+    """Of each that is compared: means are of the seeds that went well, and first choices of those that have any."""
+    compared = filter(None, (found.winner, *found.rivals.values(), found.founder))
+    for one in {(one.origin, one.genome): one for one in compared}.values():
+        if one.place and one.origin != "founder":
+            better = "the one choice" if one.place == 1 else f"the {one.place} choices"
+            yield f"No fresh training of {better} before {one.genome} has finished, so that it stands for the first."
+        if one.failed:
+            tried = counted(one.failed + len(one.seeds), "fresh training")
+            yield f"Of {tried} of {one.genome} {one.failed} failed: what is said of it is of the others alone."
 
 
 def _doubts(one: Confirmed, other: Confirmed) -> tuple[str, str]:

@@ -69,6 +69,8 @@ class Confirmed:
     """What its scores are in."""
     confusions: tuple[Confusion | None, ...] = ()
     """Of a classifier, on the test split: one for each seed."""
+    failed: int = 0
+    """Trainings with other seeds that have failed, as by diverging: no mean knows of them."""
 
     @property
     def mean(self) -> float:
@@ -300,6 +302,7 @@ def trained_in(folder: RunFolder, is_baseline: bool, rival: str = TRANSFORMER) -
             rival,
             unit=space.measure(space.score).unit,
             confusions=tuple(confusion_on_test(e.metrics) for e in same),
+            failed=sum(e.genome == genome and e.status == "failed" for e in history),
         )
 
 
@@ -317,6 +320,7 @@ def _pooled(earlier: Confirmed, later: Confirmed) -> Confirmed:
         test=(*earlier.test, *(later.test[place] for place in new)),
         objectives=(*earlier.objectives, *(later.objectives[place] for place in new)),
         confusions=(*earlier.confusions, *(later.confusions[place] for place in new)),
+        failed=earlier.failed + later.failed,
         seen=(len(earlier.seeds), *(len(earlier.seeds) + count for count in later.seen)),
     )
 

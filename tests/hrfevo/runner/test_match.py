@@ -16,7 +16,7 @@ import torch
 from scipy import stats
 
 from hrfevo.algorithms.base import Proposal
-from hrfevo.results.confirmation.confirmed import Confirmed
+from hrfevo.results.confirmation.confirmed import Confirmed, trained_in
 from hrfevo.runner import match
 from hrfevo.runner.match import Match, Side, of_one_size, on_one_text
 from hrfevo.runner.pace import LEFT_OUT, ROUNDS, Pace, pace_of
@@ -245,6 +245,8 @@ def test_what_is_not_known_of_one_seed_is_null_in_json(models: list[Path], tmp_p
         database.execute("UPDATE evaluations SET status = 'failed', metrics = '{}' WHERE number = 0")
     told = compared(*models, "--seeds", 2, "--output", tmp_path / "match")["differences"]["test"]
     assert (told["low"], told["high"], told["error"], told["pairs"]) == (None, None, None, 1)
+    (side,) = trained_in(RunFolder.open(tmp_path / "match" / "training-1"), is_baseline=False)
+    assert (len(side.seeds), side.failed) == (1, 1)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -142,7 +142,11 @@ def test_its_laws_are_told_in_python_in_the_terminal_and_in_the_report(scaled: P
     assert told.size == 2
     assert told.measured["transformer"] == pytest.approx(found.rows[-1].trained.mean, rel=1e-3)
     assert found.whole == (0.5, 1, 2)
-    assert loss_over_size(found) is not None
+    figure = loss_over_size(found)
+    assert figure is not None
+    diamonds = [loss for trace in figure.data if trace.marker.symbol == "diamond" for loss in trace.y]
+    in_table = [row.trained.mean for side in found.sides for row in found.of(side)]
+    assert diamonds == pytest.approx(in_table, rel=1e-12), "means are those of the table"
     assert loss_over_size(replace(found, rows=())) is None
     printed = answer("scale", scaled, "--at", "1M,64x")
     words = list(laws_in_words(found, [1e6, 64 * found.plan.parameters]))

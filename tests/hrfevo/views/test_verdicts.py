@@ -13,7 +13,7 @@ from hrfevo.results.confirmation.confirmed import Confirmation, Confirmed
 from hrfevo.results.range_ends import RangeEnd
 from hrfevo.views.terminal.card import _confirmed
 from hrfevo.views.terminal.tables import number
-from hrfevo.views.verdicts import headline, over_founder, rivals, size_beside
+from hrfevo.views.verdicts import headline, over_founder, rivals, size_beside, verdicts
 
 
 def side(origin: str, losses: list[float], parameters: int = 1000, **changes: object) -> Confirmed:
@@ -111,6 +111,13 @@ def test_a_rival_that_was_tuned_to_a_limit_may_be_treated_unfairly() -> None:
     told = said(BETTER, WORSE, range_ends={"transformer": [end]})
     assert "Tuning the transformer ended at a limit: training.learning_rate is at its upper end (0.02) in 5 of" in told
     assert "limit" not in said(BETTER, WORSE)
+
+
+def test_trainings_that_failed_are_told_of_whoever_is_compared() -> None:
+    told = list(verdicts(Confirmation((replace(BETTER, failed=2), replace(WORSE, place=1)))))
+    assert "Of 5 fresh trainings of aa 2 failed: what is said of it is of the others alone." in told
+    assert "No fresh training of the one choice before bb has finished, so that it stands for the first." in told
+    assert not [said for said in verdicts(Confirmation((BETTER, WORSE))) if "fresh training of" in said]
 
 
 def test_standard_errors_over_the_founder_are_neither_rounded_to_what_is_asked_nor_negative() -> None:

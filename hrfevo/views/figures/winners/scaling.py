@@ -116,7 +116,7 @@ def _points(fig: go.Figure, found: Scaling, side: str, colour: str) -> None:
     )
     fig.add_scatter(
         x=[row.parameters for row in rows],
-        y=[float(np.exp(np.mean(np.log(row.losses(found.split))))) for row in rows],
+        y=[float(np.mean(row.losses(found.split))) for row in rows],
         mode="markers",
         marker={"color": colour, "size": 11, "symbol": "diamond"},
         name=name,
