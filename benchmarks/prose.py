@@ -30,7 +30,7 @@ MIXERS: dict[str, dict[str, Any]] = {
 SPLITS = ("validation", "test")
 
 
-def recipe(mixer: dict[str, Any], corpus: str, steps: int) -> dict[str, Any]:
+def recipe(mixer: dict[str, Any], corpus: Any, steps: int) -> dict[str, Any]:
     """One of the models on one of the texts, before its rates are tuned."""
     return {
         "corpus": corpus,
@@ -39,7 +39,7 @@ def recipe(mixer: dict[str, Any], corpus: str, steps: int) -> dict[str, Any]:
     }
 
 
-def gains(asked: argparse.Namespace, name: str, corpus: str) -> list[np.ndarray]:
+def gains(asked: argparse.Namespace, name: str, corpus: Any) -> list[np.ndarray]:
     """Train both models on a text: by how much less the harmonic one loses, by seed, on validation and on test."""
     from hrfevo.runner.ending import Ending
     from hrfevo.runner.machinery import Machinery
@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backend", choices=("ray", "inline"), default="ray")
     asked = parser.parse_args()
-    code, prose = gains(asked, "code", "python"), gains(asked, "prose", str(asked.prose.resolve()))
+    code, prose = gains(asked, "code", "python"), gains(asked, "prose", {"path": str(asked.prose.resolve())})
     print(f"\n{machine('torch')}; {asked.steps} steps, {asked.seeds} seeds\n")
     rows = []
     for split, ours, theirs in zip(SPLITS, code, prose, strict=True):
