@@ -80,7 +80,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backend", choices=("ray", "inline"), default="ray")
     asked = parser.parse_args()
-    code, prose = gains(asked, "code", "python"), gains(asked, "prose", {"path": str(asked.prose.resolve())})
+    code, prose = (
+        gains(asked, "code", "python"),
+        gains(asked, "prose", {"path": str(asked.prose.resolve()), "split": "position"}),
+    )
     print(f"\n{machine('torch')}; {asked.steps} steps, {asked.seeds} seeds\n")
     rows = []
     for split, ours, theirs in zip(SPLITS, code, prose, strict=True):
