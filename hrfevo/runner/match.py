@@ -197,7 +197,14 @@ def distinct(first: str, second: str) -> tuple[str, str]:
 
 
 def on_one_text(sides: tuple[Side, Side]) -> tuple[Side, Side]:
-    """Both on the text that either names, scored on as much of it. Raises InputError where they name two."""
+    """Both on the text that either names, scored on as much of it. Raises InputError where they name two, and for two
+    tasks, whose scores are in different units."""
+    tasks = [side.recipe.task for side in sides]
+    if tasks[0] != tasks[1]:
+        raise InputError(
+            f"compare: the task of {sides[0].name} is {tasks[0]}, that of {sides[1].name} {tasks[1]}; their scores "
+            "cannot be compared"
+        )
     texts = [side.recipe.corpus for side in sides if side.recipe.corpus is not None]
     if len(texts) == 2 and texts[0] != texts[1]:
         raise InputError(

@@ -194,8 +194,8 @@ def test_what_first_choices_take_is_measured_kept_and_told(finished: Path, tmp_p
 
 def test_factors_of_times_do_not_hold_what_held_up_a_pass() -> None:
     held_up = np.array([1.0, 1.4, 3.0, 1.1, 1.0])
-    sure = factor(0.5 * held_up, held_up)
-    assert np.allclose([sure.mean, sure.low, sure.high], 0.5)
+    sure = factor(0.5 * held_up * [1.0, 1.001, 0.999, 1.0, 1.0], held_up)
+    assert np.allclose([sure.mean, sure.low, sure.high], 0.5, atol=1e-3)
     less = factor(0.5 * held_up, held_up[::-1])
     assert less.low < less.mean < less.high
     assert less.mean == pytest.approx(0.5)

@@ -26,6 +26,7 @@ from hrfevo.space.reading import parse_space
 from hrfevo.store.run_folder import RunFolder, locked
 from hrfevo.store.settings import CONFIRMATION, RunSettings
 from hrfevo.workers.base import Job, Outcome, Point
+from signal_model.config import Recipe
 from signal_model.model import build_model, count_parameters
 from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
@@ -297,6 +298,12 @@ def test_what_cannot_be_compared_is_refused(models: list[Path], written_runs: li
     (elsewhere := tmp_path / "elsewhere.yaml").write_text(models[0].read_text().replace("path:", "dataset:"))
     with pytest.raises(InputError, match="is about another text than"):
         on_one_text((Side.read(str(models[0])), Side.read(str(elsewhere))))
+    heard = {"corpus": {"chirps": True}, "training": {"steps": 4}}
+    model = {"context": 900, "width": 32, "classes": 3, "front_end": {"kind": "strided", "stride": 20, "taps": 40}}
+    predicts = Recipe.model_validate({**heard, "task": "language_modelling", "model": {"context": 64, "width": 32}})
+    classifies = Recipe.model_validate({**heard, "task": "classification", "model": model})
+    with pytest.raises(InputError, match="the task of a is language_modelling, that of b classification"):
+        on_one_text((Side("a", predicts), Side("b", classifies)))
 
 
 def test_steps_are_timed_with_the_threads_that_trainings_have(
