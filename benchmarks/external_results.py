@@ -117,11 +117,12 @@ class Results:
         signed-rank test over all pairs; how many tables and pairs."""
         by_table = []
         for scores in self._scores.values():
-            own = {score.case.seed: score.losses[AT.index(at)] for score in scores.get(ours, ())}
-            found = {score.case.seed: score.losses[AT.index(at)] for score in scores.get(changed, ())}
-            pairs = [(max(found[seed], LEAST_LOSS), max(own[seed], LEAST_LOSS)) for seed in found if seed in own]
-            if pairs:
-                by_table.append([np.log(loss / other) for loss, other in pairs])
+            found, own = (
+                {score.case.seed: max(score.losses[AT.index(at)], LEAST_LOSS) for score in scores.get(name, ())}
+                for name in (changed, ours)
+            )
+            if shared := found.keys() & own.keys():
+                by_table.append([np.log(found[seed] / own[seed]) for seed in shared])
         logs = [log for table in by_table for log in table]
         p = float(wilcoxon(logs).pvalue) if any(logs) else 1.0
         return float(np.exp(np.mean([np.mean(table) for table in by_table]))), p, len(by_table), len(logs)

@@ -185,15 +185,13 @@ def _ablation(options: argparse.Namespace, measure: Measure, overrides: tuple[st
     print(f"\nAblation, {measure}, {options.trainings:g} full trainings:\n")
     names = options.variants.split(",")
     scores = simulated(options, ["evolution", *names], WORKERS, overrides)
-    print(markdown(summarise(scores, measure, ["evolution"]), measure))
+    summaries = summarise(scores, measure, ["evolution"])
+    print(markdown(summaries, measure))
     print(f"\nIts {measure} less that of evolution with as many workers and the same seed, mean ± standard error:\n")
-    finals = {score.case: float(getattr(score, measure).at(np.array([score.seconds]))[0]) for score in scores}
+    finals = {(summary.algorithm, summary.workers): summary.final for summary in summaries}
     rows = []
     for name in names:
-        by_workers = [
-            np.array([finals[Case(name, w, s)] - finals[Case("evolution", w, s)] for s in range(options.seeds)])
-            for w in WORKERS
-        ]
+        by_workers = [finals[name, workers] - finals["evolution", workers] for workers in WORKERS]
         every = np.concatenate(by_workers)
         rows.append((name, *(_mean(one, "+.4f") for one in (*by_workers, every)), f"{wilcoxon(every).pvalue:.3f}"))
     print_table(["variant", *(f"{w} workers" for w in WORKERS), "all", "p (Wilcoxon)"], rows)

@@ -138,29 +138,22 @@ def play(
     process compares in that folder.
     """
     sides = on_one_text(sides)
-    names = distinct(sides[0].name, sides[1].name)
     if terms.equal == "parameters":
         sides = of_one_size(sides)
-    models = [_space_of(replace(side, name=""), 1) for side in sides]
     if place is None:
         place = stamped_folder(Path("runs"), "compare")
     else:
         RunFolder.refuse_unwritable(place, "--output")
         place.mkdir(parents=True, exist_ok=True)
     with locked(place, "compared"):
-        return _played(sides, names, models, terms, place, machinery, console)
+        return _played(sides, terms, place, machinery, console)
 
 
 def _played(
-    sides: tuple[Side, Side],
-    names: tuple[str, str],
-    models: list[dict[str, Any]],
-    terms: Terms,
-    place: Path,
-    machinery: Machinery,
-    console: Console,
+    sides: tuple[Side, Side], terms: Terms, place: Path, machinery: Machinery, console: Console
 ) -> Match | Ending:
     """`play` in a folder that nobody else compares in, of sides that can be compared."""
+    models = [_space_of(replace(side, name=""), 1) for side in sides]
     agreed = _agreed(sides, models, terms, place, machinery, console)
     trained, paces, tokens = [], [], []
     for number, (side, steps) in enumerate(zip(sides, agreed.steps, strict=True), start=1):
@@ -180,7 +173,7 @@ def _played(
         raise InputError(f"--output {place}: no seed has finished on both sides; name another folder and more --seeds")
     slope = _slope(folder) if agreed.pace else 0.0
     return Match(
-        names,
+        distinct(sides[0].name, sides[1].name),
         (trained[0], trained[1]),
         (paces[0], paces[1]),
         (tokens[0], tokens[1]),
