@@ -119,7 +119,7 @@ def _export_settings(
     record, history, found = _feasible(folder, store, genome)
     space = history.space
     whole = format_ is ExportFormat.recipe
-    if output.suffix == ".json":
+    if output.suffix.lower() == ".json":
         recipe = recipe_of(space, found)
         write_file(output, as_json((recipe if whole else recipe.model).to_dict()))
     else:
@@ -228,7 +228,7 @@ def _picture(
     from hrfevo.views.export.pictures import KINDS, draw, find_chromium
     from hrfevo.views.notebook import load
 
-    if output is None or output.suffix not in KINDS:
+    if output is None or output.suffix.lower() not in KINDS:
         got = "none" if output is None else str(output)
         raise InputError(f"--figure {name}: --output: expected a file that ends in {' or '.join(KINDS)}, got {got}")
     refuse_occupied(output, overwrite)
@@ -236,5 +236,5 @@ def _picture(
     figures = load(folder, store).figures
     if name not in figures:
         raise InputError(f"--{figures.absence(name)}")
-    write_file(output, draw(figures[name], output.suffix, *size, bare=bare))
+    write_file(output, draw(figures[name], output.suffix.lower(), *size, bare=bare))
     print(f"{output}: figure {name} of run {folder.name}")

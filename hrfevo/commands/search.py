@@ -166,6 +166,8 @@ def confirm_command(
     run = RunFolder.open(folder)
     if rival and no_baseline:
         raise InputError("--no-baseline: is for no rival at all; leave out --rival, or it")
+    if equal and no_baseline:
+        raise InputError(f"--equal {equal.value}: is what rivals are tuned for, and --no-baseline leaves them out")
     given: dict[str, Any] = {"top": top, "seeds": seeds, "steps": steps, "rivals": [] if no_baseline else rival or None}
     given["equal"] = equal.value if equal else None
     chosen = {name: value for name, value in given.items() if value is not None}

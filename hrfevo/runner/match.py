@@ -141,7 +141,7 @@ def play(
     if terms.equal == "parameters":
         sides = of_one_size(sides)
     if place is None:
-        place = stamped_folder(Path("runs"), "compare")
+        place = stamped_folder(Path("runs"), "compare", "--output")
     else:
         RunFolder.refuse_unwritable(place, "--output")
         place.mkdir(parents=True, exist_ok=True)

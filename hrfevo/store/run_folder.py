@@ -274,27 +274,31 @@ def locked(path: Path, what: str = "") -> Iterator[None]:
         yield
 
 
-def stamped_folder(parent: Path, name: str) -> Path:
-    """A new folder NAME-TIMESTAMP, with a number where that is taken. Raises InputError where none can be made."""
+def stamped_folder(parent: Path, name: str, option: str = "--out") -> Path:
+    """A new folder NAME-TIMESTAMP, with a number where that is taken.
+
+    Raises InputError, naming the option that says where, if none can be made.
+    """
     stamped = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    tried = (_new_folder(parent, f"{stamped}{f'-{attempt}' if attempt > 1 else ''}") for attempt in range(1, 101))
+    names = (stamped, *(f"{stamped}-{attempt}" for attempt in range(2, 101)))
+    tried = (_new_folder(parent, one, option) for one in names)
     path = next(filter(None, tried), None)
     if path is None:
-        raise InputError(f"--out {parent}: cannot make a new folder there")
+        raise InputError(f"{option} {parent}: cannot make a new folder there")
     return path
 
 
-def _new_folder(parent: Path, name: str) -> Path | None:
+def _new_folder(parent: Path, name: str, option: str = "--out") -> Path | None:
     """None where there is one of this name. Raises InputError where none can be made."""
     path = parent / name
     try:
         path.mkdir(parents=True)
     except FileExistsError:
         if not parent.is_dir():
-            raise InputError(f"--out {parent}: is not a folder") from None
+            raise InputError(f"{option} {parent}: is not a folder") from None
         return None
     except OSError as error:
-        raise InputError(f"--out {parent}: cannot make a folder there: {error.strerror}") from None
+        raise InputError(f"{option} {parent}: cannot make a folder there: {error.strerror}") from None
     return path
 
 

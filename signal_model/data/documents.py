@@ -10,7 +10,8 @@ from typing import Any
 
 from signal_model.support.errors import InputError, closest, one_line
 
-COMPRESSED = (".gz", ".bz2", ".zst")
+# Suffixes, whatever their case, and what Arrow calls each codec.
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
 # JSON may spell one without the other that it takes.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,16 +46,20 @@ def read_documents(file: Path, column: str = "text") -> Iterator[str]:
 
 
 def _kind(file: Path) -> str:
-    return Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
+    return (Path(file.stem).suffix if _is_compressed(file) else file.suffix).lower()
+
+
+def _is_compressed(file: Path) -> bool:
+    return file.suffix.lower() in COMPRESSED
 
 
 def _bytes(file: Path) -> bytes:
-    if file.suffix not in COMPRESSED:
+    if not _is_compressed(file):
         return file.read_bytes()
     import pyarrow
 
     try:
-        with pyarrow.input_stream(str(file), compression="detect") as stream:
+        with pyarrow.input_stream(str(file), compression=COMPRESSED[file.suffix.lower()]) as stream:
             return bytes(stream.read())
     except (OSError, EOFError, pyarrow.ArrowException) as error:
         if getattr(error, "errno", None):
@@ -82,7 +87,7 @@ def _rows_of_parquet(file: Path, column: str) -> Iterator[str]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(pyarrow.BufferReader(_bytes(file)) if file.suffix in COMPRESSED else file)
+        table = parquet.ParquetFile(pyarrow.BufferReader(_bytes(file)) if _is_compressed(file) else file)
         if column not in table.schema_arrow.names:
             raise _without(f"path: {file}", column, table.schema_arrow.names)
         for batch in table.iter_batches(columns=[column]):

@@ -49,7 +49,7 @@ def read_recordings(file: Path, corpus: RecordingsCorpusConfig) -> Iterator[Reco
     """
     place = f"audio: {file}"
     told = _from_name(file, corpus)
-    if file.suffix == ".npz":
+    if file.suffix.lower() == ".npz":
         yield from _of_arrays(file, place, corpus, told)
         return
     if given := corpus.label or corpus.group:

@@ -74,8 +74,12 @@ def files_under(root: Path, is_left_out: Callable[[str], bool]) -> Iterator[Path
 
 
 def loaded_rows(corpus: LoadedConfig, what: str) -> dict[str, Any]:
-    """The rows of each split of a data set, as `datasets` has them. Raises InputError with what `datasets` says."""
+    """The rows of each split of a data set, as `datasets` has them. Raises InputError with what `datasets` says.
+
+    A split may be called whatever `datasets` takes for it in the names of files, such as `dev` for validation.
+    """
     import datasets
+    from datasets.data_files import SPLIT_KEYWORDS
 
     folder = expanded(corpus.dataset)
     place = str(folder) if folder.exists() else corpus.dataset
@@ -96,6 +100,7 @@ def loaded_rows(corpus: LoadedConfig, what: str) -> dict[str, Any]:
         problem = " ".join(f"{error}{because}".split())
         raise InputError(f"{what}: cannot be loaded: {problem[:300]}") from error
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
-    if "train" not in parts:
+    called = {name: next((word for word in SPLIT_KEYWORDS[name] if word in parts), None) for name in SPLITS}
+    if called["train"] is None:
         raise InputError(f"{what}: there is no train split; there is {', '.join(map(str, parts))}")
-    return {name: parts[name] for name in SPLITS if name in parts}
+    return {name: parts[own] for name, own in called.items() if own is not None}

@@ -207,6 +207,8 @@ def test_rivals_go_on_where_they_were_cut_off_and_are_not_tuned_again(
     plan = json.loads((second / "plan.json").read_text())
     with pytest.raises(InputError, match="--no-baseline: is for no rival at all"):
         answer("confirm", run, "--rival", "gated_delta", "--no-baseline")
+    with pytest.raises(InputError, match="--equal steps: is what rivals are tuned for"):
+        answer("confirm", run, "--equal", "steps", "--no-baseline")
     with pytest.raises(InputError, match="'lstm' is no rival"):
         answer("confirm", run, "--rival", "lstm")
     assert plan["options"]["rivals"] == ["gated_delta"]

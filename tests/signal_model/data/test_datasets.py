@@ -44,7 +44,7 @@ def test_missing_splits_are_carved_from_train(here: Path) -> None:
     assert [len(part) for part in split_documents(corpus).values()] == [90, 5, 5]
 
 
-@pytest.mark.parametrize("form", ["parquet", "save_to_disk"])
+@pytest.mark.parametrize("form", ["parquet", "save_to_disk", "save_to_disk as dev"])
 def test_splits_of_a_data_set_are_kept_but_for_rows_in_two(here: Path, form: str) -> None:
     import datasets
 
@@ -55,6 +55,8 @@ def test_splits_of_a_data_set_are_kept_but_for_rows_in_two(here: Path, form: str
         for name, part in parts.items():
             part.to_parquet(here / "data" / f"{name}.parquet")
     else:
+        if form.endswith("dev"):
+            parts["dev"] = parts.pop("validation")
         parts.save_to_disk(here / "data")
     found = split_documents(load_dataset(dataset="./data"))
     assert {name: sorted(part) for name, part in found.items()} == {

@@ -24,7 +24,7 @@ def lines_of(texts: list[str], column: str = "text") -> bytes:
 FILES: dict[str, Callable[[list[str]], bytes]] = {
     "rows.jsonl": lines_of,
     "rows.ndjson": lines_of,
-    "rows.jsonl.gz": lambda texts: gzip.compress(lines_of(texts)),
+    "ROWS.JSONL.GZ": lambda texts: gzip.compress(lines_of(texts)),
     "rows.jsonl.bz2": lambda texts: bz2.compress(lines_of(texts)),
     "rows.parquet": parquet_of,
     "rows.parquet.gz": lambda texts: gzip.compress(parquet_of(texts)),

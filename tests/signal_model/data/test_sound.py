@@ -91,6 +91,7 @@ def test_any_width_number_of_channels_and_container_is_the_same_sound(tmp_path: 
     np.savez(tmp_path / "floats.npz", waves=heard[None])
     np.savez(tmp_path / "pcm.npz", waves=np.rint(heard * 32768).astype(np.int16), lengths=[len(heard)])
     np.savez(tmp_path / "mulaw.npz", waves=mulaw_encode(heard), lengths=[len(heard)])
+    (tmp_path / "pcm.npz").rename(tmp_path / "PCM.NPZ")
     for file in tmp_path.iterdir():
         (one,) = tokens_of(file)
         codes[file.name] = one
