@@ -50,7 +50,7 @@ def as_tree(space: SearchSpace, ancestors: Sequence[Ancestor]) -> Tree:
 def _label(space: SearchSpace, child: Ancestor, descent: Descent, known: Mapping[str, Ancestor], again: bool) -> Text:
     if not descent.known:
         return Text(f"{descent.parent}  not of this run")
-    text = Text(f"{descent.parent}  told already") if again else _about(space, known[descent.parent])
+    text = Text(f"{descent.parent}  told in its own place") if again else _about(space, known[descent.parent])
     gained = "not measured at the same rung"
     if descent.gain is not None and descent.rung is not None:
         gained = f"{descent.gain:+.4g} after {counted(space.rungs[descent.rung], 'step')}"

@@ -92,7 +92,7 @@ def test_lineage_goes_back_to_the_first_generation(written_run: Path) -> None:
     console = Console(width=100_000, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(as_tree(space, found))
     lines = console.export_text().splitlines()
-    told = [line for line in lines if "generation" in line and "told already" not in line]
+    told = [line for line in lines if "generation" in line and "told in its own place" not in line]
     assert len(told) == len(found)  # each once
     assert {word for line in told for word in line.split() if word in parents} == closure(youngest)
     edges = sum(len(ancestor.parents) for ancestor in found)
