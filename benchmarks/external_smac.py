@@ -24,7 +24,7 @@ from smac.runhistory.dataclasses import TrialValue
 
 from benchmarks.external_peers import first
 from hrfevo.algorithms.base import Proposal, Result
-from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, OrderedGene, Value
+from hrfevo.space.genes import BaseGene, ChoiceGene, FloatGene, IntGene, ListedGene, OrderedGene, Value
 from hrfevo.space.genome import Genome, resolve
 from hrfevo.space.search_space import SearchSpace
 
@@ -101,6 +101,6 @@ def _parameter(name: str, gene: BaseGene) -> Any:
 
 def _value(gene: BaseGene, value: Any) -> Value:
     """In Python's own types."""
-    if isinstance(gene, ChoiceGene | OrderedGene):
+    if isinstance(gene, ListedGene):
         return gene.values[gene.values.index(value)]
     return int(value) if isinstance(gene, IntGene) else float(value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrfevo.results.history import History
-from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
+from hrfevo.space.genes import BaseGene, IntervalGene, LayersGene, ListedGene
 from hrfevo.space.metrics import METRICS
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.store.records import Evaluation
@@ -140,7 +140,7 @@ def _scalar(name: str, gene: BaseGene, key: str, parts: Reader) -> Iterator[tupl
         yield f"{name}.low", _Quantity(lambda e: [low for low, _ in read(e)])
         yield f"{name}.high", _Quantity(lambda e: [high for _, high in read(e)])
     else:
-        yield name, _Quantity(read, gene.values if isinstance(gene, ChoiceGene | OrderedGene) else None)
+        yield name, _Quantity(read, gene.values if isinstance(gene, ListedGene) else None)
 
 
 def _is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from hrfevo.space.genes import (
     IntervalGene,
     IntGene,
     LayersGene,
+    ListedGene,
     OrderedGene,
     UnitGene,
     Value,
@@ -96,7 +97,7 @@ def _flatten(
                 distributions[axis] = distribution
 
 
-def labels(gene: ChoiceGene | OrderedGene) -> list[str]:
+def labels(gene: ListedGene) -> list[str]:
     """The values of a choice as text, each different."""
     plain = [str(value) for value in gene.values]
     return plain if len(set(plain)) == len(plain) else [json.dumps(value) for value in gene.values]

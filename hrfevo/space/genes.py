@@ -92,19 +92,29 @@ class UnitGene(BaseGene):
         return self.from_unit(generator.random(self.dimensions).tolist())
 
 
-class FloatGene(UnitGene):
-    """A number from `low` to `high`, evenly or (log) by ratio."""
+class ContinuousGene(UnitGene):
+    """A gene of real numbers from `low` to `high`, evenly or (log) by ratio."""
 
-    type: Literal["float"]
+    type: str
     low: FiniteFloat
     high: FiniteFloat
     log: bool = False
-    step: float | None = Field(None, description=STEP)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         check_range(self.low, self.high, self.log)
         return self
+
+    @property
+    def size(self) -> int | None:
+        return None
+
+
+class FloatGene(ContinuousGene):
+    """A number from `low` to `high`, evenly or (log) by ratio."""
+
+    type: Literal["float"]
+    step: float | None = Field(None, description=STEP)
 
     def from_unit(self, unit: Sequence[float]) -> float:
         return scaled(unit[0], self.low, self.high, self.log)
@@ -120,10 +130,6 @@ class FloatGene(UnitGene):
 
     def extremes(self) -> list[Value]:
         return [self.low, self.high]
-
-    @property
-    def size(self) -> int | None:
-        return None
 
     @property
     def domain(self) -> str:
@@ -178,20 +184,12 @@ class IntGene(UnitGene):
         return f"whole numbers {self.low} to {self.high}"
 
 
-class IntervalGene(UnitGene):
+class IntervalGene(ContinuousGene):
     """A pair [a, b] with low ≤ a < b ≤ high, at least `gap` of the range apart."""
 
     type: Literal["interval"]
-    low: FiniteFloat
-    high: FiniteFloat
-    log: bool = False
     gap: float = Field(0.05, gt=0, lt=1, description="Least distance as a share of the range, in its scale")
     dimensions: ClassVar[int] = 2
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        check_range(self.low, self.high, self.log)
-        return self
 
     def from_unit(self, unit: Sequence[float]) -> list[float]:
         first, second = sorted(min(max(u, 0.0), 1.0) for u in unit)
@@ -218,24 +216,43 @@ class IntervalGene(UnitGene):
         return [self.from_unit([0, 0]), self.from_unit([0, 1]), self.from_unit([1, 1])]
 
     @property
-    def size(self) -> int | None:
-        return None
-
-    @property
     def domain(self) -> str:
         return f"pairs within {self.low:g} to {self.high:g}"
 
 
-class OrderedGene(UnitGene):
-    """One of a list whose order means something: neighbours are alike."""
+class ListedGene(BaseGene):
+    """A gene that is one of a list."""
 
-    type: Literal["ordered"]
+    type: str
     values: list[Value] = Field(min_length=1)
+
+    _distinct = field_validator("values")(distinct)
+
+    def admits(self, value: Value) -> bool:
+        return contains(self.values, value)
+
+    def spelled(self, value: Value) -> Value:
+        return spelled_as_one_of(self.values, value)
+
+    def extremes(self) -> list[Value]:
+        return list(self.values)
 
     def all_values(self) -> Sequence[Value]:
         return self.values
 
-    _distinct = field_validator("values")(distinct)
+    @property
+    def size(self) -> int | None:
+        return len(self.values)
+
+    @property
+    def domain(self) -> str:
+        return ", ".join(map(str, self.values))
+
+
+class OrderedGene(UnitGene, ListedGene):
+    """One of a list whose order means something: neighbours are alike."""
+
+    type: Literal["ordered"]
 
     def from_unit(self, unit: Sequence[float]) -> Value:
         return self.values[min(int(max(unit[0], 0.0) * len(self.values)), len(self.values) - 1)]
@@ -249,54 +266,14 @@ class OrderedGene(UnitGene):
         moved = at + step if 0 <= at + step < len(self.values) else at - step
         return self.values[min(max(moved, 0), len(self.values) - 1)]
 
-    def admits(self, value: Value) -> bool:
-        return contains(self.values, value)
 
-    def spelled(self, value: Value) -> Value:
-        return spelled_as_one_of(self.values, value)
-
-    def extremes(self) -> list[Value]:
-        return list(self.values)
-
-    @property
-    def size(self) -> int | None:
-        return len(self.values)
-
-    @property
-    def domain(self) -> str:
-        return ", ".join(map(str, self.values))
-
-
-class ChoiceGene(BaseGene):
+class ChoiceGene(ListedGene):
     """One of a list without order."""
 
     type: Literal["choice"]
-    values: list[Value] = Field(min_length=1)
-
-    def all_values(self) -> Sequence[Value]:
-        return self.values
-
-    _distinct = field_validator("values")(distinct)
 
     def sample(self, generator: np.random.Generator) -> Value:
         return self.values[int(generator.integers(len(self.values)))]
-
-    def admits(self, value: Value) -> bool:
-        return contains(self.values, value)
-
-    def spelled(self, value: Value) -> Value:
-        return spelled_as_one_of(self.values, value)
-
-    def extremes(self) -> list[Value]:
-        return list(self.values)
-
-    @property
-    def size(self) -> int | None:
-        return len(self.values)
-
-    @property
-    def domain(self) -> str:
-        return ", ".join(map(str, self.values))
 
 
 def _of_type(*kinds: type[BaseGene]) -> BeforeValidator:
@@ -345,7 +322,7 @@ ScalarGene = Annotated[
 
 def is_numeric(gene: BaseGene) -> bool:
     """Whether every value of a gene is a number."""
-    if isinstance(gene, OrderedGene | ChoiceGene):
+    if isinstance(gene, ListedGene):
         return all(isinstance(value, int | float) and not isinstance(value, bool) for value in gene.values)
     return isinstance(gene, FloatGene | IntGene)
 

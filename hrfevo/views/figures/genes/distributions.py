@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, OrderedGene
+from hrfevo.space.genes import BaseGene, IntervalGene, ListedGene, OrderedGene
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.course.fitness import group_middle, pooling
 from hrfevo.views.figures.genes.values import Panel, columns_of, gene_axis, panels
@@ -56,7 +56,7 @@ def gene_distributions(
         axis = {"title_text": "generation", "tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
         values = _values(panel, genomes)
         groups = group_middle(values["generation"], pooled)
-        if isinstance(panel.gene, ChoiceGene | OrderedGene):
+        if isinstance(panel.gene, ListedGene):
             # Room for names within the axes, so that it moves and shrinks with them.
             grid.update_xaxes(range=[-0.5, -0.5 + (last + 1) / (1 - NAMES_SHARE)], showgrid=False, **axis, **place)
             grid.update_yaxes(tickformat=".0%", range=[0, 1.01], title_text="share", tickvals=[0, 0.5, 1], **place)
@@ -103,7 +103,7 @@ def _draw_middle(fig: go.Figure, gene: BaseGene, values: pd.Series, groups: pd.S
 
 def _draw_shares(
     fig: go.Figure,
-    gene: ChoiceGene | OrderedGene,
+    gene: ListedGene,
     values: pd.Series,
     groups: pd.Series,
     pooled: int,

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hrfevo.results.gene_frames import GENE, gene_columns, gene_of
-from hrfevo.space.genes import BaseGene, ChoiceGene, IntervalGene, LayersGene, OrderedGene
+from hrfevo.space.genes import BaseGene, IntervalGene, LayersGene, ListedGene
 from hrfevo.space.search_space import SearchSpace
 from hrfevo.views.figures.genes.values import gene_range
 from hrfevo.views.figures.style import colour_axis, figure, round_values, shown, text
@@ -100,7 +100,7 @@ def _axes(space: SearchSpace, lines: pd.DataFrame, column: str, name: str) -> li
 
 
 def _axis(gene: BaseGene, values: pd.Series, name: str) -> dict[str, Any]:
-    if isinstance(gene, ChoiceGene | OrderedGene):
+    if isinstance(gene, ListedGene):
         # As JSON, because 1, 1.0, true and "true" are different settings.
         places: Mapping[str, int] = {json.dumps(value): place for place, value in enumerate(gene.values)}
         heights = values.map(lambda value: float(places[json.dumps(_plain(value))]), na_action="ignore")
