@@ -34,6 +34,7 @@ FLOORS = {
     ),
     "signal_model": (
         "cli",
+        "commands",
         "interchange",
         "training",
         "analysis",

@@ -1,0 +1,1 @@
+"""The commands of `signal-model`, by what they are for."""
