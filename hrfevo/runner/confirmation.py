@@ -52,7 +52,8 @@ from signal_model.support.errors import InputError
 from signal_model.support.files import to_yaml
 from signal_model.support.plugins import command
 
-# How much larger than its smallest model a rival may be, where the winners are smaller than that.
+# How much larger than the largest winner a rival may be, since sizes come in steps and doubt is the rival's, and than
+# its own smallest model, where the winners are smaller than that.
 SLACK = 1.1
 # Of a stage that there is nothing to do for.
 NOTHING_LEFT = Ending("finished", "nothing to train")
@@ -236,8 +237,7 @@ def _train_rival(place: _Place, told: str, history: History, winners: Sequence[E
         none = f"no {rival} of this {size} has at most {bound.max:,.0f} parameters (the smallest {smallest:,})"
         say(place.console, f"{none}: the winners are confirmed without one")
         return NOTHING_LEFT
-    # Where winners are smaller than any rival of their width, one of the smallest stands beside them.
-    text = to_yaml(founded(baseline_of(space, budget, max(largest, SLACK * smallest), told), space))
+    text = to_yaml(founded(baseline_of(space, budget, SLACK * max(largest, smallest), told), space))
     settings = {"algorithm": place.run.settings.algorithm, "seed": seed}
     folder = _tuned_before(place, rival, text)
     if folder is None:
