@@ -108,6 +108,9 @@ def test_winners_are_trained_again_with_fresh_seeds_beside_a_transformer(finishe
     tuned = baseline.open_store().evaluations(baseline.id)
     assert spent([3], tuned).steps == spent([3], searched).steps == 30
     assert all(layer.mixer.kind == "attention" for e in tuned for layer in _model(baseline.space(), e).layers)
+    won = {row.genome for row in confirmed if row.origin == "search"}
+    largest = max(e.metrics["parameters"] for e in again if e.genome in won)
+    assert (baseline.space().constraints["parameters"].max or 0) >= 1.1 * largest, "sizes come in steps"
 
 
 def _model(space: SearchSpace, evaluation: Evaluation) -> ModelConfig:
