@@ -46,20 +46,21 @@ def read_documents(file: Path, column: str = "text") -> Iterator[str]:
 
 
 def _kind(file: Path) -> str:
-    return (Path(file.stem).suffix if _is_compressed(file) else file.suffix).lower()
+    return (Path(file.stem).suffix if _codec(file) else file.suffix).lower()
 
 
-def _is_compressed(file: Path) -> bool:
-    return file.suffix.lower() in COMPRESSED
+def _codec(file: Path) -> str | None:
+    return COMPRESSED.get(file.suffix.lower())
 
 
 def _bytes(file: Path) -> bytes:
-    if not _is_compressed(file):
+    codec = _codec(file)
+    if codec is None:
         return file.read_bytes()
     import pyarrow
 
     try:
-        with pyarrow.input_stream(str(file), compression=COMPRESSED[file.suffix.lower()]) as stream:
+        with pyarrow.input_stream(str(file), compression=codec) as stream:
             return bytes(stream.read())
     except (OSError, EOFError, pyarrow.ArrowException) as error:
         if getattr(error, "errno", None):
@@ -87,7 +88,7 @@ def _rows_of_parquet(file: Path, column: str) -> Iterator[str]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(pyarrow.BufferReader(_bytes(file)) if _is_compressed(file) else file)
+        table = parquet.ParquetFile(pyarrow.BufferReader(_bytes(file)) if _codec(file) else file)
         if column not in table.schema_arrow.names:
             raise _without(f"path: {file}", column, table.schema_arrow.names)
         for batch in table.iter_batches(columns=[column]):
